@@ -51,7 +51,10 @@ using NodePointer = std::remove_cvref_t<decltype(std::declval<torch::autograd::E
 template <class Pointer>
 Pointer make_node(BackwardFunction backward) {
   if constexpr (std::is_same_v<Pointer, std::shared_ptr<torch::autograd::Node>>) {
-    return Pointer(new LambdaNode(std::move(backward)), torch::autograd::deleteNode);
+    // deleteNode (found by argument-dependent lookup where it exists) unwinds long graphs
+    // iteratively; the plain deleter would recurse.
+    return Pointer(static_cast<torch::autograd::Node*>(new LambdaNode(std::move(backward))),
+                   [](auto* node) { deleteNode(node); });
   } else {
     return Pointer(c10::make_intrusive<LambdaNode>(std::move(backward)));
   }
@@ -88,10 +91,11 @@ inline Tensors differentiable(Tensors outputs, const Tensors& inputs, BackwardFu
 inline Tensor differentiable(Tensor output, const Tensors& inputs,
                              std::function<Tensors(const Tensor&)> backward) {
   if (!detail::any_requires_grad(inputs)) return output;
-  return differentiable(Tensors{std::move(output)}, inputs,
-                        [backward = std::move(backward)](const Tensors& grads) {
-                          return grads[0].defined() ? backward(grads[0]) : Tensors{};
-                        })[0];
+  return differentiable(
+      Tensors{std::move(output)}, inputs,
+      [backward = std::move(backward), count = inputs.size()](const Tensors& grads) {
+        return grads[0].defined() ? backward(grads[0]) : Tensors(count);
+      })[0];
 }
 
 }  // namespace posttrain
