@@ -2,13 +2,16 @@
 // The mathematics of a decoder-only transformer as plain numbers, read from a config.json.
 //
 // `DecoderConfig` describes what is computed, not a family: a family is a function that fills it.
-// No tensors here, so that parsing is tested without LibTorch.
+// No tensors here, so that parsing is tested without LibTorch, and no JSON: `parse_config` is in
+// config_parse.hpp.
 #pragma once
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "posttrain/models/rope_scaling.hpp"
+#include "posttrain/tensor/activation.hpp"
 
 namespace posttrain::models {
 
@@ -17,25 +20,33 @@ enum class NormKind {
   kRmsPlusOne,
   kLayerNorm
 };  // x̂·w, x̂·(1 + w) (Gemma), LayerNorm with bias
-enum class Activation { kSilu, kGelu, kGeluTanh };
+using Activation = ActivationKind;
 /// How a family names and stores its matrices in a checkpoint.
 enum class Naming { kLlama, kPhi3, kGpt2 };
 
 /// Rotary frequencies: angle(position, i) = position · inv_freq[i]; cos and sin are multiplied by
 /// `attention_factor`. Where frequencies depend on the sequence length (`dynamic`), see
-/// `at_length`.
+/// `at_length`. The angle, cos and sin are computed in fp32, then rounded to the compute dtype.
 struct RopeSpec {
   std::vector<float> inv_freq;  // [rotary_dim / 2]
   double attention_factor = 1.0;
-  // `dynamic` NTK scaling: beyond `original_length` tokens the base grows with the length.
+  // True where the frequencies change beyond `original_length` tokens: `dynamic` NTK scaling (the
+  // base grows with the length) and `longrope` (`long_inv_freq` replaces `inv_freq`).
   bool dynamic = false;
   double theta = 10000.0;
   double factor = 1.0;
   std::int64_t original_length = 0;
   std::int64_t rotary_dim = 0;
+  std::vector<float> long_inv_freq;  // [rotary_dim / 2], `longrope` only
 
   /// The frequencies for a sequence of `length` tokens (equal to `inv_freq` unless `dynamic`).
-  std::vector<float> at_length(std::int64_t length) const;
+  /// They are a function of the sequence's own length: transformers takes the longest sequence of
+  /// the batch and keeps state between calls, so that its result depends on what ran before.
+  std::vector<float> at_length(std::int64_t length) const {
+    if (!dynamic || length <= original_length) return inv_freq;
+    if (!long_inv_freq.empty()) return long_inv_freq;
+    return rope::dynamic_frequencies(rotary_dim, theta, factor, original_length, length);
+  }
 };
 
 struct LayerConfig {
@@ -69,13 +80,18 @@ struct DecoderConfig {
   bool output_bias = false;  // of the attention's output projection
   bool mlp_bias = false;
 
-  double embedding_scale = 1.0;    // hidden = embed(ids) · embedding_scale (rounded to the compute
-                                   // dtype if so in the original)
+  double embedding_scale = 1.0;  // hidden = embed(ids) · embedding_scale (rounded to the compute
+                                 // dtype first if `round_embedding_scale`: Gemma)
+  bool round_embedding_scale = false;
   double residual_scale = 1.0;     // Granite
   double logit_scale = 1.0;        // logits · logit_scale (Granite: 1 / logits_scaling)
   double attention_scale = 0.0;    // softmax(scale · q·k); set by every family
   double attention_softcap = 0.0;  // c · tanh(s / c); 0: none
   double final_softcap = 0.0;
+
+  // The embedding row of this id gets no gradient from lookups (padding_idx of the original's
+  // embedding; a tied head still contributes); -1: every row does.
+  std::int64_t padding_id = -1;
 
   double initializer_range = 0.02;  // standard deviation of random initialisation
   std::vector<LayerConfig> layers;
@@ -83,9 +99,5 @@ struct DecoderConfig {
 
   std::int64_t num_layers() const { return static_cast<std::int64_t>(layers.size()); }
 };
-
-/// Reads the text of a config.json. Throws `Error` for an unknown architecture, for a key that
-/// would change the mathematics and is not understood, and for inconsistent sizes.
-DecoderConfig parse_config(std::string_view config_json);
 
 }  // namespace posttrain::models

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// config.json to `DecoderConfig`: finds the family and hands over to its function.
+//
+// Dropout probabilities are accepted and have no effect (the library trains without model dropout,
+// as TRL's disable_dropout does; GPT-2 files carry 0.1 from pre-training).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "posttrain/core/error.hpp"
+#include "posttrain/models/config.hpp"
+#include "posttrain/models/config_gemma.hpp"
+#include "posttrain/models/config_gpt2.hpp"
+#include "posttrain/models/config_llama.hpp"
+#include "posttrain/models/config_reader.hpp"
+
+namespace posttrain::models {
+
+namespace detail {
+
+struct Family {
+  std::string_view model_type;
+  std::string_view architecture;  // its causal language model in transformers
+  std::string_view base;          // the same without the LM head (a tied checkpoint may name it)
+  DecoderConfig (*parse)(ConfigReader&);
+};
+
+inline constexpr std::array kFamilies = {
+    Family{"llama", "LlamaForCausalLM", "LlamaModel", parse_llama},
+    Family{"mistral", "MistralForCausalLM", "MistralModel", parse_mistral},
+    Family{"qwen2", "Qwen2ForCausalLM", "Qwen2Model", parse_qwen2},
+    Family{"qwen3", "Qwen3ForCausalLM", "Qwen3Model", parse_qwen3},
+    Family{"smollm3", "SmolLM3ForCausalLM", "SmolLM3Model", parse_smollm3},
+    Family{"granite", "GraniteForCausalLM", "GraniteModel", parse_granite},
+    Family{"phi3", "Phi3ForCausalLM", "Phi3Model", parse_phi3},
+    Family{"gemma2", "Gemma2ForCausalLM", "Gemma2Model", parse_gemma2},
+    Family{"gemma3_text", "Gemma3ForCausalLM", "Gemma3TextModel", parse_gemma3_text},
+    Family{"gpt2", "GPT2LMHeadModel", "GPT2Model", parse_gpt2},
+};
+
+inline std::string supported_families() {
+  std::string names;
+  for (const Family& family : kFamilies) {
+    names += names.empty() ? "" : ", ";
+    names += family.model_type;
+  }
+  return names;
+}
+
+inline const Family& find_family(ConfigReader& reader) {
+  const std::string type = reader.text("model_type", "");
+  std::string architecture;
+  if (const auto* list = reader.array("architectures"); list != nullptr && !list->empty()) {
+    if (!list->front().is_string()) {
+      raise("{}: expected architectures to list names, got {}", reader.where(),
+            ConfigReader::shown(*list));
+    }
+    architecture = list->front().get<std::string>();
+  }
+  const auto matches = [&](const Family& family) {
+    return type.empty() ? family.architecture == architecture : family.model_type == type;
+  };
+  const auto found = std::ranges::find_if(kFamilies, matches);
+  if (found == kFamilies.end()) {
+    raise("{}: model_type \"{}\" (architecture \"{}\") is not supported; supported: {}",
+          reader.where(), type, architecture, supported_families());
+  }
+  if (!architecture.empty() && architecture != found->architecture && architecture != found->base) {
+    raise("{}: architecture \"{}\" is not supported for model_type \"{}\", only {}", reader.where(),
+          architecture, found->model_type, found->architecture);
+  }
+  return *found;
+}
+
+}  // namespace detail
+
+/// Reads the text of a config.json. Throws `Error` for an unknown architecture, for a key that
+/// would change the mathematics and is not understood, and for inconsistent sizes. Absent keys
+/// have the defaults of the family's class in transformers.
+inline DecoderConfig parse_config(std::string_view config_json) {
+  nlohmann::json object;
+  try {
+    object = nlohmann::json::parse(config_json);
+  } catch (const nlohmann::json::exception& error) {
+    raise("config.json: expected JSON, got: {}", error.what());
+  }
+  ConfigReader reader(object, "config.json");
+  const detail::Family& family = detail::find_family(reader);
+  DecoderConfig config = family.parse(reader);
+  config.model_type = family.model_type;
+  reader.finish();
+  return config;
+}
+
+}  // namespace posttrain::models
