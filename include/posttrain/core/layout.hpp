@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a model asks of a parameter policy: which matrices, vectors and tables there are.
+//
+// A *site* is one GEMM of the model; its *parts* are the matrices of the checkpoint that lie in it,
+// row range by row range (q, k, v are one site of three parts). Adapters, subspaces, quantisation
+// and file names go by part, speed by site.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace posttrain {
+
+/// A matrix of the checkpoint: `<name>.weight` [rows, in], and `<name>.bias` [rows] if the site has
+/// one.
+struct Part {
+  std::string name;
+  std::int64_t rows = 0;
+  bool transposed = false;  // stored as [in, rows] (GPT-2's Conv1D)
+};
+
+struct Site {
+  std::vector<Part> parts;
+  std::int64_t in = 0;
+  bool bias = false;
+  int shares = -1;  // index of the table whose storage this site uses (a tied head)
+
+  std::int64_t rows() const {
+    std::int64_t total = 0;
+    for (const Part& part : parts) total += part.rows;
+    return total;
+  }
+};
+
+/// A vector under its whole checkpoint name (norm weights and biases).
+struct VectorSpec {
+  std::string name;
+  std::int64_t size = 0;
+  double initial = 1.0;  // value at random initialisation
+};
+
+/// A lookup table under its whole checkpoint name (token or position embeddings).
+struct TableSpec {
+  std::string name;
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  std::int64_t padding_row = -1;  // gets no gradient from lookups (torch's padding_idx); -1: none
+};
+
+struct Layout {
+  std::vector<Site> sites;
+  std::vector<VectorSpec> vectors;
+  std::vector<TableSpec> tables;
+};
+
+}  // namespace posttrain

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// A decoder-only transformer as a function of a gate: configuration and loader, no weights.
+//
+// Every projection, lookup and vector goes through the gate, the state of a parameter policy; so
+// full fine-tuning, adapters, subspaces and quantised storage train the same code, and nothing is
+// patched. Families differ in the numbers of `DecoderConfig` alone.
+#pragma once
+
+#include <cmath>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "posttrain/core/rng.hpp"
+#include "posttrain/models/config.hpp"
+#include "posttrain/models/decoder_layout.hpp"
+#include "posttrain/models/rotations.hpp"
+#include "posttrain/tensor/attention.hpp"
+#include "posttrain/tensor/batch.hpp"
+#include "posttrain/tensor/gated_activation.hpp"
+#include "posttrain/tensor/heads.hpp"
+#include "posttrain/tensor/layer_norm.hpp"
+#include "posttrain/tensor/neftune.hpp"
+#include "posttrain/tensor/recompute.hpp"
+#include "posttrain/tensor/rms_norm.hpp"
+#include "posttrain/tensor/rotary.hpp"
+#include "posttrain/tensor/soft_cap.hpp"
+
+namespace posttrain::models {
+
+/// Fills a tensor of the checkpoint: name, shape there → values of that shape (any dtype, on the
+/// CPU).
+using WeightLoader = std::function<Tensor(const std::string&, const std::vector<std::int64_t>&)>;
+
+struct ModelOptions {
+  at::ScalarType dtype = at::kFloat;  // of computation; parameters keep fp32 masters below it
+  at::Device device = at::kCPU;
+  std::uint64_t seed = 0;  // of random initialisation, where there is no checkpoint
+};
+
+/// How one call of the model is to run; everything off by default.
+struct ModelCall {
+  bool gradient_checkpointing = false;  // keep one tensor per layer, run the layer again backward
+  NefTune neftune{};
+};
+
+class Decoder {
+ public:
+  /// Without a loader, weights are drawn N(0, initializer_range²), biases 0, norms 1.
+  explicit Decoder(DecoderConfig config, ModelOptions options = {}, WeightLoader loader = {})
+      : config_(std::move(config)),
+        options_(options),
+        loader_(std::move(loader)),
+        sites_(decoder_layout(config_)) {}
+
+  const DecoderConfig& config() const { return config_; }
+  const Layout& layout() const { return sites_.layout; }
+  at::ScalarType dtype() const { return options_.dtype; }
+  at::Device device() const { return options_.device; }
+  std::int64_t vocab_size() const { return config_.vocab_size; }
+
+  /// What a parameter policy's state starts from. `random`: a matrix or table, drawn where there is
+  /// no checkpoint; else the constant `initial`.
+  Tensor load(const std::string& name, const std::vector<std::int64_t>& shape, double initial,
+              bool random) const {
+    if (loader_) return loader_(name, shape);
+    if (!random) return at::full(shape, initial, at::kFloat);
+    Tensor drawn = at::empty(shape, at::kFloat);
+    Philox4x32 generator(options_.seed, std::hash<std::string>{}(name));
+    float* values = drawn.data_ptr<float>();
+    for (std::int64_t i = 0; i < drawn.numel(); ++i) {
+      values[i] = static_cast<float>(generator.normal() * config_.initializer_range);
+    }
+    return drawn;
+  }
+
+  /// Final hidden states [T, d] of a packed batch, after the last norm.
+  template <class Gate>
+  Tensor hidden(const Gate& gate, const TokenBatch& batch, const ModelCall& call = {}) const {
+    check_length(batch);
+    std::map<std::int64_t, std::vector<AttentionPart>> parts;
+    for (const LayerConfig& layer : config_.layers) {
+      if (!parts.contains(layer.window)) {
+        parts[layer.window] = attention_parts(batch.nodes, layer.window);
+      }
+    }
+    const auto shared = std::make_shared<const decltype(parts)>(std::move(parts));
+    const auto attend = [this, shared](int layer, const Tensor& q, const Tensor& k,
+                                       const Tensor& v) {
+      const std::int64_t window = config_.layers[layer].window;
+      return attention(q, k, v, shared->at(window), attention_options(window));
+    };
+    Tensor x = embed(gate, batch.ids, positions_of(batch.nodes));
+    if (call.neftune.alpha > 0.0) x = add_neftune_noise(x, batch, call.neftune);
+    return run(gate, std::move(x), positions_of(batch.nodes), attend, call.gradient_checkpointing);
+  }
+
+  /// The same for decoding: ids [n] at `positions`; `attend(layer, q, k, v)` → [n, Hq, D] brings
+  /// the keys and values of earlier calls.
+  template <class Gate, class Attend>
+  Tensor hidden(const Gate& gate, const Tensor& ids, const TokenPositions& positions,
+                const Attend& attend) const {
+    return run(gate, embed(gate, ids, positions), positions, attend, false);
+  }
+
+  /// rows [n, d] of the final hidden states → logits [n, V], fresh memory.
+  template <class Gate>
+  Tensor logits(const Gate& gate, const Tensor& rows) const {
+    Tensor z = gate.linear(sites_.head, rows);
+    if (config_.logit_scale != 1.0) z = z * config_.logit_scale;
+    return config_.final_softcap > 0.0 ? soft_cap(z, config_.final_softcap) : z;
+  }
+
+  AttentionOptions attention_options(std::int64_t window) const {
+    return {config_.attention_scale, config_.attention_softcap, window};
+  }
+
+ private:
+  void check_length(const TokenBatch& batch) const {
+    if (!config_.learned_positions) return;
+    for (const Node& node : batch.nodes) {
+      if (node.position + node.end - node.begin > config_.max_positions) {
+        raise(
+            "expected sequences of at most {} tokens (the model's learned positions), got {}; "
+            "hint: set max_seq_len",
+            config_.max_positions, node.position + node.end - node.begin);
+      }
+    }
+  }
+
+  template <class Gate>
+  Tensor embed(const Gate& gate, const Tensor& ids, const TokenPositions& positions) const {
+    Tensor x = gate.embed(sites_.token_table, ids);
+    if (config_.embedding_scale != 1.0) {
+      double scale = config_.embedding_scale;
+      // Gemma rounds its scale to the compute dtype.
+      if (config_.round_embedding_scale) {
+        scale = at::scalar_tensor(scale, at::kDouble).to(options_.dtype).item<double>();
+      }
+      x = x * scale;
+    }
+    if (sites_.position_table >= 0) {
+      x = x + gate.embed(sites_.position_table,
+                         at::tensor(positions.position, at::kLong).to(options_.device));
+    }
+    return x;
+  }
+
+  template <class Gate, class Attend>
+  Tensor run(const Gate& gate, Tensor x, const TokenPositions& positions, const Attend& attend,
+             bool gradient_checkpointing) const {
+    const auto rotations = std::make_shared<std::vector<Rotation>>();
+    for (const RopeSpec& spec : config_.ropes) {
+      rotations->push_back(rotation(spec, positions, options_.device));
+    }
+    for (int layer = 0; layer < static_cast<int>(config_.num_layers()); ++layer) {
+      const int rope = config_.layers[layer].rope;
+      const auto block_of = [this, &gate, layer, rope, rotations, attend](const Tensor& input) {
+        return block(gate, layer, input, rope >= 0 ? &(*rotations)[rope] : nullptr, attend);
+      };
+      x = gradient_checkpointing ? recompute(x, gate.anchor(), block_of) : block_of(x);
+    }
+    return norm(gate, sites_.final_norm, x);
+  }
+
+  template <class Gate, class Attend>
+  Tensor block(const Gate& gate, int layer, const Tensor& x, const Rotation* rotation,
+               const Attend& attend) const {
+    const LayerSites& at = sites_.layers[layer];
+    Tensor qkv = gate.linear(at.qkv, norm(gate, at.attention_norm, x));
+    const bool rotate_together = rotation && at.q_norm < 0;
+    if (rotate_together) {
+      qkv = rotary_qkv(qkv, config_.num_heads, config_.num_kv_heads, config_.head_dim,
+                       rotation->cos, rotation->sin);
+    }
+    auto [q, k, v] = split_heads(qkv, config_.num_heads, config_.num_kv_heads, config_.head_dim);
+    if (at.q_norm >= 0) {
+      q = norm(gate, at.q_norm, q);
+      k = norm(gate, at.k_norm, k);
+      if (rotation) {
+        q = rotary(q, rotation->cos, rotation->sin);
+        k = rotary(k, rotation->cos, rotation->sin);
+      }
+    }
+    Tensor attended = gate.linear(at.output, attend(layer, q, k, v).flatten(1));
+    if (at.post_attention_norm >= 0) attended = norm(gate, at.post_attention_norm, attended);
+    const Tensor middle = add_scaled(x, attended);
+
+    Tensor mlp = gate.linear(at.up, norm(gate, at.mlp_norm, middle));
+    mlp = config_.gated_mlp ? gated_activation(mlp, config_.activation)
+                            : activation(mlp, config_.activation);
+    mlp = gate.linear(at.down, mlp);
+    if (at.post_mlp_norm >= 0) mlp = norm(gate, at.post_mlp_norm, mlp);
+    return add_scaled(middle, mlp);
+  }
+
+  template <class Gate>
+  Tensor norm(const Gate& gate, int index, const Tensor& x) const {
+    if (config_.norm == NormKind::kLayerNorm) {
+      return layer_norm(x, gate.vector(index), gate.vector(index + 1), config_.norm_eps);
+    }
+    return rms_norm(x, gate.vector(index), config_.norm_eps, config_.norm == NormKind::kRmsPlusOne);
+  }
+
+  Tensor add_scaled(const Tensor& x, const Tensor& branch) const {
+    return config_.residual_scale == 1.0 ? x + branch : x + branch * config_.residual_scale;
+  }
+
+  DecoderConfig config_;
+  ModelOptions options_;
+  WeightLoader loader_;
+  DecoderLayout sites_;
+};
+
+}  // namespace posttrain::models

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trainable parameters as flat buffers: what an optimizer and a checkpoint see of a policy's state.
+#pragma once
+
+#include <string>
+
+#include "posttrain/tensor/ops.hpp"
+
+namespace posttrain {
+
+/// One flat buffer. The model computes with views of `value`; the optimizer updates `master`, which
+/// is the same tensor unless the compute dtype is narrower than fp32.
+struct ParameterGroup {
+  std::string name;   // of the group, unique within a policy ("matrices", "vectors", …)
+  Tensor value;       // [n] compute dtype
+  Tensor master;      // [n] fp32 (fp64 if the compute dtype is fp64)
+  Tensor grad;        // [n] dtype of master
+  bool decay = true;  // weight decay applies (matrices, not norms and biases)
+};
+
+/// A view of one tensor of the checkpoint, in the checkpoint's shape.
+struct NamedTensor {
+  std::string name;
+  Tensor value;
+};
+
+/// bf16 and fp16 keep fp32 masters, fp32 and fp64 are their own.
+inline at::ScalarType master_dtype(at::ScalarType compute) {
+  return compute == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+}  // namespace posttrain
