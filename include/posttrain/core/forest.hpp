@@ -78,8 +78,8 @@ inline std::vector<std::int64_t> token_positions(const std::vector<Node>& nodes)
   return positions;
 }
 
-/// For each node the length of the longest path through its tree: what "sequence length" means for a
-/// forest. Taken per tree, so that it does not depend on what else is packed.
+/// For each node the length of the longest path through its tree: what "sequence length" means for
+/// a forest. Taken per tree, so that it does not depend on what else is packed.
 inline std::vector<std::int64_t> tree_lengths(const std::vector<Node>& nodes) {
   std::vector<std::int64_t> lengths(nodes.size(), 0);
   for (std::size_t root = 0; root < nodes.size();) {

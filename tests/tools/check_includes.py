@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Include directions between the folders of include/posttrain, and headers that are forbidden."""
+
+import os
+
+import repo
+
+# A folder includes itself and folders of a lower level.
+LEVEL = {
+    "fwd": 0, "core": 1, "tensor": 2, "io": 3,
+    "text": 4, "losses": 4, "params": 4, "quant": 4, "rewards": 4, "optim": 4, "models": 4,
+    "data": 5, "trainer": 6,
+}
+# Same level, allowed all the same: parameter policies store quantised weights.
+ALSO = {("params", "quant")}
+NEVER = {("losses", "params"), ("losses", "data"), ("params", "losses"), ("params", "data")}
+
+# Adapter headers that nobody includes by accident.
+ADAPTERS = {"posttrain/models/torch_module.hpp", "posttrain/optim/torch_optim.hpp"}
+FORBIDDEN_PREFIXES = ("torch/nn", "torch/optim", "torch/data")
+FORBIDDEN = {
+    "torch/torch.h", "torch/all.h", "torch/extension.h", "ATen/ATen.h", "ATen/Functions.h",
+    "ATen/TensorIndexing.h", "torch/csrc/autograd/custom_function.h",
+    "iostream", "regex",
+}
+# Where LibTorch was built without operator headers there is no other.
+EXCEPT = {("posttrain/tensor/ops.hpp", "ATen/Functions.h")}
+# Costly where LibTorch does not include them anyway.
+LEAF_ONLY = {"filesystem", "functional"}
+LEAF_FOLDERS = {"io", "data"}
+# Must never reach LibTorch: their tests compile in a second.
+HOST_FOLDERS = {"text", "rewards"}
+
+
+def folder(header):
+    """core, losses, …; `trainer` and `fwd` are also files; "" is an umbrella header."""
+    rest = header.split("/")[1:]
+    name = rest[0] if len(rest) > 1 else os.path.splitext(rest[0])[0]
+    is_umbrella = len(rest) == 1 and name not in ("trainer", "fwd")
+    return "" if is_umbrella else name
+
+
+def main():
+    cases = repo.Cases()
+    reach, torch = repo.include_graph()
+    for header in repo.headers():
+        problems = []
+        own = folder(header)
+        if own and own not in LEVEL:
+            problems.append(f"folder {own} has no level in tests/tools/check_includes.py")
+        for quote, path, line in repo.includes("include/" + header):
+            where = f"include/{header}:{line}: "
+            if path.startswith("posttrain/"):
+                if quote != '"':
+                    problems.append(where + f"own headers are included with quotes: {path}")
+                if path not in reach:
+                    problems.append(where + f"no such header: {path}")
+                    continue
+                other = folder(path)
+                if own and not other:
+                    problems.append(where + f"umbrella header {path} is for users only")
+                elif own and own in LEVEL and other in LEVEL and own != other and (
+                        (LEVEL[other] >= LEVEL[own] and (own, other) not in ALSO)
+                        or (own, other) in NEVER):
+                    problems.append(where + f"{own} must not include {other} ({path})")
+            elif quote == '"':
+                problems.append(where + f"only own headers are included with quotes: {path}")
+            elif header not in ADAPTERS and (header, path) not in EXCEPT and (
+                    path in FORBIDDEN or path.startswith(FORBIDDEN_PREFIXES)):
+                problems.append(where + f"<{path}> is forbidden in public headers")
+            elif path in LEAF_ONLY and own not in LEAF_FOLDERS and not torch[header]:
+                problems.append(where + f"<{path}> is for io/ and data/ only")
+            elif path.startswith("ATen/ops/") and header != "posttrain/tensor/ops.hpp":
+                problems.append(where + f"<{path}> belongs in posttrain/tensor/ops.hpp")
+            elif path.startswith(("ATen/", "c10/", "torch/")) and own != "tensor" \
+                    and header not in ADAPTERS:
+                problems.append(where + f"<{path}>: LibTorch is included by tensor/ only")
+        if own in HOST_FOLDERS and torch[header]:
+            problems.append(f"include/{header} reaches LibTorch; {own}/ must not")
+        for adapter in ADAPTERS & reach[header]:
+            problems.append(f"include/{header} reaches {adapter}, which includes the C++ front end")
+        if own and header in reach[header]:
+            problems.append(f"include/{header} includes itself in a circle")
+        cases.case("includes of " + header, problems)
+    cases.finish()
+
+
+if __name__ == "__main__":
+    main()

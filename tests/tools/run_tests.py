@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds and runs the tests that Meson knows, and the parity scripts; counts cases of real runs.
+
+A Catch2 executable counts each of its test cases. A script counts what its last line
+"N passed, M failed[, K skipped]" says, otherwise itself (exit status 77: skipped).
+The last line printed is the sum in the same form.
+"""
+
+import argparse
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$")
+
+
+class Total:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+
+    def add(self, name, passed, failed, skipped, seconds):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        if failed:
+            self.failures.append(name)
+        word = "FAILED" if failed else "ok"
+        extra = f", {skipped} skipped" if skipped else ""
+        print(f"{word:6} {name}: {passed} passed, {failed} failed{extra} ({seconds:.1f} s)",
+              flush=True)
+
+
+def tail(text, lines=60):
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def indent(text):
+    return "\n".join("    " + line for line in text.splitlines())
+
+
+def run(command, timeout, env=None, cwd=ROOT):
+    """Exit status (None after a timeout) and the combined output."""
+    try:
+        done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, text=True,
+                              errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=timeout)
+        return done.returncode, done.stdout
+    except subprocess.TimeoutExpired as expired:
+        out = expired.stdout or b""
+        if isinstance(out, bytes):
+            out = out.decode(errors="replace")
+        return None, out + f"\nstopped after {timeout} s"
+    except OSError as error:
+        return 127, str(error)
+
+
+def run_catch(total, name, command, timeout, env, report, spec):
+    if os.path.exists(report):
+        os.remove(report)
+    os.makedirs(os.path.dirname(report), exist_ok=True)
+    started = time.time()
+    arguments = [spec] if spec else []
+    status, output = run(command + arguments + ["-r", "xml", "-o", report], timeout, env)
+    seconds = time.time() - started
+    passed = failed = skipped = 0
+    complete = False
+    try:
+        for case in ElementTree.parse(report).getroot().iter("TestCase"):
+            result = case.find("OverallResult")
+            if result is None or result.get("success") != "true":
+                failed += 1
+                print(f"       failed: {case.get('name')}")
+                continue
+            notes = [(node.text or "").strip() for node in case.iter("Warning")]
+            notes += [(node.text or "").strip() for node in case.iter("Skip")]
+            reasons = [note for note in notes if note.startswith("skipped: ")]
+            if reasons or result.get("skips", "0") != "0":
+                skipped += 1
+                print(f"       {reasons[0] if reasons else 'skipped'}: {case.get('name')}")
+            else:
+                passed += 1
+        complete = True
+    except (OSError, ElementTree.ParseError):
+        pass
+    # A crash, a sanitizer report or a timeout leaves no complete report or a bad status.
+    if not complete or (status != 0 and failed == 0):
+        failed += 1
+    if failed:
+        if complete:  # once more for people; only the failing ones would need a second parse
+            _, output = run(command + arguments, timeout, env)
+        print(f"       exit status {status}\n" + indent(tail(output)))
+    total.add(name, passed, failed, skipped, seconds)
+    return passed + failed + skipped
+
+
+def run_script(total, name, command, timeout, env):
+    started = time.time()
+    status, output = run(command, timeout, env)
+    seconds = time.time() - started
+    lines = [line for line in output.splitlines() if line.strip()]
+    match = SUMMARY.match(lines[-1]) if lines else None
+    if match:
+        passed, failed, skipped = (int(group or 0) for group in match.groups())
+        if status != 0 and failed == 0:
+            failed = 1
+    elif status == 77:
+        passed, failed, skipped = 0, 0, 1
+    else:
+        passed, failed, skipped = (1, 0, 0) if status == 0 else (0, 1, 0)
+    if failed:
+        print(f"       exit status {status}\n" + indent(tail(output)))
+    elif skipped and lines:
+        print(indent(tail("\n".join(line for line in lines if "skip" in line.lower()), 10)))
+    total.add(name, passed, failed, skipped, seconds)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build")
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--jobs", default="1")
+    options = parser.parse_args()
+    build = os.path.abspath(options.build)
+    total = Total()
+
+    started = time.time()
+    def introspect():
+        return json.loads(subprocess.run(["meson", "introspect", "--tests", build], check=True,
+                                         stdout=subprocess.PIPE, text=True).stdout)
+    # Ninja reconfigures first where a meson.build changed; only then is the list of tests current.
+    status = subprocess.run(["ninja", "-C", build, "build.ninja"], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if status.returncode != 0:
+        print(tail(status.stdout))
+        total.add("configure", 0, 1, 0, time.time() - started)
+    tests = introspect()
+    names = [test["name"] for test in tests]
+    parity = {
+        "parity/" + os.path.splitext(os.path.basename(path))[0]: path
+        for path in sorted(glob.glob(os.path.join(ROOT, "tests", "parity", "*.py")))
+        if "__main__" in open(path, encoding="utf-8").read()  # the others are modules
+    } if options.peers else {}
+
+    spec = ""
+    targets = []
+    if options.filter:
+        named = [n for n in names + list(parity) if options.filter in n]
+        if named:  # names of executables and scripts
+            tests = [test for test in tests if test["name"] in named]
+            parity = {name: path for name, path in parity.items() if name in named}
+            if not parity and all(any(s.endswith(":catch") for s in test["suite"])
+                                  for test in tests):
+                targets = [os.path.relpath(test["cmd"][0], build) for test in tests]
+        else:  # names of test cases
+            spec = f"*{options.filter}*"
+            tests = [t for t in tests if any(s.endswith(":catch") for s in t["suite"])]
+            parity = {}
+
+    print("building", flush=True)
+    status = subprocess.run(["ninja", "-C", build, "-j", options.jobs, "-k", "0", *targets],
+                            stdin=subprocess.DEVNULL)
+    if status.returncode == 0:
+        print(f"ok     build ({time.time() - started:.1f} s)", flush=True)
+    else:  # what could not be rebuilt still runs below, so this must count by itself
+        total.add("build", 0, 1, 0, time.time() - started)
+    env = dict(os.environ, POSTTRAIN_BUILD=build, POSTTRAIN_SOURCE_ROOT=ROOT)
+    env.setdefault("POSTTRAIN_PYTHON", sys.executable)
+    ran = 0
+    for test in tests:
+        suites = [suite.split(":")[-1] for suite in test["suite"]]
+        test_env = dict(env, **{k: v for k, v in test["env"].items()})
+        timeout = test["timeout"] or None
+        if "catch" in suites:
+            report = os.path.join(build, "reports", test["name"] + ".xml")
+            ran += run_catch(total, test["name"], test["cmd"], timeout, test_env, report, spec)
+        else:
+            run_script(total, test["name"], test["cmd"], timeout, test_env)
+            ran += 1
+    for name, path in parity.items():
+        run_script(total, name, [env["POSTTRAIN_PYTHON"], path], 1800, env)
+        ran += 1
+    if not ran:
+        print(f"nothing ran; hint: no test has \"{options.filter}\" in its name")
+        total.failed += 1
+        total.failures.append("filter")
+
+    if total.failures:
+        print("failed: " + ", ".join(total.failures))
+    extra = f", {total.skipped} skipped" if total.skipped else ""
+    print(f"{total.passed} passed, {total.failed} failed{extra}", flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiles every public header alone, included twice, with warnings as errors.
+
+Headers that do not reach LibTorch are compiled without its include folders. The object must define
+no symbol of its own: one is a function that lacks `inline`.
+
+usage: self_contained.py FLAGS_FILE WORK_FOLDER [FILTER]
+"""
+
+import os
+import subprocess
+import sys
+
+import repo
+
+
+def main():
+    flags_file, work = sys.argv[1:3]
+    wanted = sys.argv[3] if len(sys.argv) > 3 else ""
+    flags = repo.load_flags(flags_file)
+    os.makedirs(work, exist_ok=True)
+    _, torch = repo.include_graph()
+    command = flags["compiler"]
+    compilers = {
+        kind: repo.Compiler(command, flags["host"] + (flags["torch"] if kind == "torch" else [])
+                            + ["-c", "-O0"], os.path.join(work, kind + ".json"))
+        for kind in ("host", "torch")
+    }
+
+    def check(header):
+        stem = os.path.join(work, header.replace("/", "_")[:-4])
+        source, target = stem + ".cpp", stem + ".o"
+        text = f"#include <{header}>\n#include <{header}>\n"
+        if not os.path.exists(source) or open(source).read() != text:
+            with open(source, "w") as file:
+                file.write(text)
+
+        def symbols():
+            listed = subprocess.run(["nm", "-C", "--defined-only", target], text=True,
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            os.remove(target)
+            strong = [line.split(" ", 2)[2] for line in listed.stdout.splitlines()
+                      if line.split(" ")[1] in "TDBR" and "posttrain" in line]
+            return "".join(f"defines {name}: it lacks `inline`\n" for name in strong)
+
+        compiler = compilers["torch" if torch[header] else "host"]
+        status, output = compiler.run(source, ("-o", target), stem, symbols)
+        return header, [] if status == 0 else [output.strip()[-3000:] or f"exit status {status}"]
+
+    cases = repo.Cases()
+    for header, problems in repo.in_parallel(check, [h for h in repo.headers() if wanted in h]):
+        cases.case(header, problems)
+    for compiler in compilers.values():
+        compiler.save()
+    cases.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiles each tests/static/*.cpp: static_asserts on concepts and types, both ways.
+
+usage: static_tests.py FLAGS_FILE WORK_FOLDER [FILTER]
+"""
+
+import os
+import sys
+
+import repo
+
+
+def main():
+    flags_file, work = sys.argv[1:3]
+    wanted = sys.argv[3] if len(sys.argv) > 3 else ""
+    flags = repo.load_flags(flags_file)
+    os.makedirs(work, exist_ok=True)
+    compiler = repo.Compiler(flags["compiler"], flags["host"] + flags["torch"] + ["-fsyntax-only"],
+                             os.path.join(work, "static.json"))
+
+    def check(name):
+        stem = os.path.join(work, os.path.basename(name))
+        status, output = compiler.run(os.path.join(repo.ROOT, name), (), stem)
+        return name, [] if status == 0 else [output[:3000]]
+
+    names = [n for n in repo.files(".cpp") if n.startswith("tests/static/") and wanted in n]
+    cases = repo.Cases()
+    for name, problems in repo.in_parallel(check, names):
+        cases.case(name, problems)
+    compiler.save()
+    cases.finish()
+
+
+if __name__ == "__main__":
+    main()
