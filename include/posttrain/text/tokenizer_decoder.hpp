@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// The "decoder" of tokenizer.json: a list of steps from tokens to text.
+//
+// Supported: ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, Sequence. Without a decoder
+// the tokens are joined by spaces, as in the `tokenizers` package.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "posttrain/core/error.hpp"
+#include "posttrain/text/tokenizer_byte_level.hpp"
+#include "posttrain/text/tokenizer_normalizer.hpp"
+#include "posttrain/text/utf8.hpp"
+
+namespace posttrain::text {
+
+class TokenDecoder {
+ public:
+  TokenDecoder() = default;
+  explicit TokenDecoder(const nlohmann::json& description) { add(description); }
+
+  std::string operator()(std::vector<std::string> tokens) const {
+    for (const Step& step : steps_) tokens = apply(step, std::move(tokens));
+    std::string text;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      if (steps_.empty() && i > 0) text += ' ';
+      text += tokens[i];
+    }
+    return text;
+  }
+
+ private:
+  enum class Kind { kByteLevel, kByteFallback, kFuse, kStrip, kReplace, kMetaspace };
+  struct Step {
+    Kind kind{};
+    std::string content;
+    std::shared_ptr<const Pattern> pattern;
+    std::size_t start = 0, stop = 0;
+    bool flag = false;  // Metaspace: the first token loses its mark
+  };
+
+  static std::vector<std::string> apply(const Step& step, std::vector<std::string> tokens) {
+    switch (step.kind) {
+      case Kind::kByteLevel: {
+        std::string bytes;
+        for (const std::string& token : tokens) ByteAlphabet::get().decode(token, bytes);
+        return {repair_utf8(bytes)};
+      }
+      case Kind::kByteFallback:
+        return join_bytes(tokens);
+      case Kind::kFuse: {
+        std::string all;
+        for (const std::string& token : tokens) all += token;
+        return {std::move(all)};
+      }
+      case Kind::kStrip:
+        for (std::string& token : tokens) {
+          const auto size = step.content.size();
+          const std::string_view view = token;
+          std::size_t begin = 0;
+          std::size_t end = view.size();
+          for (std::size_t n = 0; n < step.start && view.substr(begin).starts_with(step.content);
+               ++n) {
+            begin += size;
+          }
+          for (std::size_t n = 0;
+               n < step.stop && view.substr(begin, end - begin).ends_with(step.content); ++n) {
+            end -= size;
+          }
+          token = token.substr(begin, end - begin);
+        }
+        return tokens;
+      case Kind::kReplace:
+        for (std::string& token : tokens) token = step.pattern->replace(token, step.content);
+        return tokens;
+      case Kind::kMetaspace:
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+          tokens[i] = step.pattern->replace(tokens[i], i == 0 && step.flag ? "" : " ");
+        }
+        return tokens;
+    }
+    return tokens;
+  }
+
+  static int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+  }
+
+  /// Runs of "<0xE2>" tokens become the text that they spell, or one U+FFFD each.
+  static std::vector<std::string> join_bytes(const std::vector<std::string>& tokens) {
+    std::vector<std::string> out;
+    std::string bytes;
+    const auto flush = [&] {
+      if (bytes.empty()) return;
+      if (is_valid_utf8(bytes)) {
+        out.push_back(bytes);
+      } else {
+        for (std::size_t i = 0; i < bytes.size(); ++i) out.push_back(to_utf8(0xFFFD));
+      }
+      bytes.clear();
+    };
+    for (const std::string& token : tokens) {
+      if (token.size() == 6 && token.starts_with("<0x") && token[5] == '>' &&
+          hex_digit(token[3]) >= 0 && hex_digit(token[4]) >= 0) {
+        bytes += static_cast<char>(hex_digit(token[3]) * 16 + hex_digit(token[4]));
+        continue;
+      }
+      flush();
+      out.push_back(token);
+    }
+    flush();
+    return out;
+  }
+
+  void add(const nlohmann::json& description) {
+    if (description.is_null()) return;
+    const std::string type = description.at("type").get<std::string>();
+    if (type == "Sequence") {
+      for (const auto& part : description.at("decoders")) add(part);
+      return;
+    }
+    Step step;
+    if (type == "ByteLevel") {
+      step.kind = Kind::kByteLevel;
+    } else if (type == "ByteFallback") {
+      step.kind = Kind::kByteFallback;
+    } else if (type == "Fuse") {
+      step.kind = Kind::kFuse;
+    } else if (type == "Strip") {
+      step.kind = Kind::kStrip;
+      step.content = description.value("content", std::string(" "));
+      if (step.content.empty()) fail("tokenizer.json: the decoder 'Strip' has an empty content");
+      step.start = description.value("start", std::size_t{0});
+      step.stop = description.value("stop", std::size_t{0});
+    } else if (type == "Replace") {
+      step.kind = Kind::kReplace;
+      step.content = description.at("content").get<std::string>();
+      step.pattern = std::make_shared<const Pattern>(description.at("pattern"));
+    } else if (type == "Metaspace") {
+      step.kind = Kind::kMetaspace;
+      step.pattern = std::make_shared<const Pattern>(
+          nlohmann::json(description.value("replacement", std::string("\u2581"))));
+      const std::string scheme = description.value(
+          "prepend_scheme",
+          std::string(description.value("add_prefix_space", true) ? "always" : "never"));
+      step.flag = scheme != "never";
+    } else {
+      raise(
+          "tokenizer.json: the decoder '{}' is not supported; hint: supported are ByteLevel, "
+          "ByteFallback, Fuse, Strip, Replace, Metaspace, Sequence",
+          type);
+    }
+    steps_.push_back(std::move(step));
+  }
+
+  std::vector<Step> steps_;
+};
+
+}  // namespace posttrain::text
