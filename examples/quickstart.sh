@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# From nothing to a fine-tuned model: sets up what is missing (system packages, LibTorch), builds the
+# examples, and fine-tunes the pocket model of this repository on a committed file of conversations.
+#
+#   bash examples/quickstart.sh [OUTPUT_FOLDER]
+#
+# Environment variables: see tests/tools/setup.sh.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../tests/tools/setup.sh"
+
+pocket="$posttrain_root/examples/pocket"
+model="$pocket/model"
+data="$pocket/train.jsonl"
+held_out="$pocket/held_out.jsonl"
+output="${1:-$posttrain_build/quickstart}"
+
+posttrain_setup
+posttrain_default_configure
+posttrain_say "building the examples"
+posttrain_build_targets examples >"$posttrain_build/examples-build.log" 2>&1 </dev/null || {
+  tail -n 40 "$posttrain_build/examples-build.log" >&2
+  posttrain_die "the examples do not build"
+}
+
+"$posttrain_build/examples/01_sft" --model "$model" --data "$data" --held-out "$held_out" \
+  --output "$output"
