@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 
+#include "posttrain/core/join.hpp"
 #include "posttrain/io/dtype.hpp"
 #include "posttrain/io/file.hpp"
 #include "posttrain/io/json.hpp"
@@ -33,7 +34,7 @@ struct TensorView : TensorInfo {
 
 /// "[2, 3]"
 inline std::string format_shape(std::span<const std::int64_t> shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
+  return fmt::format("[{}]", join(shape, ", "));
 }
 
 /// Bytes of a tensor of this type and shape, or nothing where that overflows, a size is negative,

@@ -36,7 +36,7 @@ class SafetensorsWriter {
       if (header.size() > 1) header += ',';
       header += fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}",
                             Json(entry.name).dump(), dtype_name(entry.dtype),
-                            fmt::join(entry.shape, ","), offset, offset + *bytes);
+                            join(entry.shape, ","), offset, offset + *bytes);
       const std::string name = entry.name;
       const bool is_new =
           pending_.emplace(name, Pending{std::move(entry), offset, *bytes, false}).second;

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Between safetensors and LibTorch: element types, tensors out of files, bytes out of tensors.
+#pragma once
+
+#include "posttrain/io/safetensors_writer.hpp"
+#include "posttrain/tensor/ops.hpp"
+
+namespace posttrain::io {
+
+/// LibTorch's type for a file's, or nothing (packed 4 and 6 bit floats).
+inline std::optional<at::ScalarType> scalar_type(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF64:
+      return at::kDouble;
+    case Dtype::kF32:
+      return at::kFloat;
+    case Dtype::kF16:
+      return at::kHalf;
+    case Dtype::kBF16:
+      return at::kBFloat16;
+    case Dtype::kI64:
+      return at::kLong;
+    case Dtype::kI32:
+      return at::kInt;
+    case Dtype::kI16:
+      return at::kShort;
+    case Dtype::kI8:
+      return at::kChar;
+    case Dtype::kU64:
+      return at::kUInt64;
+    case Dtype::kU32:
+      return at::kUInt32;
+    case Dtype::kU16:
+      return at::kUInt16;
+    case Dtype::kU8:
+      return at::kByte;
+    case Dtype::kBool:
+      return at::kBool;
+    case Dtype::kC64:
+      return at::kComplexFloat;
+    case Dtype::kF8E4M3:
+      return at::kFloat8_e4m3fn;
+    case Dtype::kF8E5M2:
+      return at::kFloat8_e5m2;
+    case Dtype::kF8E8M0:
+      return at::kFloat8_e8m0fnu;
+    case Dtype::kF8E4M3Fnuz:
+      return at::kFloat8_e4m3fnuz;
+    case Dtype::kF8E5M2Fnuz:
+      return at::kFloat8_e5m2fnuz;
+    default:
+      return std::nullopt;
+  }
+}
+
+/// The file's type for one of LibTorch's; throws where safetensors has none.
+inline Dtype dtype_of(at::ScalarType type) {
+  for (const auto& entry : detail::kDtypes) {
+    if (scalar_type(entry.dtype) == type) return entry.dtype;
+  }
+  raise("safetensors has no element type for {}", c10::toString(type));
+}
+
+/// A fresh contiguous CPU tensor with the view's content; `file` is named in errors.
+inline Tensor to_tensor(const TensorView& view, std::string_view file) {
+  const std::optional<at::ScalarType> type = scalar_type(view.dtype);
+  if (!type) {
+    raise("{}: tensor '{}' has type {}, which LibTorch cannot hold", file, view.name,
+          dtype_name(view.dtype));
+  }
+  Tensor tensor = at::empty(view.shape, at::TensorOptions().dtype(*type));
+  // Copied byte by byte: the bytes in the file need not be aligned for the type.
+  if (!view.bytes.empty()) std::memcpy(tensor.data_ptr(), view.bytes.data(), view.bytes.size());
+  return tensor;
+}
+
+/// How a file is to declare this tensor.
+inline TensorInfo tensor_info(std::string name, const Tensor& tensor) {
+  return {std::move(name), dtype_of(tensor.scalar_type()), tensor.sizes().vec()};
+}
+
+/// The bytes of a tensor as declared by `info`: owns a contiguous CPU copy where the tensor is not
+/// one already. The type is converted if it differs; another shape is an error.
+class TensorBytes {
+ public:
+  TensorBytes(const TensorInfo& info, const Tensor& tensor) {
+    if (!tensor.defined() || tensor.sizes() != at::IntArrayRef(info.shape)) {
+      raise("tensor '{}': expected shape {} to write, got {}", info.name, format_shape(info.shape),
+            tensor.defined() ? format_shape(tensor.sizes().vec()) : "an undefined tensor");
+    }
+    const std::optional<at::ScalarType> type = scalar_type(info.dtype);
+    if (!type) {
+      raise("tensor '{}': LibTorch cannot hold type {}", info.name, dtype_name(info.dtype));
+    }
+    tensor_ = tensor.detach().to(at::TensorOptions().dtype(*type).device(at::kCPU)).contiguous();
+  }
+  explicit operator std::span<const std::byte>() const {
+    return {static_cast<const std::byte*>(tensor_.const_data_ptr()), tensor_.nbytes()};
+  }
+
+ private:
+  Tensor tensor_;
+};
+
+/// Writes named tensors to one file, in the order of the reference; equal names are an error.
+inline void save_tensors(const fs::path& path,
+                         const std::vector<std::pair<std::string, Tensor>>& tensors,
+                         const SafetensorsMetadata& metadata = {{"format", "pt"}}) {
+  std::vector<TensorInfo> entries;
+  for (const auto& [name, tensor] : tensors) entries.push_back(tensor_info(name, tensor));
+  SafetensorsWriter writer(path, entries, metadata);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    writer.write(entries[i].name,
+                 std::span<const std::byte>(TensorBytes(entries[i], tensors[i].second)));
+  }
+  writer.finish();
+}
+
+/// Reads all tensors of one file, by name.
+inline std::map<std::string, Tensor> load_tensors(const fs::path& path) {
+  const SafetensorsFile file(path);
+  std::map<std::string, Tensor> tensors;
+  for (const TensorView& view : file.tensors()) {
+    tensors.emplace(view.name, to_tensor(view, file.path()));
+  }
+  return tensors;
+}
+
+}  // namespace posttrain::io
