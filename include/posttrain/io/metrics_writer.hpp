@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run's metrics: one JSON object per line, appended and handed to the system at once, so that a
+// killed run keeps all lines but at most the last.
+#pragma once
+
+#include "posttrain/io/file.hpp"
+#include "posttrain/io/json.hpp"
+
+namespace posttrain::io {
+
+class MetricsWriter {
+ public:
+  /// Starts the file anew, its folder included.
+  explicit MetricsWriter(const fs::path& path) : file_(prepared(path)) {}
+
+  /// Continues a file: everything from the first record of a step beyond `resume_step` on is cut
+  /// off, and so is an unfinished last line. Records without a number "step" are kept.
+  MetricsWriter(const fs::path& path, std::int64_t resume_step)
+      : file_(truncated(path, resume_step), /*append=*/true) {}
+
+  /// Appends one record; its keys keep their order. NaN and infinities become null (JSON has none).
+  void write(const nlohmann::ordered_json& record) {
+    // A text from outside may not be UTF-8: replace rather than lose the record.
+    file_.write(record.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+                "\n");
+  }
+
+ private:
+  static const fs::path& prepared(const fs::path& path) {
+    if (path.has_parent_path()) {
+      std::error_code error;
+      fs::create_directories(path.parent_path(), error);
+      if (error) raise("cannot create {}: {}", path.parent_path().string(), error.message());
+    }
+    return path;
+  }
+
+  static const fs::path& truncated(const fs::path& path, std::int64_t resume_step) {
+    prepared(path);
+    const std::optional<std::string> text = read_text_file_if_exists(path);
+    if (!text) return path;
+    std::size_t keep = 0;
+    for (std::size_t end; (end = text->find('\n', keep)) != std::string::npos; keep = end + 1) {
+      const Json record = Json::parse(text->begin() + static_cast<std::ptrdiff_t>(keep),
+                                      text->begin() + static_cast<std::ptrdiff_t>(end), nullptr,
+                                      /*allow_exceptions=*/false);
+      if (!record.is_object()) break;
+      const auto step = record.find("step");
+      if (step != record.end() && step->is_number() && step->get<std::int64_t>() > resume_step) {
+        break;
+      }
+    }
+    if (keep != text->size() && ::truncate(path.c_str(), static_cast<off_t>(keep)) != 0) {
+      raise_errno("truncating of", path);
+    }
+    return path;
+  }
+
+  OutputFile file_;
+};
+
+}  // namespace posttrain::io
