@@ -5,25 +5,16 @@
 // covered by several parts (its own segment, its ancestors, a cache): they merge in one softmax.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/tensor/attention_generic.hpp"
 #include "posttrain/tensor/differentiable.hpp"
+#include "posttrain/tensor/shape_text.hpp"
 
 namespace posttrain {
 
 namespace detail {
-
-inline std::string shape_text(const Tensor& tensor) {
-  std::string text = "[";
-  for (const std::int64_t size : tensor.sizes()) {
-    if (text.size() > 1) text += ", ";
-    text += std::to_string(size);
-  }
-  return text + "]";
-}
 
 inline void check_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                             const std::vector<AttentionPart>& parts) {
