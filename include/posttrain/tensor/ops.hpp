@@ -13,6 +13,7 @@
 #include <c10/core/GradMode.h>
 
 #ifdef AT_PER_OPERATOR_HEADERS
+#include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/addmm.h>

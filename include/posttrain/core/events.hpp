@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run tells its callbacks and policies: hooks are overloads `void on(event::X)`.
+//
+// A misspelt event does not compile; a callback that answers to no event is refused. Events carry
+// facts, never handles to change the run with.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace posttrain {
+
+/// One optimizer step, under Training Hub's names.
+struct StepMetrics {
+  std::int64_t step = 0;  // 1-based: steps done
+  double epoch = 0.0;     // epochs done, with fraction
+  double loss = 0.0;      // the optimised loss
+  double lr = 0.0;
+  double grad_norm = 0.0;                          // before clipping
+  std::int64_t num_samples = 0;                    // sequences of this step
+  std::int64_t num_total_tokens = 0;               // read in this step
+  std::int64_t batch_num_loss_counted_tokens = 0;  // scored in this step
+  std::int64_t num_loss_counted_tokens = 0;        // scored since the beginning
+  std::int64_t total_samples_accumulated = 0;
+  std::int64_t total_tokens_accumulated = 0;
+  std::int64_t grad_accum = 0;     // micro-batches of this step
+  double time_per_batch = 0.0;     // seconds of this step
+  double tokens_per_second = 0.0;  // read tokens
+  double samples_per_second = 0.0;
+  double peak_memory_usage_GB = 0.0;  // of the process on the CPU, 2^30 bytes
+};
+
+namespace event {
+
+struct TrainBegin {
+  std::int64_t first_step = 0;  // steps already done by the run that is resumed
+  std::int64_t total_steps = 0;
+};
+struct EpochBegin {
+  std::int64_t epoch = 0;  // 0-based
+};
+struct StepBegin {
+  std::int64_t step = 0;  // 0-based
+};
+struct AfterStep {
+  StepMetrics metrics;
+};
+struct Evaluated {
+  std::int64_t step = 0;
+  double loss = 0.0;
+  bool best = false;
+};
+struct CheckpointSaved {
+  std::int64_t step = 0;
+  std::string path;
+};
+struct EpochEnd {
+  std::int64_t epoch = 0;
+};
+struct TrainEnd {
+  std::int64_t steps = 0;
+  bool interrupted = false;
+};
+
+}  // namespace event
+
+template <class T, class Event>
+concept Answers = requires(T& object, const Event& e) {
+  object.on(e);
+};
+
+/// True for an object with at least one hook.
+template <class T>
+concept AnswersSomething = Answers<T, event::TrainBegin> || Answers<T, event::EpochBegin> ||
+    Answers<T, event::StepBegin> || Answers<T, event::AfterStep> || Answers<T, event::Evaluated> ||
+    Answers<T, event::CheckpointSaved> || Answers<T, event::EpochEnd> ||
+    Answers<T, event::TrainEnd>;
+
+}  // namespace posttrain

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names only, no ATen: for headers that mention the library's types in signatures.
+#pragma once
+
+namespace at {
+class Tensor;
+}
+
+namespace posttrain {
+
+using at::Tensor;
+struct TokenBatch;
+struct Scores;
+struct Need;
+struct Weight;
+struct ParameterGroup;
+struct NamedTensor;
+struct NextToken;
+struct Full;
+struct AdamW;
+
+namespace models {
+class Decoder;
+struct ModelCall;
+}  // namespace models
+
+namespace data {
+struct LoadContext;
+struct LoadedData;
+}  // namespace data
+
+template <class Model, class Loss, class Params, class Data, class Optimizer>
+class Trainer;
+
+}  // namespace posttrain

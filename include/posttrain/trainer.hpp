@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trainer: loss × parameters × data as one type.
+//
+//   Trainer trainer(model, NextToken{}, Full{}, Messages{.path = "chats.jsonl"}, AdamW{},
+//                   {.learning_rate = 1e-5});
+//   trainer.train();
+//   trainer.save("tuned");
+//
+// The type is deduced; a combination that cannot work is refused at compile time with one message
+// (core/check.hpp). This header includes no concrete policy: adding one touches no existing file.
+#pragma once
+
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "posttrain/core/check.hpp"
+#include "posttrain/core/experiment.hpp"
+#include "posttrain/trainer/engine.hpp"
+
+namespace posttrain {
+
+/// Stands in for the engine of a combination that was refused, so that its message is the only
+/// error.
+template <class Model, class Loss, class Params, class Data, class Optimizer>
+class Refused {
+ public:
+  Refused(Model, Loss, Params, Data, Optimizer, Options = {}) {}
+  template <class Callback>
+  void add(Callback) {}
+  TrainResult train() { return {}; }
+  void save(const std::string&) const {}
+  void checkpoint() {}
+};
+
+template <class Model, class Loss, class Params, class Data, class Optimizer>
+class Trainer : public std::conditional_t<check_trainer<Model, Loss, Params, Data, Optimizer>(),
+                                          Engine<Model, Loss, Params, Data, Optimizer>,
+                                          Refused<Model, Loss, Params, Data, Optimizer>> {
+  using Base = std::conditional_t<check_trainer<Model, Loss, Params, Data, Optimizer>(),
+                                  Engine<Model, Loss, Params, Data, Optimizer>,
+                                  Refused<Model, Loss, Params, Data, Optimizer>>;
+
+ public:
+  /// Checks the policies' values, reads the data, loads the weights and, if options.run_dir holds a
+  /// complete checkpoint, resumes from it.
+  Trainer(Model model, Loss loss, Params params, Data data, Optimizer optimizer,
+          Options options = {})
+      : Base(std::move(model), std::move(loss), std::move(params), std::move(data),
+             std::move(optimizer), std::move(options)) {}
+
+  /// The same from a whole experiment (core/experiment.hpp).
+  Trainer(Model model, Experiment<Loss, Params, Data, Optimizer, Options> experiment)
+      : Trainer(std::move(model), experiment.loss, experiment.params, experiment.data,
+                experiment.optimizer, experiment.options) {}
+};
+
+}  // namespace posttrain

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// The training loop: what every legal combination of policies has in common.
+//
+// One optimizer step: all its micro-batches are at hand, so the loss's count is added up before the
+// first backward pass; each micro-batch adds gradients of sum / count; the norm is clipped inside
+// the optimizer's sweep. Hence splitting and packing change nothing and the logged loss is the
+// optimised one. Nothing non-finite reaches the weights.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "posttrain/core/events.hpp"
+#include "posttrain/data/token_stream.hpp"
+#include "posttrain/optim/clip.hpp"
+#include "posttrain/tensor/allocator.hpp"
+#include "posttrain/tensor/lm_head.hpp"
+#include "posttrain/trainer/callbacks.hpp"
+#include "posttrain/trainer/checkpoint.hpp"
+#include "posttrain/trainer/options.hpp"
+#include "posttrain/trainer/run_log.hpp"
+#include "posttrain/trainer/signals.hpp"
+
+namespace posttrain {
+
+/// What became of a run.
+struct TrainResult {
+  std::int64_t steps = 0;  // optimizer steps done, those before a resume included
+  double loss = 0.0;       // of the last step
+  double val_loss = std::numeric_limits<double>::quiet_NaN();  // of the last validation, if any
+  bool interrupted = false;  // by SIGTERM or SIGINT; run again with the same run_dir to go on
+};
+
+template <class Model, class Loss, class Params, class Data, class Optimizer>
+class Engine {
+ public:
+  using Batch = typename Loss::Batch;
+  using State = StateOf<Params, Model>;
+
+  Engine(Model model, Loss loss, Params params, Data data, Optimizer optimizer,
+         Options options = {})
+      : options_(prepared(options, loss, params, data, optimizer)),
+        model_(std::move(model)),
+        loss_(std::move(loss)),
+        stream_(data::open_stream(data, load_context())),
+        state_(params.attach(model_)),
+        optimizer_(optimizer.attach(state_.trainable())),
+        log_(options_, [&] {
+          return run_record(model_, loss_, params, data, optimizer, options_, stream_.report());
+        }) {
+    total_steps_ = options_.max_steps > 0 ? options_.max_steps
+                                          : options_.num_epochs * stream_.steps_per_epoch();
+    if (options_.resume) resume();
+  }
+
+  /// Registers a callback (core/events.hpp).
+  template <class Callback>
+  void add(Callback callback) {
+    callbacks_.add(std::move(callback));
+  }
+
+  /// Runs until num_epochs or max_steps are done, or until a signal asks to stop.
+  TrainResult train() {
+    SignalGuard signals;
+    notify(event::TrainBegin{progress_.step, total_steps_});
+    TrainResult result;
+    std::int64_t announced_epoch = -1;
+    while (progress_.step < total_steps_) {
+      if (stream_.epoch() != announced_epoch) {
+        announced_epoch = stream_.epoch();
+        notify(event::EpochBegin{announced_epoch});
+      }
+      const std::optional<std::vector<Batch>> batches = stream_.next();
+      if (!batches) {
+        end_epoch(announced_epoch);
+        continue;
+      }
+      notify(event::StepBegin{progress_.step});
+      const StepMetrics metrics = step(*batches);
+      result.loss = metrics.loss;
+      log_.step(metrics, total_steps_);
+      notify(event::AfterStep{metrics});
+      if (due(options_.validation_frequency)) validate();
+      if (signals.stop_requested()) {
+        result.interrupted = progress_.step < total_steps_;
+        if (!options_.run_dir.empty()) checkpoint();
+        break;
+      }
+      if (due(options_.checkpoint_steps)) checkpoint();
+    }
+    if (progress_.step >= total_steps_ && !result.interrupted) {
+      if (stream_.has_validation() && last_validation_ != progress_.step) validate();
+    }
+    result.steps = progress_.step;
+    result.val_loss = val_loss_;
+    log_.finish();
+    notify(event::TrainEnd{progress_.step, result.interrupted});
+    return result;
+  }
+
+  /// One optimizer step on these micro-batches.
+  StepMetrics step(const std::vector<Batch>& batches) {
+    const auto start = std::chrono::steady_clock::now();
+    StepMetrics metrics;
+    double count = 0.0;
+    std::int64_t scored = 0;
+    for (const Batch& batch : batches) {
+      count += loss_.count(batch);
+      metrics.num_total_tokens += batch.tokens();
+      metrics.num_samples += static_cast<std::int64_t>(batch.samples.size());
+      scored += batch.predictions();
+    }
+    for (ParameterGroup& group : state_.trainable()) group.grad.zero_();
+    if (count > 0.0) {
+      double sum = 0.0;
+      for (const Batch& batch : batches) {
+        sum += backward(batch, 1.0 / count);
+        if (!std::isfinite(sum)) stop_at(batches, "loss", sum);
+      }
+      metrics.loss = sum / count;
+      metrics.grad_norm = optim::global_norm(state_.trainable());
+      if (!std::isfinite(metrics.grad_norm)) stop_at(batches, "gradient norm", metrics.grad_norm);
+      metrics.lr = learning_rate(progress_.step);
+      optimizer_.step(state_.trainable(), metrics.lr,
+                      optim::clip_coefficient(metrics.grad_norm, options_.max_grad_norm));
+      state_.publish();
+    }
+    progress_.step += 1;
+    progress_.samples += metrics.num_samples;
+    progress_.tokens += metrics.num_total_tokens;
+    progress_.scored += scored;
+    metrics.step = progress_.step;
+    metrics.epoch = static_cast<double>(progress_.step) /
+                    static_cast<double>(std::max<std::int64_t>(1, stream_.steps_per_epoch()));
+    metrics.batch_num_loss_counted_tokens = scored;
+    metrics.num_loss_counted_tokens = progress_.scored;
+    metrics.total_samples_accumulated = progress_.samples;
+    metrics.total_tokens_accumulated = progress_.tokens;
+    metrics.grad_accum = static_cast<std::int64_t>(batches.size());
+    metrics.time_per_batch =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = std::max(metrics.time_per_batch, 1e-9);
+    metrics.tokens_per_second = static_cast<double>(metrics.num_total_tokens) / seconds;
+    metrics.samples_per_second = static_cast<double>(metrics.num_samples) / seconds;
+    metrics.peak_memory_usage_GB = peak_memory_gib();
+    return metrics;
+  }
+
+  /// Adds the gradients of `scale` · the loss's sum over one micro-batch; returns the sum.
+  double backward(const Batch& host_batch, double scale) {
+    const Batch batch = host_batch.to(model_.device());
+    return backward_through_head(logits(), hidden(batch, /*training=*/true), batch, loss_, need(),
+                                 scale, head_chunk_rows(model_.vocab_size()));
+  }
+
+  /// The loss over these micro-batches, without gradients and without NEFTune.
+  double evaluate(const std::vector<Batch>& batches) const {
+    at::NoGradGuard no_grad;
+    double sum = 0.0;
+    double count = 0.0;
+    for (const Batch& host_batch : batches) {
+      const Batch batch = host_batch.to(model_.device());
+      const Scores scores = score_predictions(logits(), hidden(batch, /*training=*/false), batch,
+                                              need(), head_chunk_rows(model_.vocab_size()));
+      sum += loss_.sum(scores, batch).template item<double>();
+      count += loss_.count(batch);
+    }
+    return count > 0.0 ? sum / count : 0.0;
+  }
+
+  /// Writes the model as a Hugging Face folder, replacing what is there in one step.
+  void save(const std::string& folder) const { model_.save(folder, state_.weights()); }
+
+  /// Writes a resumable checkpoint into run_dir.
+  void checkpoint() {
+    progress_.position = stream_.position();
+    const std::string path = save_checkpoint(options_, progress_, training_tensors());
+    notify(event::CheckpointSaved{progress_.step, path});
+  }
+
+  const Model& model() const { return model_; }
+  const State& state() const { return state_; }
+  State& state() { return state_; }
+  const Options& options() const { return options_; }
+  const data::DataReport& report() const { return stream_.report(); }
+  std::int64_t steps() const { return progress_.step; }
+  std::int64_t total_steps() const { return total_steps_; }
+
+ private:
+  using Stream = decltype(data::open_stream(std::declval<const Data&>(),
+                                            std::declval<const data::LoadContext&>()));
+
+  /// Checks every policy before anything is loaded.
+  static Options prepared(Options options, const Loss& loss, const Params& params, const Data& data,
+                          const Optimizer& optimizer) {
+    const auto validate_if_possible = [](const auto& policy) {
+      if constexpr (requires { policy.validate(); }) policy.validate();
+    };
+    validate_if_possible(loss);
+    validate_if_possible(params);
+    validate_if_possible(data);
+    validate_if_possible(optimizer);
+    options.validate();
+    if (options.tune_allocator) tune_allocator();
+    return options;
+  }
+
+  data::LoadContext load_context() const {
+    data::LoadContext context;
+    if constexpr (requires { model_.text(); }) context.text = model_.text();
+    context.max_seq_len = options_.max_seq_len;
+    context.truncate = options_.truncate;
+    context.max_tokens_per_batch = options_.max_tokens_per_batch;
+    context.effective_batch_size = options_.effective_batch_size;
+    context.seed = options_.seed;
+    return context;
+  }
+
+  auto logits() const {
+    return [this](const Tensor& rows) { return model_.logits(state_, rows); };
+  }
+
+  Tensor hidden(const Batch& batch, bool training) const {
+    if constexpr (requires(ModelCall call) { model_.hidden(state_, batch, call); }) {
+      ModelCall call;
+      call.gradient_checkpointing = training && options_.gradient_checkpointing;
+      if (training) call.neftune = {options_.neftune_noise_alpha, options_.seed, progress_.step};
+      return model_.hidden(state_, batch, call);
+    } else {
+      return model_.hidden(state_, batch);
+    }
+  }
+
+  Need need() const {
+    if constexpr (requires { loss_.needs(); }) return loss_.needs();
+    return {};
+  }
+
+  double learning_rate(std::int64_t step) const {
+    return options_.learning_rate * options_.lr_scheduler.factor(step, options_.warmup_steps,
+                                                                 total_steps_,
+                                                                 options_.learning_rate);
+  }
+
+  bool due(std::int64_t every) const { return every > 0 && progress_.step % every == 0; }
+
+  void end_epoch(std::int64_t epoch) {
+    if (options_.validation_frequency == 0) validate();
+    notify(event::EpochEnd{epoch});
+    if (options_.checkpoint_at_epoch) checkpoint();
+  }
+
+  void validate() {
+    if (!stream_.has_validation() || last_validation_ == progress_.step) return;
+    val_loss_ = evaluate(stream_.validation());
+    last_validation_ = progress_.step;
+    const bool best = val_loss_ < progress_.best_val_loss;
+    if (best) {
+      progress_.best_val_loss = val_loss_;
+      if (options_.save_best) save(options_.run_dir.str() + "/best");
+    }
+    log_.validation(progress_.step, val_loss_, best);
+    notify(event::Evaluated{progress_.step, val_loss_, best});
+  }
+
+  [[noreturn]] void stop_at(const std::vector<Batch>& batches, const char* what, double value) {
+    std::vector<std::int64_t> samples;
+    for (const Batch& batch : batches) {
+      samples.insert(samples.end(), batch.samples.begin(), batch.samples.end());
+    }
+    log_.finish();
+    raise("{} is {} at step {} (samples {}); the weights were not updated; {}", what, value,
+          progress_.step + 1, fmt::join(samples, ", "), last_checkpoint_hint(options_));
+  }
+
+  std::vector<NamedTensor> training_tensors() const {
+    std::vector<NamedTensor> all = optimizer_.tensors();
+    for (const ParameterGroup& group : state_.trainable()) {
+      all.push_back({"parameters." + group.name, group.master});
+    }
+    return all;
+  }
+
+  void resume() {
+    if (!load_checkpoint(options_, progress_, training_tensors())) return;
+    state_.publish();
+    stream_.seek(progress_.position);
+    log_.resume(progress_.step);
+  }
+
+  template <class Event>
+  void notify(const Event& event) {
+    if constexpr (Answers<State, Event>) state_.on(event);
+    callbacks_.notify(event);
+  }
+
+  Options options_;
+  Model model_;
+  Loss loss_;
+  Stream stream_;
+  State state_;
+  typename Optimizer::State optimizer_;
+  RunLog log_;
+  Callbacks callbacks_;
+  Progress progress_;
+  std::int64_t total_steps_ = 0;
+  std::int64_t last_validation_ = -1;
+  double val_loss_ = std::numeric_limits<double>::quiet_NaN();
+};
+
+}  // namespace posttrain
