@@ -18,7 +18,7 @@ import textwrap
 
 import repo
 
-NAME = re.compile(r"^\s*<!-- snippet: ([^#\s]+)(?:#(\S+))? -->\s*$")
+NAME = re.compile(r"^ {0,3}<!-- snippet: ([^#\s]+)(?:#(\S+))? -->\s*$")
 FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
 
 
