@@ -61,6 +61,37 @@ def run(command, timeout, env=None, cwd=ROOT):
         return 127, str(error)
 
 
+def reasons_of(case):
+    """What failed in a test case of a Catch2 XML report, up to ten places."""
+    found = []
+
+    def visit(node, where, notes):
+        where = where + [node.get("name")] if node.tag == "Section" else where
+        for child in node:
+            text = (child.text or "").strip()
+            if child.tag == "Info":
+                notes = notes + [text]
+            if child.tag == "Expression" and child.get("success") != "true":
+                thrown = child.find("Exception")
+                lines = [f"{child.get('filename')}:{child.get('line')}: {child.get('type')}( "
+                         f"{(child.findtext('Original') or '').strip()} )",
+                         "  with " + (child.findtext("Expanded") or "").strip()]
+                if thrown is not None:
+                    lines.append("  threw " + (thrown.text or "").strip())
+            elif child.tag in ("Exception", "Failure", "FatalErrorCondition"):
+                lines = [f"{child.get('filename')}:{child.get('line')}: {child.tag}: {text}"]
+            else:
+                visit(child, where, notes)
+                continue
+            if where:
+                lines.append("  in section " + " / ".join(filter(None, where)))
+            found.append("\n".join(lines + ["  note: " + note for note in notes]))
+            notes = []
+
+    visit(case, [], [])
+    return "\n".join(found[:10]) + (f"\n… {len(found) - 10} more" if len(found) > 10 else "")
+
+
 def run_catch(total, name, command, timeout, env, report, spec):
     if os.path.exists(report):
         os.remove(report)
@@ -76,7 +107,7 @@ def run_catch(total, name, command, timeout, env, report, spec):
             result = case.find("OverallResult")
             if result is None or result.get("success") != "true":
                 failed += 1
-                print(f"       failed: {case.get('name')}")
+                print(f"       failed: {case.get('name')}\n" + indent(indent(reasons_of(case))))
                 continue
             notes = [(node.text or "").strip() for node in case.iter("Warning")]
             notes += [(node.text or "").strip() for node in case.iter("Skip")]
@@ -93,9 +124,10 @@ def run_catch(total, name, command, timeout, env, report, spec):
     if not complete or (status != 0 and failed == 0):
         failed += 1
     if failed:
-        if complete:  # once more for people; only the failing ones would need a second parse
-            _, output = run(command + arguments, timeout, env)
         print(f"       exit status {status}\n" + indent(tail(output)))
+        if not complete and os.path.exists(report):
+            with open(report, errors="replace") as file:
+                print(indent(tail(file.read(), 20)))
     total.add(name, passed, failed, skipped, seconds)
     return passed + failed + skipped
 
