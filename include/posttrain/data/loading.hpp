@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the data policies share: samples → sequences → limits → counts → training and validation.
+//
+// A policy supplies `tokenise(sample)`; everything that can go wrong with a sample is handled here,
+// once: malformed (error with file and line, or counted), too long (dropped or truncated), nothing
+// to score (dropped), too long for a micro-batch (error before training).
+#pragma once
+
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <range/v3/view/generate.hpp>
+#include <range/v3/view/take_while.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "posttrain/core/rng.hpp"
+#include "posttrain/core/sequence.hpp"
+#include "posttrain/data/report.hpp"
+#include "posttrain/io/json_lines.hpp"
+
+namespace posttrain::text {
+class ChatTokenizer;
+}
+
+namespace posttrain::data {
+
+using Json = nlohmann::json;
+
+/// What the run knows and a data policy needs.
+struct LoadContext {
+  const text::ChatTokenizer* text = nullptr;  // unused by tokenised data
+  std::int64_t max_seq_len = 0;               // in tokens; 0: no limit
+  bool truncate = false;                      // cut longer sequences instead of dropping them
+  std::int64_t max_tokens_per_batch = 0;      // no sequence may be longer; 0: not checked here
+  std::uint64_t seed = 0;                     // of the validation split
+};
+
+struct LoadedData {
+  std::vector<Sequence> train{};
+  std::vector<Sequence> validation{};
+  DataReport report{};
+};
+
+/// The fields that every data policy has, as the pipeline takes them.
+struct SourceOptions {
+  std::string_view path{};
+  bool skip_bad_samples = false;
+  double validation_split = 0.0;       // share of the samples, in [0, 1)
+  std::string_view validation_path{};  // or a source of its own
+};
+
+constexpr void validate_source(const SourceOptions& options) {
+  if (options.path.empty()) fail("posttrain: the data's path must not be empty");
+  if (!(options.validation_split >= 0.0 && options.validation_split < 1.0)) {
+    fail("posttrain: validation_split must be in [0, 1)");
+  }
+  if (options.validation_split > 0.0 && !options.validation_path.empty()) {
+    fail("posttrain: set validation_split or validation_path, not both");
+  }
+}
+
+/// A sample as it comes from a source.
+struct Sample {
+  Json value{};
+  std::string where{};  // "file:line"
+  std::string error{};  // why it is malformed; empty: it is not
+};
+
+/// The samples of a JSON Lines file (or an array file) as a range, read one by one.
+inline auto json_samples(std::string_view path) {
+  auto reader = std::make_shared<io::JsonLinesReader>(io::fs::path(path));
+  const auto next = [reader]() -> std::optional<Sample> {
+    std::optional<io::JsonRecord> record = reader->next();
+    if (!record) return std::nullopt;
+    return Sample{std::move(record->value), reader->where(record->line), std::move(record->error)};
+  };
+  return ranges::views::generate(next) |
+         ranges::views::take_while([](const auto& sample) { return sample.has_value(); });
+}
+
+namespace detail {
+
+/// Sequences that no micro-batch can hold.
+struct Oversized {
+  std::int64_t count = 0;
+  std::int64_t longest = 0;
+  std::string where{};  // of the longest
+};
+
+/// Applies the limits to one sequence; true if it is kept.
+inline bool keep_within_limits(Sequence& sequence, const LoadContext& context,
+                               const std::string& where, DataReport& report) {
+  const auto size = static_cast<std::int64_t>(sequence.ids.size());
+  if (context.max_seq_len > 0 && size > context.max_seq_len) {
+    if (!context.truncate) {
+      ++report.too_long;
+      report.add_reason(fmt::format("{}: {} tokens, more than max_seq_len = {}", where, size,
+                                    context.max_seq_len));
+      return false;
+    }
+    ++report.truncated;
+    sequence.ids.resize(static_cast<std::size_t>(context.max_seq_len));
+    sequence.weights.resize(static_cast<std::size_t>(context.max_seq_len));
+  }
+  if (sequence.scored() == 0) {
+    ++report.all_masked;
+    report.add_reason(where + ": no token to score");
+    return false;
+  }
+  return true;
+}
+
+/// Turns the samples of one source into sequences.
+template <class Samples, class Tokenise>
+std::vector<Sequence> tokenise_all(Samples&& samples, bool skip_bad_samples,
+                                   const LoadContext& context, const Tokenise& tokenise,
+                                   DataReport& report, Oversized& oversized) {
+  std::vector<Sequence> kept;
+  std::int64_t index = 0;
+  for (auto&& optional_sample : samples) {
+    const Sample& sample = *optional_sample;
+    ++report.read;
+    std::vector<Sequence> sequences;
+    std::string error = sample.error;
+    if (error.empty()) {
+      try {
+        sequences = tokenise(sample.value);
+      } catch (const Error& caught) {
+        error = caught.what();
+      } catch (const Json::exception& caught) {
+        error = io::json_error_text(caught.what());
+      }
+    }
+    if (!error.empty()) {
+      if (!skip_bad_samples) {
+        raise("{}: {}; hint: skip_bad_samples = true counts such samples instead", sample.where,
+              error);
+      }
+      ++report.bad;
+      report.add_reason(sample.where + ": " + error);
+    }
+    for (Sequence& sequence : sequences) {
+      ++report.sequences;
+      if (!keep_within_limits(sequence, context, sample.where, report)) continue;
+      const auto size = static_cast<std::int64_t>(sequence.ids.size());
+      if (context.max_tokens_per_batch > 0 && size > context.max_tokens_per_batch) {
+        ++oversized.count;
+        if (size > oversized.longest) oversized = {oversized.count, size, sample.where};
+      }
+      sequence.sample = index;
+      report.tokens += size;
+      report.scored += sequence.scored();
+      kept.push_back(std::move(sequence));
+    }
+    ++index;
+  }
+  return kept;
+}
+
+/// Moves a seeded choice of samples, with all their sequences, from `data.train` to
+/// `data.validation`. Both keep the order of the file.
+inline void split_validation(LoadedData& data, double share, std::uint64_t seed,
+                             std::string_view path) {
+  std::vector<std::int64_t> samples;  // that have sequences, in order
+  for (const Sequence& sequence : data.train) {
+    if (samples.empty() || samples.back() != sequence.sample) samples.push_back(sequence.sample);
+  }
+  const auto count = static_cast<std::int64_t>(samples.size());
+  const auto chosen = std::max<std::int64_t>(1, std::llround(share * static_cast<double>(count)));
+  if (chosen >= count) {
+    raise("{}: validation_split = {} of {} samples leaves none to train on", path, share, count);
+  }
+  constexpr std::uint64_t kSplitStream = 0x73706c6974;  // "split"
+  const std::vector<std::int64_t> order = permutation(count, seed, kSplitStream);
+  std::vector<bool> is_validation(static_cast<std::size_t>(samples.back()) + 1);
+  for (std::int64_t i = 0; i < chosen; ++i) {
+    const auto sample = samples[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])];
+    is_validation[static_cast<std::size_t>(sample)] = true;
+  }
+  std::vector<Sequence> all = std::exchange(data.train, {});
+  for (Sequence& sequence : all) {
+    const bool held_out = is_validation[static_cast<std::size_t>(sequence.sample)];
+    (held_out ? data.validation : data.train).push_back(std::move(sequence));
+  }
+}
+
+}  // namespace detail
+
+/// The whole pipeline. `open(path)` gives a range of (optional) samples, `tokenise(json)` the
+/// sequences of one; it throws `Error` or a JSON exception for a malformed sample.
+template <class Open, class Tokenise>
+LoadedData load_samples(const SourceOptions& options, const LoadContext& context, const Open& open,
+                        const Tokenise& tokenise) {
+  validate_source(options);
+  if (context.max_seq_len < 0)
+    raise("max_seq_len must not be negative, got {}", context.max_seq_len);
+  LoadedData data;
+  detail::Oversized oversized;
+  const auto load = [&](std::string_view path) {
+    std::vector<Sequence> sequences = detail::tokenise_all(
+        open(path), options.skip_bad_samples, context, tokenise, data.report, oversized);
+    if (sequences.empty()) {
+      raise("{}: no sequence is left: {}{}", path, data.report.counts(),
+            data.report.reasons.empty() ? "" : "; first: " + data.report.reasons.front());
+    }
+    return sequences;
+  };
+  data.train = load(options.path);
+  if (options.validation_split > 0.0) {
+    detail::split_validation(data, options.validation_split, context.seed, options.path);
+  } else if (!options.validation_path.empty()) {
+    data.validation = load(options.validation_path);
+  }
+  if (oversized.count > 0) {
+    raise(
+        "{}: a sequence of {} tokens does not fit max_tokens_per_batch = {} ({} do not); hint: "
+        "raise max_tokens_per_batch, or set max_seq_len to drop or truncate such sequences",
+        oversized.where, oversized.longest, context.max_tokens_per_batch, oversized.count);
+  }
+  data.report.train = static_cast<std::int64_t>(data.train.size());
+  data.report.validation = static_cast<std::int64_t>(data.validation.size());
+  return data;
+}
+
+}  // namespace posttrain::data

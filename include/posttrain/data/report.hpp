@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What became of the samples of a data source: nothing is dropped without being counted.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "posttrain/core/error.hpp"
+
+namespace posttrain::data {
+
+struct DataReport {
+  static constexpr std::size_t kMaxReasons = 5;
+
+  std::int64_t read = 0;               // samples in the files
+  std::int64_t bad = 0;                // malformed samples (with skip_bad_samples)
+  std::int64_t sequences = 0;          // made from the samples (one sample can give several)
+  std::int64_t too_long = 0;           // sequences dropped: longer than max_seq_len
+  std::int64_t truncated = 0;          // sequences cut to max_seq_len
+  std::int64_t all_masked = 0;         // sequences dropped: no token to score
+  std::int64_t train = 0;              // sequences kept for training
+  std::int64_t validation = 0;         // sequences kept for validation
+  std::int64_t tokens = 0;             // of all kept sequences
+  std::int64_t scored = 0;             // tokens of them that the loss scores
+  std::vector<std::string> reasons{};  // "file:line: why" of the first few samples dropped
+
+  std::int64_t kept() const { return train + validation; }
+
+  void add_reason(std::string reason) {
+    if (reasons.size() < kMaxReasons) reasons.push_back(std::move(reason));
+  }
+
+  /// One line: "1,000 samples read: 990 sequences for training, 0 for validation; …".
+  std::string counts() const {
+    std::string text = fmt::format(
+        "{} samples read: {} sequences for training, {} for validation, {} tokens, {} "
+        "of them scored",
+        read, train, validation, tokens, scored);
+    const auto add = [&](std::int64_t count, const char* what) {
+      if (count > 0) text += fmt::format("; {} {}", count, what);
+    };
+    add(bad, "bad samples skipped");
+    add(too_long, "dropped as longer than max_seq_len");
+    add(truncated, "truncated to max_seq_len");
+    add(all_masked, "dropped with no token to score");
+    return text;
+  }
+
+  /// The counts, then one indented line for each recorded reason.
+  std::string summary() const {
+    std::string text = counts() + "\n";
+    for (const std::string& reason : reasons) text += "  " + reason + "\n";
+    return text;
+  }
+};
+
+}  // namespace posttrain::data

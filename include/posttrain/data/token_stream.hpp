@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// From loaded sequences to the micro-batches of optimizer steps; what a Trainer pulls from.
+//
+// A data policy either loads sequences (`data::LoadedData load(const LoadContext&) const`), which
+// this class samples, packs and batches, or opens a stream of its own batch type with the same
+// members.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "posttrain/core/concepts.hpp"
+#include "posttrain/data/loading.hpp"
+#include "posttrain/data/sampler.hpp"
+#include "posttrain/tensor/batch.hpp"
+
+namespace posttrain::data {
+
+template <class Packer = FirstFitDecreasing>
+class TokenStream {
+ public:
+  TokenStream(LoadedData loaded, const LoadContext& context, Packer packer = {})
+      : loaded_(std::move(loaded)),
+        max_tokens_(context.max_tokens_per_batch),
+        packer_(packer),
+        sampler_(lengths(loaded_.train),
+                 {.effective_batch_size = context.effective_batch_size,
+                  .max_tokens_per_batch = context.max_tokens_per_batch,
+                  .seed = context.seed},
+                 packer) {}
+
+  /// The micro-batches of the next optimizer step; nothing at the end of an epoch, after which the
+  /// next one begins.
+  std::optional<std::vector<TokenBatch>> next() {
+    const auto step = sampler_.next();
+    if (!step) return std::nullopt;
+    return batches(*step, loaded_.train);
+  }
+
+  bool at_epoch_end() const { return position().step == steps_per_epoch(); }
+  std::int64_t steps_per_epoch() const { return sampler_.steps_per_epoch(); }
+  SamplerPosition position() const { return sampler_.position(); }
+  void seek(SamplerPosition position) { sampler_.seek(position); }
+
+  bool has_validation() const { return !loaded_.validation.empty(); }
+
+  /// The whole validation set as micro-batches, in order.
+  std::vector<TokenBatch> validation() const {
+    return batches(packer_.pack(lengths(loaded_.validation), max_tokens_), loaded_.validation);
+  }
+
+  const DataReport& report() const { return loaded_.report; }
+
+ private:
+  static std::vector<std::int64_t> lengths(const std::vector<Sequence>& sequences) {
+    std::vector<std::int64_t> all;
+    for (const Sequence& sequence : sequences) {
+      all.push_back(static_cast<std::int64_t>(sequence.ids.size()));
+    }
+    return all;
+  }
+
+  static std::vector<TokenBatch> batches(const Packs& packs, const std::vector<Sequence>& from) {
+    std::vector<TokenBatch> result;
+    for (const auto& pack : packs) {
+      std::vector<const Sequence*> chosen;
+      for (const std::int64_t index : pack)
+        chosen.push_back(&from[static_cast<std::size_t>(index)]);
+      result.push_back(pack_sequences(chosen));
+    }
+    return result;
+  }
+
+  LoadedData loaded_;
+  std::int64_t max_tokens_;
+  Packer packer_;
+  StepSampler<Packer> sampler_;
+};
+
+/// The stream of a data policy, with its own `packing` if it has that field.
+template <class Data>
+auto open_stream(const Data& policy, const LoadContext& context) {
+  if constexpr (OpensStream<Data>) {
+    return policy.open(context);
+  } else if constexpr (requires { policy.packing; }) {
+    return TokenStream(policy.load(context), context, policy.packing);
+  } else {
+    return TokenStream<>(policy.load(context), context);
+  }
+}
+
+}  // namespace posttrain::data
