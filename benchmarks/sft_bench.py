@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Full fine-tuning against TRL and a bare transformers loop: one JSON line per comparison.
+
+  python benchmarks/sft_bench.py [--cases S1,S2,S3] [--steps 5] [--warmup 2]
+      [--ours build/benchmarks/sft_server] [--peers-only]
+
+S1  hidden 512, 8 layers, 8 heads, ffn 1536, vocabulary 32,000 untied; one document of 2,048 tokens
+    per step; fp32.
+S2  the same in bf16 with fp32 master weights.
+S3  instruction lengths with mean/max 0.35: ours packed against ours padded, per trained token.
+
+All processes load the same random weights and data and speak the protocol of peers/sft_peer.py
+(`step` on standard input, a JSON line back). Steps are interleaved: ours, each peer, ours, ...;
+rates are trained tokens per median second. The peers get the allocator settings that help them.
+First losses (and gradient norms, where reported) must agree before anything is measured.
+
+Line: name, ours, peer (tokens/s), ratio (above 1 is better for us), target (of the ratio), limit
+(tokens/s at the machine's matrix rate for the 6 N flops of the matrices alone; attention is not
+counted, so that the share is never flattered), share_of_limit, peak_memory, peer_peak_memory (bytes).
+
+Data lines: {"documents": [[ids...], ...], "lengths": [n, ...]}. Without "lengths" every token
+after a document's first is trained; with it, tokens from n on are padding: computed, not trained.
+"""
+
+import argparse
+import json
+import os
+import random
+import shlex
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296",
+             "MALLOC_TOP_PAD_": "67108864"}
+HIDDEN, LAYERS, HEADS, FFN, VOCAB, LENGTH = 512, 8, 8, 1536, 32000, 2048
+MATRIX_PARAMETERS = LAYERS * (4 * HIDDEN * HIDDEN + 3 * HIDDEN * FFN) + VOCAB * HIDDEN
+
+CASES = {
+    "S1": dict(dtype="float32", targets={"trl": 4.3, "bare": 2.2}),
+    "S2": dict(dtype="bfloat16", targets={"trl": 4.5, "bare": 1.7}),
+    "S3": dict(dtype="float32", targets={"padded": 2.5}),
+}
+
+
+def make_model(folder):
+    if (folder / "model.safetensors").exists():
+        return
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
+        num_key_value_heads=HEADS, intermediate_size=FFN, vocab_size=VOCAB,
+        max_position_embeddings=LENGTH, tie_word_embeddings=False)
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+
+
+def write_lines(path, lines):
+    with open(path, "w") as f:
+        for line in lines:
+            f.write(json.dumps(line) + "\n")
+
+
+def make_data(folder):
+    """tokens.jsonl (one document per step), packed.jsonl and padded.jsonl (instructions)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = random.Random(0)
+
+    def document(length):
+        return [rng.randrange(VOCAB) for _ in range(length)]
+
+    write_lines(folder / "tokens.jsonl", [{"documents": [document(LENGTH)]} for _ in range(8)])
+    packed, padded = [], []
+    for _ in range(8):
+        # Eight lengths whose mean is 0.35 of their maximum, 512.
+        lengths = [512, 64, 72, 288, 96, 176, 128, 98]
+        rng.shuffle(lengths)
+        documents = [document(n) for n in lengths]
+        packed.append({"documents": documents})
+        padded.append({"documents": [d + [0] * (max(lengths) - len(d)) for d in documents],
+                       "lengths": lengths})
+    write_lines(folder / "packed.jsonl", packed)
+    write_lines(folder / "padded.jsonl", padded)
+
+
+def trained_tokens(path):
+    """Per step; the same in every line of these files."""
+    line = json.loads(open(path).readline())
+    lengths = line.get("lengths") or [len(d) for d in line["documents"]]
+    return sum(n - 1 for n in lengths)
+
+
+class Server:
+    """One process of the protocol."""
+
+    def __init__(self, name, command, environment):
+        self.name = name
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE if name != "ours" else None,
+                                        text=True, env={**os.environ, **environment})
+        self.seconds, self.first, self.peak_memory = [], None, None
+
+    def line(self):
+        text = self.process.stdout.readline()
+        if not text:
+            self.process.wait()
+            errors = (self.process.stderr.read() if self.process.stderr else "").strip()
+            last = errors.splitlines()[-1] if errors else "no message"
+            sys.exit(f"{self.name} ended with status {self.process.returncode}: {last}")
+        return text.strip()
+
+    def wait_ready(self):
+        while self.line() != "READY":
+            pass
+
+    def send(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def step(self, measured):
+        self.send("step")
+        record = json.loads(self.line())
+        self.first = self.first or record
+        if measured:
+            self.seconds.append(record["seconds"])
+
+    def quit(self):
+        self.send("quit")
+        self.peak_memory = json.loads(self.line())["peak_memory"]
+        self.process.wait()
+
+
+def check_equal(servers, dtype):
+    tolerance = 1e-5 if dtype == "float32" else 5e-3
+    reference = servers[0]
+    for other in servers[1:]:
+        for key, slack in (("loss", 1), ("grad_norm", 20)):
+            a, b = reference.first.get(key), other.first.get(key)
+            if a is None or b is None:
+                continue
+            if not abs(a - b) <= slack * tolerance * abs(b):
+                sys.exit(f"first {key} differs: {reference.name} {a}, {other.name} {b}; "
+                         "the comparison would be of different computations")
+
+
+def run_case(name, options, cache):
+    case = CASES[name]
+    dtype = case["dtype"]
+    model = str(cache / "model")
+    common = ["--model", model, "--dtype", dtype, "--steps", str(options.steps + options.warmup + 1),
+              "--warmup", str(options.warmup)]
+    ours = shlex.split(options.ours)
+    peer = [sys.executable, str(HERE / "peers" / "sft_peer.py")]
+    tokens, packed, padded = (str(cache / f"{n}.jsonl") for n in ("tokens", "packed", "padded"))
+    servers = []
+
+    def start(label, command, environment=None):
+        servers.append(Server(label, command, environment or {}))
+        servers[-1].wait_ready()  # one after the other: loading competes for the cores
+
+    if name == "S3":
+        data = packed
+        start("ours", [*ours, *common, "--data", packed])
+        start("padded", [*ours, *common, "--data", padded])
+    else:
+        data = tokens
+        if not options.peers_only:
+            start("ours", [*ours, *common, "--data", tokens])
+        for mode in ("trl", "bare"):
+            start(mode, [*peer, "--mode", mode, *common, "--data", tokens], ALLOCATOR)
+
+    for step in range(options.warmup + options.steps):
+        for server in servers:
+            server.step(measured=step >= options.warmup)
+        if step == 0:
+            check_equal(servers, dtype)
+    for server in servers:
+        server.quit()
+
+    count = trained_tokens(data)
+    rates = {s.name: count / statistics.median(s.seconds) for s in servers}
+    memory = {s.name: s.peak_memory for s in servers}
+    rate = options.gflops_fp32 if dtype == "float32" else options.gflops_bf16
+    limit = rate * 1e9 / (6 * MATRIX_PARAMETERS)
+    mine = rates.get("ours")
+    for label, target in case["targets"].items():
+        print(json.dumps({
+            "name": f"{name} {dtype} against {label}",
+            "ours": mine and round(mine, 1),
+            "peer": round(rates[label], 1),
+            "ratio": mine and round(mine / rates[label], 3),
+            "target": target,
+            "limit": round(limit, 1),
+            "share_of_limit": mine and round(mine / limit, 3),
+            "peak_memory": memory.get("ours"),
+            "peer_peak_memory": memory[label],
+        }), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default="S1,S2,S3")
+    parser.add_argument("--steps", type=int, default=5, help="measured steps of each side")
+    parser.add_argument("--warmup", type=int, default=2)
+    parser.add_argument("--ours", default=str(HERE.parent / "build" / "benchmarks" / "sft_server"))
+    parser.add_argument("--peers-only", action="store_true", help="S1 and S2 without our side")
+    parser.add_argument("--cache", default=os.path.join(
+        os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "posttrain", "sft_bench"))
+    parser.add_argument("--gflops-fp32", type=float, default=467.0,
+                        help="the machine's matrix rate; default: 2 cores of Zen 5")
+    parser.add_argument("--gflops-bf16", type=float, default=882.0)
+    options = parser.parse_args()
+    names = [n for n in options.cases.split(",") if n]
+    for name in names:
+        if name not in CASES:
+            sys.exit(f"expected cases of {', '.join(CASES)}, got {name}")
+    cache = Path(options.cache)
+    make_data(cache)
+    make_model(cache / "model")
+    for name in names:
+        if options.peers_only and name == "S3":
+            continue
+        run_case(name, options, cache)
+
+
+if __name__ == "__main__":
+    main()
