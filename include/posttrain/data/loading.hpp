@@ -69,16 +69,23 @@ struct Sample {
   std::string error{};  // why it is malformed; empty: it is not
 };
 
-/// The samples of a JSON Lines file (or an array file) as a range, read one by one.
+/// A range of (optional) samples from a function that gives nothing at its end. Single pass.
+template <class Next>
+auto samples_until_nothing(Next next) {
+  return ranges::views::generate(std::move(next)) |
+         ranges::views::take_while([](const auto& sample) { return sample.has_value(); });
+}
+
+inline std::optional<Sample> next_json_sample(io::JsonLinesReader& reader) {
+  std::optional<io::JsonRecord> record = reader.next();
+  if (!record) return std::nullopt;
+  return Sample{std::move(record->value), reader.where(record->line), std::move(record->error)};
+}
+
+/// The samples of a JSON Lines file (or an array file) as a range, read as needed.
 inline auto json_samples(std::string_view path) {
   auto reader = std::make_shared<io::JsonLinesReader>(io::fs::path(path));
-  const auto next = [reader]() -> std::optional<Sample> {
-    std::optional<io::JsonRecord> record = reader->next();
-    if (!record) return std::nullopt;
-    return Sample{std::move(record->value), reader->where(record->line), std::move(record->error)};
-  };
-  return ranges::views::generate(next) |
-         ranges::views::take_while([](const auto& sample) { return sample.has_value(); });
+  return samples_until_nothing([reader] { return next_json_sample(*reader); });
 }
 
 namespace detail {
