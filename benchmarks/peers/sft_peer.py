@@ -10,8 +10,8 @@ on the next line of the data (from the first again after the last) and prints a 
 N steps, at `quit` or at the end of input it prints {"peak_memory": bytes} and exits. The first K
 lines carry "warmup": true. Our side of the benchmark speaks the same protocol.
 
-Data: one optimizer step per line, {"documents": [[ids...], ...]}; every token after a document's
-first is trained. Both peers and our side: AdamW (fused), learning rate 1e-4 constant, betas 0.9
+Data: one optimizer step per line, {"documents": [[ids...], ...], "lengths": [n, ...]}; every token
+after a document's first is trained, with "lengths" only those before n (the rest is padding). Both peers and our side: AdamW (fused), learning rate 1e-4 constant, betas 0.9
 and 0.999, eps 1e-8, no weight decay, gradient norm clipped to 1, no gradient checkpointing.
 
 trl   SFTTrainer, packed, its default loss type ("nll", which is its chunked one), one document per
@@ -77,7 +77,7 @@ class Protocol:
 
 def read_data(path):
     with open(path) as f:
-        return [json.loads(line)["documents"] for line in f if line.strip()]
+        return [json.loads(line) for line in f if line.strip()]
 
 
 def run_bare(options, protocol):
@@ -92,15 +92,18 @@ def run_bare(options, protocol):
     half = options.dtype == "bfloat16"
     protocol.say("READY")
     while protocol.wants_step():
-        documents = lines[protocol.done % len(lines)]
+        line = lines[protocol.done % len(lines)]
+        documents = line["documents"]
+        lengths = line.get("lengths") or [len(d) for d in documents]
         start = time.perf_counter()
         longest = max(map(len, documents))
         ids = torch.zeros(len(documents), longest, dtype=torch.long)
         labels = torch.full_like(ids, -100)
         mask = torch.zeros_like(ids)
         for i, document in enumerate(documents):
-            ids[i, : len(document)] = labels[i, : len(document)] = torch.tensor(document)
-            mask[i, : len(document)] = 1
+            ids[i, : len(document)] = torch.tensor(document)
+            labels[i, : lengths[i]] = ids[i, : lengths[i]]
+            mask[i, : lengths[i]] = 1
         padded = not bool(mask.all())
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
             loss = model(input_ids=ids, attention_mask=mask if padded else None, labels=labels,
@@ -134,9 +137,9 @@ def run_trl(options, protocol):
     datasets.disable_progress_bars()
     documents = []
     for line in read_data(options.data):
-        if len(line) != 1:
+        if len(line["documents"]) != 1 or "lengths" in line:
             sys.exit("--mode trl expects one document per line: it packs by itself")
-        documents.append(line[0])
+        documents.append(line["documents"][0])
     vocab_size = transformers.AutoConfig.from_pretrained(options.model).vocab_size
 
     class Steps(transformers.TrainerCallback):

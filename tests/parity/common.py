@@ -22,6 +22,8 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import torch
 import transformers
 
+transformers.utils.logging.disable_progress_bar()
+
 
 @dataclasses.dataclass
 class Case:
