@@ -19,9 +19,13 @@ using Lengths = std::vector<std::int64_t>;
 Packs slow_first_fit_decreasing(const Lengths& lengths, std::int64_t max_tokens) {
   Lengths order(lengths.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
-    return lengths[static_cast<std::size_t>(a)] > lengths[static_cast<std::size_t>(b)];
-  });
+  for (std::size_t i = 1; i < order.size(); ++i) {  // insertion sort: stable
+    for (std::size_t j = i; j > 0 && lengths[static_cast<std::size_t>(order[j - 1])] <
+                                         lengths[static_cast<std::size_t>(order[j])];
+         --j) {
+      std::swap(order[j - 1], order[j]);
+    }
+  }
   Packs packs;
   Lengths used;
   for (const auto index : order) {

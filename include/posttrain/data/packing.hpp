@@ -40,8 +40,10 @@ struct FirstFitDecreasing {
     check_lengths(lengths, max_tokens);
     std::vector<std::int64_t> order(lengths.size());
     std::iota(order.begin(), order.end(), std::int64_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-      return lengths[static_cast<std::size_t>(a)] > lengths[static_cast<std::size_t>(b)];
+    std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+      const std::int64_t a_length = lengths[static_cast<std::size_t>(a)];
+      const std::int64_t b_length = lengths[static_cast<std::size_t>(b)];
+      return a_length != b_length ? a_length > b_length : a < b;
     });
 
     // A tree of maxima over the room left in each of the at most n bins finds the first that fits.

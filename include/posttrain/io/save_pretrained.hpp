@@ -55,17 +55,21 @@ void save_pretrained(const fs::path& dir, const PretrainedContent& content,
   AtomicFolder folder(dir, [&](std::string_view name) {
     return is_checkpoint_file(name) || (content.replaceable && content.replaceable(name));
   });
-  const auto copy = [&](const fs::path& from) {
-    std::error_code error;
-    fs::copy(from, folder.path() / from.filename(),
-             fs::copy_options::recursive | fs::copy_options::overwrite_existing, error);
-    if (error)
-      raise("copying of {} to {} failed: {}", from.string(), dir.string(), error.message());
-  };
   const auto write = [&](std::string_view name, std::string_view text) {
     OutputFile file(folder.path() / name);
     file.write(text);
     file.close();
+  };
+  const auto copy = [&](const fs::path& from) {
+    if (!fs::is_directory(from)) {  // by content: a read-only original must not give such a copy
+      write(from.filename().string(), read_text_file(from));
+      return;
+    }
+    std::error_code error;
+    fs::copy(from, folder.path() / from.filename(), fs::copy_options::recursive, error);
+    if (error) {
+      raise("copying of {} to {} failed: {}", from.string(), dir.string(), error.message());
+    }
   };
   if (!content.tokenizer_from.empty()) {
     for (const std::string_view name : kTokenizerFiles) {
