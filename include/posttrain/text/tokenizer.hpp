@@ -52,12 +52,19 @@ class Tokenizer {
     return ids;
   }
 
-  /// The ids of a stretch that continues an earlier one: no special tokens, and no prefix space at
-  /// its start, unless what went before ended in an added token (`after_added_token`): there the
-  /// whole text would start a new section too.
-  TokenIds encode_continuation(std::string_view text, bool after_added_token = false) const {
+  /// The ids of a stretch that continues an earlier one: no special tokens and no prefix space at
+  /// its start. `previous` is the last id of what went before: behind an added token the stretch
+  /// starts a section of its own (and loses what that token swallows), as in the whole text.
+  TokenIds encode_continuation(std::string_view text,
+                               std::optional<TokenId> previous = std::nullopt) const {
+    bool fresh = false;
+    if (previous) {
+      const auto found = parts_->added.find(*previous);
+      fresh = found != parts_->added.end();
+      if (fresh && found->second.rstrip) text.remove_prefix(leading_whitespace(text));
+    }
     TokenIds ids;
-    encode_into(text, {false, after_added_token}, ids);
+    encode_into(text, {false, fresh}, ids);
     return ids;
   }
 

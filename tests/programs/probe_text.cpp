@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers for the text files of a model folder, one JSON line per line of standard input:
+//
+//   {"text": …, "add_special_tokens"?: bool}  →  {"ids": […], "decoded": …}
+//   {"ids": […], "skip_special_tokens"?: bool}  →  {"decoded": …}
+//   {"messages": […], "tools"?: […], "add_generation_prompt"?: bool, "variables"?: {…}}
+//       →  {"text": …, "ids": […], "assistant_spans": [[begin, end], …]}
+//   {"chat_template": …, "context": {…} or the above}
+//       →  {"text": …, "generations": [[begin, end], …]} (bytes)
+//   {"sample": {"messages": …}, "turns"?: "all" | "each" | "last", "unmask"?: bool}
+//       →  {"sequences": [{"ids": […], "weights": […]}, …]}
+//   {"info": true}  →  {"vocab_size", "bos_token", "eos_token", "terminator", "eos_ids"}
+//
+// An error is {"error": "one line"}.
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "posttrain/text/chat_tokenizer.hpp"
+
+namespace {
+
+using posttrain::text::Json;
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+std::string one_line(std::string text) {
+  for (char& c : text) c = c == '\n' || c == '\r' ? ' ' : c;
+  return text;
+}
+
+/// The folder's tokenizer, made when the first request needs it, so that a bad folder is an answer.
+class Folder {
+ public:
+  explicit Folder(std::string path) : path_(std::move(path)) {}
+
+  posttrain::text::ChatTokenizer& get() {
+    if (!chat_) {
+      posttrain::text::ChatFiles files;
+      files.tokenizer = contents(path_ + "/tokenizer.json");
+      if (files.tokenizer.empty()) {
+        posttrain::raise("expected a readable {}/tokenizer.json", path_);
+      }
+      files.tokenizer_config = contents(path_ + "/tokenizer_config.json");
+      files.chat_template = contents(path_ + "/chat_template.jinja");
+      files.special_tokens_map = contents(path_ + "/special_tokens_map.json");
+      files.generation_config = contents(path_ + "/generation_config.json");
+      files.config = contents(path_ + "/config.json");
+      chat_.emplace(files);
+    }
+    return *chat_;
+  }
+
+ private:
+  std::string path_;
+  std::optional<posttrain::text::ChatTokenizer> chat_;
+};
+
+Json answer(const Json& request, Folder& folder) {
+  using posttrain::text::ChatTemplate;
+  if (!request.is_object()) posttrain::fail("expected an object per line");
+  if (request.contains("chat_template")) {
+    const auto parsed = ChatTemplate::parse(request.at("chat_template").get<std::string>());
+    const Json context =
+        request.contains("messages")
+            ? ChatTemplate::context(request.at("messages"), request.value("tools", Json(nullptr)),
+                                    request.value("add_generation_prompt", false),
+                                    request.value("variables", Json(nullptr)))
+            : request.value("context", Json::object());
+    const auto rendered = parsed.render_marked(context);
+    Json spans = Json::array();
+    for (const auto& [begin, end] : rendered.generations) spans.push_back({begin, end});
+    return {{"text", rendered.text}, {"generations", spans}};
+  }
+  auto& chat = folder.get();
+  if (request.contains("messages")) {
+    if (request.contains("variables")) {
+      for (const auto& [name, value] : request.at("variables").items()) {
+        chat.set_variable(name, value);
+      }
+    }
+    const auto encoded = chat.encode(request.at("messages"), request.value("tools", Json(nullptr)),
+                                     request.value("add_generation_prompt", false));
+    Json spans = Json::array();
+    for (const auto& span : encoded.assistant_spans) spans.push_back({span.begin, span.end});
+    return {{"text", encoded.text}, {"ids", encoded.ids}, {"assistant_spans", spans}};
+  }
+  if (request.contains("sample")) {
+    using posttrain::text::Turns;
+    const std::string turns = request.value("turns", std::string("all"));
+    Json sequences = Json::array();
+    for (const auto& sequence : chat.training_sequences(request.at("sample"),
+                                                        turns == "each"   ? Turns::each
+                                                        : turns == "last" ? Turns::last
+                                                                          : Turns::all,
+                                                        request.value("unmask", false))) {
+      sequences.push_back({{"ids", sequence.ids}, {"weights", sequence.weights}});
+    }
+    return {{"sequences", sequences}};
+  }
+  if (request.contains("text")) {
+    const auto ids = chat.tokenizer().encode(request.at("text").get<std::string>(),
+                                             request.value("add_special_tokens", false));
+    return {{"ids", ids}, {"decoded", chat.tokenizer().decode(ids)}};
+  }
+  if (request.contains("ids")) {
+    const auto ids = request.at("ids").get<posttrain::TokenIds>();
+    return {{"decoded", chat.tokenizer().decode(ids, request.value("skip_special_tokens", false))}};
+  }
+  if (request.contains("info")) {
+    return {{"vocab_size", chat.tokenizer().vocab_size()},
+            {"bos_token", chat.bos_token()},
+            {"eos_token", chat.eos_token()},
+            {"terminator", chat.terminator()},
+            {"eos_ids", chat.eos_ids()}};
+  }
+  posttrain::fail("expected \"text\", \"messages\", \"ids\", \"sample\" or \"chat_template\"");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string model;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--model" && i + 1 < argc) {
+      model = argv[++i];
+    } else if (argument.starts_with("--model=")) {
+      model = argument.substr(8);
+    } else {
+      std::fprintf(stderr, "usage: probe_text --model DIR < lines.jsonl\n");
+      return argument == "--help" || argument == "-h" ? 0 : 2;
+    }
+  }
+  Folder folder(model.empty() ? "." : model);
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    Json reply;
+    try {
+      reply = answer(Json::parse(line), folder);
+    } catch (const std::exception& error) {
+      reply = {{"error", one_line(error.what())}};
+    }
+    const std::string text = reply.dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fputc('\n', stdout);
+    std::fflush(stdout);
+  }
+  return 0;
+}
