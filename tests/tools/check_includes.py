@@ -27,7 +27,7 @@ FORBIDDEN = {
 EXCEPT = {("posttrain/tensor/ops.hpp", "ATen/Functions.h")}
 # Costly where LibTorch does not include them anyway.
 LEAF_ONLY = {"filesystem", "functional"}
-LEAF_FOLDERS = {"io", "data"}
+LEAF_FOLDERS = {"filesystem": {"io", "data"}, "functional": {"io", "data", "trainer"}}
 # Must never reach LibTorch: their tests compile in a second.
 HOST_FOLDERS = {"text", "rewards"}
 
@@ -68,8 +68,8 @@ def main():
             elif header not in ADAPTERS and (header, path) not in EXCEPT and (
                     path in FORBIDDEN or path.startswith(FORBIDDEN_PREFIXES)):
                 problems.append(where + f"<{path}> is forbidden in public headers")
-            elif path in LEAF_ONLY and own not in LEAF_FOLDERS and not torch[header]:
-                problems.append(where + f"<{path}> is for io/ and data/ only")
+            elif path in LEAF_ONLY and own not in LEAF_FOLDERS[path] and not torch[header]:
+                problems.append(where + f"<{path}> is for {', '.join(sorted(LEAF_FOLDERS[path]))} only")
             elif path.startswith("ATen/ops/") and header != "posttrain/tensor/ops.hpp":
                 problems.append(where + f"<{path}> belongs in posttrain/tensor/ops.hpp")
             elif path.startswith(("ATen/", "c10/", "torch/")) and own != "tensor" \
