@@ -30,6 +30,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -100,16 +101,18 @@ class Server:
 
     def __init__(self, name, command, environment):
         self.name = name
+        self.errors = tempfile.TemporaryFile(mode="w+")  # a pipe nobody reads would fill up
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE if name != "ours" else None,
-                                        text=True, env={**os.environ, **environment})
+                                        stderr=self.errors, text=True,
+                                        env={**os.environ, **environment})
         self.seconds, self.first, self.peak_memory = [], None, None
 
     def line(self):
         text = self.process.stdout.readline()
         if not text:
             self.process.wait()
-            errors = (self.process.stderr.read() if self.process.stderr else "").strip()
+            self.errors.seek(0)
+            errors = self.errors.read().strip()
             last = errors.splitlines()[-1] if errors else "no message"
             sys.exit(f"{self.name} ended with status {self.process.returncode}: {last}")
         return text.strip()

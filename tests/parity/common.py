@@ -30,7 +30,6 @@ class Case:
     name: str
     config: transformers.PretrainedConfig
     lengths: tuple = (7, 40, 2, 23)
-    avoid_id: int | None = None  # a token that no sequence may contain
 
 
 SIZES = dict(vocab_size=131, hidden_size=48, intermediate_size=80, num_hidden_layers=2,
@@ -49,10 +48,10 @@ def cases():
     t = transformers
     made = []
 
-    def add(name, config_class, sizes=SIZES, lengths=None, avoid_id=None, **changes):
+    def add(name, config_class, sizes=SIZES, lengths=None, **changes):
         config = config_class(**{**sizes, **changes})
         kwargs = {} if lengths is None else {"lengths": lengths}
-        made.append(Case(name, config, avoid_id=avoid_id, **kwargs))
+        made.append(Case(name, config, **kwargs))
 
     for tied in (False, True):
         suffix = "tied" if tied else "untied"
@@ -77,6 +76,16 @@ def cases():
         mlp_bias=True)
     add("llama no sharing of key heads, wide heads", t.LlamaConfig, num_key_value_heads=4,
         head_dim=24)
+    # Sizes of real models' heads, and more rows and keys than one block of any kernel.
+    add("llama heads of 64, many tokens", t.LlamaConfig, hidden_size=128, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=1024, lengths=(600, 65, 129))
+    add("mistral heads of 128, window over blocks", t.MistralConfig, head_dim=128,
+        sliding_window=100, max_position_embeddings=1024, lengths=(300, 64))
+    add("gemma2 heads of 256, window over blocks", t.Gemma2Config, head_dim=256,
+        sliding_window=70, attn_logit_softcapping=4.0, final_logit_softcapping=3.0,
+        max_position_embeddings=1024, lengths=(200, 71))
+    add("phi3 heads of 96", t.Phi3Config, hidden_size=192, num_attention_heads=2,
+        max_position_embeddings=1024, lengths=(200, 71))
     add("llama rope linear", t.LlamaConfig,
         rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=3.0))
     add("llama rope dynamic", t.LlamaConfig, max_position_embeddings=16,
