@@ -5,11 +5,14 @@
 // covered by several parts (its own segment, its ancestors, a cache): they merge in one softmax.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/tensor/attention_cpu_backward.hpp"
 #include "posttrain/tensor/attention_generic.hpp"
 #include "posttrain/tensor/differentiable.hpp"
+#include "posttrain/tensor/rows.hpp"
 #include "posttrain/tensor/shape_text.hpp"
 
 namespace posttrain {
@@ -35,20 +38,77 @@ inline void check_attention(const Tensor& q, const Tensor& k, const Tensor& v,
 
 }  // namespace detail
 
+namespace detail {
+
+// Whether the blocked kernels take these tensors; `type` is the type they compute with.
+inline bool attention_is_blocked([[maybe_unused]] const Tensor& q,
+                                 [[maybe_unused]] at::ScalarType& type) {
+#ifdef POSTTRAIN_HAS_BRGEMM
+  if (!takes_fast_path(q) || q.size(2) % 2 != 0 || q.size(2) > 512) return false;
+  type = q.scalar_type();
+  // Without instructions for bfloat16 products the float32 kernel is the faster one.
+  if (type == at::kBFloat16 && !at::native::cpublas::could_pack(type)) type = at::kFloat;
+  return true;
+#else
+  return false;
+#endif
+}
+
+// x as the kernels read it: the wanted type, contiguous and aligned rows.
+inline Tensor attention_operand(const Tensor& x, at::ScalarType type) {
+  const Tensor y = x.to(type);
+  const bool readable = y.stride(2) == 1 && y.stride(0) % 2 == 0 && y.stride(1) % 2 == 0 &&
+                        reinterpret_cast<std::uintptr_t>(y.const_data_ptr()) % 4 == 0;
+  return readable ? y : y.clone(at::MemoryFormat::Contiguous);
+}
+
+}  // namespace detail
+
 /// The forward pass alone, without a graph.
 inline AttentionResult attention_forward(const Tensor& q, const Tensor& k, const Tensor& v,
                                          const std::vector<AttentionPart>& parts,
                                          const AttentionOptions& options) {
   detail::check_attention(q, k, v, parts);
+  at::NoGradGuard no_grad;
+  [[maybe_unused]] at::ScalarType type = q.scalar_type();
+#ifdef POSTTRAIN_HAS_BRGEMM
+  if (detail::attention_is_blocked(q, type)) {
+    const Tensor a = detail::attention_operand(q, type), b = detail::attention_operand(k, type),
+                 c = detail::attention_operand(v, type);
+    AttentionResult result;
+    detail::with_element_type(a, [&](auto element) {
+      result = detail::attention_forward_blocked<decltype(element)>(a, b, c, parts, options);
+    });
+    result.out = result.out.to(q.scalar_type());
+    return result;
+  }
+#endif
   return attention_forward_generic(q, k, v, parts, options);
 }
 
-/// The gradients of q, k and v, without a graph.
+/// The gradients of q, k and v, without a graph. Where Tq = Tk they may be views of one buffer
+/// [T, Hq + 2 Hkv, D].
 inline AttentionGradients attention_backward(const Tensor& grad_out, const Tensor& q,
                                              const Tensor& k, const Tensor& v,
                                              const AttentionResult& result,
                                              const std::vector<AttentionPart>& parts,
                                              const AttentionOptions& options) {
+  at::NoGradGuard no_grad;
+  [[maybe_unused]] at::ScalarType type = q.scalar_type();
+#ifdef POSTTRAIN_HAS_BRGEMM
+  if (detail::attention_is_blocked(q, type)) {
+    const Tensor a = detail::attention_operand(q, type), b = detail::attention_operand(k, type),
+                 c = detail::attention_operand(v, type),
+                 grad = detail::attention_operand(grad_out, type);
+    const AttentionResult saved{detail::attention_operand(result.out, type), result.lse};
+    AttentionGradients grads;
+    detail::with_element_type(a, [&](auto element) {
+      grads = detail::attention_backward_blocked<decltype(element)>(grad, a, b, c, saved, parts,
+                                                                    options);
+    });
+    return {grads.q.to(q.scalar_type()), grads.k.to(k.scalar_type()), grads.v.to(v.scalar_type())};
+  }
+#endif
   return attention_backward_generic(grad_out, q, k, v, result, parts, options);
 }
 
