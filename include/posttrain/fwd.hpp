@@ -19,9 +19,10 @@ struct NextToken;
 struct Full;
 struct AdamW;
 
+struct ModelCall;
+
 namespace models {
 class Decoder;
-struct ModelCall;
 }  // namespace models
 
 namespace data {

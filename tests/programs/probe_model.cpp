@@ -54,7 +54,7 @@ void probe(const std::string& model_folder, const std::string& batch_file, const
   if (!(count > 0.0)) raise("{}: expected a positive sum of weights, got {}", batch_file, count);
   const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
   const std::int64_t chunk = head_chunk_rows(model.vocab_size());
-  const models::ModelCall call{.gradient_checkpointing = gradient_checkpointing};
+  const ModelCall call{.gradient_checkpointing = gradient_checkpointing};
   const double sum = backward_through_head(logits, model.hidden(state, batch, call), batch, loss,
                                            loss.needs(), 1.0 / count, chunk);
   at::NoGradGuard no_grad;

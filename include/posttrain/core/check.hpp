@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "posttrain/core/concepts.hpp"
+#include "posttrain/core/events.hpp"
 
 namespace posttrain {
 

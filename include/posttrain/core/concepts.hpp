@@ -101,7 +101,7 @@ concept LoadsSequences = requires(const D& policy, const data::LoadContext& cont
 template <class D>
 concept OpensStream = requires(const D& policy, const data::LoadContext& context) {
   typename D::Batch;
-  policy.open(context);
+  policy.open(context, std::int64_t{});
 };
 
 template <class D>

@@ -21,15 +21,20 @@ namespace posttrain::data {
 template <class Packer = FirstFitDecreasing>
 class TokenStream {
  public:
-  TokenStream(LoadedData loaded, const LoadContext& context, Packer packer = {})
+  /// `vocab_size` bounds the ids (0: unchecked).
+  TokenStream(LoadedData loaded, const LoadContext& context, std::int64_t effective_batch_size,
+              std::int64_t vocab_size, Packer packer = {})
       : loaded_(std::move(loaded)),
         max_tokens_(context.max_tokens_per_batch),
         packer_(packer),
         sampler_(lengths(loaded_.train),
-                 {.effective_batch_size = context.effective_batch_size,
+                 {.effective_batch_size = effective_batch_size,
                   .max_tokens_per_batch = context.max_tokens_per_batch,
                   .seed = context.seed},
-                 packer) {}
+                 packer) {
+    check_ids(loaded_.train, vocab_size);
+    check_ids(loaded_.validation, vocab_size);
+  }
 
   /// The micro-batches of the next optimizer step; nothing at the end of an epoch, after which the
   /// next one begins.
@@ -62,6 +67,21 @@ class TokenStream {
     return all;
   }
 
+  static void check_ids(const std::vector<Sequence>& sequences, std::int64_t vocab_size) {
+    if (vocab_size <= 0) return;
+    for (const Sequence& sequence : sequences) {
+      for (const TokenId id : sequence.ids) {
+        if (id < 0 || id >= vocab_size) {
+          raise(
+              "sample {}: expected token ids below the model's vocabulary of {}, got {}; hint: "
+              "does "
+              "the tokenizer belong to this model?",
+              sequence.sample, vocab_size, id);
+        }
+      }
+    }
+  }
+
   static std::vector<TokenBatch> batches(const Packs& packs, const std::vector<Sequence>& from) {
     std::vector<TokenBatch> result;
     for (const auto& pack : packs) {
@@ -81,13 +101,15 @@ class TokenStream {
 
 /// The stream of a data policy, with its own `packing` if it has that field.
 template <class Data>
-auto open_stream(const Data& policy, const LoadContext& context) {
+auto open_stream(const Data& policy, const LoadContext& context, std::int64_t effective_batch_size,
+                 std::int64_t vocab_size) {
   if constexpr (OpensStream<Data>) {
-    return policy.open(context);
+    return policy.open(context, effective_batch_size);
   } else if constexpr (requires { policy.packing; }) {
-    return TokenStream(policy.load(context), context, policy.packing);
+    return TokenStream(policy.load(context), context, effective_batch_size, vocab_size,
+                       policy.packing);
   } else {
-    return TokenStream<>(policy.load(context), context);
+    return TokenStream<>(policy.load(context), context, effective_batch_size, vocab_size);
   }
 }
 

@@ -23,7 +23,7 @@
 #include "posttrain/tensor/gated_activation.hpp"
 #include "posttrain/tensor/heads.hpp"
 #include "posttrain/tensor/layer_norm.hpp"
-#include "posttrain/tensor/neftune.hpp"
+#include "posttrain/tensor/model_call.hpp"
 #include "posttrain/tensor/recompute.hpp"
 #include "posttrain/tensor/rms_norm.hpp"
 #include "posttrain/tensor/rotary.hpp"
@@ -39,12 +39,6 @@ struct ModelOptions {
   at::ScalarType dtype = at::kFloat;  // of computation; parameters keep fp32 masters below it
   at::Device device = at::kCPU;
   std::uint64_t seed = 0;  // of random initialisation, where there is no checkpoint
-};
-
-/// How one call of the model is to run; everything off by default.
-struct ModelCall {
-  bool gradient_checkpointing = false;  // keep one tensor per layer, run the layer again backward
-  NefTune neftune{};
 };
 
 class Decoder {

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -30,7 +31,7 @@ struct Progress {
   std::int64_t tokens = 0;
   std::int64_t scored = 0;
   double best_val_loss = std::numeric_limits<double>::infinity();
-  data::Position position{};
+  data::SamplerPosition position{};
 };
 
 namespace detail {

@@ -22,6 +22,7 @@
 #include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/allocator.hpp"
 #include "posttrain/tensor/lm_head.hpp"
+#include "posttrain/tensor/model_call.hpp"
 #include "posttrain/trainer/callbacks.hpp"
 #include "posttrain/trainer/checkpoint.hpp"
 #include "posttrain/trainer/options.hpp"
@@ -49,12 +50,12 @@ class Engine {
       : options_(prepared(options, loss, params, data, optimizer)),
         model_(std::move(model)),
         loss_(std::move(loss)),
-        stream_(data::open_stream(data, load_context())),
+        stream_(data::open_stream(data, load_context(), options_.effective_batch_size,
+                                  model_.vocab_size())),
         state_(params.attach(model_)),
         optimizer_(optimizer.attach(state_.trainable())),
-        log_(options_, [&] {
-          return run_record(model_, loss_, params, data, optimizer, options_, stream_.report());
-        }) {
+        log_(options_, [&] { return record(params, data, optimizer); }) {
+    if constexpr (requires { model_.check_all_loaded(); }) model_.check_all_loaded();
     total_steps_ = options_.max_steps > 0 ? options_.max_steps
                                           : options_.num_epochs * stream_.steps_per_epoch();
     if (options_.resume) resume();
@@ -73,14 +74,11 @@ class Engine {
     TrainResult result;
     std::int64_t announced_epoch = -1;
     while (progress_.step < total_steps_) {
-      if (stream_.epoch() != announced_epoch) {
-        announced_epoch = stream_.epoch();
-        notify(event::EpochBegin{announced_epoch});
-      }
       const std::optional<std::vector<Batch>> batches = stream_.next();
-      if (!batches) {
-        end_epoch(announced_epoch);
-        continue;
+      if (!batches) continue;  // an epoch ended; it was announced with its last step
+      if (const std::int64_t epoch = stream_.position().epoch; epoch != announced_epoch) {
+        announced_epoch = epoch;
+        notify(event::EpochBegin{epoch});
       }
       notify(event::StepBegin{progress_.step});
       const StepMetrics metrics = step(*batches);
@@ -88,6 +86,7 @@ class Engine {
       log_.step(metrics, total_steps_);
       notify(event::AfterStep{metrics});
       if (due(options_.validation_frequency)) validate();
+      if (stream_.at_epoch_end()) end_epoch(announced_epoch);
       if (signals.stop_requested()) {
         result.interrupted = progress_.step < total_steps_;
         if (!options_.run_dir.empty()) checkpoint();
@@ -95,9 +94,7 @@ class Engine {
       }
       if (due(options_.checkpoint_steps)) checkpoint();
     }
-    if (progress_.step >= total_steps_ && !result.interrupted) {
-      if (stream_.has_validation() && last_validation_ != progress_.step) validate();
-    }
+    if (!result.interrupted) validate();
     result.steps = progress_.step;
     result.val_loss = val_loss_;
     log_.finish();
@@ -176,7 +173,10 @@ class Engine {
   }
 
   /// Writes the model as a Hugging Face folder, replacing what is there in one step.
-  void save(const std::string& folder) const { model_.save(folder, state_.weights()); }
+  void save(const std::string& folder) const requires requires(const Model& model) {
+    model.save(folder, std::vector<NamedTensor>{});
+  }
+  { model_.save(folder, state_.weights()); }
 
   /// Writes a resumable checkpoint into run_dir.
   void checkpoint() {
@@ -195,7 +195,8 @@ class Engine {
 
  private:
   using Stream = decltype(data::open_stream(std::declval<const Data&>(),
-                                            std::declval<const data::LoadContext&>()));
+                                            std::declval<const data::LoadContext&>(),
+                                            std::int64_t{}, std::int64_t{}));
 
   /// Checks every policy before anything is loaded.
   static Options prepared(Options options, const Loss& loss, const Params& params, const Data& data,
@@ -218,7 +219,6 @@ class Engine {
     context.max_seq_len = options_.max_seq_len;
     context.truncate = options_.truncate;
     context.max_tokens_per_batch = options_.max_tokens_per_batch;
-    context.effective_batch_size = options_.effective_batch_size;
     context.seed = options_.seed;
     return context;
   }
@@ -264,10 +264,28 @@ class Engine {
     const bool best = val_loss_ < progress_.best_val_loss;
     if (best) {
       progress_.best_val_loss = val_loss_;
-      if (options_.save_best) save(options_.run_dir.str() + "/best");
+      if (options_.save_best) save_best();
     }
     log_.validation(progress_.step, val_loss_, best);
     notify(event::Evaluated{progress_.step, val_loss_, best});
+  }
+
+  nlohmann::ordered_json record(const Params& params, const Data& data,
+                                const Optimizer& optimizer) const {
+    std::int64_t trained = 0;
+    for (const ParameterGroup& group : state_.trainable()) trained += group.master.numel();
+    return {{"loss", to_record(loss_)},       {"params", to_record(params)},
+            {"data", to_record(data)},        {"optimizer", to_record(optimizer)},
+            {"options", to_record(options_)}, {"data_report", to_record(stream_.report())},
+            {"trained_parameters", trained}};
+  }
+
+  void save_best() {
+    if constexpr (requires { save(""); }) {
+      save(options_.run_dir.str() + "/best");
+    } else {
+      fail("save_best needs a model that can be saved as a folder; hint: load it from one");
+    }
   }
 
   [[noreturn]] void stop_at(const std::vector<Batch>& batches, const char* what, double value) {
@@ -276,8 +294,9 @@ class Engine {
       samples.insert(samples.end(), batch.samples.begin(), batch.samples.end());
     }
     log_.finish();
-    raise("{} is {} at step {} (samples {}); the weights were not updated; {}", what, value,
-          progress_.step + 1, fmt::join(samples, ", "), last_checkpoint_hint(options_));
+    raise("{} is {} at step {} (samples {}); the weights were not updated; {}", what,
+          std::isnan(value) ? "nan" : "infinite", progress_.step + 1, fmt::join(samples, ", "),
+          last_checkpoint_hint(options_));
   }
 
   std::vector<NamedTensor> training_tensors() const {

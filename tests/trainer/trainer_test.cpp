@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/trainer.hpp"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <limits>
+
+#include "posttrain/data/tokenized.hpp"
+#include "posttrain/io/json_lines.hpp"
+#include "posttrain/optim/adamw.hpp"
+#include "support/catch.hpp"
+#include "support/tiny_model.hpp"
+
+using namespace posttrain;
+using namespace posttrain::test;
+using data::Tokenized;
+
+namespace {
+
+/// A folder that disappears with the test.
+struct TemporaryFolder {
+  io::fs::path path = io::fs::temp_directory_path() /
+                      fmt::format("posttrain_trainer_{}_{}", ::getpid(), counter()++);
+  TemporaryFolder() { io::fs::create_directories(path); }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    io::fs::remove_all(path, ignored);
+  }
+  std::string operator/(const char* name) const { return (path / name).string(); }
+  static int& counter() {
+    static int count = 0;
+    return count;
+  }
+};
+
+/// Ragged sequences that continue deterministically, so that a model can learn them.
+std::string write_samples(const TemporaryFolder& folder, int count) {
+  const std::string path = folder / "tokens.jsonl";
+  std::ofstream file(path);
+  for (int i = 0; i < count; ++i) {
+    nlohmann::json ids = nlohmann::json::array(), labels = nlohmann::json::array();
+    const int length = 4 + (i * 7) % 13;
+    for (int t = 0; t < length; ++t) {
+      ids.push_back((3 * i + 5 * t + t * t) % 50);
+      if (t < 2) {
+        labels.push_back(-100);
+      } else {
+        labels.push_back(ids.back());
+      }
+    }
+    file << nlohmann::json{{"input_ids", ids}, {"labels", labels}} << "\n";
+  }
+  return path;
+}
+
+Options quiet() {
+  Options options;
+  options.effective_batch_size = 4;
+  options.max_tokens_per_batch = 24;
+  options.learning_rate = 1e-2;
+  options.num_epochs = 2;
+  options.progress = false;
+  return options;
+}
+
+auto make_trainer(const std::string& path, const Options& options,
+                  at::ScalarType dtype = at::kFloat) {
+  return Trainer(tiny_model(dtype), NextToken{}, Full{},
+                 Tokenized{.path = path, .validation_split = 0.2}, AdamW{.weight_decay = 0.01},
+                 options);
+}
+
+Tensor weights_of(const FullState& state) {
+  Tensors flat;
+  for (const NamedTensor& weight : state.weights()) flat.push_back(weight.value.reshape({-1}));
+  return at::cat(flat).clone();
+}
+
+struct Losses {
+  std::vector<double>* values;
+  void on(const event::AfterStep& event) { values->push_back(event.metrics.loss); }
+};
+
+struct StopAfter {
+  std::int64_t step;
+  void on(const event::AfterStep& event) {
+    if (event.metrics.step == step) std::raise(SIGTERM);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("training lowers the loss in fp32 and in bf16", "[trainer]") {
+  const TemporaryFolder folder;
+  const std::string path = write_samples(folder, 8);
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    Options options = quiet();
+    options.num_epochs = 60;
+    Trainer trainer = make_trainer(path, options, dtype);
+    std::vector<double> losses;
+    trainer.add(Losses{&losses});
+    const TrainResult result = trainer.train();
+    CHECK(result.steps == 120);
+    CHECK(losses.size() == 120);
+    CHECK(losses.back() < 0.2 * losses.front());
+    CHECK_FALSE(result.interrupted);
+    CHECK(std::isfinite(result.val_loss));
+  }
+}
+
+TEST_CASE("the logged loss is the optimised loss for any micro-batch size", "[trainer][C1][C2]") {
+  const TemporaryFolder folder;
+  const std::string path = write_samples(folder, 16);
+  std::vector<Tensor> final_weights;
+  std::vector<std::vector<double>> losses(3);
+  int run = 0;
+  for (const std::int64_t tokens : {17, 40, 1000}) {
+    Options options = quiet();
+    options.max_tokens_per_batch = tokens;
+    Trainer trainer = make_trainer(path, options);
+    trainer.add(Losses{&losses[static_cast<std::size_t>(run)]});
+    // The first logged loss is the loss of the initial weights over the step's tokens, exactly as
+    // evaluated without gradients.
+    trainer.train();
+    final_weights.push_back(weights_of(trainer.state()));
+    ++run;
+  }
+  for (int other : {1, 2}) {
+    for (std::size_t i = 0; i < losses[0].size(); ++i) {
+      CHECK(losses[static_cast<std::size_t>(other)][i] == Approx(losses[0][i]).epsilon(1e-4));
+    }
+  }
+  CHECK(losses[1][0] == Approx(losses[0][0]).epsilon(1e-6));
+  CHECK(losses[2][0] == Approx(losses[0][0]).epsilon(1e-6));
+}
+
+TEST_CASE("the logged loss of a step is what evaluation of its batches gives", "[trainer][C2]") {
+  const TemporaryFolder folder;
+  Trainer trainer = make_trainer(write_samples(folder, 16), quiet());
+  std::vector<Sequence> sequences{some_sequence(12, 1), some_sequence(9, 2)};
+  const std::vector<TokenBatch> batches{batch_of({sequences[0]}), batch_of({sequences[1]})};
+  const double before = trainer.evaluate(batches);
+  CHECK(trainer.step(batches).loss == Approx(before).epsilon(1e-6));
+}
+
+TEST_CASE("a resumed run equals the uninterrupted one bit for bit", "[trainer][C25]") {
+  const TemporaryFolder folder;
+  const std::string path = write_samples(folder, 20);
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    Options options = quiet();
+    options.neftune_noise_alpha = 5.0;
+    options.warmup_steps = 3;
+    std::vector<double> whole;
+    Trainer uninterrupted = make_trainer(path, options, dtype);
+    uninterrupted.add(Losses{&whole});
+    uninterrupted.train();
+
+    const io::fs::path run_dir = folder.path / fmt::format("run_{}", static_cast<int>(dtype));
+    options.run_dir = run_dir.string();
+    std::vector<double> pieces;
+    for (const std::int64_t stop : {2, 5, 100}) {
+      Trainer trainer = make_trainer(path, options, dtype);
+      trainer.add(Losses{&pieces});
+      trainer.add(StopAfter{stop});
+      const TrainResult result = trainer.train();
+      CHECK(result.interrupted == (stop != 100));
+      if (stop == 100) {
+        CHECK(at::equal(weights_of(trainer.state()), weights_of(uninterrupted.state())));
+      }
+    }
+    CHECK(pieces == whole);
+
+    // The metrics of the three processes read as those of one run.
+    std::ifstream metrics(run_dir / "metrics.jsonl");
+    std::vector<std::int64_t> steps;
+    for (std::string line; std::getline(metrics, line);) {
+      const auto record = nlohmann::json::parse(line);
+      if (record.contains("loss")) steps.push_back(record["step"]);
+    }
+    CHECK(steps.size() == whole.size());
+    CHECK(std::is_sorted(steps.begin(), steps.end()));
+    CHECK(io::fs::exists(run_dir / "run.json"));
+  }
+}
+
+TEST_CASE("a checkpoint of other options is refused", "[trainer]") {
+  const TemporaryFolder folder;
+  const std::string path = write_samples(folder, 20);
+  Options options = quiet();
+  options.run_dir = folder / "run";
+  options.checkpoint_steps = 1;
+  options.max_steps = 2;
+  make_trainer(path, options).train();
+  options.learning_rate = 1e-3;
+  CHECK_THROWS_WITH(make_trainer(path, options), Catch::Contains("learning_rate was 0.01"));
+  options.resume = false;
+  CHECK_NOTHROW(make_trainer(path, options));
+}
+
+TEST_CASE("a non-finite loss stops the run before the weights", "[trainer]") {
+  const TemporaryFolder folder;
+  Trainer trainer = make_trainer(write_samples(folder, 8), quiet());
+  trainer.state().trainable()[0].master.fill_(std::numeric_limits<float>::quiet_NaN());
+  CHECK_THROWS_WITH(trainer.train(), Catch::Contains("loss is nan at step 1 (samples"));
+}
+
+TEST_CASE("a step without a scored token changes nothing", "[trainer][C3]") {
+  const TemporaryFolder folder;
+  Trainer trainer = make_trainer(write_samples(folder, 8), quiet());
+  Sequence sequence = some_sequence(6, 1);
+  sequence.weights.assign(6, 0.0F);
+  const Tensor before = weights_of(trainer.state());
+  const StepMetrics metrics = trainer.step({batch_of({sequence})});
+  CHECK(metrics.loss == 0.0);
+  CHECK(metrics.batch_num_loss_counted_tokens == 0);
+  CHECK(at::equal(before, weights_of(trainer.state())));
+}
+
+TEST_CASE("tiny updates are not lost in bf16", "[trainer][C24]") {
+  const TemporaryFolder folder;
+  const std::string path = write_samples(folder, 8);
+  Options options = quiet();
+  options.learning_rate = 1e-6;
+  options.lr_scheduler = {.type = optim::LrScheduler::constant};
+  options.max_steps = 100;
+  Trainer narrow = make_trainer(path, options, at::kBFloat16);
+  Trainer wide = make_trainer(path, options, at::kFloat);
+  const Tensor start = weights_of(wide.state());
+  narrow.train();
+  wide.train();
+  const double moved = (weights_of(wide.state()) - start).norm().item<double>();
+  CHECK(moved > 0.0);
+  CHECK((weights_of(narrow.state()) - start).norm().item<double>() == Approx(moved).epsilon(0.05));
+}
+
+TEST_CASE("token ids outside the vocabulary are refused before training", "[trainer]") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "bad.jsonl";
+  std::ofstream(path) << R"({"input_ids": [1, 2, 77, 4]})"
+                      << "\n";
+  CHECK_THROWS_WITH(
+      Trainer(tiny_model(), NextToken{}, Full{}, Tokenized{.path = path}, AdamW{}, quiet()),
+      Catch::Contains("vocabulary of 50, got 77"));
+}
