@@ -151,11 +151,11 @@ inline std::string document(const World& world, std::uint64_t index,
                             std::uint64_t seed = World::kSeed) {
   Random random(mix(seed) ^ (index * 0x9E3779B97F4A7C15ull));
   const int kind = random.below(100);
-  if (kind < 45) return detail::person_text(random, world);
-  if (kind < 55) return detail::group_text(random, world, world.village_facts);
-  if (kind < 59) return detail::group_text(random, world, world.animal_facts);
-  if (kind < 82) return detail::arithmetic_text(random);
-  if (kind < 93) return detail::count_text(random, world);
+  if (kind < 27) return detail::person_text(random, world);
+  if (kind < 35) return detail::group_text(random, world, world.village_facts);
+  if (kind < 38) return detail::group_text(random, world, world.animal_facts);
+  if (kind < 83) return detail::arithmetic_text(random);
+  if (kind < 94) return detail::count_text(random, world);
   return detail::spelling_text(random, world);
 }
 
