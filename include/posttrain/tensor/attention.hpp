@@ -47,7 +47,7 @@ inline bool attention_is_blocked([[maybe_unused]] const Tensor& q,
   if (!takes_fast_path(q) || q.size(2) % 2 != 0 || q.size(2) > 512) return false;
   type = q.scalar_type();
   // Without instructions for bfloat16 products the float32 kernel is the faster one.
-  if (type == at::kBFloat16 && !at::native::cpublas::could_pack(type)) type = at::kFloat;
+  if (type == at::kBFloat16 && !bfloat16_products_pay()) type = at::kFloat;
   return true;
 #else
   return false;

@@ -15,6 +15,7 @@
 #include <ATen/native/CPUBlas.h>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
@@ -36,6 +37,49 @@ inline void tile_product(std::int64_t m, std::int64_t n, std::int64_t k, const B
                          std::int64_t lda, const BFloat16* b, std::int64_t ldb, float* c,
                          std::int64_t ldc, bool add) {
   at::native::cpublas::brgemm(m, n, k, lda, ldb, ldc, add, a, b, c, true);
+}
+
+/// Whether products of bfloat16 tiles exist here, take B in the VNNI layout and are faster than
+/// those in float32, measured once (some processors emulate them).
+inline bool bfloat16_products_pay() {
+  static const bool pay = [] {
+    constexpr std::int64_t kSide = kAttentionBlock, kCount = kSide * kSide;
+    std::vector<BFloat16> a(kCount), b(kCount);
+    std::vector<float> wide(kCount, 1.0F), c(kCount);
+    for (std::int64_t i = 0; i < kCount; ++i) {
+      a[i] = static_cast<float>(i / kSide % 5 + i % 3);
+      b[i] = static_cast<float>(i % 7);
+    }
+    const auto seconds = [&](const auto* x, const auto* y) {
+      double best = 1e9;
+      for (int repeat = 0; repeat < 5; ++repeat) {
+        const auto start = std::chrono::steady_clock::now();
+        for (int i = 0; i < 8; ++i) {
+          tile_product(kSide, kSide, kSide, x, kSide, y, kSide, c.data(), kSide, false);
+        }
+        const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+        best = std::min(best, elapsed.count());
+      }
+      return best;
+    };
+    try {
+      const double narrow = seconds(a.data(), b.data());
+      for (std::int64_t m = 0; m < kSide; ++m) {
+        for (std::int64_t n = 0; n < kSide; ++n) {
+          float expected = 0;
+          for (std::int64_t k = 0; k < kSide; ++k) {
+            expected += static_cast<float>(a[m * kSide + k]) *
+                        static_cast<float>(b[(k / 2 * kSide + n) * 2 + k % 2]);
+          }
+          if (c[m * kSide + n] != expected) return false;
+        }
+      }
+      return narrow < seconds(wide.data(), wide.data());
+    } catch (const c10::Error&) {
+      return false;
+    }
+  }();
+  return pay;
 }
 
 /// Few distinct sizes: every size is a kernel to generate once per thread.

@@ -142,6 +142,14 @@ POSTTRAIN_SIMD void softcap_tile(float* s, std::int64_t ld, std::int64_t rows, s
   }
 }
 
+/// x to the type of a product's operand. No care for NaN: one with all mantissa bits set would turn
+/// into zero, and arithmetic does not make such.
+POSTTRAIN_ALWAYS_INLINE void store_operand(float* x, std::int64_t i, float value) { x[i] = value; }
+POSTTRAIN_ALWAYS_INLINE void store_operand(BFloat16* x, std::int64_t i, float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  x[i].x = static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
+}
+
 /// One step of the running softmax over the columns of a tile.
 template <class Element>
 struct SoftmaxTile {
@@ -172,7 +180,7 @@ POSTTRAIN_ALWAYS_INLINE void softmax_tile_body(const SoftmaxTile<Element>& a) {
     for (std::int64_t i = 0; i < a.columns; ++i) {
       const float e = exp_nonpositive(s[i] * a.scale - shift);
       sum += e;
-      simd::store(p, i, e);
+      store_operand(p, i, e);
     }
     if (largest != a.largest[r]) {
       const float factor = simd::exp(a.largest[r] - shift);
@@ -216,8 +224,8 @@ POSTTRAIN_ALWAYS_INLINE void gradient_tile_body(const GradientTile<Element>& a) 
       const float e = exp_nonpositive(score - a.lse[q]);
       const float probability = (q >= first) & (q < past) ? e : 0.0F;
       const float grad = probability * (dp[q] - a.delta[q]) * slope;
-      simd::store(p, q, probability);
-      simd::store(ds, q, grad);
+      store_operand(p, q, probability);
+      store_operand(ds, q, grad);
     }
   }
 }
