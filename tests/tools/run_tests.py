@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds and runs the tests that Meson knows, and the parity scripts; counts cases of real runs.
+"""Builds and runs the tests that Meson knows; counts cases of real runs.
 
 A Catch2 executable counts each of its test cases. A script counts what its last line
 "N passed, M failed[, K skipped]" says, otherwise itself (exit status 77: skipped).
@@ -7,7 +7,6 @@ The last line printed is the sum in the same form.
 """
 
 import argparse
-import glob
 import json
 import os
 import re
@@ -153,6 +152,10 @@ def run_script(total, name, command, timeout, env):
     total.add(name, passed, failed, skipped, seconds)
 
 
+def suites_of(test):
+    return [suite.split(":")[-1] for suite in test["suite"]]
+
+
 def needed(build, tests):
     """Ninja's names of what these tests depend on."""
     listed = json.loads(subprocess.run(["meson", "introspect", "--targets", build], check=True,
@@ -183,27 +186,21 @@ def main():
         print(tail(status.stdout))
         total.add("configure", 0, 1, 0, time.time() - started)
     tests = introspect()
-    names = [test["name"] for test in tests]
-    parity = {
-        "parity/" + os.path.splitext(os.path.basename(path))[0]: path
-        for path in sorted(glob.glob(os.path.join(ROOT, "tests", "parity", "*.py")))
-        if "__main__" in open(path, encoding="utf-8").read()  # the others are modules
-    } if options.peers else {}
+    if not options.peers:
+        tests = [test for test in tests if "parity" not in suites_of(test)]
 
     spec = ""
     targets = []  # none named: all
     nothing_to_build = False
     if options.filter:
-        named = [n for n in names + list(parity) if options.filter in n]
+        named = [test for test in tests if options.filter in test["name"]]
         if named:  # names of executables and scripts
-            tests = [test for test in tests if test["name"] in named]
-            parity = {name: path for name, path in parity.items() if name in named}
-            targets = needed(build, tests) + (["test_programs"] if parity else [])
+            tests = named
+            targets = needed(build, tests)
             nothing_to_build = not targets
         else:  # names of test cases
             spec = f"*{options.filter}*"
-            tests = [t for t in tests if any(s.endswith(":catch") for s in t["suite"])]
-            parity = {}
+            tests = [test for test in tests if "catch" in suites_of(test)]
 
     if not nothing_to_build:
         print("building", flush=True)
@@ -219,18 +216,17 @@ def main():
     env.setdefault("POSTTRAIN_PYTHON", sys.executable)
     ran = 0
     for test in tests:
-        suites = [suite.split(":")[-1] for suite in test["suite"]]
         test_env = dict(env, **{k: v for k, v in test["env"].items()})
         timeout = test["timeout"] or None
-        if "catch" in suites:
+        if "catch" in suites_of(test):
             report = os.path.join(build, "reports", test["name"] + ".xml")
             ran += run_catch(total, test["name"], test["cmd"], timeout, test_env, report, spec)
         else:
-            run_script(total, test["name"], test["cmd"], timeout, test_env)
+            command = list(test["cmd"])
+            if "parity" in suites_of(test):
+                command[0] = env["POSTTRAIN_PYTHON"]
+            run_script(total, test["name"], command, timeout, test_env)
             ran += 1
-    for name, path in parity.items():
-        run_script(total, name, [env["POSTTRAIN_PYTHON"], path], 1800, env)
-        ran += 1
     if not ran:
         print(f"nothing ran; hint: no test has \"{options.filter}\" in its name")
         total.failed += 1
