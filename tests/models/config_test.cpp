@@ -107,6 +107,11 @@ TEST_CASE("absent keys have the defaults of the family, null means not set") {
 TEST_CASE("windows follow each family's rule") {
   CHECK(windows(parse(small("mistral"))) == Windows{4096, 4096, 4096, 4096});
   CHECK(windows(parse(small("mistral", {{"sliding_window", nullptr}}))) == Windows{0, 0, 0, 0});
+  const Json full = {"full_attention", "full_attention", "full_attention", "full_attention"};
+  CHECK(windows(parse(small("mistral", {{"sliding_window", nullptr}, {"layer_types", full}}))) ==
+        Windows{0, 0, 0, 0});
+  CHECK(contains(error_of(small("mistral", {{"sliding_window", 8}, {"layer_types", full}})),
+                 "layer_types"));
   CHECK(windows(parse(small("qwen2", {{"sliding_window", 8}}))) == Windows{0, 0, 0, 0});
   const Json used = {{"sliding_window", 8}, {"use_sliding_window", true}, {"max_window_layers", 3}};
   CHECK(windows(parse(small("qwen2", used))) == Windows{0, 0, 0, 8});
@@ -330,7 +335,7 @@ TEST_CASE("a key that is not understood is an error that names it") {
   CHECK(contains(error_of(small("llama", {{"residual_multiplier", 0.2}})),
                  "\"residual_multiplier\" = 0.2"));
   CHECK(contains(error_of(small("llama", {{"quantization_config", {{"bits", 4}}}})),
-                 "quantization_config"));
+                 "quantised weights are not supported"));
   CHECK(contains(error_of(small("llama", {{"sliding_window", 8}})), "sliding_window"));
   CHECK(contains(error_of(small("qwen2", {{"use_mrope", true}})), "use_mrope"));
   CHECK(error_of(small("qwen2", {{"use_mrope", false}})).empty());
@@ -355,7 +360,8 @@ TEST_CASE("inconsistent sizes and wrong types are errors, never a crash") {
   CHECK(contains(error_of(small("llama", {{"vocab_size", -4}})), "got -4"));
   CHECK(contains(error_of(small("llama", {{"vocab_size", "many"}})), "got \"many\""));
   CHECK(contains(error_of(small("llama", {{"vocab_size", 1.5}})), "got 1.5"));
-  CHECK(contains(error_of(small("llama", {{"vocab_size", 18446744073709551615ULL}})), "2^40"));
+  CHECK(contains(error_of(small("llama", {{"vocab_size", 18446744073709551615ULL}})), "2^31"));
+  CHECK(contains(error_of(small("llama", {{"head_dim", 1073741824}})), "per head"));
   CHECK(contains(error_of(small("llama", {{"num_hidden_layers", 100000000}})), "100000"));
   CHECK(contains(error_of(small("llama", {{"hidden_act", "relu"}})), "hidden_act = \"relu\""));
   CHECK(contains(error_of(small("llama", {{"tie_word_embeddings", 1}})), "true or false"));

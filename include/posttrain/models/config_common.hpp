@@ -51,7 +51,9 @@ struct SizeDefaults {
   std::optional<std::int64_t> padding_id = std::nullopt;
 };
 
+// Above these a file is damaged, and reading it should not exhaust the memory.
 constexpr std::int64_t kMostLayers = 100000;
+constexpr std::int64_t kLargestHead = 65536;
 
 inline void check_layer_count(const ConfigReader& reader, std::string_view key,
                               std::int64_t layers) {
@@ -83,6 +85,10 @@ inline void read_sizes(ConfigReader& reader, const SizeDefaults& defaults, Decod
         reader.where(), config.hidden_size, config.num_heads);
   }
   config.head_dim = head_dim.value_or(config.hidden_size / config.num_heads);
+  if (config.head_dim > kLargestHead) {
+    raise("{}: expected at most {} dimensions per head, got {}", reader.where(), kLargestHead,
+          config.head_dim);
+  }
   config.max_positions = reader.integer("max_position_embeddings", defaults.max_positions);
   config.norm_eps = reader.number("rms_norm_eps", config.norm_eps);
   if (!(config.norm_eps >= 0.0)) {

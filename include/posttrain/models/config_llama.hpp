@@ -19,7 +19,7 @@ namespace posttrain::models::detail {
 
 inline double inverse_sqrt(double value) { return 1.0 / std::sqrt(value); }
 
-/// What all of this header share after their sizes are read: RoPE, scale, SiLU, biases.
+/// What all families of this header share after their sizes are read: RoPE, scale, SiLU, biases.
 inline void read_llama_body(ConfigReader& reader, DecoderConfig& config, bool tied_default,
                             RopeContext context = {}) {
   context.head_dim = config.head_dim;
@@ -55,14 +55,15 @@ inline DecoderConfig parse_mistral(ConfigReader& reader) {
   read_llama_body(reader, config, false);
   reader.only("attention_bias", false);
   reader.only("mlp_bias", false);
-  const std::vector<bool> all(config.layers.size(), true);
-  if (const auto types = read_layer_types(reader, all.size()); types && *types != all) {
+  const auto window = read_window(reader, 4096);
+  const std::vector<bool> sliding(config.layers.size(), window.has_value());
+  if (const auto types = read_layer_types(reader, sliding.size()); types && *types != sliding) {
     raise(
-        "{}: layer_types with \"full_attention\" is not supported for mistral; hint: its layers "
-        "all use sliding_window",
+        "{}: layer_types that differ from sliding_window are not supported for mistral: its layers "
+        "all slide, or none do if sliding_window is null",
         reader.where());
   }
-  if (const auto window = read_window(reader, 4096)) set_windows(reader, all, window, config);
+  set_windows(reader, sliding, window, config);
   return config;
 }
 

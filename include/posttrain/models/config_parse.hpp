@@ -90,6 +90,12 @@ inline DecoderConfig parse_config(std::string_view config_json) {
   }
   ConfigReader reader(object, "config.json");
   const detail::Family& family = detail::find_family(reader);
+  if (const auto* quantization = reader.find("quantization_config")) {
+    raise(
+        "config.json: quantised weights are not supported (quantization_config = {}); hint: use "
+        "the folder of the original weights",
+        ConfigReader::shown(*quantization));
+  }
   DecoderConfig config = family.parse(reader);
   config.model_type = family.model_type;
   reader.finish();

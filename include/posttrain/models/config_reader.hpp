@@ -49,7 +49,7 @@ class ConfigReader {
     return found == object_.end() || found->is_null() ? nullptr : &*found;
   }
 
-  /// An integer in [minimum, 2^40]; absent or null: `fallback`.
+  /// An integer in [minimum, 2^31]; absent or null: `fallback`.
   std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t minimum = 1) {
     const Json* value = find(key);
     return value == nullptr ? fallback : checked_integer(key, *value, minimum);
@@ -148,12 +148,12 @@ class ConfigReader {
 
   std::int64_t checked_integer(std::string_view key, const Json& value,
                                std::int64_t minimum) const {
-    constexpr std::int64_t kMaximum = std::int64_t{1} << 40;
+    constexpr std::int64_t kMaximum = std::int64_t{1} << 31;
     const bool fits = value.is_number_integer() &&
                       !(value.is_number_unsigned() &&
                         value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMaximum));
     if (!fits || value.get<std::int64_t>() < minimum) {
-      raise("{}: expected {} to be an integer from {} to 2^40, got {}", where_, key, minimum,
+      raise("{}: expected {} to be an integer from {} to 2^31, got {}", where_, key, minimum,
             shown(value));
     }
     return value.get<std::int64_t>();
