@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/temp_folder.hpp"
+#include "posttrain/data/documents.hpp"
+#include "posttrain/data/messages.hpp"
+#include "support/catch.hpp"
+
+using posttrain::Sequence;
+using posttrain::TokenId;
+using posttrain::TokenIds;
+using posttrain::data::Documents;
+using posttrain::data::LoadContext;
+using posttrain::data::LoadedData;
+using posttrain::data::Messages;
+using posttrain::test::contains;
+using posttrain::test::error_of;
+using posttrain::test::TempFolder;
+using posttrain::text::ChatFiles;
+using posttrain::text::ChatTokenizer;
+
+namespace {
+
+/// Every printable ASCII character is a token of its own; <eos> ends turns and documents.
+ChatTokenizer tiny_tokenizer() {
+  nlohmann::json vocab;
+  int next = 0;
+  for (char c = 33; c < 127; ++c) vocab[std::string(1, c)] = next++;
+  vocab["Ġ"] = next++;
+  vocab["Ċ"] = next++;
+  const nlohmann::json tokenizer{
+      {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", nlohmann::json::array()}}},
+      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}},
+      {"decoder", {{"type", "ByteLevel"}}},
+      {"added_tokens",
+       {{{"id", next}, {"content", "<eos>"}, {"special", true}},
+        {{"id", next + 1}, {"content", "<bos>"}, {"special", true}}}}};
+  ChatFiles files;
+  files.tokenizer = tokenizer.dump();
+  files.tokenizer_config = R"({"eos_token": "<eos>", "bos_token": "<bos>"})";
+  files.chat_template =
+      "{% for m in messages %}{{ m['role'][0] + ':' + m['content'] + '<eos>' }}{% endfor %}"
+      "{% if add_generation_prompt %}{{ 'a:' }}{% endif %}";
+  return ChatTokenizer(files);
+}
+
+std::string scored_text(const ChatTokenizer& chat, const Sequence& sequence) {
+  TokenIds ids;
+  for (std::size_t i = 1; i < sequence.ids.size(); ++i) {
+    if (sequence.weights[i] != 0.0F) ids.push_back(sequence.ids[i]);
+  }
+  return chat.tokenizer().decode(ids);
+}
+
+}  // namespace
+
+TEST_CASE("conversations train what the assistant wrote, its terminator included [C7]", "[C7]") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  LoadContext context;
+  context.text = &chat;
+  const std::string path = scratch.write(
+      "chats.jsonl",
+      R"({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]})"
+      "\n"
+      R"({"messages": [{"role": "user", "content": "nobody answers"}]})"
+      "\n");
+  const LoadedData data = Messages{.path = path}.load(context);
+  REQUIRE(data.train.size() == 1);
+  CHECK(chat.tokenizer().decode(data.train[0].ids) == "u:hi<eos>a:yo<eos>");
+  CHECK(scored_text(chat, data.train[0]) == "yo<eos>");
+  CHECK(data.report.all_masked == 1);
+  CHECK(contains(data.report.reasons[0], "chats.jsonl:2: no token to score"));
+}
+
+TEST_CASE("a malformed conversation is an error with its line, or counted") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  LoadContext context;
+  context.text = &chat;
+  const std::string path = scratch.write(
+      "chats.jsonl",
+      R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})"
+      "\n{\"messages\": 3}\n{\"messages\": [{\"content\": \"x\"}]}\n[]\n");
+  CHECK(contains(error_of([&] { Messages{.path = path}.load(context); }),
+                 "chats.jsonl:2: expected \"messages\" to be an array"));
+  CHECK(Messages{.path = path, .skip_bad_samples = true}.load(context).report.bad == 3);
+  CHECK(contains(error_of([&] { Messages{.path = path}.load({}); }), "needs a tokenizer"));
+}
+
+TEST_CASE("documents end in EOS, in blocks, and never share a sequence [C14]", "[C14]") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  LoadContext context;
+  context.text = &chat;
+  const std::string path =
+      scratch.write("d.jsonl", "{\"document\": \"abc\"}\n{\"document\": \"defghijkl\"}\n");
+  const auto texts = [&](const LoadedData& data) {
+    std::vector<std::string> result;
+    for (const Sequence& sequence : data.train) {
+      result.push_back(chat.tokenizer().decode(sequence.ids));
+    }
+    return result;
+  };
+  CHECK(texts(Documents{.path = path}.load(context)) ==
+        std::vector<std::string>{"abc<eos>", "defghijkl<eos>"});
+  const LoadedData blocks = Documents{.path = path, .block_size = 4}.load(context);
+  CHECK(texts(blocks) == std::vector<std::string>{"abc<eos>", "defg", "hijk", "l<eos>"});
+  CHECK(blocks.report.scored == 3 + 3 + 3 + 1);
+  CHECK(texts(Documents{.path = path, .append_eos = false, .prepend_bos = true}.load(context)) ==
+        std::vector<std::string>{"<bos>abc", "<bos>defghijkl"});
+  context.max_seq_len = 3;
+  CHECK(contains(error_of([&] { Documents{.path = path, .block_size = 4}.load(context); }),
+                 "block_size = 4 is more than max_seq_len = 3"));
+  CHECK(contains(error_of([] { Documents{.path = "x", .block_size = 2}.validate(); }),
+                 "block_size must be 0"));
+}
