@@ -113,3 +113,12 @@ TEST_CASE("documents end in EOS, in blocks, and never share a sequence [C14]", "
   CHECK(contains(error_of([] { Documents{.path = "x", .block_size = 2}.validate(); }),
                  "block_size must be 0"));
 }
+
+TEST_CASE("text policies are constexpr objects") {
+  constexpr Messages kMessages{.path = "a.jsonl", .turns = posttrain::text::Turns::each};
+  constexpr Documents kDocuments{.path = "a.txt", .block_size = 512, .delimiter = "\n\n"};
+  static_assert((kMessages.validate(), true));
+  static_assert((kDocuments.validate(), true));
+  CHECK(kMessages.source().path == "a.jsonl");
+  CHECK(kDocuments.source().path == "a.txt");
+}
