@@ -11,6 +11,7 @@
 #include "posttrain/core/error.hpp"
 #include "posttrain/tensor/attention_cpu_backward.hpp"
 #include "posttrain/tensor/attention_generic.hpp"
+#include "posttrain/tensor/attention_rows.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/rows.hpp"
 #include "posttrain/tensor/shape_text.hpp"
@@ -64,26 +65,51 @@ inline Tensor attention_operand(const Tensor& x, at::ScalarType type) {
 
 }  // namespace detail
 
-/// The forward pass alone, without a graph.
-inline AttentionResult attention_forward(const Tensor& q, const Tensor& k, const Tensor& v,
-                                         const std::vector<AttentionPart>& parts,
-                                         const AttentionOptions& options) {
-  detail::check_attention(q, k, v, parts);
-  at::NoGradGuard no_grad;
+namespace detail {
+
+// Everything but single rows over many keys.
+inline AttentionResult attention_forward_tiled(const Tensor& q, const Tensor& k, const Tensor& v,
+                                               const std::vector<AttentionPart>& parts,
+                                               const AttentionOptions& options) {
   [[maybe_unused]] at::ScalarType type = q.scalar_type();
 #ifdef POSTTRAIN_HAS_BRGEMM
-  if (detail::attention_is_blocked(q, type)) {
-    const Tensor a = detail::attention_operand(q, type), b = detail::attention_operand(k, type),
-                 c = detail::attention_operand(v, type);
+  if (attention_is_blocked(q, type)) {
+    const Tensor a = attention_operand(q, type), b = attention_operand(k, type),
+                 c = attention_operand(v, type);
     AttentionResult result;
-    detail::with_element_type(a, [&](auto element) {
-      result = detail::attention_forward_blocked<decltype(element)>(a, b, c, parts, options);
+    with_element_type(a, [&](auto element) {
+      result = attention_forward_blocked<decltype(element)>(a, b, c, parts, options);
     });
     result.out = result.out.to(q.scalar_type());
     return result;
   }
 #endif
   return attention_forward_generic(q, k, v, parts, options);
+}
+
+}  // namespace detail
+
+/// The forward pass alone, without a graph.
+inline AttentionResult attention_forward(const Tensor& q, const Tensor& k, const Tensor& v,
+                                         const std::vector<AttentionPart>& parts,
+                                         const AttentionOptions& options) {
+  detail::check_attention(q, k, v, parts);
+  at::NoGradGuard no_grad;
+  std::vector<AttentionPart> single, rest;
+  if (detail::takes_fast_path(q) && 4 * q.size(0) <= k.size(0)) {
+    for (const AttentionPart& part : parts) {
+      (part.q1 - part.q0 <= detail::kFewQueries ? single : rest).push_back(part);
+    }
+  }
+  if (single.empty()) return detail::attention_forward_tiled(q, k, v, parts, options);
+  const Tensor a = detail::with_row_layout(q), b = detail::with_row_layout(k),
+               c = detail::with_row_layout(v);
+  AttentionResult result;
+  detail::with_element_type(q, [&](auto element) {
+    result = detail::attention_forward_rows<decltype(element)>(a, b, c, single, options);
+  });
+  if (rest.empty()) return result;
+  return detail::merge_attention(result, detail::attention_forward_tiled(q, k, v, rest, options));
 }
 
 /// The gradients of q, k and v, without a graph. Where Tq = Tk they may be views of one buffer
