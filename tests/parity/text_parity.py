@@ -20,7 +20,7 @@ def ask(probe, model, requests):
     lines = "".join(json.dumps(request) + "\n" for request in requests)
     command = [str(probe)] + (["--model", model] if model else [])
     done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    answers = [json.loads(line) for line in done.stdout.split("\n") if line]
     if done.returncode != 0 or len(answers) != len(requests):
         print(f"probe: exit {done.returncode}, {len(answers)} of {len(requests)} answers for {model}")
         print(done.stderr[-2000:])
@@ -59,7 +59,7 @@ def main():
         print("0 passed, 1 failed")
         return 1
     by_model = collections.defaultdict(list)
-    for line in oracle.stdout.splitlines():
+    for line in filter(None, oracle.stdout.split("\n")):
         case = json.loads(line)
         by_model[case["model"]].append(case)
     passed = failed = 0

@@ -205,6 +205,7 @@ inline Value join(Evaluator&, const Value& input, const Arguments& arguments) {
 
 inline Value map(Evaluator& evaluator, const Value& input, const Arguments& arguments) {
   List out;
+  if (!input.truth()) return generator({});  // None, say
   if (arguments.positional.empty()) {
     const Value* attribute = arguments.get(0, "attribute");
     const Value* preset = arguments.get(1, "default");
@@ -227,6 +228,7 @@ inline Value map(Evaluator& evaluator, const Value& input, const Arguments& argu
 /// select, reject and their attribute forms.
 template <bool keep, bool by_attribute>
 Value select(Evaluator& evaluator, const Value& input, const Arguments& arguments) {
+  if (!input.truth()) return generator({});  // None, say
   Arguments rest = arguments;
   Value attribute;
   if (by_attribute) {

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/text/chat_tokenizer.hpp"
+
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/shared_data.hpp"
+#include "text/tiny_tokenizer.hpp"
+
+using posttrain::Sequence;
+using posttrain::TokenId;
+using posttrain::TokenIds;
+using posttrain::text::ChatFiles;
+using posttrain::text::ChatTokenizer;
+using posttrain::text::EncodedChat;
+using posttrain::text::Json;
+using posttrain::text::Turns;
+
+namespace {
+
+constexpr const char* kChatMl =
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+// Drops the reasoning of all turns but the last, as Qwen3 does.
+constexpr const char* kForgetful =
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{% if loop.last and m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}"
+    "{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+// Ends a whole conversation with another token, as Phi-3 does.
+constexpr const char* kTwoEnds =
+    "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% else %}{{ eos_token }}"
+    "{% endif %}";
+
+ChatFiles files(const std::string& chat_template) {
+  ChatFiles out;
+  out.tokenizer = posttrain::test::byte_level({"h e", "Ġ t", "\u010a \u010a"},
+                                              {"<s>", "</s>", "<|im_start|>", "<|im_end|>"})
+                      .dump();
+  out.tokenizer_config = R"({"bos_token": "<s>", "eos_token": {"content": "</s>"}})";
+  out.chat_template = chat_template;
+  return out;
+}
+
+Json conversation() {
+  return {{{"role", "system"}, {"content", "Be kind."}},
+          {{"role", "user"}, {"content", "hello"}},
+          {{"role", "assistant"}, {"content", "\nthe first"}, {"reasoning_content", "because"}},
+          {{"role", "user"}, {"content", "user"}},
+          {{"role", "assistant"}, {"content", "the second"}, {"reasoning_content", "so"}}};
+}
+
+std::string spoken(const ChatTokenizer& chat, const EncodedChat& encoded, std::size_t span) {
+  const auto& s = encoded.assistant_spans.at(span);
+  return chat.tokenizer().decode(
+      TokenIds(encoded.ids.begin() + s.begin, encoded.ids.begin() + s.end));
+}
+
+std::string trained(const ChatTokenizer& chat, const Sequence& sequence) {
+  std::string out;
+  TokenIds run;
+  for (std::size_t i = 0; i <= sequence.ids.size(); ++i) {
+    if (i < sequence.ids.size() && sequence.weights[i] != 0) {
+      run.push_back(sequence.ids[i]);
+    } else if (!run.empty()) {
+      out += chat.tokenizer().decode(run) + "|";
+      run.clear();
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("Spans hold content and terminator, never the newline behind it [C8]", "[C8]") {
+  const ChatTokenizer chat(files(kChatMl));
+  CHECK(chat.terminator() == "<|im_end|>");
+  const EncodedChat encoded = chat.encode(conversation());
+  REQUIRE(encoded.assistant_spans.size() == 2);
+  CHECK(spoken(chat, encoded, 0) == "\nthe first<|im_end|>");
+  CHECK(spoken(chat, encoded, 1) == "the second<|im_end|>");
+  CHECK(chat.tokenizer().decode(encoded.ids) == encoded.text);
+}
+
+TEST_CASE("A prompt's ids are those that inference sees [C11]", "[C11]") {
+  // The content starts with a newline that a whole-text tokenizer would merge with the header's.
+  const ChatTokenizer chat(files(kChatMl));
+  const Json messages = conversation();
+  const EncodedChat encoded = chat.encode(messages);
+  const Json before = {messages[0], messages[1]};
+  const TokenIds prompt = chat.encode(before, nullptr, true).ids;
+  CHECK(prompt == chat.tokenizer().encode(chat.render(before, nullptr, true)));
+  REQUIRE(encoded.assistant_spans[0].begin == static_cast<std::int64_t>(prompt.size()));
+  CHECK(TokenIds(encoded.ids.begin(), encoded.ids.begin() + encoded.assistant_spans[0].begin) ==
+        prompt);
+  CHECK(chat.tokenizer().encode(encoded.text) != encoded.ids);
+}
+
+TEST_CASE("A rendered conversation has one BOS at most [C6]", "[C6]") {
+  ChatFiles with_post_processor = files(kTwoEnds);
+  auto tokenizer = nlohmann::json::parse(with_post_processor.tokenizer);
+  tokenizer["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single", {{{"SpecialToken", {{"id", "<s>"}}}}, {{"Sequence", {{"id", "A"}}}}}},
+      {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {259}}}}}}};
+  with_post_processor.tokenizer = tokenizer.dump();
+  const ChatTokenizer chat(with_post_processor);
+  const TokenIds ids = chat.encode(conversation()).ids;
+  CHECK(ids[0] == 259);
+  CHECK(ids[1] != 259);
+  CHECK(chat.tokenizer().encode("x", true).size() == 2);
+  const ChatTokenizer twice(files(std::string("{{ bos_token }}") + kTwoEnds));
+  CHECK_THROWS_WITH(twice.encode(conversation()), Catch::Contains("two <s>"));
+}
+
+TEST_CASE("The end tokens are a set: configs, eos_token and the turn's terminator [C9]", "[C9]") {
+  ChatFiles several = files(kTwoEnds);
+  several.generation_config = R"({"eos_token_id": [5, 7]})";
+  several.config = R"({"eos_token_id": 9})";
+  const ChatTokenizer chat(several);
+  CHECK(chat.terminator() == "<|im_end|>");
+  CHECK(chat.eos_ids() == std::set<TokenId>{5, 7, 9, 260, 262});
+  const EncodedChat encoded = chat.encode(conversation());
+  CHECK(spoken(chat, encoded, 1) == "the second<|im_end|>");
+  CHECK(encoded.ids.back() == 260);
+}
+
+TEST_CASE("The terminator is trained also where it is the pad token [C7]", "[C7]") {
+  ChatFiles padded = files(kChatMl);
+  padded.tokenizer_config = R"({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>"})";
+  const ChatTokenizer chat(padded);
+  const Sequence sequence = chat.training_sequences({{"messages", conversation()}}).at(0);
+  std::int64_t ends = 0;
+  for (std::size_t i = 0; i < sequence.ids.size(); ++i) {
+    ends += sequence.ids[i] == 262 && sequence.weights[i] == 1.0F;
+  }
+  CHECK(ends == 2);
+}
+
+TEST_CASE("A template that rewrites earlier turns is refused unless turns are apart [C12]",
+          "[C12]") {
+  const ChatTokenizer chat(files(kForgetful));
+  const Json sample = {{"messages", conversation()}};
+  CHECK_THROWS_WITH(chat.training_sequences(sample), Catch::Contains("turns = each"));
+  const auto each = chat.training_sequences(sample, Turns::each);
+  REQUIRE(each.size() == 2);
+  CHECK(trained(chat, each[0]) == "<think>because</think>\nthe first<|im_end|>|");
+  CHECK(trained(chat, each[1]) == "<think>so</think>the second<|im_end|>|");
+  const auto last = chat.training_sequences(sample, Turns::last);
+  REQUIRE(last.size() == 1);
+  CHECK(last[0].ids == each[1].ids);
+  // For a look at the whole, spans are found where they can be.
+  CHECK(chat.encode(conversation()).assistant_spans.size() == 2);
+}
+
+TEST_CASE("A sample that trains nothing is an error [C10]", "[C10]") {
+  const ChatTokenizer chat(files(kChatMl));
+  const Json user = {{{"role", "user"}, {"content", "hello"}}};
+  for (const Turns turns : {Turns::all, Turns::each, Turns::last}) {
+    CHECK_THROWS_WITH(chat.training_sequences({{"messages", user}}, turns),
+                      Catch::Contains("trains no token"));
+  }
+  CHECK_THROWS_AS(chat.training_sequences({{"messages", Json::array()}}), posttrain::Error);
+  CHECK_THROWS_AS(chat.training_sequences({{"messages", {1}}}), posttrain::Error);
+  CHECK_THROWS_AS(chat.training_sequences(Json::array()), posttrain::Error);
+  CHECK_THROWS_WITH(ChatTokenizer(files("")).encode(user), Catch::Contains("no chat template"));
+}
+
+TEST_CASE("Unmask trains everything but system messages, the end only for the assistant") {
+  const ChatTokenizer chat(files(kChatMl));
+  Json sample = {{"messages", conversation()}, {"unmask", true}};
+  CHECK(trained(chat, chat.training_sequences(sample).at(0)) ==
+        "hello|\nthe first<|im_end|>|user|the second<|im_end|>|");
+  sample["unmask"] = false;
+  CHECK(trained(chat, chat.training_sequences(sample).at(0)) ==
+        "\nthe first<|im_end|>|the second<|im_end|>|");
+  const auto each = chat.training_sequences(sample, Turns::each, true);
+  CHECK(trained(chat, each.at(1)) == "user|the second<|im_end|>|");
+}
+
+TEST_CASE("Named templates: tool_use serves conversations with tools") {
+  ChatFiles named = files("");
+  Json config = Json::parse(named.tokenizer_config);
+  config["chat_template"] = {{{"name", "default"}, {"template", kChatMl}},
+                             {{"name", "tool_use"}, {"template", "tools"}}};
+  named.tokenizer_config = config.dump();
+  const ChatTokenizer chat(named);
+  CHECK(chat.render(conversation(), Json::array({Json::object()}), false) == "tools");
+  CHECK(chat.render(conversation(), nullptr, false).starts_with("<|im_start|>system"));
+}
+
+TEST_CASE("Generation marks agree with the spans found by rendering") {
+  const std::string marked =
+      "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+      "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}"
+      "{% else %}{{ m.content }}<|im_end|>{% endif %}\n{% endfor %}"
+      "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+  const ChatTokenizer chat(files(marked));
+  const auto rendered = posttrain::text::ChatTemplate::parse(marked).render_marked(
+      posttrain::text::ChatTemplate::context(conversation(), nullptr, false));
+  const EncodedChat encoded = chat.encode(conversation());
+  REQUIRE(rendered.generations.size() == 2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto [begin, end] = rendered.generations[i];
+    CHECK(spoken(chat, encoded, i) == rendered.text.substr(begin, end - begin));
+  }
+}
+
+TEST_CASE("Published templates: spans of every assistant turn, ending in the terminator") {
+  POSTTRAIN_SHARED_OR_SKIP(folder, "data/chat_templates/trl");
+  const Json messages = {{{"role", "user"}, {"content", "hello"}},
+                         {{"role", "assistant"}, {"content", "the first"}},
+                         {{"role", "user"}, {"content", "again"}},
+                         {{"role", "assistant"}, {"content", "the second"}}};
+  for (const std::string name : {"qwen2_5", "llama3", "llama3_1", "phi3", "gemma"}) {
+    INFO(name);
+    std::ifstream file(folder + "/" + name + ".jinja");
+    const ChatTokenizer chat(files({std::istreambuf_iterator<char>(file), {}}));
+    const EncodedChat encoded = chat.encode(messages);
+    REQUIRE(encoded.assistant_spans.size() == 2);
+    CHECK(spoken(chat, encoded, 0) == "the first" + chat.terminator());
+    CHECK(spoken(chat, encoded, 1) == "the second" + chat.terminator());
+    CHECK(trained(chat, chat.training_sequences({{"messages", messages}}).at(0)) ==
+          "the first" + chat.terminator() + "|the second" + chat.terminator() + "|");
+  }
+}
