@@ -90,9 +90,10 @@ TEST_CASE("Spans hold content and terminator, never the newline behind it [C8]",
 }
 
 TEST_CASE("A prompt's ids are those that inference sees [C11]", "[C11]") {
-  // The content starts with a newline that a whole-text tokenizer would merge with the header's.
+  // The content starts with newlines that a whole-text tokenizer would merge with the header's.
   const ChatTokenizer chat(files(kChatMl));
-  const Json messages = conversation();
+  Json messages = conversation();
+  messages[2]["content"] = "\n\nthe first";
   const EncodedChat encoded = chat.encode(messages);
   const Json before = {messages[0], messages[1]};
   const TokenIds prompt = chat.encode(before, nullptr, true).ids;

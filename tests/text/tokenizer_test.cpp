@@ -49,8 +49,8 @@ std::vector<std::string> split(std::string_view text, SplitBehavior behavior, bo
 
 TEST_CASE("Merges apply by rank, leftmost first") {
   const Tokenizer tokenizer = make(byte_level({"l l", "h e", "he ll", "a a"}, {}));
-  CHECK(tokenizer.encode("hello") == TokenIds{258, 'o' - '!'});
-  CHECK(tokenizer.encode("aaa") == TokenIds{259, 'a' - '!'});
+  CHECK(tokenizer.encode("hello") == TokenIds{258, 'o'});
+  CHECK(tokenizer.encode("aaa") == TokenIds{259, 'a'});
   CHECK(tokenizer.token(258) == "hell");
   CHECK(tokenizer.vocab_size() == 260);
   CHECK(tokenizer.encode("").empty());
@@ -58,7 +58,7 @@ TEST_CASE("Merges apply by rank, leftmost first") {
 
 TEST_CASE("Merges may be pairs, and ignore_merges takes whole words") {
   auto description = byte_level({"a b", "c d"}, {});
-  description["model"]["merges"] = {{"a", "b"}, {"c", "d"}};
+  description["model"]["merges"] = nlohmann::json::parse(R"([["a", "b"], ["c", "d"]])");
   description["model"]["vocab"]["abcd"] = 258;
   CHECK(make(description).encode("abcd") == TokenIds{256, 257});
   description["model"]["ignore_merges"] = true;
@@ -115,12 +115,12 @@ TEST_CASE("Added tokens are cut out leftmost and longest, with their options") {
   CHECK(tokenizer.encode("<a><b><a>") == TokenIds{257, 256});
   CHECK(tokenizer.encode("word").size() == 1);
   CHECK(tokenizer.encode("words").size() == 5);
-  CHECK(tokenizer.encode("<r>  \n!") == TokenIds{259, byte('!') - '!'});
-  CHECK(tokenizer.encode("! \n<l>") == TokenIds{byte('!') - '!', 260});
+  CHECK(tokenizer.encode("<r>  \n!") == TokenIds{259, byte('!')});
+  CHECK(tokenizer.encode("! \n<l>") == TokenIds{byte('!'), 260});
   CHECK(tokenizer.is_special(256));
   CHECK_FALSE(tokenizer.is_special(260));
   CHECK(tokenizer.is_added(260));
-  CHECK(tokenizer.decode(TokenIds{256, 0, 260}, true) == "!<l>");
+  CHECK(tokenizer.decode(TokenIds{256, '!', 260}, true) == "!<l>");
 }
 
 TEST_CASE("Splits know every behaviour") {

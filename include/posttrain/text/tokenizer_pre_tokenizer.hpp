@@ -90,7 +90,7 @@ void split_by(std::string_view text, SplitBehavior behavior, bool invert, EachMa
       std::vector<std::size_t> cuts;
       bool next_match = false;
       for (std::size_t i = pieces.size(); i-- > 0;) {
-        if (!(pieces[i].match && !next_match)) cuts.push_back(pieces[i].end);
+        if (cuts.empty() || !pieces[i].match || next_match) cuts.push_back(pieces[i].end);
         next_match = pieces[i].match;
       }
       for (std::size_t i = cuts.size(); i-- > 0;) {
