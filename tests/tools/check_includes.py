@@ -9,7 +9,7 @@ import repo
 LEVEL = {
     "fwd": 0, "core": 1, "tensor": 2, "io": 3,
     "text": 4, "losses": 4, "params": 4, "quant": 4, "rewards": 4, "optim": 4, "models": 4,
-    "data": 5, "trainer": 6,
+    "data": 5, "hub": 5, "trainer": 6,
 }
 # Same level, allowed all the same: parameter policies store quantised weights.
 ALSO = {("params", "quant")}

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "posttrain/core/events.hpp"
+#include "posttrain/core/join.hpp"
 #include "posttrain/data/token_stream.hpp"
 #include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/allocator.hpp"
@@ -295,7 +296,7 @@ class Engine {
     }
     log_.finish();
     raise("{} is {} at step {} (samples {}); the weights were not updated; {}", what,
-          std::isnan(value) ? "nan" : "infinite", progress_.step + 1, fmt::join(samples, ", "),
+          std::isnan(value) ? "nan" : "infinite", progress_.step + 1, join(samples, ", "),
           last_checkpoint_hint(options_));
   }
 

@@ -15,16 +15,17 @@
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
-namespace posttrain::models {
+namespace posttrain::hub {
 
-class PretrainedDecoder : public Decoder {
+class PretrainedDecoder : public models::Decoder {
  public:
   /// Opens a checkpoint folder. Weights are read when a parameter policy attaches.
-  explicit PretrainedDecoder(const std::string& folder, ModelOptions options = {})
+  explicit PretrainedDecoder(const std::string& folder, models::ModelOptions options = {})
       : PretrainedDecoder(folder, options, std::make_shared<io::PretrainedFolder>(folder)) {}
 
   /// A folder without weights (config.json, tokenizer): they are drawn at random from options.seed.
-  static PretrainedDecoder from_scratch(const std::string& folder, ModelOptions options = {}) {
+  static PretrainedDecoder from_scratch(const std::string& folder,
+                                        models::ModelOptions options = {}) {
     return PretrainedDecoder(folder, options, nullptr);
   }
 
@@ -60,10 +61,10 @@ class PretrainedDecoder : public Decoder {
   }
 
  private:
-  PretrainedDecoder(const std::string& folder, ModelOptions options,
+  PretrainedDecoder(const std::string& folder, models::ModelOptions options,
                     std::shared_ptr<io::PretrainedFolder> weights)
-      : Decoder(parse_config(io::read_text_file(io::fs::path(folder) / "config.json")), options,
-                weights ? weight_loader(weights) : WeightLoader()),
+      : Decoder(models::parse_config(io::read_text_file(io::fs::path(folder) / "config.json")),
+                options, weights ? models::weight_loader(weights) : models::WeightLoader()),
         path_(folder),
         weights_(std::move(weights)),
         config_text_(io::read_text_file(io::fs::path(folder) / "config.json")) {
@@ -71,13 +72,13 @@ class PretrainedDecoder : public Decoder {
       return io::read_text_file_if_exists(io::fs::path(folder) / name).value_or("");
     };
     if (const std::string tokenizer = file("tokenizer.json"); !tokenizer.empty()) {
-      text_ = std::make_shared<text::ChatTokenizer>(text::ChatTokenizer::from_files(
-          {.tokenizer_json = tokenizer,
-           .tokenizer_config_json = file("tokenizer_config.json"),
-           .chat_template_jinja = file("chat_template.jinja"),
-           .special_tokens_map_json = file("special_tokens_map.json"),
-           .generation_config_json = file("generation_config.json"),
-           .config_json = config_text_}));
+      text_ = std::make_shared<text::ChatTokenizer>(
+          text::ChatFiles{.tokenizer = tokenizer,
+                          .tokenizer_config = file("tokenizer_config.json"),
+                          .chat_template = file("chat_template.jinja"),
+                          .special_tokens_map = file("special_tokens_map.json"),
+                          .generation_config = file("generation_config.json"),
+                          .config = config_text_});
     }
   }
 
@@ -110,4 +111,4 @@ class PretrainedDecoder : public Decoder {
   std::shared_ptr<text::ChatTokenizer> text_;
 };
 
-}  // namespace posttrain::models
+}  // namespace posttrain::hub
