@@ -34,9 +34,42 @@ struct RowAttention {
   float *largest, *sum;  // [group]
 };
 
+// Rows of a cache are far apart: without hints the loop waits for memory at each.
+template <class Element>
+POSTTRAIN_ALWAYS_INLINE void prefetch_rows(const Element* x, std::int64_t stride,
+                                           std::int64_t dim) {
+  constexpr std::int64_t kAhead = 12, kLine = 64 / sizeof(Element);
+  for (std::int64_t r = kAhead; r < kAhead + 4; ++r) {
+    for (std::int64_t d = 0; d < dim; d += kLine) __builtin_prefetch(x + r * stride + d);
+  }
+}
+
 template <class Element>
 POSTTRAIN_ALWAYS_INLINE void row_attention_body(const RowAttention<Element>& a) {
-  for (std::int64_t c = 0; c < a.keys; ++c) {
+  // Four keys at a time: their sums do not wait for each other.
+  std::int64_t c = 0;
+  for (; c + 4 <= a.keys; c += 4) {
+    const Element *k0 = a.k + c * a.k_stride, *k1 = k0 + a.k_stride, *k2 = k1 + a.k_stride,
+                  *k3 = k2 + a.k_stride;
+    prefetch_rows(k0, a.k_stride, a.dim);
+    for (std::int64_t g = 0; g < a.group; ++g) {
+      const float* q = a.q + g * a.dim;
+      float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+#pragma omp simd reduction(+ : s0, s1, s2, s3)
+      for (std::int64_t d = 0; d < a.dim; ++d) {
+        s0 += q[d] * simd::load(k0, d);
+        s1 += q[d] * simd::load(k1, d);
+        s2 += q[d] * simd::load(k2, d);
+        s3 += q[d] * simd::load(k3, d);
+      }
+      float* scores = a.scores + g * a.keys + c;
+      scores[0] = s0;
+      scores[1] = s1;
+      scores[2] = s2;
+      scores[3] = s3;
+    }
+  }
+  for (; c < a.keys; ++c) {
     const Element* key = a.k + c * a.k_stride;
     for (std::int64_t g = 0; g < a.group; ++g) {
       const float* q = a.q + g * a.dim;
@@ -51,15 +84,15 @@ POSTTRAIN_ALWAYS_INLINE void row_attention_body(const RowAttention<Element>& a) 
     float* output = a.output + g * a.dim;
     if (a.cap > 0) {
 #pragma omp simd
-      for (std::int64_t c = 0; c < a.keys; ++c) scores[c] = a.cap * simd::tanh(scores[c] / a.cap);
+      for (std::int64_t i = 0; i < a.keys; ++i) scores[i] = a.cap * simd::tanh(scores[i] / a.cap);
     }
     float largest = a.largest[g], sum = 0;
 #pragma omp simd reduction(max : largest)
-    for (std::int64_t c = 0; c < a.keys; ++c) largest = scores[c] > largest ? scores[c] : largest;
+    for (std::int64_t i = 0; i < a.keys; ++i) largest = scores[i] > largest ? scores[i] : largest;
 #pragma omp simd reduction(+ : sum)
-    for (std::int64_t c = 0; c < a.keys; ++c) {
-      scores[c] = simd::exp(scores[c] - largest);
-      sum += scores[c];
+    for (std::int64_t i = 0; i < a.keys; ++i) {
+      scores[i] = simd::exp(scores[i] - largest);
+      sum += scores[i];
     }
     const float factor = simd::exp(a.largest[g] - largest);
     a.largest[g] = largest;
@@ -68,10 +101,10 @@ POSTTRAIN_ALWAYS_INLINE void row_attention_body(const RowAttention<Element>& a) 
     for (std::int64_t d = 0; d < a.dim; ++d) output[d] *= factor;
   }
   // Four values at a time, so that the output is not read and written for each.
-  std::int64_t c = 0;
-  for (; c + 4 <= a.keys; c += 4) {
+  for (c = 0; c + 4 <= a.keys; c += 4) {
     const Element *v0 = a.v + c * a.v_stride, *v1 = v0 + a.v_stride, *v2 = v1 + a.v_stride,
                   *v3 = v2 + a.v_stride;
+    prefetch_rows(v0, a.v_stride, a.dim);
     for (std::int64_t g = 0; g < a.group; ++g) {
       const float* p = a.scores + g * a.keys + c;
       float* output = a.output + g * a.dim;
