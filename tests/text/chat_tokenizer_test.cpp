@@ -29,7 +29,8 @@ constexpr const char* kChatMl =
 // Drops the reasoning of all turns but the last, as Qwen3 does.
 constexpr const char* kForgetful =
     "{% for m in messages %}<|im_start|>{{ m.role }}\n"
-    "{% if loop.last and m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}"
+    "{% if loop.last and m.role == 'assistant' %}<think>{{ m.reasoning_content }}</think>{% endif "
+    "%}"
     "{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
@@ -148,6 +149,7 @@ TEST_CASE("The terminator is trained also where it is the pad token [C7]", "[C7]
 TEST_CASE("A template that rewrites earlier turns is refused unless turns are apart [C12]",
           "[C12]") {
   const ChatTokenizer chat(files(kForgetful));
+  CHECK(chat.terminator() == "<|im_end|>");
   const Json sample = {{"messages", conversation()}};
   CHECK_THROWS_WITH(chat.training_sequences(sample), Catch::Contains("turns = each"));
   const auto each = chat.training_sequences(sample, Turns::each);

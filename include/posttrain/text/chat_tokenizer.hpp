@@ -206,16 +206,19 @@ class ChatTokenizer {
     try {
       const Json user = {{"role", "user"}, {"content", "Hello"}};
       const Json assistant = {{"role", "assistant"}, {"content", kSentinel}};
-      const std::string ended = render(Json::array({user, assistant}), nullptr, false);
-      const std::size_t content = ended.rfind(kSentinel);
-      if (content == std::string::npos) return eos_token();
-      const std::size_t from = content + std::string_view(kSentinel).size();
-      std::size_t to = ended.size();
+      const auto behind_content = [&](const Json& messages) {
+        const std::string text = render(messages, nullptr, false);
+        const std::size_t content = text.rfind(kSentinel);
+        return content == std::string::npos
+                   ? std::string()
+                   : text.substr(content + std::string_view(kSentinel).size());
+      };
+      std::string tail = behind_content(Json::array({user, assistant}));
+      if (tail.empty()) return eos_token();
       try {
-        to = common_prefix(ended, render(Json::array({user, assistant, user}), nullptr, false));
+        tail.resize(common_prefix(tail, behind_content(Json::array({user, assistant, user}))));
       } catch (const Error&) {  // a template that wants other roles: the end alone must tell
       }
-      const std::string tail = ended.substr(from, to > from ? to - from : 0);
       if (const auto token = tokenizer_.last_added_token(tail)) {
         return tail.substr(token->first, token->second - token->first);
       }
