@@ -70,17 +70,25 @@ inline Value keyed(const Value& value, const Value* attribute, bool case_sensiti
   return keys;
 }
 
+/// A stable sort. The heap stays within bounds even where NaN breaks the order.
 inline List sorted(List items, const Value* attribute, bool case_sensitive, bool reverse) {
-  std::vector<std::pair<Value, Value>> pairs;
+  struct Entry {
+    Value key, value;
+    std::size_t place;
+  };
+  std::vector<Entry> entries;
   for (Value& value : items) {
     Value key = keyed(value, attribute, case_sensitive);
-    pairs.emplace_back(std::move(key), std::move(value));
+    entries.push_back({std::move(key), std::move(value), entries.size()});
   }
-  std::stable_sort(pairs.begin(), pairs.end(), [&](const auto& a, const auto& b) {
-    return reverse ? order(b.first, a.first) < 0 : order(a.first, b.first) < 0;
-  });
+  const auto before = [&](const Entry& a, const Entry& b) {
+    const int c = reverse ? order(b.key, a.key) : order(a.key, b.key);
+    return c != 0 ? c < 0 : a.place < b.place;
+  };
+  std::make_heap(entries.begin(), entries.end(), before);
+  std::sort_heap(entries.begin(), entries.end(), before);
   List out;
-  for (auto& [key, value] : pairs) out.push_back(std::move(value));
+  for (Entry& entry : entries) out.push_back(std::move(entry.value));
   return out;
 }
 

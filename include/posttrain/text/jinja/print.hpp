@@ -204,9 +204,8 @@ inline void write_json(const Value& value, const JsonOptions& options, int depth
       return;
     }
     if (options.sort_keys) {
-      std::stable_sort(items.begin(), items.end(), [](const auto& a, const auto& b) {
-        return print(a.first) < print(b.first);
-      });
+      std::sort(items.begin(), items.end(),
+                [](const auto& a, const auto& b) { return print(a.first) < print(b.first); });
     }
     out += '{';
     bool first = true;
