@@ -118,9 +118,7 @@ TEST_CASE("Attention in float32 and bfloat16 equals attention in double", "[C14]
   const std::vector<Node> nodes = forest(scale);
   const auto parts = attention_parts(nodes, window);
   const AttentionOptions options{1 / std::sqrt(static_cast<double>(shape.dim)), 0, window};
-  const auto f = [&, w = window](const Tensors& t) {
-    return attention(t[0], t[1], t[2], parts, options);
-  };
+  const auto f = [&](const Tensors& t) { return attention(t[0], t[1], t[2], parts, options); };
   const Tensors inputs = random_qkv(nodes.back().end, shape);
   CAPTURE(shape.heads, shape.kv_heads, shape.dim, scale, window);
   CHECK(precision_error(f, inputs, at::kFloat) < 5e-6);

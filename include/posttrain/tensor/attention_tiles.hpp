@@ -222,7 +222,8 @@ POSTTRAIN_ALWAYS_INLINE void gradient_tile_body(const GradientTile<Element>& a) 
         slope *= 1.0F - t * t;
       }
       const float e = exp_nonpositive(score - a.lse[q]);
-      const float probability = (q >= first) & (q < past) ? e : 0.0F;
+      const bool visible = (q >= first) & (q < past);
+      const float probability = visible ? e : 0.0F;
       const float grad = probability * (dp[q] - a.delta[q]) * slope;
       store_operand(p, q, probability);
       store_operand(ds, q, grad);
