@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A whole experiment as one value: policies with their hyperparameters, and options.
 //
-//   constexpr auto kRun = checked(Experiment{NextToken{}, Full{}, Messages{.path = "chats.jsonl"},
+//   constexpr auto kRun = checked(Experiment{NextToken{}, Full{}, data::Messages{.path =
+//   "a.jsonl"},
 //                                            AdamW{}, Options{.learning_rate = 1e-4}});
+//   constexpr auto kSlow = varied(kRun, [](auto& run) { run.options.learning_rate = 1e-5; });
 //
 // A bad value (`.learning_rate = -1`) does not compile, with one message; made at run time, the
-// same object throws the same text.
+// same object throws the same text. A copy at run time can be given paths of the command line.
 #pragma once
 
 namespace posttrain {
@@ -18,12 +20,16 @@ struct Experiment {
   Optimizer optimizer{};
   Options options{};
 
+  /// Checks the value of every policy that has a `validate()`.
   constexpr void validate() const {
-    loss.validate();
-    params.validate();
-    data.validate();
-    optimizer.validate();
-    options.validate();
+    const auto check = [](const auto& part) {
+      if constexpr (requires { part.validate(); }) part.validate();
+    };
+    check(loss);
+    check(params);
+    check(data);
+    check(optimizer);
+    check(options);
   }
 };
 
@@ -34,6 +40,14 @@ Experiment(L, P, D, O, X) -> Experiment<L, P, D, O, X>;
 /// value's message, at run time an `Error` with the same text. Returns the experiment.
 template <class E>
 constexpr E checked(E experiment) {
+  experiment.validate();
+  return experiment;
+}
+
+/// A copy of `experiment` to which `change(copy)` was applied, checked.
+template <class E, class Change>
+constexpr E varied(E experiment, Change change) {
+  change(experiment);
   experiment.validate();
   return experiment;
 }

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// A loss of one's own: dynamic fine-tuning (DFT, arXiv 2508.05629), which weights the negative
+// log-likelihood of every token by the token's probability, without a gradient through the weight:
+//   L = Σ_i w_i · (−sg(p_i) log p_i) / Σ_i w_i
+// It is trained here on conversations.
+//   04_own_loss --model examples/pocket/model --data examples/pocket/data/conversations.jsonl
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "posttrain/data/messages.hpp"
+#include "posttrain/hub/pretrained_decoder.hpp"
+#include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/full.hpp"
+#include "posttrain/trainer.hpp"
+
+// [snippet: loss]
+struct DynamicFineTuning {
+  using Batch = posttrain::TokenBatch;
+  static constexpr bool row_local = true;  // the term of a token needs no other token
+
+  /// What the sum is divided by: known before the first backward pass.
+  double count(const Batch& batch) const { return batch.weight.sum().item<double>(); }
+
+  /// The sum over the predictions of a batch, differentiable in the scores.
+  posttrain::Tensor sum(const posttrain::Scores& scores, const Batch& batch) const {
+    const posttrain::Tensor probability = scores.logp.detach().exp();
+    return -(probability * scores.logp * batch.weight).sum();
+  }
+};
+static_assert(posttrain::LossPolicy<DynamicFineTuning>);
+// [/snippet]
+
+namespace {
+
+using namespace posttrain;
+
+void train(const std::string& model, const std::string& data, const Options& options) {
+  // [snippet: train]
+  Trainer trainer(hub::PretrainedDecoder(model), DynamicFineTuning{}, Full{},
+                  data::Messages{.path = data, .validation_split = 0.1}, AdamW{}, options);
+  const TrainResult result = trainer.train();
+  // [/snippet]
+  fmt::print("{} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps, result.loss,
+             result.val_loss);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Trains with a loss that this file defines");
+  std::string model = "examples/pocket/model";
+  std::string data = "examples/pocket/data/conversations.jsonl";
+  Options options;
+  options.max_steps = 60;
+  options.learning_rate = 7e-4;
+  options.warmup_steps = 10;
+  options.validation_frequency = 20;
+  app.add_option("--model", model, "checkpoint folder")->capture_default_str();
+  app.add_option("--data", data, "JSON Lines of {\"messages\": [...]}")->capture_default_str();
+  app.add_option("--max-steps", options.max_steps)->capture_default_str();
+  app.add_option("--learning-rate", options.learning_rate)->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    train(model, data, options);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return 1;
+  }
+  return 0;
+}

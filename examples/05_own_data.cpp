@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// A data policy of one's own: arithmetic problems that exist in no file.
+//   05_own_data --model examples/pocket/model
+// The policy makes samples; the library's pipeline applies the limits, splits off a validation set
+// and counts (data/loading.hpp).
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <optional>
+
+#include "posttrain/core/rng.hpp"
+#include "posttrain/hub/pretrained_decoder.hpp"
+#include "posttrain/losses/next_token.hpp"
+#include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/full.hpp"
+#include "posttrain/trainer.hpp"
+
+namespace data = posttrain::data;
+
+// [snippet: data]
+struct Sums {
+  std::int64_t problems = 2000;
+  data::LoadedData load(const data::LoadContext& context) const {
+    const auto problem = [this, &context, i = std::int64_t{0}]() mutable {
+      posttrain::Philox4x32 draw(context.seed, static_cast<std::uint64_t>(i++));
+      const auto a = draw.below(100), b = draw.below(100);
+      data::Json sample = {fmt::format("{} + {} =", a, b), fmt::format(" {}", a + b)};
+      return i <= problems ? std::optional(data::Sample{sample, fmt::format("problem {}", i)})
+                           : std::nullopt;
+    };
+    const auto tokenise = [&](const data::Json& sample) {
+      const auto& tokenizer = context.text->tokenizer();
+      posttrain::Sequence sequence{tokenizer.encode(sample[0].get<std::string>()), {}};
+      sequence.weights.assign(sequence.ids.size(), 0.0F);  // a problem is read, not scored …
+      const auto answer = tokenizer.encode(sample[1].get<std::string>());
+      sequence.ids.insert(sequence.ids.end(), answer.begin(), answer.end());
+      sequence.weights.resize(sequence.ids.size(), 1.0F);  // … its answer is
+      return std::vector{sequence};
+    };
+    return data::load_samples(
+        {.path = "sums", .validation_split = 0.1}, context,
+        [&](auto) { return data::samples_until_nothing(problem); }, tokenise);
+  }
+};
+static_assert(posttrain::LoadsSequences<Sums>);
+// [/snippet]
+
+namespace {
+
+using namespace posttrain;
+
+void train(const std::string& model, const Sums& sums, const Options& options) {
+  Trainer trainer(hub::PretrainedDecoder(model), NextToken{}, Full{}, sums, AdamW{}, options);
+  fmt::print("{}", trainer.report().summary());
+  const TrainResult result = trainer.train();
+  fmt::print("{} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps, result.loss,
+             result.val_loss);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Trains on problems that this file makes");
+  std::string model = "examples/pocket/model";
+  Sums sums;
+  Options options;
+  options.max_steps = 60;
+  options.learning_rate = 5e-4;
+  options.warmup_steps = 10;
+  options.validation_frequency = 20;
+  app.add_option("--model", model, "checkpoint folder")->capture_default_str();
+  app.add_option("--problems", sums.problems)->capture_default_str();
+  app.add_option("--max-steps", options.max_steps)->capture_default_str();
+  app.add_option("--learning-rate", options.learning_rate)->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    train(model, sums, options);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return 1;
+  }
+  return 0;
+}
