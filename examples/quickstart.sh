@@ -11,8 +11,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/tools/setup.sh"
 
 pocket="$posttrain_root/examples/pocket"
 model="$pocket/model"
-data="$pocket/train.jsonl"
-held_out="$pocket/held_out.jsonl"
+data="$pocket/data/conversations.jsonl"
+questions="$pocket/data/questions.jsonl"
 output="${1:-$posttrain_build/quickstart}"
 
 posttrain_setup
@@ -23,5 +23,8 @@ posttrain_build_targets examples >"$posttrain_build/examples-build.log" 2>&1 </d
   posttrain_die "the examples do not build"
 }
 
-"$posttrain_build/examples/01_sft" --model "$model" --data "$data" --held-out "$held_out" \
-  --output "$output"
+# A folder of its own for each run: an interrupted one goes on when the script is started again.
+"$posttrain_build/examples/01_sft" --model "$model" --data "$data" --output "$output" \
+  --questions "$questions" --ask "Where does Bram live?" \
+  --num-epochs 3 --effective-batch-size 32 --learning-rate 7e-4 --warmup-steps 10
+posttrain_say "talk to it: $posttrain_build/examples/03_generate --model $output --ask 'What is 7 * 8?'"

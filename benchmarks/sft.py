@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Full fine-tuning against TRL and a bare transformers loop: one JSON line per comparison.
 
-  python benchmarks/sft_bench.py [--cases S1,S2,S3] [--steps 5] [--warmup 2]
-      [--ours build/benchmarks/sft_server] [--peers-only]
+  python benchmarks/sft.py [--cases S1,S2,S3,S4] [--steps 5] [--warmup 2]
+      [--ours build-native/benchmarks/sft_server] [--peers-only]
 
 S1  hidden 512, 8 layers, 8 heads, ffn 1536, vocabulary 32,000 untied; one document of 2,048 tokens
     per step; fp32.
 S2  the same in bf16 with fp32 master weights.
 S3  instruction lengths with mean/max 0.35: ours packed against ours padded, per trained token.
+S4  the LM head alone with 151,936 tokens: ours against all logits and a cross entropy.
 
 All processes load the same random weights and data and speak the protocol of peers/sft_peer.py
 (`step` on standard input, a JSON line back). Steps are interleaved: ours, each peer, ours, ...;
@@ -205,13 +206,38 @@ def run_case(name, options, cache):
         }), flush=True)
 
 
+def run_head(options):
+    """S4: loss and gradients through a 152k head, ours against all logits and a cross entropy."""
+    program = Path(shlex.split(options.ours)[0]).parent / "lm_head"
+    results = {"ours": [], "dense": []}
+    for _ in range(max(1, options.steps // 2)):
+        for side, measured in results.items():
+            out = subprocess.run([str(program), side], check=True, capture_output=True, text=True)
+            measured.append(json.loads(out.stdout))
+    ours, dense = results["ours"][0], results["dense"][0]
+    for key in ("loss", "grad_norm"):
+        if abs(ours[key] - dense[key]) > 1e-5 * abs(dense[key]):
+            raise SystemExit(f"S4: {key} differs: {ours[key]} and {dense[key]}")
+    rows = 2048
+    rates = {side: rows / min(m["seconds"] for m in measured) for side, measured in results.items()}
+    memory = {side: min(m["extra_memory"] for m in measured) for side, measured in results.items()}
+    limit = options.gflops_fp32 * 1e9 / (6 * 512 * 151936)
+    print(json.dumps({
+        "name": "S4 float32 LM head of 151,936 tokens against logits + cross entropy",
+        "ours": round(rates["ours"], 1), "peer": round(rates["dense"], 1),
+        "ratio": round(rates["ours"] / rates["dense"], 3), "target": 1.0,
+        "limit": round(limit, 1), "share_of_limit": round(rates["ours"] / limit, 3),
+        "peak_memory": memory["ours"], "peer_peak_memory": memory["dense"],
+    }), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="S1,S2,S3")
+    parser.add_argument("--cases", default="S1,S2,S3,S4")
     parser.add_argument("--steps", type=int, default=5, help="measured steps of each side")
     parser.add_argument("--warmup", type=int, default=2)
-    parser.add_argument("--ours", default=str(HERE.parent / "build" / "benchmarks" / "sft_server"))
+    parser.add_argument("--ours", default=str(HERE.parent / "build-native" / "benchmarks" / "sft_server"))
     parser.add_argument("--peers-only", action="store_true", help="S1 and S2 without our side")
     parser.add_argument("--cache", default=os.path.join(
         os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "posttrain", "sft_bench"))
@@ -229,7 +255,7 @@ def main():
     for name in names:
         if options.peers_only and name == "S3":
             continue
-        run_case(name, options, cache)
+        run_head(options) if name == "S4" else run_case(name, options, cache)
 
 
 if __name__ == "__main__":
