@@ -150,8 +150,16 @@ template <class T>
 struct Never {
   T value;
 };
+// Policies may live in unnamed namespaces.
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wundefined-internal"
+#endif
 template <class T>
 extern const Never<T> never;
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 
 template <auto Pointer>
 constexpr std::string_view pointer_spelling() {
@@ -215,7 +223,8 @@ constexpr std::string_view type_name() {
   return detail::last_identifier(text);
 }
 
-/// The enumerator's own name; enumerations with values 0 … 31.
+/// The enumerator's own name; enumerations with a fixed underlying type (`enum class`), values 0
+/// … 31.
 template <class E>
 requires std::is_enum_v<E>
 constexpr std::string_view enum_name(E value) {

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every concept of core/concepts.hpp and core/events.hpp, fulfilled and not.
+#include "posttrain/core/check.hpp"
+#include "static/fake_policies.hpp"
+
+namespace posttrain::concepts_test {
+
+struct Nothing {};
+
+// --- loss ----------------------------------------------------------------------------------------
+struct OtherBatch {};
+struct WithoutBatch {
+  static constexpr bool row_local = true;
+};
+struct RowLocalOfAnotherType {
+  using Batch = TokenBatch;
+  static constexpr Nothing row_local{};
+};
+struct CountOfOther : fake::Loss {
+  double count(const OtherBatch& batch) const;
+};
+struct CountOfTensor : fake::Loss {
+  Tensor count(const Batch& batch) const;
+};
+struct CountNotConst : fake::Loss {
+  double count(const Batch& batch);
+};
+struct SumOfDouble : fake::Loss {
+  double sum(const Scores& scores, const Batch& batch) const;
+};
+struct SumWithoutBatch : fake::Loss {
+  Tensor sum(const Scores& scores) const;
+};
+struct Comparing : fake::Loss {
+  static constexpr bool needs_reference = true;
+};
+struct NotComparing : fake::Loss {
+  static constexpr bool needs_reference = false;
+};
+
+static_assert(HasBatchType<fake::Loss> && !HasBatchType<WithoutBatch>);
+static_assert(DeclaresRowLocal<fake::Loss> && !DeclaresRowLocal<Nothing>);
+static_assert(!DeclaresRowLocal<RowLocalOfAnotherType>);
+static_assert(CountsBatch<fake::Loss> && !CountsBatch<RowLocalOfAnotherType>);
+static_assert(!CountsBatch<CountOfOther> && !CountsBatch<CountOfTensor>);
+static_assert(!CountsBatch<CountNotConst> && !CountsBatch<WithoutBatch>);
+static_assert(SumsScores<fake::Loss> && !SumsScores<SumOfDouble> && !SumsScores<SumWithoutBatch>);
+static_assert(LossPolicy<fake::Loss> && LossPolicy<Comparing> && !LossPolicy<Nothing>);
+static_assert(!LossPolicy<SumOfDouble> && !LossPolicy<CountOfOther>);
+static_assert(needs_reference<Comparing>());
+static_assert(!needs_reference<NotComparing>() && !needs_reference<fake::Loss>());
+
+// --- parameters ----------------------------------------------------------------------------------
+struct AttachesToOthers {
+  fake::ParamsState attach(const Nothing& model) const;
+};
+struct AttachNotConst {
+  fake::ParamsState attach(const auto& model);
+};
+struct TrainableByValue : fake::ParamsState {
+  std::vector<ParameterGroup> trainable();
+};
+struct WithoutPublish {
+  std::vector<ParameterGroup>& trainable();
+};
+struct WeightsNotConst : fake::ParamsState {
+  std::vector<NamedTensor> weights();
+};
+struct WithReference : fake::Params {
+  static constexpr bool has_reference = true;
+};
+
+static_assert(AttachesTo<fake::Params, fake::Model> && !AttachesTo<Nothing, fake::Model>);
+static_assert(!AttachesTo<AttachesToOthers, fake::Model> && AttachesTo<AttachesToOthers, Nothing>);
+static_assert(!AttachesTo<AttachNotConst, fake::Model>);
+static_assert(std::is_same_v<StateOf<fake::Params, fake::Model>, fake::ParamsState>);
+static_assert(ListsTrainable<fake::ParamsState> && !ListsTrainable<Nothing>);
+static_assert(!ListsTrainable<TrainableByValue> && !ListsTrainable<WithoutPublish>);
+static_assert(NamesTensors<fake::ParamsState> && !NamesTensors<Nothing>);
+static_assert(!NamesTensors<WeightsNotConst>);
+static_assert(has_reference<WithReference>() && !has_reference<fake::Params>());
+
+// --- model ---------------------------------------------------------------------------------------
+struct HiddenOfAnotherBatch {
+  Tensor hidden(const auto& gate, const OtherBatch& batch) const;
+};
+struct HiddenWithoutGate {
+  Tensor hidden(const TokenBatch& batch) const;
+};
+struct WithoutVocabulary {
+  Tensor logits(const auto& gate, const Tensor& rows) const;
+};
+struct LogitsByReference {
+  const Tensor& logits(const auto& gate, const Tensor& rows) const;
+  std::int64_t vocab_size() const;
+};
+
+static_assert(ComputesHidden<fake::Model, fake::ParamsState, TokenBatch>);
+static_assert(!ComputesHidden<fake::Model, fake::ParamsState, OtherBatch>);
+static_assert(ComputesHidden<HiddenOfAnotherBatch, fake::ParamsState, OtherBatch>);
+static_assert(!ComputesHidden<HiddenWithoutGate, fake::ParamsState, TokenBatch>);
+static_assert(ComputesLogits<fake::Model, fake::ParamsState>);
+static_assert(!ComputesLogits<WithoutVocabulary, fake::ParamsState>);
+static_assert(!ComputesLogits<LogitsByReference, fake::ParamsState>);
+static_assert(!ComputesLogits<Nothing, fake::ParamsState>);
+
+// --- data ----------------------------------------------------------------------------------------
+struct LoadsNothing {
+  void load(const data::LoadContext& context) const;
+};
+struct OwnBatches {
+  using Batch = OtherBatch;
+  int open(const data::LoadContext& context, std::int64_t effective_batch_size) const;
+};
+struct OpensWithoutBatch {
+  int open(const data::LoadContext& context, std::int64_t effective_batch_size) const;
+};
+
+static_assert(LoadsSequences<fake::Data> && !LoadsSequences<LoadsNothing>);
+static_assert(!LoadsSequences<OwnBatches> && !LoadsSequences<Nothing>);
+static_assert(OpensStream<OwnBatches> && !OpensStream<OpensWithoutBatch>);
+static_assert(!OpensStream<fake::Data>);
+static_assert(std::is_same_v<BatchOfData<OwnBatches>::type, OtherBatch>);
+static_assert(std::is_same_v<BatchOfData<fake::Data>::type, TokenBatch>);
+
+// --- optimizer -----------------------------------------------------------------------------------
+struct StepOfTwo {
+  void step(std::vector<ParameterGroup>& groups, double learning_rate);
+};
+struct WithShortStep {
+  StepOfTwo attach(const std::vector<ParameterGroup>& groups) const;
+};
+
+static_assert(AttachesToGroups<fake::Optimizer> && !AttachesToGroups<Nothing>);
+static_assert(StepsGroups<fake::Optimizer> && !StepsGroups<WithShortStep>);
+static_assert(AttachesToGroups<WithShortStep> && !StepsGroups<Nothing>);
+
+// --- events --------------------------------------------------------------------------------------
+struct ByValue {
+  void on(event::AfterStep e);
+};
+struct ByReference {
+  void on(const event::Evaluated& e);
+};
+struct ConstCallback {
+  void on(const event::TrainEnd& e) const;
+};
+struct OfMetrics {
+  void on(const StepMetrics& metrics);
+};
+
+static_assert(Answers<ByValue, event::AfterStep> && !Answers<ByValue, event::TrainEnd>);
+static_assert(Answers<ByReference, event::Evaluated> && !Answers<ByReference, event::AfterStep>);
+static_assert(AnswersSomething<ByValue> && AnswersSomething<ByReference>);
+static_assert(AnswersSomething<ConstCallback> && Answers<const ConstCallback, event::TrainEnd>);
+static_assert(!AnswersSomething<Nothing> && !AnswersSomething<OfMetrics>);
+
+// --- the check of a whole Trainer ----------------------------------------------------------------
+static_assert(check_trainer<fake::Model, fake::Loss, fake::Params, fake::Data, fake::Optimizer>());
+static_assert(check_trainer<fake::Model, Comparing, WithReference, fake::Data, fake::Optimizer>());
+static_assert(check_trainer<fake::Model, fake::Loss, WithReference, fake::Data, fake::Optimizer>());
+static_assert(check_callback<ByValue>());
+
+}  // namespace posttrain::concepts_test
