@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The library's policies fulfil their roles, and none the role of another.
+#include "posttrain/core/concepts.hpp"
+#include "posttrain/core/experiment.hpp"
+#include "posttrain/data/documents.hpp"
+#include "posttrain/data/messages.hpp"
+#include "posttrain/data/tokenized.hpp"
+#include "posttrain/hub/pretrained_decoder.hpp"
+#include "posttrain/losses/next_token.hpp"
+#include "posttrain/models/decoder.hpp"
+#include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/full.hpp"
+#include "posttrain/trainer.hpp"
+
+namespace posttrain::policies_test {
+
+using data::Documents;
+using data::Messages;
+using data::Tokenized;
+using models::Decoder;
+
+static_assert(LossPolicy<NextToken>);
+static_assert(!LossPolicy<Full> && !LossPolicy<AdamW> && !LossPolicy<Messages>);
+static_assert(!needs_reference<NextToken>());
+static_assert(NextToken::row_local);
+
+static_assert(AttachesTo<Full, Decoder>);
+static_assert(AttachesTo<Full, hub::PretrainedDecoder>);
+static_assert(!AttachesTo<NextToken, Decoder> && !AttachesTo<AdamW, Decoder>);
+static_assert(std::is_same_v<StateOf<Full, Decoder>, FullState>);
+static_assert(ListsTrainable<FullState> && NamesTensors<FullState>);
+static_assert(!has_reference<Full>());
+
+static_assert(ComputesHidden<Decoder, FullState, TokenBatch>);
+static_assert(ComputesLogits<Decoder, FullState>);
+static_assert(ComputesHidden<hub::PretrainedDecoder, FullState, TokenBatch>);
+static_assert(ComputesLogits<hub::PretrainedDecoder, FullState>);
+
+static_assert(LoadsSequences<Messages> && LoadsSequences<Documents> && LoadsSequences<Tokenized>);
+static_assert(!OpensStream<Messages> && !OpensStream<Documents> && !OpensStream<Tokenized>);
+static_assert(std::is_same_v<BatchOfData<Messages>::type, TokenBatch>);
+static_assert(!LoadsSequences<NextToken> && !LoadsSequences<Full>);
+
+static_assert(AttachesToGroups<AdamW> && StepsGroups<AdamW>);
+static_assert(!AttachesToGroups<NextToken>);
+
+// Policies are aggregates of hyperparameters.
+static_assert(std::is_aggregate_v<NextToken> && std::is_aggregate_v<Full>);
+static_assert(std::is_aggregate_v<AdamW> && std::is_aggregate_v<Options>);
+static_assert(std::is_aggregate_v<Messages> && std::is_aggregate_v<Documents>);
+static_assert(std::is_aggregate_v<Tokenized> && std::is_aggregate_v<optim::Schedule>);
+
+// A legal combination is an engine, a whole experiment is a constant.
+static_assert(std::is_base_of_v<Engine<Decoder, NextToken, Full, Tokenized, AdamW>,
+                                Trainer<Decoder, NextToken, Full, Tokenized, AdamW>>);
+constexpr auto kRun =
+    checked(Experiment{NextToken{.z_loss = 1e-4}, Full{}, Tokenized{.path = "tokens.jsonl"},
+                       AdamW{.weight_decay = 0.1}, Options{.learning_rate = 1e-4}});
+static_assert(kRun.options.learning_rate == 1e-4 && kRun.optimizer.weight_decay == 0.1);
+static_assert(kRun.data.path == "tokens.jsonl");
+
+}  // namespace posttrain::policies_test
