@@ -12,10 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
 #include "posttrain/core/forest.hpp"
 #include "posttrain/core/sequence.hpp"
-#include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/tensor.hpp"
 
 namespace posttrain {
 
@@ -34,22 +33,9 @@ struct TokenBatch {
 
   /// The predictions [begin, end) with the same tokens. Sequences are not meaningful in a slice:
   /// only row-local losses see one.
-  TokenBatch slice(std::int64_t begin, std::int64_t end) const {
-    TokenBatch part = *this;
-    part.row = row.narrow(0, begin, end - begin);
-    part.target = target.narrow(0, begin, end - begin);
-    part.weight = weight.narrow(0, begin, end - begin);
-    part.offsets = {0, end - begin};
-    return part;
-  }
+  TokenBatch slice(std::int64_t begin, std::int64_t end) const;
 
-  TokenBatch to(at::Device device) const {
-    TokenBatch moved = *this;
-    for (Tensor* tensor : {&moved.ids, &moved.row, &moved.target, &moved.weight}) {
-      *tensor = tensor->to(device);
-    }
-    return moved;
-  }
+  TokenBatch to(at::Device device) const;
 };
 
 /// Builds a batch segment by segment, in depth-first order:
@@ -59,48 +45,12 @@ class BatchBuilder {
  public:
   /// Appends a segment below `parent` (−1: a root) and returns its index. `sample` keys randomness.
   /// The parent must be on the path to the latest segment (depth-first order).
-  int add(std::span<const TokenId> ids, int parent = -1, std::int64_t sample = -1) {
-    if (ids.empty()) raise("expected a segment of at least one token, got an empty one");
-    while (!path_.empty() && path_.back() != parent) close();
-    if (parent >= 0 && path_.empty()) {
-      raise("expected segments in depth-first order, got segment {} below the closed segment {}",
-            batch_.nodes.size(), parent);
-    }
-    const auto begin = static_cast<std::int64_t>(ids_.size());
-    const auto length = static_cast<std::int64_t>(ids.size());
-    std::int64_t position = 0;
-    if (parent >= 0) {
-      const Node& above = batch_.nodes[parent];
-      position = above.position + above.end - above.begin;
-    }
-    ids_.insert(ids_.end(), ids.begin(), ids.end());
-    batch_.nodes.push_back({begin, begin + length, begin + length, position});
-    batch_.node_sample.push_back(sample);
-    parents_.push_back(parent);
-    path_.push_back(static_cast<int>(batch_.nodes.size()) - 1);
-    return path_.back();
-  }
+  int add(std::span<const TokenId> ids, int parent = -1, std::int64_t sample = -1);
 
   /// Scores the tokens of the latest segment: `weights[i]` for predicting its i-th token. Weight 0
   /// lists no prediction unless `keep_unweighted`. A root's first token has no predecessor:
   /// ignored.
-  void score(std::span<const float> weights, bool keep_unweighted = false) {
-    const int index = path_.back();
-    const Node& node = batch_.nodes[index];
-    if (static_cast<std::int64_t>(weights.size()) != node.end - node.begin) {
-      raise("expected {} weights, one for each token, got {}", node.end - node.begin,
-            weights.size());
-    }
-    for (std::int64_t i = 0; i < node.end - node.begin; ++i) {
-      std::int64_t row = node.begin + i - 1;
-      if (i == 0) {
-        if (parents_[index] < 0) continue;
-        row = batch_.nodes[parents_[index]].end - 1;
-      }
-      if (weights[i] == 0.0F && !keep_unweighted) continue;
-      predict(row, static_cast<TokenId>(ids_[node.begin + i]), weights[i]);
-    }
-  }
+  void score(std::span<const float> weights, bool keep_unweighted = false);
 
   /// One more prediction of the current sequence.
   void predict(std::int64_t row, TokenId target, float weight) {
@@ -115,20 +65,10 @@ class BatchBuilder {
     batch_.samples.push_back(sample);
   }
 
-  TokenBatch build() && {
-    while (!path_.empty()) close();
-    batch_.ids = at::tensor(ids_, at::kLong);
-    batch_.row = at::tensor(row_, at::kLong);
-    batch_.target = at::tensor(target_, at::kLong);
-    batch_.weight = at::tensor(weight_, at::kFloat);
-    return std::move(batch_);
-  }
+  TokenBatch build() &&;
 
  private:
-  void close() {
-    batch_.nodes[path_.back()].subtree_end = static_cast<std::int64_t>(ids_.size());
-    path_.pop_back();
-  }
+  void close();
 
   TokenBatch batch_;
   std::vector<std::int64_t> ids_, row_, target_;
@@ -137,14 +77,10 @@ class BatchBuilder {
 };
 
 /// Packs sequences as roots of one batch, in the given order.
-inline TokenBatch pack_sequences(std::span<const Sequence* const> sequences) {
-  BatchBuilder builder;
-  for (const Sequence* sequence : sequences) {
-    builder.add(sequence->ids, -1, sequence->sample);
-    builder.score(sequence->weights);
-    builder.end_sequence(sequence->sample);
-  }
-  return std::move(builder).build();
-}
+TokenBatch pack_sequences(std::span<const Sequence* const> sequences);
 
 }  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/tensor/batch_impl.hpp"
+#endif
