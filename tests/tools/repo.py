@@ -49,7 +49,9 @@ def includes(name):
 
 def include_graph():
     """Header -> the set of public headers it reaches, and header -> whether it reaches LibTorch."""
-    direct = {h: [path for _, path, _ in includes("include/" + h)] for h in headers()}
+    # The definitions of a header include it back (core/compiled.hpp).
+    direct = {h: [path for _, path, _ in includes("include/" + h)
+                  if path != h.replace("_impl.hpp", ".hpp") or path == h] for h in headers()}
     reach, torch = {}, {}
     for header in direct:
         seen, stack = set(), [header]

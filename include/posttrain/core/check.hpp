@@ -115,6 +115,20 @@ constexpr bool check_trainer() {
   return model_ok && data && agree && reference && optimizer && steps;
 }
 
+/// A user's module for models::TorchModule.
+template <class Module>
+constexpr bool check_module() {
+  constexpr bool reads = ReadsTokens<Module>;
+  static_assert(reads,
+                "posttrain: a module needs `Tensor hidden(Tensor ids, Tensor positions, Tensor "
+                "mask)` [docs/concepts.md#torch-module]");
+  constexpr bool projects = ProjectsRows<Module>;
+  static_assert(!reads || projects,
+                "posttrain: a module needs `Tensor logits(Tensor rows)` "
+                "[docs/concepts.md#torch-module]");
+  return reads && projects;
+}
+
 /// A callback must answer to an event.
 template <class Callback>
 constexpr bool check_callback() {

@@ -89,6 +89,18 @@ concept ComputesLogits = requires(const M& model, const S& state, const Tensor& 
   { model.vocab_size() } -> std::convertible_to<std::int64_t>;
 };
 
+/// A torch::nn::Module that models/torch_module.hpp can make a model of.
+template <class M>
+concept ReadsTokens = requires(M& module, const Tensor& ids, const Tensor& positions,
+                               const Tensor& mask) {
+  { module.hidden(ids, positions, mask) } -> std::convertible_to<Tensor>;
+};
+
+template <class M>
+concept ProjectsRows = requires(M& module, const Tensor& rows) {
+  { module.logits(rows) } -> std::convertible_to<Tensor>;
+};
+
 // --- data --------------------------------------------------------------------------------------
 
 /// Loads tokenised sequences; the library samples, packs and batches them.

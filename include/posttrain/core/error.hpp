@@ -6,11 +6,10 @@
 // shows the literal, at run time it throws the same text. `raise` formats.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 namespace posttrain {
 
@@ -24,10 +23,18 @@ class Error : public std::runtime_error {
 /// compile error of a bad `constexpr` experiment.
 [[noreturn]] inline void fail(const char* message) { throw Error(message); }
 
+namespace detail {
+[[noreturn]] void raise_formatted(fmt::string_view format, fmt::format_args arguments);
+}
+
 /// Throws `Error` with a formatted message: `raise("expected {} rows, got {}; hint: …", a, b)`.
 template <class... Args>
 [[noreturn]] void raise(fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(fmt::format(format, std::forward<Args>(args)...));
+  detail::raise_formatted(format, fmt::make_format_args(args...));
 }
 
 }  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/core/error_impl.hpp"
+#endif

@@ -3,7 +3,7 @@
 // versions (format.h in 9, ranges.h in 11), so error messages use this one.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <string>
 #include <string_view>

@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-
 namespace posttrain::data {
 
 struct DataReport {
@@ -32,27 +30,14 @@ struct DataReport {
   }
 
   /// One line: "1,000 samples read: 990 sequences for training, 0 for validation; …".
-  std::string counts() const {
-    std::string text = fmt::format(
-        "{} samples read: {} sequences for training, {} for validation, {} tokens, {} "
-        "of them scored",
-        read, train, validation, tokens, scored);
-    const auto add = [&](std::int64_t count, const char* what) {
-      if (count > 0) text += fmt::format("; {} {}", count, what);
-    };
-    add(bad, "bad samples skipped");
-    add(too_long, "dropped as longer than max_seq_len");
-    add(truncated, "truncated to max_seq_len");
-    add(all_masked, "dropped with no token to score");
-    return text;
-  }
+  std::string counts() const;
 
   /// The counts, then one indented line for each recorded reason.
-  std::string summary() const {
-    std::string text = counts() + "\n";
-    for (const std::string& reason : reasons) text += "  " + reason + "\n";
-    return text;
-  }
+  std::string summary() const;
 };
 
 }  // namespace posttrain::data
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/data/report_impl.hpp"
+#endif

@@ -6,9 +6,15 @@
 // `effective_batch_size` sequences whatever the packing; only the micro-batches depend on it.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
 #include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
+#include "posttrain/core/error.hpp"
 #include "posttrain/core/rng.hpp"
 #include "posttrain/data/packing.hpp"
 

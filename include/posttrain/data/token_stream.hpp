@@ -12,11 +12,19 @@
 #include <vector>
 
 #include "posttrain/core/concepts.hpp"
-#include "posttrain/data/loading.hpp"
+#include "posttrain/data/loaded.hpp"
 #include "posttrain/data/sampler.hpp"
 #include "posttrain/tensor/batch.hpp"
 
 namespace posttrain::data {
+
+namespace detail {
+
+std::vector<std::int64_t> sequence_lengths(const std::vector<Sequence>& sequences);
+void check_token_ids(const std::vector<Sequence>& sequences, std::int64_t vocab_size);
+std::vector<TokenBatch> make_batches(const Packs& packs, const std::vector<Sequence>& from);
+
+}  // namespace detail
 
 template <class Packer = FirstFitDecreasing>
 class TokenStream {
@@ -27,13 +35,13 @@ class TokenStream {
       : loaded_(std::move(loaded)),
         max_tokens_(context.max_tokens_per_batch),
         packer_(packer),
-        sampler_(lengths(loaded_.train),
+        sampler_(detail::sequence_lengths(loaded_.train),
                  {.effective_batch_size = effective_batch_size,
                   .max_tokens_per_batch = context.max_tokens_per_batch,
                   .seed = context.seed},
                  packer) {
-    check_ids(loaded_.train, vocab_size);
-    check_ids(loaded_.validation, vocab_size);
+    detail::check_token_ids(loaded_.train, vocab_size);
+    detail::check_token_ids(loaded_.validation, vocab_size);
   }
 
   /// The micro-batches of the next optimizer step; nothing at the end of an epoch, after which the
@@ -41,7 +49,7 @@ class TokenStream {
   std::optional<std::vector<TokenBatch>> next() {
     const auto step = sampler_.next();
     if (!step) return std::nullopt;
-    return batches(*step, loaded_.train);
+    return detail::make_batches(*step, loaded_.train);
   }
 
   bool at_epoch_end() const { return position().step == steps_per_epoch(); }
@@ -53,46 +61,14 @@ class TokenStream {
 
   /// The whole validation set as micro-batches, in order.
   std::vector<TokenBatch> validation() const {
-    return batches(packer_.pack(lengths(loaded_.validation), max_tokens_), loaded_.validation);
+    return detail::make_batches(
+        packer_.pack(detail::sequence_lengths(loaded_.validation), max_tokens_),
+        loaded_.validation);
   }
 
   const DataReport& report() const { return loaded_.report; }
 
  private:
-  static std::vector<std::int64_t> lengths(const std::vector<Sequence>& sequences) {
-    std::vector<std::int64_t> all;
-    for (const Sequence& sequence : sequences) {
-      all.push_back(static_cast<std::int64_t>(sequence.ids.size()));
-    }
-    return all;
-  }
-
-  static void check_ids(const std::vector<Sequence>& sequences, std::int64_t vocab_size) {
-    if (vocab_size <= 0) return;
-    for (const Sequence& sequence : sequences) {
-      for (const TokenId id : sequence.ids) {
-        if (id < 0 || id >= vocab_size) {
-          raise(
-              "sample {}: expected token ids below the model's vocabulary of {}, got {}; hint: "
-              "does "
-              "the tokenizer belong to this model?",
-              sequence.sample, vocab_size, id);
-        }
-      }
-    }
-  }
-
-  static std::vector<TokenBatch> batches(const Packs& packs, const std::vector<Sequence>& from) {
-    std::vector<TokenBatch> result;
-    for (const auto& pack : packs) {
-      std::vector<const Sequence*> chosen;
-      for (const std::int64_t index : pack)
-        chosen.push_back(&from[static_cast<std::size_t>(index)]);
-      result.push_back(pack_sequences(chosen));
-    }
-    return result;
-  }
-
   LoadedData loaded_;
   std::int64_t max_tokens_;
   Packer packer_;
@@ -114,3 +90,7 @@ auto open_stream(const Data& policy, const LoadContext& context, std::int64_t ef
 }
 
 }  // namespace posttrain::data
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/data/token_stream_impl.hpp"
+#endif

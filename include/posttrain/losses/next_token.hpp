@@ -34,18 +34,13 @@ struct NextToken {
   }
 
   /// Sum of the weights of all predictions.
-  double count(const TokenBatch& batch) const {
-    return at::sum(batch.weight, at::kDouble).item<double>();
-  }
+  double count(const TokenBatch& batch) const;
 
-  Tensor sum(const Scores& scores, const TokenBatch& batch) const {
-    Tensor term = -scores.logp;
-    if (label_smoothing > 0.0) {
-      term = term * (1.0 - label_smoothing) + (scores.lse - scores.mean_logit) * label_smoothing;
-    }
-    if (z_loss > 0.0) term = term + scores.lse * scores.lse * z_loss;
-    return (term * batch.weight).sum();
-  }
+  Tensor sum(const Scores& scores, const TokenBatch& batch) const;
 };
 
 }  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/losses/next_token_impl.hpp"
+#endif

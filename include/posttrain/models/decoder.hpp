@@ -6,7 +6,6 @@
 // patched. Families differ in the numbers of `DecoderConfig` alone.
 #pragma once
 
-#include <cmath>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/rng.hpp"
 #include "posttrain/models/config.hpp"
 #include "posttrain/models/decoder_layout.hpp"
 #include "posttrain/models/rotations.hpp"
@@ -44,11 +42,7 @@ struct ModelOptions {
 class Decoder {
  public:
   /// Without a loader, weights are drawn N(0, initializer_range²), biases 0, norms 1.
-  explicit Decoder(DecoderConfig config, ModelOptions options = {}, WeightLoader loader = {})
-      : config_(std::move(config)),
-        options_(options),
-        loader_(std::move(loader)),
-        sites_(decoder_layout(config_)) {}
+  explicit Decoder(DecoderConfig config, ModelOptions options = {}, WeightLoader loader = {});
 
   const DecoderConfig& config() const { return config_; }
   const Layout& layout() const { return sites_.layout; }
@@ -59,17 +53,7 @@ class Decoder {
   /// What a parameter policy's state starts from. `random`: a matrix or table, drawn where there is
   /// no checkpoint; else the constant `initial`.
   Tensor load(const std::string& name, const std::vector<std::int64_t>& shape, double initial,
-              bool random) const {
-    if (loader_) return loader_(name, shape);
-    if (!random) return at::full(shape, initial, at::kFloat);
-    Tensor drawn = at::empty(shape, at::kFloat);
-    Philox4x32 generator(options_.seed, std::hash<std::string>{}(name));
-    float* values = drawn.data_ptr<float>();
-    for (std::int64_t i = 0; i < drawn.numel(); ++i) {
-      values[i] = static_cast<float>(generator.normal() * config_.initializer_range);
-    }
-    return drawn;
-  }
+              bool random) const;
 
   /// Final hidden states [T, d] of a packed batch, after the last norm.
   template <class Gate>
@@ -104,7 +88,7 @@ class Decoder {
   template <class Gate>
   Tensor logits(const Gate& gate, const Tensor& rows) const {
     Tensor z = gate.linear(sites_.head, rows);
-    if (config_.logit_scale != 1.0) z = z * config_.logit_scale;
+    if (config_.logit_scale != 1.0) z = z.mul(config_.logit_scale);
     return config_.final_softcap > 0.0 ? soft_cap(z, config_.final_softcap) : z;
   }
 
@@ -113,32 +97,15 @@ class Decoder {
   }
 
  private:
-  void check_length(const TokenBatch& batch) const {
-    if (!config_.learned_positions) return;
-    for (const Node& node : batch.nodes) {
-      if (node.position + node.end - node.begin > config_.max_positions) {
-        raise(
-            "expected sequences of at most {} tokens (the model's learned positions), got {}; "
-            "hint: set max_seq_len",
-            config_.max_positions, node.position + node.end - node.begin);
-      }
-    }
-  }
+  void check_length(const TokenBatch& batch) const;
+  Tensor scaled_embedding(const Tensor& x) const;
+  Tensor position_ids(const TokenPositions& positions) const;
 
   template <class Gate>
   Tensor embed(const Gate& gate, const Tensor& ids, const TokenPositions& positions) const {
-    Tensor x = gate.embed(sites_.token_table, ids);
-    if (config_.embedding_scale != 1.0) {
-      double scale = config_.embedding_scale;
-      // Gemma rounds its scale to the compute dtype.
-      if (config_.round_embedding_scale) {
-        scale = at::scalar_tensor(scale, at::kDouble).to(options_.dtype).item<double>();
-      }
-      x = x * scale;
-    }
+    Tensor x = scaled_embedding(gate.embed(sites_.token_table, ids));
     if (sites_.position_table >= 0) {
-      x = x + gate.embed(sites_.position_table,
-                         at::tensor(positions.position, at::kLong).to(options_.device));
+      x = x.add(gate.embed(sites_.position_table, position_ids(positions)));
     }
     return x;
   }
@@ -181,9 +148,9 @@ class Decoder {
     }
     Tensor attended = gate.linear(at.output, attend(layer, q, k, v).flatten(1));
     if (at.post_attention_norm >= 0) attended = norm(gate, at.post_attention_norm, attended);
-    const Tensor middle = add_scaled(x, attended);
+    const auto [middle, normed] = add_and_norm(gate, at.mlp_norm, x, attended);
 
-    Tensor mlp = gate.linear(at.up, norm(gate, at.mlp_norm, middle));
+    Tensor mlp = gate.linear(at.up, normed);
     mlp = config_.gated_mlp ? gated_activation(mlp, config_.activation)
                             : activation(mlp, config_.activation);
     mlp = gate.linear(at.down, mlp);
@@ -199,9 +166,20 @@ class Decoder {
     return rms_norm(x, gate.vector(index), config_.norm_eps, config_.norm == NormKind::kRmsPlusOne);
   }
 
-  Tensor add_scaled(const Tensor& x, const Tensor& branch) const {
-    return config_.residual_scale == 1.0 ? x + branch : x + branch * config_.residual_scale;
+  /// The residual stream after a branch, and its norm; one pass over memory where they can be
+  /// fused.
+  template <class Gate>
+  std::pair<Tensor, Tensor> add_and_norm(const Gate& gate, int index, const Tensor& x,
+                                         const Tensor& branch) const {
+    if (config_.norm != NormKind::kLayerNorm && config_.residual_scale == 1.0) {
+      return add_rms_norm(branch, x, gate.vector(index), config_.norm_eps,
+                          config_.norm == NormKind::kRmsPlusOne);
+    }
+    const Tensor sum = add_scaled(x, branch);
+    return {sum, norm(gate, index, sum)};
   }
+
+  Tensor add_scaled(const Tensor& x, const Tensor& branch) const;
 
   DecoderConfig config_;
   ModelOptions options_;
@@ -210,3 +188,7 @@ class Decoder {
 };
 
 }  // namespace posttrain::models
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/models/decoder_impl.hpp"
+#endif

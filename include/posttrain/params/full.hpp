@@ -36,7 +36,6 @@ class FullState {
   explicit FullState(const Model& model)
       : layout_(model.layout()), dtype_(model.dtype()), device_(model.device()) {
     allocate();
-    anchor_ = at::zeros({}, at::TensorOptions(device_).dtype(dtype_)).requires_grad_();
     bind();
     visit_checkpoint([&](const std::string& name, const Tensor& master, const Tensor&,
                          double initial, bool random) {
@@ -48,15 +47,10 @@ class FullState {
 
   // --- the gate --------------------------------------------------------------------------------
   /// x [n, in] → [n, out of the site].
-  Tensor linear(int site, const Tensor& x) const { return posttrain::linear(x, sites_[site]); }
+  Tensor linear(int site, const Tensor& x) const;
   /// ids [n] → [n, columns of the table].
-  Tensor embed(int table, const Tensor& ids) const {
-    return embed_rows(tables_[table].value, ids, tables_[table].grad,
-                      layout_.tables[table].padding_row, anchor_);
-  }
-  Tensor vector(int index) const {
-    return tracked(vectors_[index].value, vectors_[index].grad, anchor_);
-  }
+  Tensor embed(int table, const Tensor& ids) const;
+  Tensor vector(int index) const;
   /// A leaf that requires a gradient: graphs that reach a trained parameter depend on it.
   const Tensor& anchor() const { return anchor_; }
 
@@ -64,17 +58,12 @@ class FullState {
   std::vector<ParameterGroup>& trainable() { return groups_; }
   const std::vector<ParameterGroup>& trainable() const { return groups_; }
   /// After the optimizer changed the masters: rounds them into the compute weights.
-  void publish() {
-    at::NoGradGuard no_grad;
-    for (ParameterGroup& group : groups_) {
-      if (!group.value.is_same(group.master)) group.value.copy_(group.master);
-    }
-  }
+  void publish();
 
   /// Every tensor of the checkpoint, in its shape there, as views of the masters.
-  std::vector<NamedTensor> weights() const { return collect(false); }
+  std::vector<NamedTensor> weights() const;
   /// The accumulated gradients under the same names.
-  std::vector<NamedTensor> gradients() const { return collect(true); }
+  std::vector<NamedTensor> gradients() const;
 
  private:
   struct View {
@@ -83,53 +72,11 @@ class FullState {
 
   static std::int64_t padded(std::int64_t size) { return (size + 15) / 16 * 16; }
 
-  void allocate() {
-    std::int64_t matrices = 0;
-    std::int64_t vectors = 0;
-    for (const Site& site : layout_.sites) {
-      if (site.shares < 0) matrices += padded(site.rows() * site.in);
-      if (site.bias) vectors += padded(site.rows());
-    }
-    for (const TableSpec& table : layout_.tables) matrices += padded(table.rows * table.columns);
-    for (const VectorSpec& vector : layout_.vectors) vectors += padded(vector.size);
-    groups_ = {make_group("matrices", matrices, true), make_group("vectors", vectors, false)};
-  }
+  void allocate();
 
-  ParameterGroup make_group(std::string name, std::int64_t size, bool decay) const {
-    const auto options = at::TensorOptions(device_);
-    ParameterGroup group;
-    group.name = std::move(name);
-    group.master = at::zeros({size}, options.dtype(master_dtype(dtype_)));
-    group.value =
-        dtype_ == master_dtype(dtype_) ? group.master : at::zeros({size}, options.dtype(dtype_));
-    group.grad = at::zeros({size}, options.dtype(master_dtype(dtype_)));
-    group.decay = decay;
-    return group;
-  }
+  ParameterGroup make_group(std::string name, std::int64_t size, bool decay) const;
 
-  void bind() {
-    std::int64_t offsets[2] = {0, 0};
-    const auto take = [&](int group, std::vector<std::int64_t> shape) {
-      std::int64_t size = 1;
-      for (const std::int64_t extent : shape) size *= extent;
-      const auto view = [&](const Tensor& flat) {
-        return flat.narrow(0, offsets[group], size).view(shape);
-      };
-      View result{view(groups_[group].value), view(groups_[group].master),
-                  view(groups_[group].grad)};
-      offsets[group] += padded(size);
-      return result;
-    };
-    for (const TableSpec& table : layout_.tables)
-      tables_.push_back(take(0, {table.rows, table.columns}));
-    for (const Site& site : layout_.sites) {
-      const View matrix = site.shares < 0 ? take(0, {site.rows(), site.in}) : tables_[site.shares];
-      const View bias = site.bias ? take(1, {site.rows()}) : View{};
-      sites_.push_back({matrix.value, bias.value, matrix.grad, bias.grad, anchor_});
-      site_masters_.push_back({matrix.master, bias.master});
-    }
-    for (const VectorSpec& vector : layout_.vectors) vectors_.push_back(take(1, {vector.size}));
-  }
+  void bind();
 
   /// visit(name, master, grad, initial value, random?) for every tensor of the checkpoint.
   template <class Visit>
@@ -161,14 +108,7 @@ class FullState {
     }
   }
 
-  std::vector<NamedTensor> collect(bool gradients) const {
-    std::vector<NamedTensor> all;
-    visit_checkpoint(
-        [&](const std::string& name, const Tensor& master, const Tensor& grad, double, bool) {
-          all.push_back({name, gradients ? grad : master});
-        });
-    return all;
-  }
+  std::vector<NamedTensor> collect(bool gradients) const;
 
   Layout layout_;
   at::ScalarType dtype_;
@@ -184,3 +124,7 @@ class FullState {
 inline FullState Full::attach(const auto& model) const { return FullState(model); }
 
 }  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/params/full_impl.hpp"
+#endif

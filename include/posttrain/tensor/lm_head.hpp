@@ -11,11 +11,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <utility>
+#include <functional>
 
 #include "posttrain/tensor/batch.hpp"
-#include "posttrain/tensor/differentiable.hpp"
-#include "posttrain/tensor/softmax_rows.hpp"
 
 namespace posttrain {
 
@@ -42,116 +40,45 @@ inline std::int64_t head_chunk_rows(std::int64_t vocab_size) {
 
 /// Differentiable scores of a chunk. The backward pass overwrites `logits`, so nothing else may
 /// keep them.
-inline Scores score_logits(const Tensor& logits, const Tensor& target, Need need) {
-  Tensor z = logits.detach();
-  RowStats stats;
-  {
-    at::NoGradGuard no_grad;
-    stats = row_stats(z, target, {need.entropy, need.mean_logit});
-  }
-  // An undefined output cannot carry a graph: what is not needed gets a placeholder.
-  // The outputs get the graph; the node keeps aliases without it.
-  Tensors outputs{stats.logp, need.lse ? stats.lse.detach() : Tensor(),
-                  need.entropy ? stats.entropy.detach() : Tensor(), stats.mean_logit};
-  outputs = differentiable(
-      std::move(outputs), {logits},
-      [z, kept = RowStats{{}, stats.lse, stats.entropy, {}}, target](const Tensors& d) -> Tensors {
-        row_stats_backward_(z, target, kept, {d[0], d[1], d[2], d[3]});
-        return {z};
-      });
-  return {outputs[0], outputs[2], outputs[1], outputs[3]};
-}
+Scores score_logits(const Tensor& logits, const Tensor& target, Need need);
+
+/// The head: rows [n, d] → logits [n, V].
+using HeadFunction = std::function<Tensor(const Tensor&)>;
 
 /// Scores without a graph, of all predictions of the batch.
-template <class Logits>
-Scores score_predictions(const Logits& logits, const Tensor& hidden, const TokenBatch& batch,
-                         Need need, std::int64_t chunk) {
-  at::NoGradGuard no_grad;
-  Scores all;
-  std::vector<Scores> chunks;
-  for (std::int64_t begin = 0; begin < batch.predictions(); begin += chunk) {
-    const std::int64_t size = std::min(chunk, batch.predictions() - begin);
-    const Tensor rows = at::index_select(hidden, 0, batch.row.narrow(0, begin, size));
-    chunks.push_back(score_logits(logits(rows), batch.target.narrow(0, begin, size), need));
-  }
-  const auto join = [&](Tensor Scores::*field, bool wanted) {
-    if (!wanted) return;
-    Tensors pieces;
-    for (const Scores& scores : chunks) pieces.push_back(scores.*field);
-    all.*field =
-        pieces.empty() ? at::zeros({0}, hidden.options().dtype(at::kFloat)) : at::cat(pieces);
-  };
-  join(&Scores::logp, true);
-  join(&Scores::entropy, need.entropy);
-  join(&Scores::lse, need.lse);
-  join(&Scores::mean_logit, need.mean_logit);
-  return all;
-}
+Scores score_predictions(const HeadFunction& logits, const Tensor& hidden, const TokenBatch& batch,
+                         Need need, std::int64_t chunk);
 
 namespace detail {
 
-/// Runs `step(scores, begin, size)` → scalar to differentiate on each chunk and collects the
-/// gradient of the hidden rows.
-template <class Logits, class Step>
-void head_chunks(const Logits& logits, const Tensor& hidden, const TokenBatch& batch, Need need,
-                 std::int64_t chunk, Step step) {
-  const bool hidden_trains = hidden.requires_grad();
-  const Tensor detached = hidden.detach();
-  Tensor d_hidden = hidden_trains ? at::zeros_like(detached) : Tensor();
-  for (std::int64_t begin = 0; begin < batch.predictions(); begin += chunk) {
-    const std::int64_t size = std::min(chunk, batch.predictions() - begin);
-    const Tensor row = batch.row.narrow(0, begin, size);
-    Tensor rows = at::index_select(detached, 0, row);
-    rows.requires_grad_(hidden_trains);
-    Tensor objective;
-    {
-      const Tensor z = logits(rows);
-      objective = step(score_logits(z, batch.target.narrow(0, begin, size), need), begin, size);
-    }
-    if (objective.requires_grad()) objective.backward();
-    if (hidden_trains && rows.grad().defined()) d_hidden.index_add_(0, row, rows.grad());
-  }
-  if (hidden_trains) hidden.backward(d_hidden);
-}
+/// The loss's sum over the predictions of a batch or of a slice of it.
+using LossSum = std::function<Tensor(const Scores&, const TokenBatch&)>;
+
+double backward_row_local(const HeadFunction& logits, const Tensor& hidden, const TokenBatch& batch,
+                          const LossSum& sum, Need need, double scale, std::int64_t chunk);
+double backward_whole(const HeadFunction& logits, const Tensor& hidden, const TokenBatch& batch,
+                      const LossSum& sum, Need need, double scale, std::int64_t chunk);
 
 }  // namespace detail
 
 /// Adds the gradient of `scale · loss.sum(scores, batch)` to every trained parameter, through the
 /// head and the graph of `hidden` [T, d], and returns the unscaled sum. The graph is consumed.
-template <class Logits, class Loss>
-double backward_through_head(const Logits& logits, const Tensor& hidden, const TokenBatch& batch,
-                             const Loss& loss, Need need, double scale, std::int64_t chunk) {
-  at::AutoGradMode enabled(true);
+template <class Loss>
+double backward_through_head(const HeadFunction& logits, const Tensor& hidden,
+                             const TokenBatch& batch, const Loss& loss, Need need, double scale,
+                             std::int64_t chunk) {
+  const auto sum = [&loss](const Scores& scores, const TokenBatch& part) {
+    return loss.sum(scores, part);
+  };
   if constexpr (Loss::row_local) {
-    Tensor total = at::zeros({}, hidden.options().dtype(at::kDouble));
-    detail::head_chunks(logits, hidden, batch, need, chunk,
-                        [&](const Scores& scores, std::int64_t begin, std::int64_t size) {
-                          const Tensor sum = loss.sum(scores, batch.slice(begin, begin + size));
-                          total += sum.detach();
-                          return sum * scale;
-                        });
-    return total.item<double>();
+    return detail::backward_row_local(logits, hidden, batch, sum, need, scale, chunk);
   } else {
-    Scores scores = score_predictions(logits, hidden.detach(), batch, need, chunk);
-    for (Tensor* field : {&scores.logp, &scores.entropy, &scores.lse, &scores.mean_logit}) {
-      if (field->defined()) *field = field->detach().requires_grad_();
-    }
-    const Tensor sum = loss.sum(scores, batch);
-    (sum * scale).backward();
-    detail::head_chunks(
-        logits, hidden, batch, need, chunk,
-        [&](const Scores& chunk_scores, std::int64_t begin, std::int64_t size) {
-          Tensor surrogate = at::zeros({}, chunk_scores.logp.options());
-          for (Tensor Scores::*field :
-               {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit}) {
-            if (!(scores.*field).defined() || !(scores.*field).grad().defined()) continue;
-            surrogate = surrogate +
-                        (chunk_scores.*field * (scores.*field).grad().narrow(0, begin, size)).sum();
-          }
-          return surrogate;
-        });
-    return sum.item<double>();
+    return detail::backward_whole(logits, hidden, batch, sum, need, scale, chunk);
   }
 }
 
 }  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/tensor/lm_head_impl.hpp"
+#endif

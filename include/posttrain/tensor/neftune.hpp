@@ -8,12 +8,9 @@
 // micro-batching and recomputation reproduce it.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 
-#include "posttrain/core/rng.hpp"
 #include "posttrain/tensor/batch.hpp"
-#include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
 
@@ -24,26 +21,10 @@ struct NefTune {
 };
 
 /// x [T, d] → x plus noise, the gradient passes through.
-inline Tensor add_neftune_noise(const Tensor& x, const TokenBatch& batch, const NefTune& options) {
-  const std::int64_t d = x.size(1);
-  Tensor noise = at::empty({x.size(0), d}, at::kFloat);
-  float* out = noise.data_ptr<float>();
-  const std::vector<std::int64_t> lengths = tree_lengths(batch.nodes);
-  for (std::size_t n = 0; n < batch.nodes.size(); ++n) {
-    const Node& node = batch.nodes[n];
-    const double bound = options.alpha / std::sqrt(static_cast<double>(lengths[n] * d));
-    const std::uint64_t key =
-        mix_streams(mix_streams(0x6e656674, static_cast<std::uint64_t>(options.step)),
-                    static_cast<std::uint64_t>(batch.node_sample[n]));
-    for (std::int64_t row = node.begin; row < node.end; ++row) {
-      const auto position = static_cast<std::uint64_t>(node.position + row - node.begin);
-      Philox4x32 generator(options.seed, mix_streams(key, position));
-      for (std::int64_t i = 0; i < d; ++i) {
-        out[row * d + i] = static_cast<float>((2.0 * generator.uniform() - 1.0) * bound);
-      }
-    }
-  }
-  return x + noise.to(x.options());
-}
+Tensor add_neftune_noise(const Tensor& x, const TokenBatch& batch, const NefTune& options);
 
 }  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/tensor/neftune_impl.hpp"
+#endif

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/tensor.hpp"
 
 namespace posttrain {
 

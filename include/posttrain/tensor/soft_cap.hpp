@@ -2,22 +2,16 @@
 // Soft-capped logits: c · tanh(z / c) (Gemma 2, arXiv 2408.00118).
 #pragma once
 
-#include "posttrain/tensor/differentiable.hpp"
+#include "posttrain/tensor/tensor.hpp"
 
 namespace posttrain {
 
 /// z of any shape, c > 0. Keeps z, not the result, because the scores' backward overwrites the
 /// latter.
-inline Tensor soft_cap(const Tensor& z, double c) {
-  Tensor capped;
-  {
-    at::NoGradGuard no_grad;
-    capped = at::tanh(z / c).mul_(c);
-  }
-  return differentiable(capped, {z}, [z = z.detach(), c](const Tensor& d) -> Tensors {
-    const Tensor t = at::tanh(z / c);
-    return {d * (1.0 - t * t)};
-  });
-}
+Tensor soft_cap(const Tensor& z, double c);
 
 }  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/tensor/soft_cap_impl.hpp"
+#endif

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/core/error.hpp"
 #include "posttrain/core/events.hpp"
 #include "posttrain/core/join.hpp"
 #include "posttrain/data/token_stream.hpp"
@@ -271,14 +272,18 @@ class Engine {
     notify(event::Evaluated{progress_.step, val_loss_, best});
   }
 
-  nlohmann::ordered_json record(const Params& params, const Data& data,
-                                const Optimizer& optimizer) const {
+  Record record(const Params& params, const Data& data, const Optimizer& optimizer) const {
     std::int64_t trained = 0;
     for (const ParameterGroup& group : state_.trainable()) trained += group.master.numel();
-    return {{"loss", to_record(loss_)},       {"params", to_record(params)},
-            {"data", to_record(data)},        {"optimizer", to_record(optimizer)},
-            {"options", to_record(options_)}, {"data_report", to_record(stream_.report())},
-            {"trained_parameters", trained}};
+    Record all;
+    all.add("loss", to_record(loss_));
+    all.add("params", to_record(params));
+    all.add("data", to_record(data));
+    all.add("optimizer", to_record(optimizer));
+    all.add("options", to_record(options_));
+    all.add("data_report", to_record(stream_.report()));
+    all.add("trained_parameters", trained);
+    return all;
   }
 
   void save_best() {

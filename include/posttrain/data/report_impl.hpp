@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of report.hpp: part of it, or of the compiled library (core/compiled.hpp).
+#pragma once
+
+#include <fmt/format.h>
+
+#include "posttrain/core/compiled.hpp"
+#include "posttrain/data/report.hpp"
+
+namespace posttrain::data {
+
+POSTTRAIN_INLINE std::string DataReport::counts() const {
+  std::string text = fmt::format(
+      "{} samples read: {} sequences for training, {} for validation, {} tokens, {} "
+      "of them scored",
+      read, train, validation, tokens, scored);
+  const auto add = [&](std::int64_t count, const char* what) {
+    if (count > 0) text += fmt::format("; {} {}", count, what);
+  };
+  add(bad, "bad samples skipped");
+  add(too_long, "dropped as longer than max_seq_len");
+  add(truncated, "truncated to max_seq_len");
+  add(all_masked, "dropped with no token to score");
+  return text;
+}
+
+POSTTRAIN_INLINE std::string DataReport::summary() const {
+  std::string text = counts() + "\n";
+  for (const std::string& reason : reasons) text += "  " + reason + "\n";
+  return text;
+}
+
+}  // namespace posttrain::data

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of decoder.hpp: part of it, or of the compiled library (core/compiled.hpp).
+#pragma once
+
+#include "posttrain/core/compiled.hpp"
+#include "posttrain/core/error.hpp"
+#include "posttrain/core/rng.hpp"
+#include "posttrain/models/decoder.hpp"
+#include "posttrain/tensor/ops.hpp"
+
+namespace posttrain::models {
+
+POSTTRAIN_INLINE Decoder::Decoder(DecoderConfig config, ModelOptions options, WeightLoader loader)
+    : config_(std::move(config)),
+      options_(options),
+      loader_(std::move(loader)),
+      sites_(decoder_layout(config_)) {}
+
+POSTTRAIN_INLINE Tensor Decoder::load(const std::string& name,
+                                      const std::vector<std::int64_t>& shape, double initial,
+                                      bool random) const {
+  if (loader_) return loader_(name, shape);
+  if (!random) return at::full(shape, initial, at::kFloat);
+  Tensor drawn = at::empty(shape, at::kFloat);
+  Philox4x32 generator(options_.seed, std::hash<std::string>{}(name));
+  float* values = drawn.data_ptr<float>();
+  for (std::int64_t i = 0; i < drawn.numel(); ++i) {
+    values[i] = static_cast<float>(generator.normal() * config_.initializer_range);
+  }
+  return drawn;
+}
+
+POSTTRAIN_INLINE void Decoder::check_length(const TokenBatch& batch) const {
+  if (!config_.learned_positions) return;
+  for (const Node& node : batch.nodes) {
+    if (node.position + node.end - node.begin > config_.max_positions) {
+      raise(
+          "expected sequences of at most {} tokens (the model's learned positions), got {}; "
+          "hint: set max_seq_len",
+          config_.max_positions, node.position + node.end - node.begin);
+    }
+  }
+}
+
+POSTTRAIN_INLINE Tensor Decoder::add_scaled(const Tensor& x, const Tensor& branch) const {
+  return config_.residual_scale == 1.0 ? x + branch : x + branch * config_.residual_scale;
+}
+
+POSTTRAIN_INLINE Tensor Decoder::scaled_embedding(const Tensor& x) const {
+  if (config_.embedding_scale == 1.0) return x;
+  double scale = config_.embedding_scale;
+  // Gemma rounds its scale to the compute dtype.
+  if (config_.round_embedding_scale) {
+    scale = at::scalar_tensor(scale, at::kDouble).to(options_.dtype).item<double>();
+  }
+  return x * scale;
+}
+
+POSTTRAIN_INLINE Tensor Decoder::position_ids(const TokenPositions& positions) const {
+  return at::tensor(positions.position, at::kLong).to(options_.device);
+}
+
+}  // namespace posttrain::models
