@@ -1,6 +1,6 @@
-// expected: posttrain: a callback needs `void on(event::AfterStep)` or another event
-// [docs/concepts.md#events] SPDX-License-Identifier: Apache-2.0 A callback that answers to no event
-// would do nothing, silently.
+// expected: posttrain: a callback needs `void on(event::AfterStep)` or another event [docs/concepts.md#events]
+// SPDX-License-Identifier: Apache-2.0
+// A callback that answers to no event would do nothing, silently.
 #include "posttrain/trainer/callbacks.hpp"
 
 using namespace posttrain;

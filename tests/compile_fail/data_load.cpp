@@ -1,6 +1,6 @@
-// expected: posttrain: Data needs `data::LoadedData load(const data::LoadContext&) const`
-// [docs/concepts.md#data] SPDX-License-Identifier: Apache-2.0 A data policy that loads without the
-// context of the run.
+// expected: posttrain: Data needs `data::LoadedData load(const data::LoadContext&) const` [docs/concepts.md#data]
+// SPDX-License-Identifier: Apache-2.0
+// A data policy that loads without the context of the run.
 #include "posttrain/core/check.hpp"
 #include "static/fake_policies.hpp"
 

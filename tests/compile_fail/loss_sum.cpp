@@ -1,6 +1,6 @@
-// expected: posttrain: Loss needs `Tensor sum(const Scores&, const Batch&) const`
-// [docs/concepts.md#loss] SPDX-License-Identifier: Apache-2.0 A loss with the wrong result: a
-// number has no gradient.
+// expected: posttrain: Loss needs `Tensor sum(const Scores&, const Batch&) const` [docs/concepts.md#loss]
+// SPDX-License-Identifier: Apache-2.0
+// A loss with the wrong result: a number has no gradient.
 #include "posttrain/core/check.hpp"
 #include "static/fake_policies.hpp"
 

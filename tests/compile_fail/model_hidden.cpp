@@ -1,5 +1,6 @@
-// expected: posttrain: Model needs `Tensor hidden(const auto& gate, const Batch&) const`
-// [docs/concepts.md#model] SPDX-License-Identifier: Apache-2.0 A model that forgets the gate.
+// expected: posttrain: Model needs `Tensor hidden(const auto& gate, const Batch&) const` [docs/concepts.md#model]
+// SPDX-License-Identifier: Apache-2.0
+// A model that forgets the gate.
 #include "posttrain/core/check.hpp"
 #include "static/fake_policies.hpp"
 

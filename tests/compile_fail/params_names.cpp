@@ -1,6 +1,6 @@
-// expected: posttrain: Params' State needs `std::vector<NamedTensor> weights() const` and
-// `gradients() const` [docs/concepts.md#params] SPDX-License-Identifier: Apache-2.0 A state that
-// cannot be saved.
+// expected: posttrain: Params' State needs `std::vector<NamedTensor> weights() const` and `gradients() const` [docs/concepts.md#params]
+// SPDX-License-Identifier: Apache-2.0
+// A state that cannot be saved.
 #include "posttrain/core/check.hpp"
 #include "static/fake_policies.hpp"
 

@@ -1,6 +1,6 @@
-// expected: posttrain: Optimizer needs `State attach(const std::vector<ParameterGroup>&) const`
-// [docs/concepts.md#optimizer] SPDX-License-Identifier: Apache-2.0 Through the Trainer, from an
-// experiment: the optimizer is refused.
+// expected: posttrain: Optimizer needs `State attach(const std::vector<ParameterGroup>&) const` [docs/concepts.md#optimizer]
+// SPDX-License-Identifier: Apache-2.0
+// Through the Trainer, from an experiment: the optimizer is refused.
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"

@@ -104,6 +104,19 @@ static_assert(!ComputesLogits<WithoutVocabulary, fake::ParamsState>);
 static_assert(!ComputesLogits<LogitsByReference, fake::ParamsState>);
 static_assert(!ComputesLogits<Nothing, fake::ParamsState>);
 
+struct Torchlike {
+  Tensor hidden(Tensor ids, Tensor positions, Tensor mask);
+  Tensor logits(Tensor rows);
+};
+struct ForwardOnly {
+  Tensor forward(Tensor ids);
+};
+
+static_assert(ReadsTokens<Torchlike> && ProjectsRows<Torchlike>);
+static_assert(!ReadsTokens<ForwardOnly> && !ProjectsRows<ForwardOnly>);
+static_assert(!ReadsTokens<const Torchlike>);  // a module may change in its forward pass
+static_assert(check_module<Torchlike>());
+
 // --- data ----------------------------------------------------------------------------------------
 struct LoadsNothing {
   void load(const data::LoadContext& context) const;

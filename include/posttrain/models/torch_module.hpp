@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/core/check.hpp"
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/forest.hpp"
 #include "posttrain/tensor/batch.hpp"
@@ -48,16 +49,6 @@ inline Tensor dense_mask(const std::vector<Node>& nodes) {
   return mask;
 }
 
-template <class Module>
-concept ReadsTokens = requires(Module& module, const Tensor& tensor) {
-  { module.hidden(tensor, tensor, tensor) } -> std::convertible_to<Tensor>;
-};
-
-template <class Module>
-concept ProjectsRows = requires(Module& module, const Tensor& tensor) {
-  { module.logits(tensor) } -> std::convertible_to<Tensor>;
-};
-
 /// A module with
 ///   `Tensor hidden(ids [T] int64, positions [T] int64, mask [T, T] bool)` → [T, d], and
 ///   `Tensor logits(rows [n, d])` → [n, vocab_size].
@@ -67,14 +58,7 @@ concept ProjectsRows = requires(Module& module, const Tensor& tensor) {
 /// parameters.
 template <std::derived_from<torch::nn::Module> Module>
 class TorchModule {
-  static constexpr bool reads = ReadsTokens<Module>;
-  static constexpr bool projects = ProjectsRows<Module>;
-  static_assert(reads,
-                "posttrain: a module needs `Tensor hidden(const Tensor& ids, const Tensor& "
-                "positions, const Tensor& mask)` [docs/concepts.md#torch-module]");
-  static_assert(!reads || projects,
-                "posttrain: a module needs `Tensor logits(const Tensor& rows)` "
-                "[docs/concepts.md#torch-module]");
+  static constexpr bool ok = check_module<Module>();
 
  public:
   TorchModule(std::shared_ptr<Module> module, std::int64_t vocab_size)
@@ -101,7 +85,7 @@ class TorchModule {
     }
     const Tensor positions = at::tensor(token_positions(batch.nodes), at::kLong).to(device_);
     Tensor rows;
-    if constexpr (reads) {
+    if constexpr (ok) {
       rows = module_->hidden(batch.ids, positions, dense_mask(batch.nodes).to(device_));
     }
     if (rows.dim() != 2 || rows.size(0) != batch.tokens()) {
@@ -115,7 +99,7 @@ class TorchModule {
   /// operation of the module may keep its own result.
   Tensor logits(const auto&, const Tensor& rows) const {
     Tensor z;
-    if constexpr (projects) z = module_->logits(rows);
+    if constexpr (ok) z = module_->logits(rows);
     if (z.dim() != 2 || z.size(0) != rows.size(0) || z.size(1) != vocab_size_) {
       raise("expected logits() of the module to return [{}, {}], got {}", rows.size(0), vocab_size_,
             shape_text(z));
