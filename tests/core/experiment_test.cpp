@@ -36,7 +36,11 @@ TEST_CASE("an experiment is a constant that keeps every field", "[core][experime
   static_assert(kSecond.options.run_dir == "runs/second");
   const auto copy = kSecond;  // a run-time copy owns its text
   CHECK(copy.options.run_dir.view() == "runs/second");
-  CHECK(describe(kFirst.loss) == "Smoothed{.smoothing = 0.1}");
+  const std::string text = describe(kFirst);
+  CHECK_THAT(text, Catch::Contains("Experiment{.loss = Smoothed{.smoothing = 0.1}, .params = "
+                                   "Plain{}, .data = Plain{}, .optimizer = Plain{}, .options = "
+                                   "Options{.num_epochs = 1, "));
+  CHECK_THAT(text, Catch::Contains(".learning_rate = 0.0001, "));
 }
 
 TEST_CASE("a bad value throws at run time the text of the compile error", "[core][experiment]") {
