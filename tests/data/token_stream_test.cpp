@@ -169,5 +169,7 @@ TEST_CASE("a policy's own packing is used", "[data][token_stream]") {
     LoadedData load(const LoadContext&) const { return loaded(10); }
   };
   auto tokens = data::open_stream(Unpacked{}, context(), 4, 30);
-  for (const TokenBatch& batch : *tokens.next()) CHECK(batch.samples.size() == 1);
+  const auto step = tokens.next();
+  REQUIRE(step);
+  for (const TokenBatch& batch : *step) CHECK(batch.samples.size() == 1);
 }
