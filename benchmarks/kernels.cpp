@@ -17,6 +17,7 @@
 #include "posttrain/tensor/attention.hpp"
 #include "posttrain/tensor/gated_activation.hpp"
 #include "posttrain/tensor/gemm.hpp"
+#include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/rms_norm.hpp"
 #include "posttrain/tensor/rotary.hpp"
 #include "posttrain/tensor/softmax_rows.hpp"

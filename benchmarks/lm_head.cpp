@@ -12,6 +12,7 @@
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/tensor/allocator.hpp"
 #include "posttrain/tensor/linear.hpp"
+#include "posttrain/tensor/ops.hpp"
 #include "posttrain/trainer/run_log.hpp"
 
 int main(int argc, char** argv) {
@@ -28,7 +29,7 @@ int main(int argc, char** argv) {
   tune_allocator();
 
   const auto wave = [](std::int64_t m, std::int64_t n, double scale) {
-    return at::sin(at::arange(m * n, at::kFloat)).mul_(scale).view({m, n});
+    return at::arange(m * n, at::kFloat).sin_().mul_(scale).view({m, n});  // no second buffer
   };
   Tensor hidden = wave(rows + 1, hidden_size, 1.0).requires_grad_();
   Weight head;

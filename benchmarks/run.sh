@@ -22,7 +22,8 @@ fi
 shift
 
 posttrain_setup --peers
-posttrain_configure -Dtests=disabled -Dexamples=disabled -Dbenchmarks=enabled -Dnative=true
+posttrain_configure -Dtests=disabled -Dexamples=disabled -Dbenchmarks=enabled -Dnative=true \
+  -Dcompiled=true
 # Standard output belongs to the results.
 posttrain_build_targets >&2 </dev/null
 cd "$posttrain_root"

@@ -11,6 +11,7 @@
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
+#include "posttrain/tensor/ops.hpp"
 #include "posttrain/trainer.hpp"
 
 // [snippet: loss]

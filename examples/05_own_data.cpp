@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "posttrain/core/rng.hpp"
+#include "posttrain/data/loading.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"

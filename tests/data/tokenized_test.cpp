@@ -4,6 +4,7 @@
 #include <set>
 
 #include "io/temp_folder.hpp"
+#include "posttrain/data/loading.hpp"
 #include "support/catch.hpp"
 
 using posttrain::Sequence;

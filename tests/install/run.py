@@ -53,14 +53,14 @@ def main():
         if len(headers) != 1:
             raise Failed(f"expected installed headers, found {headers}")
 
-    def by_pkg_config():
-        config = glob.glob(os.path.join(stage, "**", "posttrain.pc"), recursive=True)[0]
+    def by_pkg_config(package="posttrain"):
+        config = glob.glob(os.path.join(stage, "**", package + ".pc"), recursive=True)[0]
         search = os.pathsep.join(filter(None, [os.path.dirname(config),
                                                os.environ.get("PKG_CONFIG_PATH", "")]))
         own = dict(env, PKG_CONFIG_PATH=search)
         flags = call("pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs",
-                     "posttrain", env=own).split()
-        program = os.path.join(work, "by_pkg_config")
+                     package, env=own).split()
+        program = os.path.join(work, package)
         call(*compiler, "-std=c++20", os.path.join(source, "consumer.cpp"), "-o", program, *flags,
              env=own)
         call(program)
@@ -84,8 +84,14 @@ def main():
         call("ninja", "-C", folder, "-j", str(repo.jobs()), env=env)
         call(os.path.join(folder, "consumer"))
 
+    def compiled():
+        # Where the build was configured with -Dcompiled=true.
+        if glob.glob(os.path.join(stage, "**", "posttrain-compiled.pc"), recursive=True):
+            by_pkg_config("posttrain-compiled")
+
     for name, way in [("installation", installed), ("pkg-config", by_pkg_config),
-                      ("CMake package", by_cmake), ("Meson subproject", by_meson)]:
+                      ("compiled library", compiled), ("CMake package", by_cmake),
+                      ("Meson subproject", by_meson)]:
         try:
             way()
             problems = []

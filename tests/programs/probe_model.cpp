@@ -16,6 +16,7 @@
 #include "posttrain/models/config_parse.hpp"
 #include "posttrain/models/weights.hpp"
 #include "posttrain/params/full.hpp"
+#include "posttrain/tensor/ops.hpp"
 
 namespace {
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "posttrain/text/stream_decoder.hpp"
+#include "posttrain/text/tokenizer_pre_tokenizer.hpp"
 #include "support/catch.hpp"
 #include "support/shared_data.hpp"
 #include "text/tiny_tokenizer.hpp"

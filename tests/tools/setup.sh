@@ -226,5 +226,5 @@ posttrain_setup() {  # [--peers]
 
 # One set of options for tests, examples and probes, so that they share a build folder.
 posttrain_default_configure() {
-  posttrain_configure -Dtests=enabled -Dexamples=enabled -Dsanitize=true "$@"
+  posttrain_configure -Dtests=enabled -Dexamples=enabled -Dsanitize=true -Dcompiled=true "$@"
 }

@@ -8,27 +8,27 @@
 // So the first token of a block is not scored.
 #pragma once
 
+#include <cstdint>
+#include <string_view>
+
 #include "posttrain/core/literal_string.hpp"
-#include "posttrain/data/document_source.hpp"
+#include "posttrain/data/loaded.hpp"
 #include "posttrain/data/packing.hpp"
-#include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {
 
 namespace detail {
 
-/// The id of a special token that an option asks for.
-inline TokenId special_token(const text::ChatTokenizer& text, const std::string& token,
-                             const char* option) {
-  const std::optional<TokenId> id = text.tokenizer().id(token);
-  if (token.empty() || !id) {
-    raise(
-        "Documents.{} needs a special token that the tokenizer's files do not name; hint: set "
-        "it in tokenizer_config.json, or {} = false",
-        option, option);
-  }
-  return *id;
-}
+/// The fields of BasicDocuments that say how a document becomes sequences.
+struct DocumentOptions {
+  std::int64_t block_size = 0;
+  std::string_view document_column{}, delimiter{};
+  bool append_eos = true;
+  bool prepend_bos = false;
+};
+
+LoadedData load_documents(const SourceOptions& source, const LoadContext& context,
+                          const DocumentOptions& options);
 
 }  // namespace detail
 
@@ -54,27 +54,9 @@ struct BasicDocuments {
 
   LoadedData load(const LoadContext& context) const {
     validate();
-    if (context.text == nullptr) {
-      fail("Documents needs a tokenizer; hint: the model's folder must hold a tokenizer.json");
-    }
-    if (context.max_seq_len > 0 && block_size > context.max_seq_len) {
-      raise("block_size = {} is more than max_seq_len = {}: every full block would be dropped",
-            block_size, context.max_seq_len);
-    }
-    const text::ChatTokenizer& text = *context.text;
-    TokenIds before, after;
-    if (prepend_bos) before.push_back(detail::special_token(text, text.bos_token(), "prepend_bos"));
-    if (append_eos) after.push_back(detail::special_token(text, text.eos_token(), "append_eos"));
-    const auto open = [&](std::string_view from) {
-      return document_samples(from, delimiter.view());
-    };
-    return load_samples(source(), context, open, [&](const Json& sample) {
-      TokenIds ids = before;
-      const TokenIds body = text.tokenizer().encode(document_text(sample, document_column.view()));
-      ids.insert(ids.end(), body.begin(), body.end());
-      ids.insert(ids.end(), after.begin(), after.end());
-      return document_blocks(ids, block_size);
-    });
+    return detail::load_documents(
+        source(), context,
+        {block_size, document_column.view(), delimiter.view(), append_eos, prepend_bos});
   }
 
   constexpr SourceOptions source() const {
@@ -85,3 +67,7 @@ struct BasicDocuments {
 using Documents = BasicDocuments<>;
 
 }  // namespace posttrain::data
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/data/documents_impl.hpp"
+#endif

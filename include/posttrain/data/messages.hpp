@@ -7,27 +7,16 @@
 #pragma once
 
 #include "posttrain/core/literal_string.hpp"
-#include "posttrain/data/loading.hpp"
+#include "posttrain/data/loaded.hpp"
 #include "posttrain/data/packing.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {
 
 namespace detail {
-
-/// Well-formed, but nobody answers and nothing unmasks the other turns.
-inline bool has_no_assistant(const Json& sample) {
-  const auto messages = sample.find("messages");
-  if (messages == sample.end() || !messages->is_array() || messages->empty()) return false;
-  for (const Json& message : *messages) {
-    const auto role = message.is_object() ? message.find("role") : message.end();
-    if (role == message.end() || !role->is_string() || *role == "assistant") return false;
-  }
-  const auto unmask = sample.find("unmask");
-  return unmask == sample.end() || *unmask != true;
+LoadedData load_messages(const SourceOptions& options, const LoadContext& context,
+                         text::Turns turns, bool unmask);
 }
-
-}  // namespace detail
 
 template <class Packer = FirstFitDecreasing>
 struct BasicMessages {
@@ -42,15 +31,7 @@ struct BasicMessages {
   constexpr void validate() const { validate_source(source()); }
 
   LoadedData load(const LoadContext& context) const {
-    if (context.text == nullptr) {
-      fail("Messages needs a tokenizer; hint: the model's folder must hold a tokenizer.json");
-    }
-    return load_samples(source(), context, json_samples, [&](const Json& sample) {
-      if (!unmask && sample.is_object() && detail::has_no_assistant(sample)) {
-        return std::vector<Sequence>(1);  // nothing to score: the pipeline counts it
-      }
-      return context.text->training_sequences(sample, turns, unmask);
-    });
+    return detail::load_messages(source(), context, turns, unmask);
   }
 
   constexpr SourceOptions source() const {
@@ -61,3 +42,7 @@ struct BasicMessages {
 using Messages = BasicMessages<>;
 
 }  // namespace posttrain::data
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/data/messages_impl.hpp"
+#endif

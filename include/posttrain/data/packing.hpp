@@ -11,6 +11,8 @@
 #include <span>
 #include <vector>
 
+#include "posttrain/core/error.hpp"
+
 namespace posttrain::data {
 
 using Packs = std::vector<std::vector<std::int64_t>>;

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "posttrain/core/error.hpp"
+
 namespace posttrain::data {
 
 struct DataReport {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "posttrain/core/concepts.hpp"
+#include "posttrain/core/error.hpp"
 #include "posttrain/data/loaded.hpp"
 #include "posttrain/data/sampler.hpp"
 #include "posttrain/tensor/batch.hpp"

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/core/error.hpp"
 #include "posttrain/core/forest.hpp"
 #include "posttrain/core/sequence.hpp"
 #include "posttrain/tensor/tensor.hpp"

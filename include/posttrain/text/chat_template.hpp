@@ -8,15 +8,12 @@
 #pragma once
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
-#include "posttrain/text/jinja/evaluator.hpp"
-#include "posttrain/text/jinja/filters.hpp"
-#include "posttrain/text/jinja/parser.hpp"
-#include "posttrain/text/jinja/tests.hpp"
+#include "posttrain/core/error.hpp"
+#include "posttrain/text/jinja/output.hpp"
 
 namespace posttrain::text {
 
@@ -27,21 +24,13 @@ class ChatTemplate {
   using Rendered = jinja::Output;
 
   /// Parses a template; a syntax error names its line.
-  static ChatTemplate parse(std::string_view source) {
-    ChatTemplate made;
-    made.body_ = std::make_shared<const jinja::Body>(jinja::Parser(source).run());
-    return made;
-  }
+  static ChatTemplate parse(std::string_view source);
 
   /// Renders with the given variables, an object.
-  std::string render(const Json& context) const { return render_marked(context).text; }
+  std::string render(const Json& context) const;
 
   /// The same, with the byte ranges that `{% generation %}` blocks wrote.
-  Rendered render_marked(const Json& context) const {
-    if (!context.is_object()) fail("expected an object as a template's variables");
-    jinja::Evaluator evaluator(jinja::Value::from_json(context).dict());
-    return evaluator.run(*body_);
-  }
+  Rendered render_marked(const Json& context) const;
 
   /// Renders a conversation as transformers' apply_chat_template does. `tools`: null or an array;
   /// `extra`: null or an object with more variables (bos_token, enable_thinking, …).
@@ -53,46 +42,17 @@ class ChatTemplate {
   /// The variables of a conversation: fields that are null are dropped from messages, and
   /// reasoning is offered under the names reasoning_content and thinking.
   static Json context(const Json& messages, const Json& tools, bool add_generation_prompt,
-                      const Json& extra = nullptr) {
-    if (!messages.is_array() || messages.empty()) {
-      fail("expected \"messages\" to be an array of at least one message");
-    }
-    Json plain = Json::array();
-    for (const Json& message : messages) {
-      if (!message.is_object()) {
-        raise("expected every message to be an object, got {}", message.type_name());
-      }
-      plain.push_back(message_variables(message));
-    }
-    Json context = Json::object();
-    context["messages"] = std::move(plain);
-    context["tools"] = tools;
-    context["documents"] = nullptr;
-    context["add_generation_prompt"] = add_generation_prompt;
-    if (extra.is_object()) {
-      for (const auto& [key, value] : extra.items()) context[key] = value;
-    }
-    return context;
-  }
+                      const Json& extra = nullptr);
 
  private:
-  static Json message_variables(const Json& message) {
-    Json fields = Json::object();
-    const Json* reasoning = nullptr;
-    for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
-      if (reasoning == nullptr && message.contains(name) && !message.at(name).is_null()) {
-        reasoning = &message.at(name);
-      }
-    }
-    if (reasoning != nullptr) fields["thinking"] = *reasoning;
-    for (const auto& [key, value] : message.items()) {
-      if (!value.is_null()) fields[key] = value;
-    }
-    if (reasoning != nullptr) fields["reasoning_content"] = *reasoning;
-    return fields;
-  }
+  static Json message_variables(const Json& message);
 
-  std::shared_ptr<const jinja::Body> body_;
+  struct Parsed;
+  std::shared_ptr<const Parsed> parsed_;
 };
 
 }  // namespace posttrain::text
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/text/chat_template_impl.hpp"
+#endif

@@ -15,19 +15,10 @@
 #include <vector>
 
 #include "posttrain/core/sequence.hpp"
+#include "posttrain/text/added_token.hpp"
 #include "posttrain/text/utf8.hpp"
 
 namespace posttrain::text {
-
-struct AddedToken {
-  TokenId id = 0;
-  std::string content;
-  bool special = false;
-  bool normalized = false;
-  bool single_word = false;
-  bool lstrip = false;
-  bool rstrip = false;
-};
 
 /// A stretch of text: an added token (id ≥ 0) or what lies between (id −1).
 struct Section {

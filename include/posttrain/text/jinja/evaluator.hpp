@@ -20,15 +20,10 @@
 #include "posttrain/text/jinja/ast.hpp"
 #include "posttrain/text/jinja/methods.hpp"
 #include "posttrain/text/jinja/operators.hpp"
+#include "posttrain/text/jinja/output.hpp"
 #include "posttrain/text/jinja/value.hpp"
 
 namespace posttrain::text::jinja {
-
-/// What a run yields: the text, and the bytes [begin, end) that `{% generation %}` blocks wrote.
-struct Output {
-  std::string text;
-  std::vector<std::pair<std::size_t, std::size_t>> generations;
-};
 
 Value apply_filter(Evaluator& evaluator, std::string_view name, const Value& input,
                    const Arguments& arguments);

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compiled library: data policies, layouts and errors; needs no LibTorch (core/compiled.hpp).
+#ifndef POSTTRAIN_COMPILED
+#define POSTTRAIN_COMPILED
+#endif
+#define POSTTRAIN_COMPILED_SOURCE
+
+#include "posttrain/core/error_impl.hpp"
+#include "posttrain/data/documents_impl.hpp"
+#include "posttrain/data/messages_impl.hpp"
+#include "posttrain/data/packing_impl.hpp"
+#include "posttrain/data/report_impl.hpp"
+#include "posttrain/data/tokenized_impl.hpp"
+#include "posttrain/models/decoder_layout_impl.hpp"

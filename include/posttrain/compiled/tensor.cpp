@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compiled library: the other kernels (core/compiled.hpp).
+#ifndef POSTTRAIN_COMPILED
+#define POSTTRAIN_COMPILED
+#endif
+#define POSTTRAIN_COMPILED_SOURCE
+
+#include "posttrain/tensor/batch_impl.hpp"
+#include "posttrain/tensor/differentiable_impl.hpp"
+#include "posttrain/tensor/gated_activation_impl.hpp"
+#include "posttrain/tensor/gemm_impl.hpp"
+#include "posttrain/tensor/heads_impl.hpp"
+#include "posttrain/tensor/layer_norm_impl.hpp"
+#include "posttrain/tensor/linear_impl.hpp"
+#include "posttrain/tensor/lm_head_impl.hpp"
+#include "posttrain/tensor/neftune_impl.hpp"
+#include "posttrain/tensor/rms_norm_impl.hpp"
+#include "posttrain/tensor/rotary_impl.hpp"
+#include "posttrain/tensor/soft_cap_impl.hpp"
+#include "posttrain/tensor/softmax_rows_impl.hpp"

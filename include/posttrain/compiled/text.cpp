@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compiled library: tokenizer and chat templates; needs no LibTorch (core/compiled.hpp).
+#ifndef POSTTRAIN_COMPILED
+#define POSTTRAIN_COMPILED
+#endif
+#define POSTTRAIN_COMPILED_SOURCE
+
+#include "posttrain/text/chat_files_impl.hpp"
+#include "posttrain/text/chat_template_impl.hpp"
+#include "posttrain/text/chat_tokenizer_impl.hpp"
+#include "posttrain/text/stream_decoder_impl.hpp"
+#include "posttrain/text/tokenizer_impl.hpp"

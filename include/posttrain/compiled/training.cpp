@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compiled library: models, parameters, optimizers and what a run reads and writes
+// (core/compiled.hpp).
+#ifndef POSTTRAIN_COMPILED
+#define POSTTRAIN_COMPILED
+#endif
+#define POSTTRAIN_COMPILED_SOURCE
+
+#include "posttrain/data/token_stream_impl.hpp"
+#include "posttrain/hub/pretrained_decoder_impl.hpp"
+#include "posttrain/losses/next_token_impl.hpp"
+#include "posttrain/models/decoder_impl.hpp"
+#include "posttrain/models/rotations_impl.hpp"
+#include "posttrain/optim/adamw_impl.hpp"
+#include "posttrain/optim/clip_impl.hpp"
+#include "posttrain/params/full_impl.hpp"
+#include "posttrain/trainer/checkpoint_impl.hpp"
+#include "posttrain/trainer/record_impl.hpp"
+#include "posttrain/trainer/run_log_impl.hpp"

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of pretrained_decoder.hpp: part of it, or of the compiled library
+// (core/compiled.hpp).
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "posttrain/core/compiled.hpp"
+#include "posttrain/hub/pretrained_decoder.hpp"
+#include "posttrain/io/save_pretrained.hpp"
+#include "posttrain/models/config_parse.hpp"
+#include "posttrain/models/weights.hpp"
+#include "posttrain/tensor/parameters.hpp"
+#include "posttrain/text/chat_tokenizer.hpp"
+
+namespace posttrain::hub {
+
+POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
+                                                      models::ModelOptions options)
+    : PretrainedDecoder(folder, options, std::make_shared<io::PretrainedFolder>(folder)) {}
+
+POSTTRAIN_INLINE PretrainedDecoder PretrainedDecoder::from_scratch(const std::string& folder,
+                                                                   models::ModelOptions options) {
+  return PretrainedDecoder(folder, options, nullptr);
+}
+
+POSTTRAIN_INLINE void PretrainedDecoder::check_all_loaded() const {
+  if (weights_) models::check_all_loaded(*weights_, config());
+}
+
+POSTTRAIN_INLINE void PretrainedDecoder::save(const std::string& folder,
+                                              const std::vector<NamedTensor>& weights,
+                                              std::optional<at::ScalarType> dtype) const {
+  const at::ScalarType stored = dtype.value_or(this->dtype());
+  std::vector<io::TensorInfo> entries;
+  std::map<std::string, Tensor, std::less<>> by_name;
+  for (const NamedTensor& weight : weights) {
+    io::TensorInfo info = io::tensor_info(weight.name, weight.value);
+    info.dtype = io::dtype_of(stored);
+    entries.push_back(std::move(info));
+    by_name[weight.name] = weight.value;
+  }
+  io::PretrainedContent content;
+  content.config_json = config_with_dtype(stored);
+  content.generation_config_json = generation_config();
+  content.tokenizer_from = path_;
+  io::save_pretrained(folder, content, entries,
+                      [&](const io::TensorInfo& info) { return by_name.at(info.name); });
+}
+
+POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
+                                                      models::ModelOptions options,
+                                                      std::shared_ptr<io::PretrainedFolder> weights)
+    : Decoder(models::parse_config(io::read_text_file(io::fs::path(folder) / "config.json")),
+              options, weights ? models::weight_loader(weights) : models::WeightLoader()),
+      path_(folder),
+      weights_(std::move(weights)),
+      config_text_(io::read_text_file(io::fs::path(folder) / "config.json")) {
+  const auto file = [&](const char* name) {
+    return io::read_text_file_if_exists(io::fs::path(folder) / name).value_or("");
+  };
+  if (const std::string tokenizer = file("tokenizer.json"); !tokenizer.empty()) {
+    text_ = std::make_shared<text::ChatTokenizer>(
+        text::ChatFiles{.tokenizer = tokenizer,
+                        .tokenizer_config = file("tokenizer_config.json"),
+                        .chat_template = file("chat_template.jinja"),
+                        .special_tokens_map = file("special_tokens_map.json"),
+                        .generation_config = file("generation_config.json"),
+                        .config = config_text_});
+  }
+}
+
+POSTTRAIN_INLINE std::string PretrainedDecoder::config_with_dtype(at::ScalarType stored) const {
+  auto config = nlohmann::ordered_json::parse(config_text_);
+  const char* name = stored == at::kBFloat16 ? "bfloat16"
+                     : stored == at::kHalf   ? "float16"
+                     : stored == at::kDouble ? "float64"
+                                             : "float32";
+  config[config.contains("torch_dtype") ? "torch_dtype" : "dtype"] = name;
+  return config.dump(2) + "\n";
+}
+
+POSTTRAIN_INLINE std::string PretrainedDecoder::generation_config() const {
+  const std::optional<std::string> original =
+      io::read_text_file_if_exists(io::fs::path(path_) / "generation_config.json");
+  auto config = original ? nlohmann::ordered_json::parse(*original)
+                         : nlohmann::ordered_json{{"_from_model_config", true}};
+  if (text_) {
+    const auto& ids = text_->eos_ids();
+    if (ids.size() == 1) config["eos_token_id"] = *ids.begin();
+    if (ids.size() > 1) config["eos_token_id"] = std::vector<TokenId>(ids.begin(), ids.end());
+  }
+  return config.dump(2) + "\n";
+}
+
+}  // namespace posttrain::hub

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of chat_files.hpp: part of it, or of the compiled library (core/compiled.hpp).
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "posttrain/core/compiled.hpp"
+#include "posttrain/core/error.hpp"
+#include "posttrain/core/sequence.hpp"
+#include "posttrain/text/chat_files.hpp"
+#include "posttrain/text/chat_template.hpp"
+
+namespace posttrain::text {
+
+POSTTRAIN_INLINE Json parse_object(std::string_view text, std::string_view file) {
+  if (text.empty()) return Json::object();
+  Json parsed;
+  try {
+    parsed = Json::parse(text);
+  } catch (const Json::exception& error) {
+    raise("{}: {}", file, error.what());
+  }
+  if (!parsed.is_object()) raise("{}: expected an object, got {}", file, parsed.type_name());
+  return parsed;
+}
+
+POSTTRAIN_INLINE Json special_tokens(const Json& tokenizer_config, const Json& special_tokens_map) {
+  Json tokens = Json::object();
+  for (const Json* file : {&tokenizer_config, &special_tokens_map}) {
+    for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
+                             "cls_token", "mask_token"}) {
+      const auto found = file->find(name);
+      if (found == file->end() || tokens.contains(name)) continue;
+      if (found->is_string()) {
+        tokens[name] = *found;
+      } else if (found->is_object() && found->contains("content") &&
+                 found->at("content").is_string()) {
+        tokens[name] = found->at("content");
+      }
+    }
+  }
+  return tokens;
+}
+
+POSTTRAIN_INLINE void add_eos_ids(const Json& file, std::set<TokenId>& ids) {
+  const auto found = file.find("eos_token_id");
+  if (found == file.end()) return;
+  const auto add = [&](const Json& id) {
+    if (id.is_number_integer()) ids.insert(id.get<TokenId>());
+  };
+  if (found->is_array()) {
+    for (const Json& id : *found) add(id);
+  } else {
+    add(*found);
+  }
+}
+
+POSTTRAIN_INLINE std::vector<std::pair<std::string, ChatTemplate>> chat_templates(
+    const std::string& chat_template, const Json& tokenizer_config) {
+  std::vector<std::pair<std::string, ChatTemplate>> templates;
+  if (!chat_template.empty()) {
+    templates.emplace_back("default", ChatTemplate::parse(chat_template));
+    return templates;
+  }
+  const auto found = tokenizer_config.find("chat_template");
+  if (found == tokenizer_config.end() || found->is_null()) return templates;
+  if (found->is_string()) {
+    templates.emplace_back("default", ChatTemplate::parse(found->get_ref<const std::string&>()));
+  } else if (found->is_array()) {
+    for (const Json& entry : *found) {
+      if (!entry.is_object() || !entry.contains("name") || !entry.contains("template") ||
+          !entry.at("name").is_string() || !entry.at("template").is_string()) {
+        fail("tokenizer_config.json: expected {name, template} in the list chat_template");
+      }
+      templates.emplace_back(
+          entry.at("name").get<std::string>(),
+          ChatTemplate::parse(entry.at("template").get_ref<const std::string&>()));
+    }
+  } else {
+    raise("tokenizer_config.json: expected a string or a list under chat_template, got {}",
+          found->type_name());
+  }
+  return templates;
+}
+
+}  // namespace posttrain::text
