@@ -200,6 +200,12 @@ class Engine {
                                             std::declval<const data::LoadContext&>(),
                                             std::int64_t{}, std::int64_t{}));
 
+  /// Whether the model's `hidden` takes a ModelCall, and so the options that need one.
+  static constexpr bool kTakesCall =
+      requires(const Model& model, const State& state, const Batch& batch, ModelCall call) {
+    model.hidden(state, batch, call);
+  };
+
   /// Checks every policy before anything is loaded.
   static Options prepared(Options options, const Loss& loss, const Params& params, const Data& data,
                           const Optimizer& optimizer) {
@@ -211,6 +217,11 @@ class Engine {
     validate_if_possible(data);
     validate_if_possible(optimizer);
     options.validate();
+    if (!kTakesCall && (options.neftune_noise_alpha > 0.0 || options.gradient_checkpointing)) {
+      fail(
+          "neftune_noise_alpha and gradient_checkpointing need a model whose `hidden` takes a "
+          "ModelCall; hint: docs/concepts.md#model");
+    }
     if (options.tune_allocator) tune_allocator();
     return options;
   }
@@ -230,7 +241,7 @@ class Engine {
   }
 
   Tensor hidden(const Batch& batch, bool training) const {
-    if constexpr (requires(ModelCall call) { model_.hidden(state_, batch, call); }) {
+    if constexpr (kTakesCall) {
       ModelCall call;
       call.gradient_checkpointing = training && options_.gradient_checkpointing;
       if (training) call.neftune = {options_.neftune_noise_alpha, options_.seed, progress_.step};
