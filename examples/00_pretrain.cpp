@@ -9,6 +9,7 @@
 #include "pocket/data_files.hpp"
 #include "posttrain/data/documents.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
+#include "posttrain/io/file.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "posttrain/core/rng.hpp"
+#include "posttrain/data/loading.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"

@@ -14,6 +14,7 @@
 #include "posttrain/core/rng.hpp"
 #include "posttrain/core/sequence.hpp"
 #include "posttrain/models/decoder.hpp"
+#include "posttrain/tensor/ops.hpp"
 
 namespace posttrain::models {
 
