@@ -89,12 +89,16 @@ class RunLog::Writer {
   void progress(const StepMetrics& metrics, std::int64_t total_steps) {
     if (!options_.progress) return;
     const auto now = Clock::now();
+    if (!started_) {
+      started_ = now - std::chrono::duration_cast<Clock::duration>(
+                           std::chrono::duration<double>(metrics.time_per_batch));
+    }
     const bool last = metrics.step == total_steps;
     const auto pause = std::chrono::milliseconds(terminal_ ? 100 : 5000);
     if (!last && line_shown_ && now - shown_at_ < pause) return;
     shown_at_ = now;
     line_shown_ = true;
-    const double elapsed = std::chrono::duration<double>(now - started_).count();
+    const double elapsed = std::chrono::duration<double>(now - *started_).count();
     const auto done = static_cast<double>(metrics.step - first_step_);
     const auto eta = static_cast<std::int64_t>(
         done > 0 ? elapsed / done * static_cast<double>(total_steps - metrics.step) : 0.0);
@@ -118,7 +122,7 @@ class RunLog::Writer {
   bool line_open_ = false;
   bool line_shown_ = false;
   std::int64_t first_step_ = 0;
-  Clock::time_point started_ = Clock::now();
+  std::optional<Clock::time_point> started_;  // of the first step: what came before is not its pace
   Clock::time_point shown_at_{};
   std::optional<io::MetricsWriter> file_;
 };
