@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/losses/next_token.hpp"
 
+#include <Eigen/Core>
+#include <cmath>
+
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 
@@ -9,13 +12,21 @@ using namespace posttrain::test;
 
 namespace {
 
-/// The formula of the header, written out on dense logits.
+/// The formula of the header, written out in Eigen on dense logits [rows, vocab] in double.
 double formula(const Tensor& logits, const TokenBatch& batch, double smoothing, double z_loss) {
-  const Tensor lse = at::logsumexp(logits, {1});
-  const Tensor nll = lse - logits.gather(1, batch.target.unsqueeze(1)).squeeze(1);
-  const Tensor uniform = lse - logits.mean(1);
-  const Tensor term = nll * (1.0 - smoothing) + uniform * smoothing + lse * lse * z_loss;
-  return (term * batch.weight).sum().item<double>();
+  using Matrix = Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const Tensor wide = logits.to(at::kDouble).contiguous();
+  const Eigen::Map<const Matrix> z(wide.data_ptr<double>(), wide.size(0), wide.size(1));
+  double sum = 0.0;
+  for (Eigen::Index i = 0; i < z.rows(); ++i) {
+    const double largest = z.row(i).maxCoeff();
+    const double lse = largest + std::log((z.row(i) - largest).exp().sum());
+    const double nll = lse - z(i, batch.target.data_ptr<std::int64_t>()[i]);
+    const double uniform = lse - z.row(i).mean();
+    sum += batch.weight.data_ptr<float>()[i] *
+           (nll * (1.0 - smoothing) + uniform * smoothing + lse * lse * z_loss);
+  }
+  return sum;
 }
 
 TokenBatch predictions(std::int64_t rows, std::int64_t vocab) {
