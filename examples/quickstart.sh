@@ -25,6 +25,6 @@ posttrain_build_targets examples >"$posttrain_build/examples-build.log" 2>&1 </d
 
 # A folder of its own for each run: an interrupted one goes on when the script is started again.
 "$posttrain_build/examples/01_sft" --model "$model" --data "$data" --output "$output" \
-  --questions "$questions" --ask "Where does Bram live?" \
-  --num-epochs 3 --effective-batch-size 32 --learning-rate 7e-4 --warmup-steps 10
+  --questions "$questions" --ask "Where does Anna live?" \
+  --num-epochs 8 --effective-batch-size 32 --learning-rate 1e-3 --warmup-steps 20
 posttrain_say "talk to it: $posttrain_build/examples/03_generate --model $output --ask 'What is 7 * 8?'"
