@@ -11,6 +11,7 @@
 
 #include <csignal>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "io/temp_folder.hpp"
 #include "posttrain/data/tokenized.hpp"

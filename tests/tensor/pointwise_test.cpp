@@ -3,6 +3,7 @@
 #include "posttrain/core/error.hpp"
 #include "posttrain/tensor/gated_activation.hpp"
 #include "posttrain/tensor/rotary.hpp"
+#include "posttrain/tensor/simd.hpp"
 #include "posttrain/tensor/softmax_rows.hpp"
 #include "support/catch.hpp"
 #include "tensor/support.hpp"
