@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/optim/clip.hpp"
 
+#include <cmath>
 #include <limits>
 
 #include "support/catch.hpp"
@@ -48,4 +49,12 @@ TEST_CASE("the clipping factor is that of torch's clip_grad_norm_", "[optim]") {
   CHECK(optim::clip_coefficient(1.0, 1.0) == 1.0 / (1.0 + 1e-6));
   CHECK(optim::clip_coefficient(0.0, 1.0) == 1.0);
   CHECK(optim::clip_coefficient(1e9, 0.0) == 1.0);  // 0: no clipping
+}
+
+TEST_CASE("the norm of tens of millions of gradients is exact to fp32", "[optim]") {
+  // A plain fp32 sum of these squares is off by half a percent.
+  const std::int64_t size = 30'000'001;
+  const Tensor gradient = at::full({size}, 1e-3, at::kFloat);
+  CHECK(optim::global_norm(groups_with({gradient})) ==
+        Approx(1e-3 * std::sqrt(static_cast<double>(size))).epsilon(1e-6));
 }

@@ -5,6 +5,7 @@
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
 #include "posttrain/data/token_stream.hpp"
+#include "posttrain/tensor/batch.hpp"
 
 namespace posttrain::data::detail {
 
