@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Our side of benchmarks/sft.py: one optimizer step for each line "step" on standard input.
 //
-//   sft_server --model DIR --data steps.jsonl [--dtype bfloat16]
+//   sft_server --model DIR --data steps.jsonl [--dtype bfloat16] [--score-padding]
 //
 // A data line is one step, used in turn: {"documents": [[ids], …], "lengths": [n, …]}. Tokens from
-// lengths[i] on are read but not scored (padding, to compare with a padded equivalent). Prints
+// lengths[i] on are padding, to compare with a padded equivalent: read but not scored, or with
+// --score-padding scored with weight 0. Prints
 // READY, then {"step", "loss", "grad_norm", "seconds"} for each step, {"peak_memory"} in bytes
 // after "quit".
 #include <CLI/CLI.hpp>
@@ -33,7 +34,7 @@ struct Driven {
   }
 };
 
-std::vector<TokenBatch> read_steps(const std::string& path) {
+std::vector<TokenBatch> read_steps(const std::string& path, bool score_padding) {
   std::vector<TokenBatch> steps;
   io::JsonLinesReader reader{io::fs::path(path)};
   while (const auto record = reader.next()) {
@@ -47,7 +48,7 @@ std::vector<TokenBatch> read_steps(const std::string& path) {
       std::vector<float> weights(documents[i].size(), 0.0F);
       std::fill_n(weights.begin(), scored, 1.0F);
       builder.add(documents[i], -1, static_cast<std::int64_t>(i));
-      builder.score(weights);
+      builder.score(weights, /*keep_unweighted=*/score_padding);
       builder.end_sequence(static_cast<std::int64_t>(i));
     }
     steps.push_back(std::move(builder).build());
@@ -55,7 +56,8 @@ std::vector<TokenBatch> read_steps(const std::string& path) {
   return steps;
 }
 
-void serve(const std::string& model_folder, const std::string& data, const std::string& dtype) {
+void serve(const std::string& model_folder, const std::string& data, const std::string& dtype,
+           bool score_padding) {
   Options options;
   options.learning_rate = 1e-4;
   options.lr_scheduler = {.type = optim::LrScheduler::constant};
@@ -63,7 +65,7 @@ void serve(const std::string& model_folder, const std::string& data, const std::
   Trainer trainer(hub::PretrainedDecoder(
                       model_folder, {.dtype = dtype == "bfloat16" ? at::kBFloat16 : at::kFloat}),
                   NextToken{}, Full{}, Driven{}, AdamW{}, options);
-  const std::vector<TokenBatch> steps = read_steps(data);
+  const std::vector<TokenBatch> steps = read_steps(data, score_padding);
   std::printf("READY\n");
   std::fflush(stdout);
   std::int64_t step = 0;
@@ -83,14 +85,16 @@ int main(int argc, char** argv) {
   CLI::App app("Our side of benchmarks/sft.py");
   std::string model, data, dtype = "float32";
   std::int64_t steps = 0, warmup = 0;
+  bool score_padding = false;
   app.add_option("--model", model)->required();
   app.add_option("--data", data)->required();
   app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
   app.add_option("--steps", steps, "unused: the driver counts");
   app.add_option("--warmup", warmup, "unused: the driver counts");
+  app.add_flag("--score-padding", score_padding);
   CLI11_PARSE(app, argc, argv);
   try {
-    serve(model, data, dtype);
+    serve(model, data, dtype, score_padding);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return 1;

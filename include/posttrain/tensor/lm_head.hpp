@@ -32,10 +32,11 @@ struct Scores {
   Tensor mean_logit;  // Σ z / V
 };
 
-/// Rows per chunk: about 32 Mi logits, at least 128 rows (fewer starve the GEMM), at most 512.
+/// Rows per chunk: about 32 Mi logits, at least 128 rows (fewer starve the GEMM), at most 1,024; a
+/// multiple of 32.
 inline std::int64_t head_chunk_rows(std::int64_t vocab_size) {
-  return std::clamp<std::int64_t>((std::int64_t{32} << 20) / std::max<std::int64_t>(vocab_size, 1),
-                                  128, 512);
+  const std::int64_t rows = (std::int64_t{32} << 20) / std::max<std::int64_t>(vocab_size, 1);
+  return std::clamp<std::int64_t>(rows / 32 * 32, 128, 1024);
 }
 
 /// Differentiable scores of a chunk. The backward pass overwrites `logits`, so nothing else may

@@ -34,15 +34,45 @@ POSTTRAIN_INLINE Scores score_logits(const Tensor& logits, const Tensor& target,
   return {outputs[0], outputs[2], outputs[1], outputs[3]};
 }
 
+namespace detail {
+
+// Some predictions on their way through the head. They are filled up to a multiple of 32 rows with
+// predictions that nobody asked for: a matrix product with a ragged edge is cut into pieces
+// (gemm_impl.hpp), each of which goes over the whole head once more. Their scores are cut off, so
+// that their gradient is zero.
+struct HeadChunk {
+  std::int64_t size;
+  Tensor row, target;  // [filled]
+
+  HeadChunk(const TokenBatch& batch, std::int64_t begin, std::int64_t chunk)
+      : size(std::min(chunk, batch.predictions() - begin)),
+        row(filled(batch.row, begin)),
+        target(filled(batch.target, begin)) {}
+
+  Scores score(const Tensor& logits, Need need) const {
+    Scores scores = score_logits(logits, target, need);
+    for (Tensor* field : {&scores.logp, &scores.entropy, &scores.lse, &scores.mean_logit}) {
+      if (field->defined()) *field = field->narrow(0, 0, size);
+    }
+    return scores;
+  }
+
+ private:
+  Tensor filled(const Tensor& all, std::int64_t begin) const {
+    return at::constant_pad_nd(all.narrow(0, begin, size), {0, -size & 31});
+  }
+};
+
+}  // namespace detail
+
 POSTTRAIN_INLINE Scores score_predictions(const HeadFunction& logits, const Tensor& hidden,
                                           const TokenBatch& batch, Need need, std::int64_t chunk) {
   at::NoGradGuard no_grad;
   Scores all;
   std::vector<Scores> chunks;
   for (std::int64_t begin = 0; begin < batch.predictions(); begin += chunk) {
-    const std::int64_t size = std::min(chunk, batch.predictions() - begin);
-    const Tensor rows = at::index_select(hidden, 0, batch.row.narrow(0, begin, size));
-    chunks.push_back(score_logits(logits(rows), batch.target.narrow(0, begin, size), need));
+    const detail::HeadChunk piece(batch, begin, chunk);
+    chunks.push_back(piece.score(logits(at::index_select(hidden, 0, piece.row)), need));
   }
   const auto join = [&](Tensor Scores::*field, bool wanted) {
     if (!wanted) return;
@@ -70,17 +100,16 @@ inline void head_chunks(const HeadFunction& logits, const Tensor& hidden, const 
   const Tensor detached = hidden.detach();
   Tensor d_hidden = hidden_trains ? at::zeros_like(detached) : Tensor();
   for (std::int64_t begin = 0; begin < batch.predictions(); begin += chunk) {
-    const std::int64_t size = std::min(chunk, batch.predictions() - begin);
-    const Tensor row = batch.row.narrow(0, begin, size);
-    Tensor rows = at::index_select(detached, 0, row);
+    const HeadChunk piece(batch, begin, chunk);
+    Tensor rows = at::index_select(detached, 0, piece.row);
     rows.requires_grad_(hidden_trains);
     Tensor objective;
     {
       const Tensor z = logits(rows);
-      objective = step(score_logits(z, batch.target.narrow(0, begin, size), need), begin, size);
+      objective = step(piece.score(z, need), begin, piece.size);
     }
     if (objective.requires_grad()) objective.backward();
-    if (hidden_trains && rows.grad().defined()) d_hidden.index_add_(0, row, rows.grad());
+    if (hidden_trains && rows.grad().defined()) d_hidden.index_add_(0, piece.row, rows.grad());
   }
   if (hidden_trains) hidden.backward(d_hidden);
 }
