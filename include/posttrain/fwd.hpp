@@ -16,7 +16,10 @@ struct Weight;
 struct ParameterGroup;
 struct NamedTensor;
 struct NextToken;
-struct Full;
+struct Dense;
+template <class Storage>
+struct BasicFull;
+using Full = BasicFull<Dense>;
 struct AdamW;
 
 struct ModelCall;

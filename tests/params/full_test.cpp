@@ -185,3 +185,52 @@ TEST_CASE("every attachment owns its buffers", "[params]") {
   first.trainable()[0].master.zero_();
   CHECK(named(second.weights(), "q.weight").abs().sum().item<double>() > 0.0);
 }
+
+TEST_CASE("a selection trains alone, with the gradients of full fine-tuning", "[params]") {
+  const SmallModel model;
+  const Tensor ids = at::tensor({1, 5, 2}, at::kLong);
+  const auto run = [&](const FullState& state) {
+    const Tensor x = state.embed(0, ids) * state.vector(0) + state.vector(1);
+    const Tensor y = state.linear(0, x);
+    ((y * normal({3, 6}, 3)).sum() + (state.linear(1, x) * normal({3, 5}, 4)).sum() +
+     (state.linear(2, x) * normal({3, 6}, 5)).sum())
+        .backward();
+    return y.detach();
+  };
+  const FullState full = Full{}.attach(model);
+  const Tensor y = run(full);
+  const std::map<std::string, std::vector<std::string>> cases{
+      {"embed", {"embed.weight"}},
+      {"q", {"q.weight", "q.bias"}},  // one part of a fused site
+      {"conv.weight", {"conv.weight"}},
+      {"norm, k.bias", {"k.bias", "norm.weight", "norm.bias"}}};
+  for (const auto& [pattern, names] : cases) {
+    INFO(pattern);
+    const FullState some = Full{.train = pattern}.attach(model);
+    CHECK(relative_error(run(some), y) < 1e-15);
+    std::vector<std::string> trained;
+    for (const NamedTensor& gradient : some.gradients()) {
+      trained.push_back(gradient.name);
+      CHECK(relative_error(gradient.value, named(full.gradients(), gradient.name)) < 1e-14);
+    }
+    CHECK(trained == names);
+    CHECK(shapes(some.weights()) == shapes(full.weights()));
+    for (const NamedTensor& weight : some.weights()) {
+      CHECK(at::equal(weight.value, named(full.weights(), weight.name)));
+    }
+  }
+  const FullState rest = Full{.freeze = "embed, q"}.attach(model);
+  CHECK(rest.gradients().size() == 6);
+  CHECK_THROWS_WITH(Full{.train = "nothing"}.attach(model), Catch::Contains("selects no tensor"));
+}
+
+TEST_CASE("parts are read and replaced by their place", "[params]") {
+  FullState state = Full{.train = "norm"}.attach(SmallModel{});
+  CHECK(at::equal(state.part(0, 1), named(state.weights(), "k.weight")));
+  CHECK(at::equal(state.part(1, 0), named(state.weights(), "conv.weight").t()));
+  const Tensor w = normal({2, 4}, 77), x = normal({3, 4}, 1);
+  state.replace_part(0, 1, w);
+  CHECK(at::equal(named(state.weights(), "k.weight"), w));
+  CHECK(relative_error(state.linear(0, x).narrow(1, 4, 2), x.matmul(w.t())) < 1e-14);
+  CHECK(state.bytes() == 8 * (24 + 24 + 6 + 20 + 5 + 8));
+}

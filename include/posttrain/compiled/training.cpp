@@ -13,7 +13,9 @@
 #include "posttrain/models/rotations_impl.hpp"
 #include "posttrain/optim/adamw_impl.hpp"
 #include "posttrain/optim/clip_impl.hpp"
-#include "posttrain/params/full_impl.hpp"
+#include "posttrain/params/full.hpp"
 #include "posttrain/trainer/checkpoint_impl.hpp"
 #include "posttrain/trainer/record_impl.hpp"
 #include "posttrain/trainer/run_log_impl.hpp"
+
+template class posttrain::ModelWeights<posttrain::Dense>;

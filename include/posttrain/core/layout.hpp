@@ -24,7 +24,8 @@ struct Site {
   std::vector<Part> parts;
   std::int64_t in = 0;
   bool bias = false;
-  int shares = -1;  // index of the table whose storage this site uses (a tied head)
+  int shares = -1;    // index of the table whose storage this site uses (a tied head)
+  bool head = false;  // the LM head: adapters, subspaces and quantisation leave it alone by default
 
   std::int64_t rows() const {
     std::int64_t total = 0;

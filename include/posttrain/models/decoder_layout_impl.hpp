@@ -34,6 +34,7 @@ class LayoutBuilder {
     }
     result_.final_norm = norm(root + (gpt2 ? "ln_f" : "norm"), config_.hidden_size);
     result_.head = site({{"lm_head", config_.vocab_size, false}}, config_.hidden_size, false);
+    result_.layout.sites.back().head = true;
     if (config_.tied) result_.layout.sites.back().shares = result_.token_table;
     return std::move(result_);
   }
@@ -90,7 +91,7 @@ class LayoutBuilder {
   }
 
   int site(std::vector<Part> parts, std::int64_t in, bool bias) {
-    result_.layout.sites.push_back({std::move(parts), in, bias, -1});
+    result_.layout.sites.push_back({std::move(parts), in, bias});
     return static_cast<int>(result_.layout.sites.size()) - 1;
   }
 

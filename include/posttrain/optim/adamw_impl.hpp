@@ -33,7 +33,7 @@ POSTTRAIN_INLINE void AdamWState::step(std::vector<ParameterGroup>& groups, doub
       grad_scale = at::full({}, 1.0 / grad_factor, group.grad.options().dtype(at::kFloat));
     }
     at::_fused_adamw_({group.master}, {group.grad}, {first_[i]}, {second_[i]}, {}, {steps_[i]},
-                      learning_rate, options_.beta1, options_.beta2,
+                      learning_rate * group.lr_scale, options_.beta1, options_.beta2,
                       group.decay ? options_.weight_decay : 0.0, options_.eps,
                       /*amsgrad=*/false, /*maximize=*/false, grad_scale, {});
   }

@@ -21,7 +21,9 @@ POSTTRAIN_INLINE Tensor linear(const Tensor& x, const Weight& weight) {
   const bool needs_input_gradient = x.requires_grad();
   return differentiable(
       y, {x, weight.anchor},
-      [x = x.detach(), weight, needs_input_gradient](const Tensor& dy) -> Tensors {
+      // A frozen matrix needs no x.
+      [x = weight.grad.defined() ? x.detach() : Tensor(), weight,
+       needs_input_gradient](const Tensor& dy) -> Tensors {
         if (weight.grad.defined()) {
           Tensor grad = weight.grad;
           accumulate_tn(grad, dy, x);

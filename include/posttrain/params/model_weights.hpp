@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// All weights of a model under one storage, some of them trained: the gate that full fine-tuning is
+// and that adapters, subspaces and prompts stand on.
+//
+// Trained tensors lie in two flat buffers: matrices and tables (with weight decay) and vectors
+// (norm weights and biases, without, as transformers' Trainer groups them). Gradients are fp32
+// whatever the compute dtype, and a bf16 model is updated through fp32 masters. Frozen tensors have
+// one copy in the compute dtype, or in the storage's form (params/dense.hpp).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "posttrain/core/layout.hpp"
+#include "posttrain/params/site_weights.hpp"
+#include "posttrain/tensor/parameters.hpp"
+
+namespace posttrain {
+
+/// What weights are loaded from: a model's `layout()`, `dtype()`, `device()` and `load()`.
+struct WeightSource {
+  Layout layout;
+  at::ScalarType dtype;
+  at::Device device;
+  /// (name, shape in the checkpoint, initial value, random?) → a CPU tensor of any dtype.
+  std::function<Tensor(const std::string&, const std::vector<std::int64_t>&, double, bool)> load;
+
+  template <class Model>
+  static WeightSource of(const Model& model) {
+    return {
+        model.layout(), model.dtype(), model.device(),
+        [&model](const std::string& name, const std::vector<std::int64_t>& shape, double initial,
+                 bool random) { return model.load(name, shape, initial, random); }};
+  }
+};
+
+/// Whether the tensor of this name in the checkpoint is trained.
+using TensorSelection = std::function<bool(std::string_view)>;
+
+template <class Storage>
+class ModelWeights {
+ public:
+  ModelWeights(const WeightSource& source, const Storage& storage, const TensorSelection& trained);
+
+  // --- the gate --------------------------------------------------------------------------------
+  /// x [n, in] → [n, rows of the site].
+  Tensor linear(int site, const Tensor& x) const { return this->site(site).linear(x); }
+  /// ids [n] → [n, columns of the table].
+  Tensor embed(int table, const Tensor& ids) const;
+  Tensor vector(int index) const;
+  /// A leaf that requires a gradient: graphs that reach a trained parameter depend on it.
+  const Tensor& anchor() const { return anchor_; }
+
+  // --- what trains -----------------------------------------------------------------------------
+  std::vector<ParameterGroup>& trainable() { return groups_; }
+  const std::vector<ParameterGroup>& trainable() const { return groups_; }
+  /// After the optimizer changed the masters: rounds them into the compute weights.
+  void publish();
+
+  /// Every tensor of the checkpoint, in its shape there: views, or fresh tensors of what is stored
+  /// in another form.
+  std::vector<NamedTensor> weights() const;
+  /// The accumulated gradients of what trains, under the same names.
+  std::vector<NamedTensor> gradients() const;
+
+  // --- for policies that stand on these weights ------------------------------------------------
+  const Layout& layout() const { return layout_; }
+  at::ScalarType dtype() const { return dtype_; }
+  at::Device device() const { return device_; }
+  const SiteWeights<Storage>& site(int index) const {
+    return *sites_[static_cast<std::size_t>(index)];
+  }
+  std::shared_ptr<const SiteWeights<Storage>> shared_site(int index) const {
+    return sites_[static_cast<std::size_t>(index)];
+  }
+  const ParameterView& table(int index) const { return tables_[static_cast<std::size_t>(index)]; }
+  /// One matrix of the checkpoint as [rows, in], a fresh tensor in fp32 (fp64 if the model is).
+  Tensor part(int site, int part) const;
+  /// Replaces a frozen one.
+  void replace_part(int site, int part, const Tensor& w);
+  /// What all weights take, gradients and masters not counted.
+  std::int64_t bytes() const;
+
+ private:
+  using Site = SiteWeights<Storage>;
+
+  /// A tensor of the checkpoint.
+  struct Entry {
+    std::string name;
+    std::vector<std::int64_t> shape;  // there
+    double initial = 0.0;
+    bool random = true;
+    ParameterView view{};  // in that shape; undefined: stored
+    int site = -1;         // of a stored part
+    int part = -1;
+  };
+
+  void plan(const TensorSelection& trained);
+  void plan_site(const posttrain::Site& spec, const TensorSelection& trained);
+  void allocate(const TensorSelection& trained);
+  /// visit(view, shape, trained?, vector?) for everything dense that owns memory.
+  template <class Visit>
+  void each_view(const TensorSelection& trained, Visit visit);
+  void list_entries();
+  void list_site(int index);
+  void load(const WeightSource& source);
+  /// The block that holds a part, and the part's first row in it.
+  std::pair<typename Site::Block&, std::int64_t> locate(int site, int part) const;
+
+  Storage storage_;
+  Layout layout_;
+  at::ScalarType dtype_;
+  at::Device device_;
+  Tensor anchor_;
+  std::shared_ptr<Workspace> workspace_ = std::make_shared<Workspace>();
+  std::vector<ParameterGroup> groups_;
+  std::vector<std::shared_ptr<Site>> sites_;
+  std::vector<ParameterView> tables_, vectors_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace posttrain
+
+#include "posttrain/params/model_weights_impl.hpp"
