@@ -41,6 +41,11 @@ struct Throws {
   void on(const event::AfterStep&) { throw std::runtime_error("stop here"); }
 };
 
+/// Hears no event, but for g++ looks like a callback whose event was misspelt.
+struct OfNumbers {
+  void on(int) {}
+};
+
 }  // namespace
 
 TEST_CASE("callbacks hear every event, in the order in which they were added", "[core][events]") {
@@ -69,6 +74,11 @@ TEST_CASE("a callback hears only what it asks for and keeps its state", "[core][
   CHECK(*counter.seen == 0);
   for (int i = 0; i < 3; ++i) callbacks.notify(event::AfterStep{});
   CHECK(*counter.seen == 3);
+}
+
+TEST_CASE("a callback that hears no event is refused", "[core][events]") {
+  Callbacks callbacks;
+  CHECK_THROWS_WITH(callbacks.add(OfNumbers{}), Catch::Contains("hears no event"));
 }
 
 TEST_CASE("an exception of a callback is not swallowed", "[core][events]") {

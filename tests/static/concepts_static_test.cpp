@@ -167,6 +167,7 @@ static_assert(Answers<ByReference, event::Evaluated> && !Answers<ByReference, ev
 static_assert(AnswersSomething<ByValue> && AnswersSomething<ByReference>);
 static_assert(AnswersSomething<ConstCallback> && Answers<const ConstCallback, event::TrainEnd>);
 static_assert(!AnswersSomething<Nothing> && !AnswersSomething<OfMetrics>);
+static_assert(!HooksUnknown<Nothing> && !HooksUnknown<OfMetrics> && !HooksUnknown<ByValue>);
 
 // --- the check of a whole Trainer ----------------------------------------------------------------
 static_assert(check_trainer<fake::Model, fake::Loss, fake::Params, fake::Data, fake::Optimizer>());

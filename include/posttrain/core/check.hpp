@@ -129,13 +129,15 @@ constexpr bool check_module() {
   return reads && projects;
 }
 
-/// A callback must answer to an event.
+/// A callback must answer to an event. One with a misspelt event has its error already.
 template <class Callback>
 constexpr bool check_callback() {
-  static_assert(AnswersSomething<Callback>,
+  constexpr bool hears = AnswersSomething<Callback>;
+  constexpr bool known = hears || HooksUnknown<Callback>;
+  static_assert(known,
                 "posttrain: a callback needs `void on(event::AfterStep)` or another event "
                 "[docs/concepts.md#events]");
-  return AnswersSomething<Callback>;
+  return hears;
 }
 
 }  // namespace posttrain

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 namespace posttrain {
 
@@ -75,5 +76,26 @@ concept AnswersSomething = Answers<T, event::TrainBegin> || Answers<T, event::Ep
     Answers<T, event::StepBegin> || Answers<T, event::AfterStep> || Answers<T, event::Evaluated> ||
     Answers<T, event::CheckpointSaved> || Answers<T, event::EpochEnd> ||
     Answers<T, event::TrainEnd>;
+
+namespace detail {
+
+struct NamesOn {
+  int on;
+};
+template <class T>
+struct WithNameOn : T, NamesOn {};
+
+}  // namespace detail
+
+/// True for an object whose only hooks name types that do not exist, such as a misspelt event. The
+/// compiler has reported them already; after that g++ takes the argument for an int, clang takes
+/// the member for one that cannot be used.
+template <class T>
+concept HooksUnknown =
+    !AnswersSomething<T> && std::is_class_v<T> && !std::is_final_v<T> && !requires {
+  &detail::WithNameOn<T>::on;
+}
+&&(
+    requires(T& object) { object.on(0); } || !requires { &T::on; });
 
 }  // namespace posttrain

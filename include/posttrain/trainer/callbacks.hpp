@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "posttrain/core/check.hpp"
+#include "posttrain/core/error.hpp"
 #include "posttrain/core/events.hpp"
 
 namespace posttrain {
@@ -22,6 +23,8 @@ class Callbacks {
     if constexpr (check_callback<Callback>()) {
       auto shared = std::make_shared<Callback>(std::move(callback));
       std::apply([&](auto&... lists) { (subscribe(lists, shared), ...); }, lists_);
+    } else if constexpr (HooksUnknown<Callback>) {
+      refuse(callback);
     }
   }
 
@@ -38,6 +41,19 @@ class Callbacks {
   static void subscribe(List<Event>& list, const std::shared_ptr<Callback>& callback) {
     if constexpr (Answers<Callback, Event>) {
       list.push_back([callback](const Event& event) { callback->on(event); });
+    }
+  }
+
+  /// Reached by a callback whose `on` takes something else: no error in its declaration.
+  template <class Callback>
+  static void refuse(Callback& callback) {
+    if constexpr (requires { callback.on(0); }) {
+      fail(
+          "expected a callback with `void on(event::AfterStep)` or another event, got one that "
+          "hears "
+          "no event; hint: docs/concepts.md#events");
+    } else {
+      callback.on(event::AfterStep{});  // clang: no second error for a misspelt event
     }
   }
 
