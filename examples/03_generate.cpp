@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/params/full.hpp"
+#include "posttrain/params/frozen.hpp"
 #include "support/ask.hpp"
 
 namespace {
@@ -34,7 +34,7 @@ void talk(const Arguments& arguments) {
   // [snippet: generate]
   const hub::PretrainedDecoder model(
       arguments.model, {.dtype = arguments.dtype == "bfloat16" ? at::kBFloat16 : at::kFloat});
-  const FullState gate = Full{}.attach(model);
+  const FrozenState gate = Frozen{}.attach(model);
   const auto turn = [&](text::Json& messages, const std::string& question) {
     messages.push_back({{"role", "user"}, {"content", question}});
     const std::string reply = examples::answer(model, gate, messages, arguments.options);

@@ -6,6 +6,10 @@ namespace at {
 class Tensor;
 }
 
+namespace c10 {
+struct Device;
+}
+
 namespace posttrain {
 
 using at::Tensor;
@@ -31,6 +35,8 @@ class Decoder;
 namespace data {
 struct LoadContext;
 struct LoadedData;
+struct SamplerPosition;
+struct DataReport;
 }  // namespace data
 
 template <class Model, class Loss, class Params, class Data, class Optimizer>

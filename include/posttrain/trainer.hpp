@@ -10,12 +10,14 @@
 // (core/check.hpp). This header includes no concrete policy: adding one touches no existing file.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include "posttrain/core/check.hpp"
 #include "posttrain/core/experiment.hpp"
+#include "posttrain/data/report.hpp"
 #include "posttrain/trainer/engine.hpp"
 
 namespace posttrain {
@@ -31,6 +33,9 @@ class Refused {
   TrainResult train() { return {}; }
   void save(const std::string&) const {}
   void checkpoint() {}
+  std::int64_t steps() const { return 0; }
+  std::int64_t total_steps() const { return 0; }
+  data::DataReport report() const { return {}; }
 };
 
 template <class Model, class Loss, class Params, class Data, class Optimizer>

@@ -13,7 +13,8 @@ struct Pairs {
 #else
   using Batch = PairBatch;
 #endif
-  int open(const data::LoadContext& context, std::int64_t effective_batch_size) const;
+  fake::Stream<Batch> open(const data::LoadContext& context,
+                           std::int64_t effective_batch_size) const;
 };
 
 int main() {

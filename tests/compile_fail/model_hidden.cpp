@@ -14,6 +14,7 @@ struct MyModel {
 #endif
   Tensor logits(const auto& gate, const Tensor& rows) const;
   std::int64_t vocab_size() const;
+  c10::Device device() const;
 };
 
 int main() {

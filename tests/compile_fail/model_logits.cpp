@@ -14,6 +14,7 @@ struct MyModel {
   Tensor logits(const auto& gate, const Tensor& rows);
 #endif
   std::int64_t vocab_size() const;
+  c10::Device device() const;
 };
 
 int main() {

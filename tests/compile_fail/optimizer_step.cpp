@@ -12,6 +12,7 @@ struct MyState {
 #else
   void step(std::vector<ParameterGroup>& groups, double learning_rate);
 #endif
+  std::vector<NamedTensor> tensors() const;
 };
 struct MyOptimizer {
   MyState attach(const std::vector<ParameterGroup>& groups) const;

@@ -8,6 +8,7 @@ using namespace posttrain;
 
 struct MyState {
   std::vector<ParameterGroup>& trainable();
+  const std::vector<ParameterGroup>& trainable() const;
   void publish();
   std::vector<NamedTensor> weights() const;
 #ifdef LEGAL

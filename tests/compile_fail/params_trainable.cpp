@@ -8,6 +8,7 @@ using namespace posttrain;
 
 struct MyState {
   std::vector<ParameterGroup>& trainable();
+  const std::vector<ParameterGroup>& trainable() const;
 #ifdef LEGAL
   void publish();
 #endif

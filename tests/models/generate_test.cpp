@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/models/generate.hpp"
 
+#include "posttrain/params/frozen.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 
@@ -10,7 +11,7 @@ using namespace posttrain::test;
 namespace {
 
 /// Greedy decoding by reading everything again for every token.
-TokenIds slow_greedy(const models::Decoder& model, const FullState& state, TokenIds ids,
+TokenIds slow_greedy(const models::Decoder& model, const FrozenState& state, TokenIds ids,
                      int count) {
   at::NoGradGuard no_grad;
   TokenIds continuation;
@@ -28,7 +29,7 @@ TokenIds slow_greedy(const models::Decoder& model, const FullState& state, Token
 
 TEST_CASE("decoding with a cache equals reading everything again", "[generate]") {
   const models::Decoder model = tiny_model();
-  const FullState state = Full{}.attach(model);
+  const FrozenState state = Frozen{}.attach(model);
   const TokenIds prompt = some_ids(6, 1);
   CHECK(models::generate(model, state, prompt, {}, {.max_new_tokens = 12}) ==
         slow_greedy(model, state, prompt, 12));
@@ -36,7 +37,7 @@ TEST_CASE("decoding with a cache equals reading everything again", "[generate]")
 
 TEST_CASE("decoding stops at any end-of-sequence id and keeps it", "[generate][C9]") {
   const models::Decoder model = tiny_model();
-  const FullState state = Full{}.attach(model);
+  const FrozenState state = Frozen{}.attach(model);
   const TokenIds prompt = some_ids(6, 1);
   const TokenIds free = models::generate(model, state, prompt, {}, {.max_new_tokens = 12});
   const TokenId stop = free[3];
@@ -49,7 +50,7 @@ TEST_CASE("decoding stops at any end-of-sequence id and keeps it", "[generate][C
 
 TEST_CASE("sampling is reproducible and follows the distribution", "[generate]") {
   const models::Decoder model = tiny_model();
-  const FullState state = Full{}.attach(model);
+  const FrozenState state = Frozen{}.attach(model);
   const TokenIds prompt = some_ids(6, 1);
   const models::GenerateOptions warm{.max_new_tokens = 8, .temperature = 1.0, .seed = 5};
   CHECK(models::generate(model, state, prompt, {}, warm) ==
@@ -75,6 +76,6 @@ TEST_CASE("generation options are checked", "[generate]") {
   CHECK_THROWS_WITH(models::GenerateOptions{.temperature = -1.0}.validate(),
                     Catch::Contains("temperature must not be negative"));
   const models::Decoder model = tiny_model();
-  const FullState state = Full{}.attach(model);
+  const FrozenState state = Frozen{}.attach(model);
   CHECK_THROWS_WITH(models::generate(model, state, {}, {}), Catch::Contains("at least one token"));
 }

@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "posttrain/hub/pretrained_decoder.hpp"
-#include "posttrain/params/full.hpp"
+#include "posttrain/params/frozen.hpp"
 
 int main(int argc, char** argv) {
   using namespace posttrain;
@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   try {
     const hub::PretrainedDecoder model(model_folder,
                                        {.dtype = dtype == "bfloat16" ? at::kBFloat16 : at::kFloat});
-    const FullState state = Full{}.attach(model);
+    const FrozenState state = Frozen{}.attach(model);
     model.check_all_loaded();
     model.save(output, state.weights());
   } catch (const std::exception& error) {

@@ -50,6 +50,19 @@ static_assert(!LossPolicy<SumOfDouble> && !LossPolicy<CountOfOther>);
 static_assert(needs_reference<Comparing>());
 static_assert(!needs_reference<NotComparing>() && !needs_reference<fake::Loss>());
 
+// --- batches -------------------------------------------------------------------------------------
+struct MovesInPlace : TokenBatch {
+  void to(c10::Device device);
+};
+struct SliceOfBase : TokenBatch {};  // its slices and copies have lost what it adds
+
+static_assert(CountsTokens<TokenBatch> && !CountsTokens<OtherBatch>);
+static_assert(ListsPredictions<TokenBatch> && !ListsPredictions<OtherBatch>);
+static_assert(NamesSamples<TokenBatch> && !NamesSamples<OtherBatch>);
+static_assert(CutsSlices<TokenBatch> && !CutsSlices<OtherBatch> && !CutsSlices<SliceOfBase>);
+static_assert(MovesToDevice<TokenBatch> && !MovesToDevice<MovesInPlace>);
+static_assert(!MovesToDevice<SliceOfBase> && !MovesToDevice<OtherBatch>);
+
 // --- parameters ----------------------------------------------------------------------------------
 struct AttachesToOthers {
   fake::ParamsState attach(const Nothing& model) const;
@@ -66,6 +79,9 @@ struct WithoutPublish {
 struct WeightsNotConst : fake::ParamsState {
   std::vector<NamedTensor> weights();
 };
+struct ReadOnly : fake::Params {
+  static constexpr bool trains = false;
+};
 struct WithReference : fake::Params {
   static constexpr bool has_reference = true;
 };
@@ -78,6 +94,9 @@ static_assert(ListsTrainable<fake::ParamsState> && !ListsTrainable<Nothing>);
 static_assert(!ListsTrainable<TrainableByValue> && !ListsTrainable<WithoutPublish>);
 static_assert(NamesTensors<fake::ParamsState> && !NamesTensors<Nothing>);
 static_assert(!NamesTensors<WeightsNotConst>);
+static_assert(ShowsTrainable<fake::ParamsState> && !ShowsTrainable<Nothing>);
+static_assert(!ShowsTrainable<TrainableByValue> && !ShowsTrainable<WithoutPublish>);
+static_assert(trains<fake::Params>() && trains<WithReference>() && !trains<ReadOnly>());
 static_assert(has_reference<WithReference>() && !has_reference<fake::Params>());
 
 // --- model ---------------------------------------------------------------------------------------
@@ -103,6 +122,7 @@ static_assert(ComputesLogits<fake::Model, fake::ParamsState>);
 static_assert(!ComputesLogits<WithoutVocabulary, fake::ParamsState>);
 static_assert(!ComputesLogits<LogitsByReference, fake::ParamsState>);
 static_assert(!ComputesLogits<Nothing, fake::ParamsState>);
+static_assert(KnowsDevice<fake::Model> && !KnowsDevice<WithoutVocabulary>);
 
 struct Torchlike {
   Tensor hidden(Tensor ids, Tensor positions, Tensor mask);
@@ -123,7 +143,8 @@ struct LoadsNothing {
 };
 struct OwnBatches {
   using Batch = OtherBatch;
-  int open(const data::LoadContext& context, std::int64_t effective_batch_size) const;
+  fake::Stream<Batch> open(const data::LoadContext& context,
+                           std::int64_t effective_batch_size) const;
 };
 struct OpensWithoutBatch {
   int open(const data::LoadContext& context, std::int64_t effective_batch_size) const;
@@ -134,6 +155,9 @@ static_assert(!LoadsSequences<OwnBatches> && !LoadsSequences<Nothing>);
 static_assert(OpensStream<OwnBatches> && !OpensStream<OpensWithoutBatch>);
 static_assert(!OpensStream<fake::Data>);
 static_assert(std::is_same_v<BatchOfData<OwnBatches>::type, OtherBatch>);
+static_assert(StreamsBatches<StreamOf<OwnBatches>, OtherBatch>);
+static_assert(!StreamsBatches<StreamOf<OwnBatches>, TokenBatch>);
+static_assert(!StreamsBatches<StreamOf<OpensWithoutBatch>, TokenBatch>);
 static_assert(std::is_same_v<BatchOfData<fake::Data>::type, TokenBatch>);
 
 // --- optimizer -----------------------------------------------------------------------------------
@@ -147,6 +171,8 @@ struct WithShortStep {
 static_assert(AttachesToGroups<fake::Optimizer> && !AttachesToGroups<Nothing>);
 static_assert(StepsGroups<fake::Optimizer> && !StepsGroups<WithShortStep>);
 static_assert(AttachesToGroups<WithShortStep> && !StepsGroups<Nothing>);
+static_assert(NamesMoments<fake::Optimizer> && !NamesMoments<WithShortStep>);
+static_assert(!NamesMoments<Nothing>);
 
 // --- events --------------------------------------------------------------------------------------
 struct ByValue {

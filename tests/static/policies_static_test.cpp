@@ -9,6 +9,7 @@
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
 
@@ -28,24 +29,29 @@ static_assert(AttachesTo<Full, Decoder>);
 static_assert(AttachesTo<Full, hub::PretrainedDecoder>);
 static_assert(!AttachesTo<NextToken, Decoder> && !AttachesTo<AdamW, Decoder>);
 static_assert(std::is_same_v<StateOf<Full, Decoder>, FullState>);
-static_assert(ListsTrainable<FullState> && NamesTensors<FullState>);
+static_assert(ListsTrainable<FullState> && ShowsTrainable<FullState> && NamesTensors<FullState>);
+static_assert(trains<Full>() && AttachesTo<Frozen, Decoder> && !trains<Frozen>());
 static_assert(!has_reference<Full>());
 
 static_assert(ComputesHidden<Decoder, FullState, TokenBatch>);
-static_assert(ComputesLogits<Decoder, FullState>);
+static_assert(ComputesLogits<Decoder, FullState> && KnowsDevice<Decoder>);
 static_assert(ComputesHidden<hub::PretrainedDecoder, FullState, TokenBatch>);
 static_assert(ComputesLogits<hub::PretrainedDecoder, FullState>);
 
 static_assert(LoadsSequences<Messages> && LoadsSequences<Documents> && LoadsSequences<Tokenized>);
 static_assert(!OpensStream<Messages> && !OpensStream<Documents> && !OpensStream<Tokenized>);
 static_assert(std::is_same_v<BatchOfData<Messages>::type, TokenBatch>);
+static_assert(StreamsBatches<data::TokenStream<>, TokenBatch>);
+static_assert(CountsTokens<TokenBatch> && ListsPredictions<TokenBatch> && NamesSamples<TokenBatch>);
+static_assert(CutsSlices<TokenBatch> && MovesToDevice<TokenBatch>);
 static_assert(!LoadsSequences<NextToken> && !LoadsSequences<Full>);
 
-static_assert(AttachesToGroups<AdamW> && StepsGroups<AdamW>);
+static_assert(AttachesToGroups<AdamW> && StepsGroups<AdamW> && NamesMoments<AdamW>);
 static_assert(!AttachesToGroups<NextToken>);
 
 // Policies are aggregates of hyperparameters.
 static_assert(std::is_aggregate_v<NextToken> && std::is_aggregate_v<Full>);
+static_assert(std::is_aggregate_v<Frozen>);
 static_assert(std::is_aggregate_v<AdamW> && std::is_aggregate_v<Options>);
 static_assert(std::is_aggregate_v<Messages> && std::is_aggregate_v<Documents>);
 static_assert(std::is_aggregate_v<Tokenized> && std::is_aggregate_v<optim::Schedule>);

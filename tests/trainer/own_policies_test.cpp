@@ -12,6 +12,7 @@
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
@@ -56,7 +57,7 @@ struct Bigram {
 /// Trains one vector that is added to every token embedding; all weights of the model are frozen.
 class SteeringState {
  public:
-  explicit SteeringState(const auto& model) : frozen_(Full{}.attach(model)) {
+  explicit SteeringState(const auto& model) : frozen_(Frozen{}.attach(model)) {
     const std::int64_t width = model.layout().tables.at(0).columns;
     const Tensor zeros = at::zeros({width});
     groups_ = {{.name = "steering", .value = zeros, .master = zeros, .grad = zeros.clone()}};
@@ -79,7 +80,7 @@ class SteeringState {
   std::vector<NamedTensor> gradients() const { return {{"steering", groups_[0].grad}}; }
 
  private:
-  FullState frozen_;  // also adds up gradients of its own, which nobody reads
+  FrozenState frozen_;
   std::vector<ParameterGroup> groups_;
 };
 
@@ -165,7 +166,7 @@ TEST_CASE("an optimizer of one's own lowers the loss", "[trainer]") {
 TEST_CASE("a parameter policy of one's own trains its vector and nothing else", "[trainer]") {
   const Samples samples;
   const auto model = test::tiny_model(at::kFloat);
-  const FullState before = Full{}.attach(model);
+  const FrozenState before = Frozen{}.attach(model);
   Trainer trainer(model, NextToken{}, Steering{}, data::Tokenized{.path = samples.path}, AdamW{},
                   quick(0.01));
   std::vector<double> losses;

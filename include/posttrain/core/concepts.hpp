@@ -8,6 +8,8 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -15,6 +17,10 @@
 #include "posttrain/fwd.hpp"
 
 namespace posttrain {
+
+/// An expression of this type, by value or by reference.
+template <class Expression, class Type>
+concept Gives = std::same_as<std::remove_cvref_t<Expression>, Type>;
 
 // --- loss --------------------------------------------------------------------------------------
 
@@ -48,6 +54,35 @@ constexpr bool needs_reference() {
   return false;
 }
 
+// --- batches -----------------------------------------------------------------------------------
+
+template <class B>
+concept CountsTokens = requires(const B& batch) {
+  { batch.tokens() } -> std::convertible_to<std::int64_t>;
+  { batch.predictions() } -> std::convertible_to<std::int64_t>;
+};
+
+template <class B>
+concept ListsPredictions = requires(const B& batch) {
+  { batch.row } -> Gives<Tensor>;
+  { batch.target } -> Gives<Tensor>;
+};
+
+template <class B>
+concept NamesSamples = requires(const B& batch) {
+  { batch.samples } -> Gives<std::vector<std::int64_t>>;
+};
+
+template <class B>
+concept CutsSlices = requires(const B& batch) {
+  { batch.slice(std::int64_t{}, std::int64_t{}) } -> Gives<B>;
+};
+
+template <class B>
+concept MovesToDevice = requires(const B& batch, const c10::Device& device) {
+  { batch.to(device) } -> Gives<B>;
+};
+
 // --- parameters --------------------------------------------------------------------------------
 
 template <class P, class M>
@@ -65,10 +100,22 @@ concept ListsTrainable = requires(S& state) {
 };
 
 template <class S>
+concept ShowsTrainable = requires(const S& state) {
+  { state.trainable() } -> Gives<std::vector<ParameterGroup>>;
+};
+
+template <class S>
 concept NamesTensors = requires(const S& state) {
   { state.weights() } -> std::same_as<std::vector<NamedTensor>>;
   { state.gradients() } -> std::same_as<std::vector<NamedTensor>>;
 };
+
+/// A policy for models that are only read says `static constexpr bool trains = false`.
+template <class P>
+constexpr bool trains() {
+  if constexpr (requires { P::trains; }) return P::trains;
+  return true;
+}
 
 template <class P>
 constexpr bool has_reference() {
@@ -87,6 +134,11 @@ template <class M, class S>
 concept ComputesLogits = requires(const M& model, const S& state, const Tensor& rows) {
   { model.logits(state, rows) } -> std::same_as<Tensor>;
   { model.vocab_size() } -> std::convertible_to<std::int64_t>;
+};
+
+template <class M>
+concept KnowsDevice = requires(const M& model) {
+  { model.device() } -> Gives<c10::Device>;
 };
 
 /// A torch::nn::Module that models/torch_module.hpp can make a model of.
@@ -117,6 +169,24 @@ concept OpensStream = requires(const D& policy, const data::LoadContext& context
 };
 
 template <class D>
+using StreamOf = decltype(std::declval<const D&>().open(std::declval<const data::LoadContext&>(),
+                                                        std::int64_t{}));
+
+/// What the trainer reads of a stream (data/token_stream.hpp).
+template <class S, class B>
+concept StreamsBatches = requires(S& stream, const S& constant,
+                                  const data::SamplerPosition& position) {
+  { stream.next() } -> Gives<std::optional<std::vector<B>>>;
+  { stream.position() } -> Gives<data::SamplerPosition>;
+  stream.seek(position);
+  { stream.steps_per_epoch() } -> std::convertible_to<std::int64_t>;
+  { stream.at_epoch_end() } -> std::convertible_to<bool>;
+  { stream.has_validation() } -> std::convertible_to<bool>;
+  { stream.validation() } -> Gives<std::vector<B>>;
+  { constant.report() } -> Gives<data::DataReport>;
+};
+
+template <class D>
 struct BatchOfData {
   using type = TokenBatch;
 };
@@ -133,8 +203,17 @@ concept AttachesToGroups = requires(const O& optimizer, const std::vector<Parame
 };
 
 template <class O>
-concept StepsGroups = requires(const O& optimizer, std::vector<ParameterGroup>& groups) {
-  optimizer.attach(groups).step(groups, 1e-5, 1.0);
+using OptimizerStateOf =
+    decltype(std::declval<const O&>().attach(std::declval<const std::vector<ParameterGroup>&>()));
+
+template <class O>
+concept StepsGroups = requires(OptimizerStateOf<O>& state, std::vector<ParameterGroup>& groups) {
+  state.step(groups, 1e-5, 1.0);
+};
+
+template <class O>
+concept NamesMoments = requires(const OptimizerStateOf<O>& state) {
+  { state.tensors() } -> Gives<std::vector<NamedTensor>>;
 };
 
 }  // namespace posttrain

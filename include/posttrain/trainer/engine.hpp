@@ -342,7 +342,7 @@ class Engine {
   Loss loss_;
   Stream stream_;
   State state_;
-  typename Optimizer::State optimizer_;
+  OptimizerStateOf<Optimizer> optimizer_;
   RunLog log_;
   Callbacks callbacks_;
   Progress progress_;
