@@ -23,6 +23,15 @@ TEST_CASE("Philox4x32-10 gives the published known answers") {
   static_assert(Philox4x32::block(0, 0, 0)[0] == 0x6627e8d5);
 }
 
+TEST_CASE("a name gives the published FNV-1a hash") {
+  using posttrain::stream_of;
+  static_assert(stream_of("") == 0xcbf29ce484222325ULL);
+  static_assert(stream_of("a") == 0xaf63dc4c8601ec8cULL);
+  static_assert(stream_of("foobar") == 0x85944171f73967e8ULL);
+  CHECK(stream_of("\xc3\xa9") == ((((0xcbf29ce484222325ULL ^ 0xc3) * 0x100000001b3ULL) ^ 0xa9) *
+                                  0x100000001b3ULL));  // bytes are unsigned
+}
+
 TEST_CASE("a sought generator continues bit for bit [C25]", "[C25]") {
   Philox4x32 whole(7, 3);
   for (int i = 0; i < 11; ++i) whole.next_u32();

@@ -22,7 +22,7 @@ POSTTRAIN_INLINE Tensor Decoder::load(const std::string& name,
   if (loader_) return loader_(name, shape);
   if (!random) return at::full(shape, initial, at::kFloat);
   Tensor drawn = at::empty(shape, at::kFloat);
-  Philox4x32 generator(options_.seed, std::hash<std::string>{}(name));
+  Philox4x32 generator(options_.seed, stream_of(name));
   float* values = drawn.data_ptr<float>();
   for (std::int64_t i = 0; i < drawn.numel(); ++i) {
     values[i] = static_cast<float>(generator.normal() * config_.initializer_range);
