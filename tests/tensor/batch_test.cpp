@@ -107,6 +107,18 @@ TEST_CASE("scoring without a segment or with other lengths is refused", "[tensor
                     Catch::Contains("expected 2 weights, one for each token, got 1"));
 }
 
+TEST_CASE("predictions that belong to no sequence are refused", "[tensor][batch]") {
+  BatchBuilder builder;
+  builder.add(TokenIds{1, 2});
+  builder.score(Floats{1.0F, 1.0F});
+  builder.end_sequence();
+  builder.add(TokenIds{3, 4, 5});
+  builder.score(Floats{1.0F, 1.0F, 1.0F});
+  CHECK_THROWS_WITH(std::move(builder).build(),
+                    "expected end_sequence() after the last prediction, got 2 predictions that "
+                    "belong to no sequence");
+}
+
 TEST_CASE("a slice holds a range of predictions of the same tokens", "[tensor][batch]") {
   const TokenBatch batch = tree();
   const TokenBatch part = batch.slice(1, 3);

@@ -66,6 +66,7 @@ class BatchBuilder {
     batch_.samples.push_back(sample);
   }
 
+  /// Every prediction must belong to a sequence.
   TokenBatch build() &&;
 
  private:

@@ -70,6 +70,13 @@ POSTTRAIN_INLINE void BatchBuilder::score(std::span<const float> weights, bool k
 }
 
 POSTTRAIN_INLINE TokenBatch BatchBuilder::build() && {
+  if (const std::int64_t ended = batch_.offsets.back();
+      ended != static_cast<std::int64_t>(row_.size())) {
+    raise(
+        "expected end_sequence() after the last prediction, got {} predictions that belong to no "
+        "sequence",
+        static_cast<std::int64_t>(row_.size()) - ended);
+  }
   while (!path_.empty()) close();
   batch_.ids = at::tensor(ids_, at::kLong);
   batch_.row = at::tensor(row_, at::kLong);
