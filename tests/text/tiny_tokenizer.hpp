@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/text/tokenizer_byte_level.hpp"
+#include "posttrain/text/tokenizer/byte_alphabet.hpp"
 
 namespace posttrain::test {
 

@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "posttrain/text/regex.hpp"
 #include "posttrain/text/stream_decoder.hpp"
-#include "posttrain/text/tokenizer_pre_tokenizer.hpp"
+#include "posttrain/text/tokenizer/characters.hpp"
+#include "posttrain/text/tokenizer/split.hpp"
+#include "posttrain/text/tokenizer/word_scanner.hpp"
 #include "support/catch.hpp"
 #include "support/shared_data.hpp"
 #include "text/tiny_tokenizer.hpp"
@@ -34,16 +37,18 @@ std::string contents(const std::string& path) {
 }
 
 std::vector<std::string> split(std::string_view text, SplitBehavior behavior, bool invert = false) {
-  std::vector<std::string_view> views;
+  std::vector<std::string> parts;
   posttrain::text::split_by(
-      text, behavior, invert,
+      text.size(), behavior, invert,
       [&](auto&& visit) {
         for (std::size_t i = 0; i < text.size(); ++i) {
           if (text[i] == '-') visit(i, i + 1);
         }
       },
-      views);
-  return {views.begin(), views.end()};
+      [&](std::size_t begin, std::size_t end) {
+        parts.emplace_back(text.substr(begin, end - begin));
+      });
+  return parts;
 }
 
 }  // namespace
@@ -153,16 +158,19 @@ TEST_CASE("Metaspace, digits and NFC work as pre-tokenizers and normalizer") {
 
 TEST_CASE("Unsupported or broken parts are one clear error") {
   auto description = byte_level({}, {});
-  description["normalizer"] = {{"type", "Nmt"}};
-  CHECK_THROWS_WITH(make(description), Catch::Contains("'Nmt' is not supported"));
+  description["normalizer"] = {{"type", "Uppercase"}};
+  CHECK_THROWS_WITH(make(description), Catch::Contains("'Uppercase' is not supported"));
   description["normalizer"] = nullptr;
   description["pre_tokenizer"] = {{"type", "UnicodeScripts"}};
   CHECK_THROWS_WITH(make(description), Catch::Contains("'UnicodeScripts' is not supported"));
   description["pre_tokenizer"] = {
       {"type", "Split"}, {"pattern", {{"Regex", "(["}}}, {"behavior", "Isolated"}};
   CHECK_THROWS_WITH(make(description), Catch::Contains("regular expression"));
-  description["model"]["type"] = "Unigram";
-  CHECK_THROWS_WITH(make(description), Catch::Contains("'Unigram' is not supported"));
+  description["model"]["type"] = "Morfessor";
+  CHECK_THROWS_WITH(make(description), Catch::Contains("'Morfessor' is not supported"));
+  auto dropout = byte_level({}, {});
+  dropout["model"]["dropout"] = 0.1;
+  CHECK_THROWS_WITH(make(dropout), Catch::Contains("dropout 0.1 is not supported"));
   CHECK_THROWS_AS(Tokenizer::from_json("{"), Error);
   CHECK_THROWS_AS(Tokenizer::from_json("[]"), Error);
   CHECK_THROWS_AS(Tokenizer::from_json("{\"model\": {\"type\": \"BPE\", \"vocab\": 3}}"), Error);
@@ -170,6 +178,97 @@ TEST_CASE("Unsupported or broken parts are one clear error") {
   merges["model"]["merges"] = {"a nothing"};
   CHECK_THROWS_WITH(make(merges), Catch::Contains("outside the vocabulary"));
   CHECK_THROWS_AS(make(byte_level({}, {})).token(300), Error);
+}
+
+TEST_CASE("Offsets lead back to the source") {
+  const Tokenizer level = make(byte_level({"l l", "h e", "he ll"}, {"<|end|>"}));
+  const std::string text = "hello \u4f60<|end|>";
+  const auto encoding = level.encode_with_offsets(text);
+  CHECK(encoding.ids == level.encode(text));
+  using Offsets = std::vector<std::pair<std::size_t, std::size_t>>;
+  CHECK(encoding.offsets == Offsets{{0, 4}, {4, 5}, {5, 6}, {6, 9}, {6, 9}, {6, 9}, {9, 16}});
+  auto description = byte_level({}, {});
+  description["normalizer"] = {{"type", "NFC"}};
+  description["post_processor"] = {
+      {"type", "BertProcessing"}, {"cls", {"a", 97}}, {"sep", {"b", 98}}};
+  const auto composed = make(description).encode_with_offsets("xe\u0301y", true);
+  CHECK(composed.ids.size() == 6);
+  CHECK(composed.offsets == Offsets{{0, 0}, {0, 1}, {1, 2}, {1, 2}, {4, 5}, {0, 0}});
+}
+
+TEST_CASE("Batches give what single texts give, whatever the number of threads") {
+  const Tokenizer tokenizer = make(byte_level({"a b", "ab ab"}, {"<|end|>"}));
+  std::vector<std::string> texts;
+  for (int i = 0; i < 50; ++i)
+    texts.push_back(std::string(static_cast<std::size_t>(i), 'a') + "bab<|end|>");
+  for (const unsigned threads : {0U, 1U, 3U, 100U}) {
+    const auto batch = tokenizer.encode_batch(texts, false, threads);
+    REQUIRE(batch.size() == texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i) CHECK(batch[i] == tokenizer.encode(texts[i]));
+  }
+  CHECK(tokenizer.encode_batch({}).empty());
+  auto words = byte_level({}, {});
+  words["pre_tokenizer"] = nullptr;
+  words["model"] = {{"type", "WordLevel"}, {"vocab", {{"a", 0}}}, {"unk_token", "<unk>"}};
+  const std::vector<std::string> unknown = {"a", "b"};
+  CHECK_THROWS_WITH(make(words).encode_batch(unknown, false, 2), Catch::Contains("'<unk>'"));
+}
+
+TEST_CASE("Known patterns are scanned as PCRE2 matches them") {
+  using posttrain::text::WordScanner;
+  // Every assigned character between letters, spaces and digits, and random mixtures. Characters
+  // that only one of the two libraries knows (their Unicode versions differ) are left out.
+  const posttrain::text::Regex letter(R"(\p{L})"), number(R"(\p{N})"), assigned(R"(\P{Cn})");
+  const auto& classes = posttrain::text::CharacterClasses::get();
+  std::vector<std::string> characters;
+  for (char32_t c = 1; c < 0x110000; ++c) {
+    if (c >= 0xD800 && c < 0xE000) continue;
+    const std::string text = posttrain::text::to_utf8(c);
+    const auto is = [&](const posttrain::text::Regex& regex) {
+      posttrain::text::Regex::Scratch scratch(regex);
+      return regex.find(text, 0, scratch).has_value();
+    };
+    if (!is(assigned) || (c >= 0xF0010 && c != 0x10FFFD)) continue;
+    if (is(letter) == classes.is(c, posttrain::text::CharacterClasses::kLetter) &&
+        is(number) == classes.is(c, posttrain::text::CharacterClasses::kNumber)) {
+      characters.push_back(text);
+    }
+  }
+  CHECK(characters.size() > 140000);
+  const std::vector<std::string> common = {
+      " ", "  ",  "\n", "\r\n",   "\t", "a", "Z",  "é",   "1", "22", "'", "'s", "'LL",   "'",
+      "ſ", "...", "_",  "\u3000", "你", "½", "'d", "'Ve", "r", "e",  "-", " '", "\u0301"};
+  std::uint64_t state = 7;
+  const auto random = [&](std::size_t size) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return static_cast<std::size_t>(state >> 33U) % size;
+  };
+  for (const std::string_view pattern :
+       {WordScanner::kGpt2, WordScanner::kLlama3, WordScanner::kQwen2}) {
+    const auto scanner = WordScanner::for_pattern(pattern);
+    REQUIRE(scanner);
+    const posttrain::text::Regex regex(pattern);
+    posttrain::text::Regex::Scratch scratch(regex);
+    const auto agree = [&](const std::string& text) {
+      for (std::size_t at = 0; at < text.size();) {
+        const auto match = regex.find(text, at, scratch);
+        if (!match || match->first != at || match->second != scanner->next(text, at)) {
+          FAIL("at " << at << " of '" << text << '\'');
+        }
+        at = match->second;
+      }
+    };
+    for (const std::string& c : characters)
+      agree("a" + c + c + "a 1" + c + " " + c + "\n" + c + " \n");
+    for (int i = 0; i < 20000; ++i) {
+      std::string text;
+      for (std::size_t k = random(20) + 1; k > 0; --k) {
+        text +=
+            random(4) == 0 ? characters[random(characters.size())] : common[random(common.size())];
+      }
+      agree(text);
+    }
+  }
 }
 
 TEST_CASE("A megabyte of one character is not quadratic") {

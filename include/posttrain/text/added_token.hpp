@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A token that is cut out of the text before the model sees it (text/tokenizer_added_tokens.hpp).
+// A token that is cut out of the text before the model sees it (text/tokenizer/added_tokens.hpp).
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tokenizers' patterns (Unicode classes, look-ahead) on PCRE2.
 //
-// The originals run on Oniguruma. One class differs: PCRE2's `\s` holds U+180E, which is not white
-// space since Unicode 6.3, so `\s` and `\S` are rewritten to the property White_Space.
+// The originals run on Oniguruma with Ruby's syntax, so a pattern is rewritten first: what `\s`,
+// `\w`, `\h`, `\b` and the flag m mean, and classes within classes (`[a-z&&[^aeiou]]`).
 #pragma once
 
 #ifndef PCRE2_CODE_UNIT_WIDTH
@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/text/regex_dialect.hpp"
 
 namespace posttrain::text {
 
@@ -27,12 +28,12 @@ class Regex {
  public:
   /// Compiles `pattern`; a bad one is an error with the compiler's reason and place.
   explicit Regex(std::string_view pattern) {
-    const std::string rewritten = rewrite_whitespace(pattern);
+    const std::string rewritten = RegexDialect(pattern).rewritten();
     int error = 0;
     PCRE2_SIZE offset = 0;
     pcre2_code* code =
         pcre2_compile(reinterpret_cast<PCRE2_SPTR>(rewritten.data()), rewritten.size(),
-                      PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
+                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error, &offset, nullptr);
     if (code == nullptr) {
       std::array<PCRE2_UCHAR, 256> message{};
       pcre2_get_error_message(error, message.data(), message.size());
@@ -55,10 +56,10 @@ class Regex {
     std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data_;
   };
 
-  /// The first non-empty match at or after `from` as [begin, end). `text` must be valid UTF-8.
+  /// The first match at or after `from` as [begin, end). `text` must be valid UTF-8.
   std::optional<std::pair<std::size_t, std::size_t>> find(std::string_view text, std::size_t from,
                                                           Scratch& scratch) const {
-    constexpr std::uint32_t kOptions = PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY;
+    constexpr std::uint32_t kOptions = PCRE2_NO_UTF_CHECK;
     const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
     int found = pcre2_match(code_.get(), subject, text.size(), from, kOptions, scratch.data_.get(),
                             nullptr);
@@ -73,37 +74,6 @@ class Regex {
   }
 
  private:
-  static std::string rewrite_whitespace(std::string_view pattern) {
-    constexpr std::string_view kSpaces =
-        R"(\x{09}-\x{0D}\x{20}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
-    std::string out;
-    int depth = 0;  // inside a character class
-    for (std::size_t i = 0; i < pattern.size(); ++i) {
-      const char c = pattern[i];
-      if (c == '\\' && i + 1 < pattern.size()) {
-        const char next = pattern[++i];
-        if (next == 's' && depth > 0) {
-          out += kSpaces;
-        } else if ((next == 's' || next == 'S') && depth == 0) {
-          out += next == 's' ? "[" : "[^";
-          out += kSpaces;
-          out += ']';
-        } else {
-          out += c;
-          out += next;
-        }
-        continue;
-      }
-      if (c == '[' && depth == 0) {
-        depth = 1;
-      } else if (c == ']' && depth == 1) {
-        depth = 0;
-      }
-      out += c;
-    }
-    return out;
-  }
-
   std::shared_ptr<pcre2_code> code_;
 };
 

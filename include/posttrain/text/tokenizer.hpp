@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text to token ids and back, as a tokenizer.json describes it.
 //
-// added tokens → normalizer → pre-tokenizer → BPE → post-processor, in the order and with the ties
-// of Hugging Face's `tokenizers`. Truncation and padding stated in the file are ignored: lengths
-// belong to the data policies. Input that is not UTF-8 is repaired with U+FFFD first.
+// added tokens → normalizer → pre-tokenizer → model → post-processor, in the order and with the
+// ties of Hugging Face's `tokenizers`. Truncation and padding stated in the file are ignored:
+// lengths belong to the data policies. Input that is not UTF-8 is repaired with U+FFFD first.
 // Copies share the vocabulary and are cheap; one tokenizer may serve several threads.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -23,6 +24,13 @@
 
 namespace posttrain::text {
 
+/// The ids of a text, and for each the bytes [begin, end) of the text that it stands for. A special
+/// token that the text does not hold has an empty range.
+struct Encoding {
+  TokenIds ids;
+  std::vector<std::pair<std::size_t, std::size_t>> offsets;
+};
+
 class Tokenizer {
  public:
   /// Reads the text of a tokenizer.json. An unsupported component is an error that names it.
@@ -31,6 +39,14 @@ class Tokenizer {
   /// The ids of a text. Special tokens written in the text are recognised as such;
   /// `add_special_tokens` adds those of the post-processor's template (a BOS, say).
   TokenIds encode(std::string_view text, bool add_special_tokens = false) const;
+
+  /// The same with offsets: those of `tokenizers`, in bytes. Where the text is not UTF-8 they refer
+  /// to the repaired text.
+  Encoding encode_with_offsets(std::string_view text, bool add_special_tokens = false) const;
+
+  /// The ids of many texts, by `threads` threads (0: one per core).
+  std::vector<TokenIds> encode_batch(std::span<const std::string> texts,
+                                     bool add_special_tokens = false, unsigned threads = 0) const;
 
   /// The ids of a stretch that continues an earlier one: no special tokens and no prefix space at
   /// its start. `previous` is the last id of what went before: behind an added token the stretch
@@ -63,10 +79,9 @@ class Tokenizer {
 
   explicit Tokenizer(const nlohmann::json& description);
 
-  static void add_token(Parts& parts, const nlohmann::json& entry);
+  void encode_ids(std::string_view text, bool continues, bool fresh, TokenIds& ids) const;
 
-  /// Only what a single text gets is read; pairs are no matter of language models.
-  static void add_template(Parts& parts, const nlohmann::json& description);
+  static void add_token(Parts& parts, const nlohmann::json& entry);
 
   const std::string* find_token(TokenId id) const;
 

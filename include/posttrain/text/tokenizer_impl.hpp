@@ -2,18 +2,24 @@
 // Definitions of tokenizer.hpp: part of it, or of the compiled library (core/compiled.hpp).
 #pragma once
 
+#include <atomic>
+#include <exception>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/sequence.hpp"
 #include "posttrain/text/tokenizer.hpp"
-#include "posttrain/text/tokenizer_added_tokens.hpp"
-#include "posttrain/text/tokenizer_bpe.hpp"
-#include "posttrain/text/tokenizer_cache.hpp"
-#include "posttrain/text/tokenizer_decoder.hpp"
-#include "posttrain/text/tokenizer_normalizer.hpp"
-#include "posttrain/text/tokenizer_pre_tokenizer.hpp"
+#include "posttrain/text/tokenizer/added_tokens.hpp"
+#include "posttrain/text/tokenizer/aligned_text.hpp"
+#include "posttrain/text/tokenizer/decoder.hpp"
+#include "posttrain/text/tokenizer/model.hpp"
+#include "posttrain/text/tokenizer/normalizer.hpp"
+#include "posttrain/text/tokenizer/post_processor.hpp"
+#include "posttrain/text/tokenizer/pre_tokenizer.hpp"
+#include "posttrain/text/tokenizer/tokens.hpp"
+#include "posttrain/text/tokenizer/word_cache.hpp"
 #include "posttrain/text/utf8.hpp"
 
 namespace posttrain::text {
@@ -21,67 +27,118 @@ namespace posttrain::text {
 struct Tokenizer::Parts {
   explicit Parts(const nlohmann::json& model_description) : model(model_description) {}
 
-  Bpe model;
+  TokenModel model;
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   TokenDecoder decoder;
+  PostProcessor post_processor;
   AddedTokenMatcher raw_matcher, normalized_matcher;
   std::unordered_map<TokenId, AddedToken> added;
   std::unordered_map<std::string, TokenId> added_ids;
-  TokenIds before, after;  // what the post-processor's template puts around a text
+  // The package decodes an added token that is looked for in normalised text as normalised.
+  std::unordered_map<TokenId, std::string> normalized_contents;
   std::int64_t size = 0;
-  bool raw_bytes = false;
-  mutable WordCache cache;
+  const Bpe* raw_bytes = nullptr;  // takes bytes: the pre-tokenizer leaves its last step to it
+  mutable CachePool caches;
 
-  void encode_into(std::string_view text, PreTokenizer::Place place, TokenIds& ids) const {
-    std::string repaired;
-    if (!is_valid_utf8(text)) {
-      repaired = repair_utf8(text);
-      text = repaired;
+  using Place = PreTokenizer::Place;
+
+  /// One text on its way: where its tokens go, and whether with their place in the source.
+  struct Job {
+    TokenIds& ids;
+    std::vector<ByteRange>* offsets = nullptr;
+    WordCache* cache = nullptr;
+
+    void push(TokenId id, ByteRange range) const {
+      ids.push_back(id);
+      if (offsets != nullptr) offsets->push_back(range);
     }
-    for_sections(raw_matcher, text, place, ids, [&](std::string_view raw, auto where) {
-      std::string normalized;
-      if (!normalizer.empty()) {
-        normalized = normalizer(raw, where.fresh);
-        raw = normalized;
+  };
+
+  /// Appends the tokens of `text` (valid UTF-8).
+  void encode_into(std::string_view text, Place place, const Job& job) const {
+    for_sections(raw_matcher, text, place, [&](const Section& section, Place where) {
+      const std::string_view raw = text.substr(section.begin, section.end - section.begin);
+      if (section.id >= 0) {
+        job.push(section.id, {section.begin, section.end});
+      } else if (!tracks(job) && normalizer.leaves(raw)) {
+        Piece piece;
+        piece.text = raw;
+        encode_normalized(piece, where, job);
+      } else {
+        const AlignedText normalized =
+            normalizer(AlignedText(raw, section.begin, tracks(job)), where.fresh);
+        encode_normalized(normalized, where, job);
       }
-      for_sections(normalized_matcher, raw, where, ids, [&](std::string_view section, auto inner) {
-        encode_section(section, inner, ids);
-      });
     });
   }
 
-  /// Pushes the ids of added tokens and hands what lies between to `visit(section, place)`.
-  template <class Visit>
-  static void for_sections(const AddedTokenMatcher& matcher, std::string_view text,
-                           PreTokenizer::Place place, TokenIds& ids, Visit&& visit) {
-    if (matcher.empty()) {
-      if (!text.empty()) visit(text, place);
-      return;
-    }
-    for (const Section& section : matcher.split(text)) {
+ private:
+  bool tracks(const Job& job) const {
+    return job.offsets != nullptr || pre_tokenizer.needs_source();
+  }
+
+  void encode_normalized(const Piece& piece, Place place, const Job& job) const {
+    for_sections(normalized_matcher, piece.text, place, [&](const Section& section, Place where) {
       if (section.id >= 0) {
-        ids.push_back(section.id);
+        job.push(section.id, piece.source == nullptr ? ByteRange{}
+                                                     : piece.source_of(section.begin, section.end));
       } else {
-        visit(text.substr(section.begin, section.end - section.begin), place);
+        encode_section(piece.part(section.begin, section.end), where, job);
       }
-      place = {false, true};
+    });
+  }
+
+  /// Calls `visit(section, place)` for the added tokens of a text and what lies between them.
+  template <class Visit>
+  static void for_sections(const AddedTokenMatcher& matcher, std::string_view text, Place place,
+                           Visit&& visit) {
+    if (text.empty()) return;
+    if (matcher.empty()) return visit(Section{0, text.size(), -1}, place);
+    for (const Section& section : matcher.split(text)) {
+      visit(section, place);
+      place = {true, true};
     }
   }
 
-  void encode_section(std::string_view section, PreTokenizer::Place place, TokenIds& ids) const {
-    if (section.empty()) return;
+  void encode_section(const Piece& section, Place place, const Job& job) const {
+    if (section.text.empty()) return;
+    const auto& scanner = pre_tokenizer.scanner();
+    if (raw_bytes != nullptr && scanner && section.source == nullptr) {
+      for (std::size_t at = 0; at < section.text.size();) {
+        const std::size_t end = scanner->next(section.text, at);
+        encode_cached(section.text.substr(at, end - at), job);
+        at = end;
+      }
+      return;
+    }
     Words words;
-    words.views.push_back(section);
-    pre_tokenizer(words, place, raw_bytes);
-    for (const std::string_view word : words.views) {
-      cache.get(word, ids, [&](std::string_view fresh, TokenIds& out) {
-        if (raw_bytes) {
-          model.encode_bytes(fresh, out);
-        } else {
-          model.encode(fresh, out);
-        }
-      });
+    words.pieces.push_back(section);
+    pre_tokenizer(words, place, raw_bytes != nullptr);
+    for (const Piece& word : words.pieces) {
+      if (job.offsets == nullptr) {
+        encode_cached(word.text, job);
+        continue;
+      }
+      std::vector<ByteRange> ranges;
+      encode_word(word.text, {&job.ids, &ranges});
+      for (const ByteRange& range : ranges) {
+        job.offsets->push_back(word.source_of(range.begin, range.end));
+      }
+    }
+  }
+
+  void encode_cached(std::string_view word, const Job& job) const {
+    job.cache->get(word, job.ids, [&](std::string_view fresh, TokenIds& out) {
+      encode_word(fresh, {&out, nullptr});
+    });
+  }
+
+  void encode_word(std::string_view word, const Tokens& out) const {
+    if (raw_bytes != nullptr) {
+      raw_bytes->encode_bytes(word, out);
+    } else {
+      model.encode(word, out);
     }
   }
 };
@@ -96,12 +153,71 @@ POSTTRAIN_INLINE Tokenizer Tokenizer::from_json(std::string_view source) {
   }
 }
 
+POSTTRAIN_INLINE void Tokenizer::encode_ids(std::string_view text, bool continues, bool fresh,
+                                            TokenIds& ids) const {
+  const std::string repaired = is_valid_utf8(text) ? std::string() : repair_utf8(text);
+  if (!repaired.empty()) text = repaired;
+  const CachePool::Lease cache(parts_->caches);
+  parts_->encode_into(text, {continues, fresh}, {ids, nullptr, &*cache});
+}
+
 POSTTRAIN_INLINE TokenIds Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
+  const PostProcessor& special = parts_->post_processor;
   TokenIds ids;
-  if (add_special_tokens) ids = parts_->before;
-  parts_->encode_into(text, {true, true}, ids);
-  if (add_special_tokens) ids.insert(ids.end(), parts_->after.begin(), parts_->after.end());
+  ids.reserve(text.size() / 4 + 8);
+  if (add_special_tokens) ids = special.before();
+  encode_ids(text, false, true, ids);
+  if (add_special_tokens) ids.insert(ids.end(), special.after().begin(), special.after().end());
   return ids;
+}
+
+POSTTRAIN_INLINE Encoding Tokenizer::encode_with_offsets(std::string_view text,
+                                                         bool add_special_tokens) const {
+  const std::string repaired = is_valid_utf8(text) ? std::string() : repair_utf8(text);
+  if (!repaired.empty()) text = repaired;
+  Encoding out;
+  std::vector<ByteRange> offsets;
+  parts_->encode_into(text, {}, {out.ids, &offsets, nullptr});
+  parts_->post_processor(out.ids, offsets, text, add_special_tokens,
+                         [&](std::size_t i) -> std::string_view {
+                           const auto [begin, end] = offsets[i];
+                           // An added token is the text that it matched, white space and all.
+                           if (begin < end && is_added(out.ids[i])) {
+                             return text.substr(begin, end - begin);
+                           }
+                           return token(out.ids[i]);
+                         });
+  out.offsets.reserve(offsets.size());
+  for (const ByteRange& range : offsets) out.offsets.emplace_back(range.begin, range.end);
+  return out;
+}
+
+POSTTRAIN_INLINE std::vector<TokenIds> Tokenizer::encode_batch(std::span<const std::string> texts,
+                                                               bool add_special_tokens,
+                                                               unsigned threads) const {
+  std::vector<TokenIds> out(texts.size());
+  if (threads == 0) threads = std::max(1U, std::thread::hardware_concurrency());
+  threads = static_cast<unsigned>(std::min<std::size_t>(threads, texts.size()));
+  std::atomic<std::size_t> next = 0;
+  std::vector<std::exception_ptr> errors(std::max(1U, threads));
+  const auto work = [&](std::size_t worker) {
+    try {
+      for (std::size_t i = next++; i < texts.size(); i = next++) {
+        out[i] = encode(texts[i], add_special_tokens);
+      }
+    } catch (...) {
+      errors[worker] = std::current_exception();
+      next = texts.size();
+    }
+  };
+  std::vector<std::jthread> others;
+  for (unsigned t = 1; t < threads; ++t) others.emplace_back(work, t);
+  work(0);
+  others.clear();  // joins
+  for (const auto& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+  return out;
 }
 
 POSTTRAIN_INLINE TokenIds Tokenizer::encode_continuation(std::string_view text,
@@ -113,7 +229,7 @@ POSTTRAIN_INLINE TokenIds Tokenizer::encode_continuation(std::string_view text,
     if (fresh && found->second.rstrip) text.remove_prefix(leading_whitespace(text));
   }
   TokenIds ids;
-  parts_->encode_into(text, {false, fresh}, ids);
+  encode_ids(text, true, fresh, ids);
   return ids;
 }
 
@@ -122,8 +238,14 @@ POSTTRAIN_INLINE std::string Tokenizer::decode(std::span<const TokenId> ids,
   std::vector<std::string> tokens;
   tokens.reserve(ids.size());
   for (const TokenId id : ids) {
-    if (skip_special_tokens && is_special(id)) continue;
-    if (const std::string* known = find_token(id)) tokens.push_back(*known);
+    const auto normalized = parts_->normalized_contents.find(id);
+    if (normalized != parts_->normalized_contents.end()) {
+      tokens.push_back(normalized->second);  // not taken for special either
+    } else if (skip_special_tokens && is_special(id)) {
+      continue;
+    } else if (const std::string* known = find_token(id)) {
+      tokens.push_back(*known);
+    }
   }
   return parts_->decoder(std::move(tokens));
 }
@@ -131,7 +253,7 @@ POSTTRAIN_INLINE std::string Tokenizer::decode(std::span<const TokenId> ids,
 POSTTRAIN_INLINE std::optional<TokenId> Tokenizer::id(std::string_view token) const {
   const auto added = parts_->added_ids.find(std::string(token));
   if (added != parts_->added_ids.end()) return added->second;
-  return parts_->model.id(token);
+  return parts_->model.vocabulary().id(token);
 }
 
 POSTTRAIN_INLINE const std::string& Tokenizer::token(TokenId id) const {
@@ -180,20 +302,14 @@ POSTTRAIN_INLINE Tokenizer::Tokenizer(const nlohmann::json& description) {
   const nlohmann::json no_model;
   const auto found = description.find("model");
   const nlohmann::json& model = found != description.end() ? *found : no_model;
-  // Older files leave the type out; then the merges tell BPE.
-  std::string type = model.is_object() ? model.value("type", std::string()) : std::string();
-  if (type.empty() && model.is_object() && model.contains("merges")) type = "BPE";
-  if (type != "BPE") {
-    raise("tokenizer.json: the model '{}' is not supported; hint: supported is BPE", type);
-  }
   auto parts = std::make_shared<Parts>(model);
   parts->normalizer = Normalizer(part("normalizer"));
   parts->pre_tokenizer = PreTokenizer(part("pre_tokenizer"));
   parts->decoder = TokenDecoder(part("decoder"));
-  parts->raw_bytes = parts->pre_tokenizer.ends_in_byte_level() && parts->model.complete_bytes();
-  parts->size = parts->model.size();
+  parts->post_processor = PostProcessor(part("post_processor"));
+  if (parts->pre_tokenizer.ends_in_byte_level()) parts->raw_bytes = parts->model.byte_level();
+  parts->size = parts->model.vocabulary().size();
   for (const auto& entry : part("added_tokens")) add_token(*parts, entry);
-  add_template(*parts, part("post_processor"));
   parts_ = std::move(parts);
 }
 
@@ -208,7 +324,12 @@ POSTTRAIN_INLINE void Tokenizer::add_token(Parts& parts, const nlohmann::json& e
   token.rstrip = entry.value("rstrip", false);
   if (token.id < 0) raise("tokenizer.json: added token '{}' has id {}", token.content, token.id);
   if (token.normalized) {
-    parts.normalized_matcher.add(parts.normalizer(token.content, true), token);
+    const AlignedText content(token.content, 0, false);
+    std::string normalized = parts.normalizer(content, true).text;
+    parts.normalized_matcher.add(normalized, token);
+    if (normalized != token.content) {
+      parts.normalized_contents.insert_or_assign(token.id, std::move(normalized));
+    }
   } else {
     parts.raw_matcher.add(token.content, token);
   }
@@ -217,44 +338,10 @@ POSTTRAIN_INLINE void Tokenizer::add_token(Parts& parts, const nlohmann::json& e
   parts.added.emplace(token.id, std::move(token));
 }
 
-POSTTRAIN_INLINE void Tokenizer::add_template(Parts& parts, const nlohmann::json& description) {
-  if (description.is_null()) return;
-  const std::string type = description.at("type").get<std::string>();
-  if (type == "ByteLevel") return;  // moves offsets only
-  if (type == "Sequence") {
-    for (const auto& part : description.at("processors")) add_template(parts, part);
-    return;
-  }
-  TokenIds before;
-  TokenIds after;
-  if (type == "TemplateProcessing") {
-    bool text_seen = false;
-    for (const auto& piece : description.at("single")) {
-      if (piece.contains("Sequence")) {
-        text_seen = true;
-        continue;
-      }
-      const std::string name = piece.at("SpecialToken").at("id").get<std::string>();
-      for (const auto& id : description.at("special_tokens").at(name).at("ids")) {
-        (text_seen ? after : before).push_back(id.get<TokenId>());
-      }
-    }
-  } else if (type == "RobertaProcessing" || type == "BertProcessing") {
-    before.push_back(description.at("cls").at(1).get<TokenId>());
-    after.push_back(description.at("sep").at(1).get<TokenId>());
-  } else {
-    raise(
-        "tokenizer.json: the post-processor '{}' is not supported; hint: supported are "
-        "TemplateProcessing, ByteLevel, RobertaProcessing, BertProcessing, Sequence",
-        type);
-  }
-  parts.before.insert(parts.before.begin(), before.begin(), before.end());
-  parts.after.insert(parts.after.end(), after.begin(), after.end());
-}
-
 POSTTRAIN_INLINE const std::string* Tokenizer::find_token(TokenId id) const {
   const auto found = parts_->added.find(id);
-  return found != parts_->added.end() ? &found->second.content : parts_->model.token(id);
+  return found != parts_->added.end() ? &found->second.content
+                                      : parts_->model.vocabulary().token(id);
 }
 
 }  // namespace posttrain::text

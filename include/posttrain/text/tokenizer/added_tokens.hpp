@@ -16,6 +16,7 @@
 
 #include "posttrain/core/sequence.hpp"
 #include "posttrain/text/added_token.hpp"
+#include "posttrain/text/tokenizer/characters.hpp"
 #include "posttrain/text/utf8.hpp"
 
 namespace posttrain::text {
@@ -96,8 +97,11 @@ class AddedTokenMatcher {
   }
 
   static bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
-    if (begin > 0 && is_word(decode_utf8(text, previous_character(text, begin)).code)) return false;
-    return end >= text.size() || !is_word(decode_utf8(text, end).code);
+    const auto word_at = [&](std::size_t at) {
+      return CharacterClasses::get().is(decode_utf8(text, at).code, CharacterClasses::kWord);
+    };
+    if (begin > 0 && word_at(previous_character(text, begin))) return false;
+    return end >= text.size() || !word_at(end);
   }
 
   std::vector<TrieNode> nodes_;

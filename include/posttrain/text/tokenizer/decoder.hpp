@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The "decoder" of tokenizer.json: a list of steps from tokens to text.
 //
-// Supported: ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, Sequence. Without a decoder
-// the tokens are joined by spaces, as in the `tokenizers` package.
+// Supported: ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder, CTC,
+// Sequence. Without a decoder the tokens are joined by spaces, as in the `tokenizers` package.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -14,8 +15,8 @@
 #include <vector>
 
 #include "posttrain/core/error.hpp"
-#include "posttrain/text/tokenizer_byte_level.hpp"
-#include "posttrain/text/tokenizer_normalizer.hpp"
+#include "posttrain/text/tokenizer/byte_alphabet.hpp"
+#include "posttrain/text/tokenizer/pattern.hpp"
 #include "posttrain/text/utf8.hpp"
 
 namespace posttrain::text {
@@ -36,13 +37,24 @@ class TokenDecoder {
   }
 
  private:
-  enum class Kind { kByteLevel, kByteFallback, kFuse, kStrip, kReplace, kMetaspace };
+  enum class Kind {
+    kByteLevel,
+    kByteFallback,
+    kFuse,
+    kStrip,
+    kReplace,
+    kMetaspace,
+    kWordPiece,
+    kBpe,
+    kCtc
+  };
   struct Step {
     Kind kind{};
     std::string content;
     std::shared_ptr<const Pattern> pattern;
     std::size_t start = 0, stop = 0;
-    bool flag = false;  // Metaspace: the first token loses its mark
+    std::string delimiter;  // CTC: stands for a space
+    bool flag = false;  // Metaspace: the first token loses its mark; WordPiece and CTC: clean up
   };
 
   static std::vector<std::string> apply(const Step& step, std::vector<std::string> tokens) {
@@ -77,15 +89,74 @@ class TokenDecoder {
         }
         return tokens;
       case Kind::kReplace:
-        for (std::string& token : tokens) token = step.pattern->replace(token, step.content);
+        for (std::string& token : tokens) token = replaced(*step.pattern, token, step.content);
         return tokens;
       case Kind::kMetaspace:
         for (std::size_t i = 0; i < tokens.size(); ++i) {
-          tokens[i] = step.pattern->replace(tokens[i], i == 0 && step.flag ? "" : " ");
+          tokens[i] = replaced(*step.pattern, tokens[i], i == 0 && step.flag ? "" : " ");
         }
         return tokens;
+      case Kind::kWordPiece:
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+          if (i > 0 && tokens[i].starts_with(step.content)) {
+            tokens[i].erase(0, step.content.size());
+          } else if (i > 0) {
+            tokens[i].insert(0, 1, ' ');
+          }
+          if (step.flag) tokens[i] = clean_up(std::move(tokens[i]));
+        }
+        return tokens;
+      case Kind::kBpe:
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+          replace_all(tokens[i], step.content, i + 1 < tokens.size() ? " " : "");
+        }
+        return tokens;
+      case Kind::kCtc: {
+        tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+        std::vector<std::string> kept;
+        for (std::string& token : tokens) {
+          replace_all(token, step.content, "");
+          if (step.flag) {
+            token = clean_up(std::move(token));
+            replace_all(token, step.delimiter, " ");
+          }
+          if (!token.empty()) kept.push_back(std::move(token));
+        }
+        return kept;
+      }
     }
     return tokens;
+  }
+
+  static std::string replaced(const Pattern& pattern, const std::string& token,
+                              std::string_view by) {
+    return pattern.replace(AlignedText(token, 0, false), by).text;
+  }
+
+  static void replace_all(std::string& text, std::string_view what, std::string_view by) {
+    if (what.empty()) return;
+    for (std::size_t i = text.find(what); i != std::string::npos;
+         i = text.find(what, i + by.size())) {
+      text.replace(i, what.size(), by);
+    }
+  }
+
+  /// Takes back the spaces that English writes without.
+  static std::string clean_up(std::string text) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kRules = {
+        {{" .", "."},
+         {" ?", "?"},
+         {" !", "!"},
+         {" ,", ","},
+         {" ' ", "'"},
+         {" n't", "n't"},
+         {" 'm", "'m"},
+         {" do not", " don't"},
+         {" 's", "'s"},
+         {" 've", "'ve"},
+         {" 're", "'re"}}};
+    for (const auto& [from, to] : kRules) replace_all(text, from, to);
+    return text;
   }
 
   static int hex_digit(char c) {
@@ -153,10 +224,22 @@ class TokenDecoder {
           "prepend_scheme",
           std::string(description.value("add_prefix_space", true) ? "always" : "never"));
       step.flag = scheme != "never";
+    } else if (type == "WordPiece") {
+      step.kind = Kind::kWordPiece;
+      step.content = description.value("prefix", std::string("##"));
+      step.flag = description.value("cleanup", true);
+    } else if (type == "BPEDecoder") {
+      step.kind = Kind::kBpe;
+      step.content = description.value("suffix", std::string("</w>"));
+    } else if (type == "CTC") {
+      step.kind = Kind::kCtc;
+      step.content = description.value("pad_token", std::string("<pad>"));
+      step.delimiter = description.value("word_delimiter_token", std::string("|"));
+      step.flag = description.value("cleanup", true);
     } else {
       raise(
           "tokenizer.json: the decoder '{}' is not supported; hint: supported are ByteLevel, "
-          "ByteFallback, Fuse, Strip, Replace, Metaspace, Sequence",
+          "ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder, CTC, Sequence",
           type);
     }
     steps_.push_back(std::move(step));

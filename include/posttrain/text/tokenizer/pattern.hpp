@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pattern of tokenizer.json: {"String": …} or {"Regex": …}.
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "posttrain/core/error.hpp"
+#include "posttrain/text/regex.hpp"
+#include "posttrain/text/tokenizer/aligned_text.hpp"
+
+namespace posttrain::text {
+
+class Pattern {
+ public:
+  explicit Pattern(const nlohmann::json& description) {
+    if (description.is_string()) {
+      literal_ = description.get<std::string>();
+    } else if (description.is_object() && description.contains("String")) {
+      literal_ = description.at("String").get<std::string>();
+    } else if (description.is_object() && description.contains("Regex")) {
+      source_ = description.at("Regex").get<std::string>();
+      regex_.emplace(source_);
+    } else {
+      raise("tokenizer.json: expected a pattern {{\"String\"}} or {{\"Regex\"}}, got {}",
+            description.dump());
+    }
+  }
+
+  /// The regular expression as written, or nothing.
+  std::string_view regex() const { return source_; }
+
+  /// Calls `visit(begin, end)` for every match, left to right; matches may be empty, but none
+  /// stands at the end of the one before it.
+  template <class Visit>
+  void matches(std::string_view text, Visit&& visit) const {
+    if (regex_) {
+      Regex::Scratch scratch(*regex_);
+      std::optional<std::size_t> last;
+      for (std::size_t from = 0; from <= text.size();) {
+        const auto match = regex_->find(text, from, scratch);
+        if (!match) return;
+        if (match->first == match->second && last == match->second) {
+          from += from < text.size() ? decode_utf8(text, from).size : 1;
+          continue;
+        }
+        visit(match->first, match->second);
+        from = match->second;
+        last = from;
+      }
+    } else if (!literal_.empty()) {
+      for (std::size_t from = text.find(literal_); from != std::string_view::npos;
+           from = text.find(literal_, from + literal_.size())) {
+        visit(from, from + literal_.size());
+      }
+    }
+  }
+
+  AlignedText replace(Piece piece, std::string_view replacement) const {
+    TextEdit edit(piece);
+    matches(piece.text, [&](std::size_t begin, std::size_t end) {
+      edit.keep(begin - edit.position());
+      edit.drop(end - begin);
+      edit.insert(replacement);
+    });
+    edit.keep(piece.text.size() - edit.position());
+    return edit.finish();
+  }
+
+ private:
+  std::string literal_, source_;
+  std::optional<Regex> regex_;
+};
+
+}  // namespace posttrain::text
