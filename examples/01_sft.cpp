@@ -2,7 +2,7 @@
 // Supervised fine-tuning of a Hugging Face folder on conversations:
 //   01_sft --model DIR --data chats.jsonl --output DIR
 // With --questions, exact-match accuracy is measured before and after; with --ask, one question is
-// answered before and after.
+// answered before and after. A run that is resumed says so instead of looking before.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -45,7 +45,11 @@ void fine_tune(const Arguments& arguments, const Options& options) {
     }
     std::fflush(stdout);
   };
-  look("before");
+  if (trainer.steps() == 0) {
+    look("before");
+  } else {
+    fmt::print("goes on from step {} of {}\n", trainer.steps(), trainer.total_steps());
+  }
   const TrainResult result = trainer.train();
   if (result.interrupted) {
     fmt::print("interrupted after step {}; the same command goes on from there\n", result.steps);

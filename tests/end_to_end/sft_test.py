@@ -9,6 +9,7 @@ uninterrupted run; metrics, record and answers are looked at.
 
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -81,8 +82,12 @@ def main():
         process = subprocess.Popen(command(programs, pieces), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
         stop_after(process, pieces, 9, signal.SIGKILL)
-        again = subprocess.run(command(programs, pieces), capture_output=True, text=True)
+        again = subprocess.run(command(programs, pieces, "--ask", "Where does Anna live?"),
+                               capture_output=True, text=True)
         check("goes on after SIGKILL", again.returncode == 0, again.stderr[-300:])
+        check("a resumed run says where it goes on, and has no `before`",
+              re.search(rf"^goes on from step (8|12) of {STEPS}$", again.stdout, re.MULTILINE) and
+              "before: " not in again.stdout and "after: " in again.stdout, again.stdout[-300:])
         same = (again.returncode == 0 and
                 (whole / "model.safetensors").read_bytes() == (pieces / "model.safetensors").read_bytes())
         check("[C25] interrupted and uninterrupted runs give the same bytes", same)
