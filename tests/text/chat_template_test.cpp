@@ -103,7 +103,7 @@ TEST_CASE("tojson writes what json.dumps writes, without ASCII escapes") {
 
 TEST_CASE("Undefined values print as nothing and fail where used") {
   CHECK(render("[{{ x }}{{ {}.y }}{% for i in x %}{% endfor %}]") == "[]");
-  CHECK_THROWS_WITH(render("\n{{ x.y }}"), Catch::Contains("line 2: 'x' is undefined"));
+  CHECK_THROWS_WITH(render("\n{{ x.y }}"), Catch::Contains("line 2, column 5: 'x' is undefined"));
   CHECK_THROWS_WITH(render("{{ x + 1 }}"), Catch::Contains("'x' is undefined"));
   CHECK_THROWS_WITH(render("{{ x() }}"), Catch::Contains("'x' is undefined"));
 }
@@ -113,7 +113,8 @@ TEST_CASE("Errors are one line with a line number") {
   CHECK_THROWS_WITH(render("{% for x in y %}"), Catch::Contains("endfor"));
   CHECK_THROWS_WITH(render("{{ 1 | nope }}"), Catch::Contains("'nope' is not supported"));
   CHECK_THROWS_WITH(render("{% include 'x' %}"), Catch::Contains("'include' is not supported"));
-  CHECK_THROWS_WITH(render("{{ raise_exception('a\nb') }}"), Catch::Contains("line 1: a b"));
+  CHECK_THROWS_WITH(render("{{ raise_exception('a\nb') }}"),
+                    Catch::Contains("line 1, column 19: a b"));
   CHECK_THROWS_WITH(render("{{ [].append(1) }}"), Catch::Contains("changes its object"));
   for (const char* source : {"{{",
                              "{{ 1",
@@ -157,6 +158,38 @@ TEST_CASE("Hostile templates end in an error, not in a hang or a crash") {
                          "{% set n.x = n.x + n.x %}{% endfor %}"),
                   Error);
   CHECK(render("{% set n = namespace() %}{% set n.me = n %}ok") == "ok");
+  for (const std::string grow : {"[n.x]", "[n.x, n.x]", "joiner(n.x)", "cycler(n.x)", "(n.x,)",
+                                 "namespace(y=n.x)", "{'a': n.x}", "[n.x].index"}) {
+    INFO(grow);  // chains too deep to be destroyed, or to be printed, compared or written
+    const std::string chain =
+        "{% set n = namespace(x=1) %}" + many + "{% set n.x = " + grow + " %}{% endfor %}";
+    if (grow.starts_with("namespace")) {
+      CHECK(render(chain + "ok") == "ok");
+    } else {
+      CHECK_THROWS_AS(render(chain), Error);
+    }
+    const std::string some =
+        "{% set n = namespace(x=1) %}{% for a in range(60) %}{% set n.x = " + grow +
+        " %}{% endfor %}";
+    if (grow == "[n.x, n.x]") CHECK_THROWS_AS(render(some + "{{ n.x|tojson }}"), Error);
+    if (grow == "[n.x, n.x]") CHECK_THROWS_AS(render(some + "{{ n.x }}"), Error);
+  }
+  CHECK_THROWS_AS(render("{% set n = namespace() %}{% set n.me = n %}{{ n }}"), Error);
+  CHECK_THROWS_AS(render(many + "{{ range(100000)|list|length }}{% endfor %}"), Error);
+  CHECK_THROWS_AS(render(many + "{{ ('x' * 1000000)|length }}{% endfor %}"), Error);
+  CHECK_THROWS_AS(render(many + many + "{% endfor %}{% endfor %}"), Error);
+}
+
+TEST_CASE("Generators yield their items once") {
+  CHECK(render("{% set g = [1, 2, 3]|select %}{{ g|first }}{{ g|list }}{{ g|list }}") ==
+        "1[2, 3][]");
+  CHECK_THROWS_WITH(render("{{ ([1]|select)|length }}"), Catch::Contains("has no len()"));
+}
+
+TEST_CASE("An unknown filter is an error unless a condition skips it") {
+  CHECK(render("{% if false %}{{ 1|nope }}{% endif %}{{ 2 if true else 1|nope }}") == "2");
+  CHECK_THROWS_WITH(render("{% macro f() %}\n {{ 1|nope }}{% endmacro %}"),
+                    Catch::Contains("line 2, column 7: the filter 'nope' is not supported"));
 }
 
 TEST_CASE("Generation blocks are transparent and mark what they wrote") {

@@ -9,7 +9,10 @@
 #include "posttrain/text/chat_template.hpp"
 #include "posttrain/text/jinja/evaluator.hpp"
 #include "posttrain/text/jinja/filters.hpp"
+#include "posttrain/text/jinja/from_json.hpp"
+#include "posttrain/text/jinja/globals.hpp"
 #include "posttrain/text/jinja/parser.hpp"
+#include "posttrain/text/jinja/statements.hpp"
 #include "posttrain/text/jinja/tests.hpp"
 
 namespace posttrain::text {
@@ -30,7 +33,7 @@ POSTTRAIN_INLINE std::string ChatTemplate::render(const Json& context) const {
 
 POSTTRAIN_INLINE ChatTemplate::Rendered ChatTemplate::render_marked(const Json& context) const {
   if (!context.is_object()) fail("expected an object as a template's variables");
-  jinja::Evaluator evaluator(jinja::Value::from_json(context).dict());
+  jinja::Evaluator evaluator(jinja::from_json(context).dict());
   return evaluator.run(parsed_->body);
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/text/jinja/token.hpp"
 #include "posttrain/text/jinja/value.hpp"
 
 namespace posttrain::text::jinja {
@@ -43,7 +44,7 @@ struct Expression {
     kConditional  // children: condition, then, otherwise (may be null)
   };
   Kind kind{};
-  int line = 1;
+  Place place;
   int depth = 1;
   std::string name;
   Value constant;
@@ -78,7 +79,7 @@ struct Statement {
     kContinue
   };
   Kind kind{};
-  int line = 1;
+  Place place;
   std::string text;  // the text, or the macro's name
   ExpressionPtr value, condition, target;
   std::vector<Parameter> parameters;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// How Python writes values: str(), repr() and json.dumps().
+// How Python writes values: str() and repr().
 #pragma once
 
-#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "posttrain/text/jinja/value.hpp"
 #include "posttrain/text/utf8.hpp"
@@ -64,172 +67,92 @@ inline std::string quote(std::string_view text) {
   return out;
 }
 
-std::string print(const Value& value);
+void print_to(const Value& value, bool quoted, std::string& out);
 
-inline std::string repr(const Value& value) {
-  if (value.is_undefined()) return "Undefined";
-  if (value.is_string()) {
-    return value.is_markup() ? "Markup(" + quote(value.text()) + ")" : quote(value.text());
+inline void print_items(const Value& value, std::string& out) {
+  bool first = true;
+  for (const Value& item : value.list()) {
+    if (!std::exchange(first, false)) out += ", ";
+    print_to(item, true, out);
   }
-  return print(value);
 }
 
-/// str().
-inline std::string print(const Value& value) {
-  if (value.is_undefined()) return {};
-  if (value.is_none()) return "None";
-  if (value.is_bool()) return value.truth() ? "True" : "False";
-  if (value.is_integer()) return std::to_string(value.integer());
-  if (value.is_float()) return print_float(value.number());
-  if (value.is_string()) return value.text();
-  if (value.is_sequence()) {
-    const Sequence kind = value.sequenced().kind;
-    if (kind == Sequence::kGenerator) return "<generator object>";
-    std::string out = kind == Sequence::kTuple  ? "("
-                      : kind == Sequence::kView ? "dict_items(["
-                                                : "[";
-    for (std::size_t i = 0; i < value.list().size(); ++i) {
-      if (i > 0) out += ", ";
-      out += repr(value.list()[i]);
+inline void print_sequence(const Value& value, std::string& out) {
+  const List& items = value.list();
+  switch (value.sequenced().kind) {
+    case Sequence::kTuple:
+    case Sequence::kGroup:
+      out += '(';
+      print_items(value, out);
+      out += items.size() == 1 ? ",)" : ")";
+      break;
+    case Sequence::kGenerator:
+      out += "<generator object>";
+      break;
+    case Sequence::kRange: {
+      const std::int64_t first = items.empty() ? 0 : items[0].integer();
+      const std::int64_t step = items.size() < 2 ? 1 : items[1].integer() - first;
+      out += fmt::format("range({}, {}", first, first + step * static_cast<int>(items.size()));
+      out += step == 1 ? std::string(")") : fmt::format(", {})", step);
+      break;
     }
-    if (kind == Sequence::kTuple) return out + (value.list().size() == 1 ? ",)" : ")");
-    return out + (kind == Sequence::kView ? "])" : "]");
+    case Sequence::kList:
+      out += '[';
+      print_items(value, out);
+      out += ']';
+      break;
+    default:
+      out += value.type_name() + "([";
+      print_items(value, out);
+      out += "])";
   }
-  if (value.is_dict() || value.is_namespace()) {
-    const Dict& dict = value.is_dict() ? value.dict() : value.space().attributes;
-    std::string out = value.is_dict() ? "{" : "<Namespace {";
-    bool first = true;
-    for (const auto& [key, item] : dict.items) {
-      if (!first) out += ", ";
-      first = false;
-      out += repr(key);
-      out += ": ";
-      out += repr(item);
-    }
-    return out + (value.is_dict() ? "}" : "}>");
-  }
-  return "<function " + value.callable().name + ">";
 }
 
-struct JsonOptions {
-  bool ensure_ascii = false;
-  bool sort_keys = false;
-  bool pretty = false;  // one item per line, each level starting with `indent` once more
-  std::string indent;
-  std::string item_separator = ", ";
-  std::string key_separator = ": ";
-};
-
-inline void json_string(std::string_view text, bool ensure_ascii, std::string& out) {
-  out += '"';
-  for (std::size_t i = 0; i < text.size();) {
-    const CodePoint point = decode_utf8(text, i);
-    const auto c = static_cast<unsigned>(point.code);
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\b':
-        out += "\\b";
-        break;
-      case '\f':
-        out += "\\f";
-        break;
-      default:
-        if (c < 0x20 || (ensure_ascii && c >= 0x7F && c < 0x10000)) {
-          out += fmt::format("\\u{:04x}", c);
-        } else if (ensure_ascii && c >= 0x10000) {
-          out += fmt::format("\\u{:04x}\\u{:04x}", 0xD800U + ((c - 0x10000U) >> 10U),
-                             0xDC00U + ((c - 0x10000U) & 0x3FFU));
-        } else {
-          out += text.substr(i, point.size);
-        }
-    }
-    i += point.size;
-  }
-  out += '"';
-}
-
-/// json.dumps(); what it cannot write (undefined, functions, generators) is an error.
-inline void write_json(const Value& value, const JsonOptions& options, int depth,
-                       std::string& out) {
-  if (depth > 200) fail("tojson: the value is nested too deeply");
-  const auto line = [&](int level) {
-    if (!options.pretty) return;
-    out += '\n';
-    for (int i = 0; i < level; ++i) out += options.indent;
-  };
-  if (value.is_none()) {
-    out += "null";
+/// str() of a value or, with `quoted`, its repr().
+inline void print_to(const Value& value, bool quoted, std::string& out) {
+  const Level level(kDeepestValue);
+  check_text(out.size());
+  if (value.is_undefined()) {
+    if (quoted) out += "Undefined";
+  } else if (value.is_none()) {
+    out += "None";
   } else if (value.is_bool()) {
-    out += value.truth() ? "true" : "false";
+    out += value.truth() ? "True" : "False";
   } else if (value.is_integer()) {
     out += std::to_string(value.integer());
   } else if (value.is_float()) {
-    const double number = value.number();
-    out += std::isnan(number)   ? "NaN"
-           : std::isinf(number) ? (number > 0 ? "Infinity" : "-Infinity")
-                                : print_float(number);
+    out += print_float(value.number());
   } else if (value.is_string()) {
-    json_string(value.text(), options.ensure_ascii, out);
-  } else if (value.is_sequence(Sequence::kList) || value.is_sequence(Sequence::kTuple)) {
-    if (value.list().empty()) {
-      out += "[]";
-      return;
-    }
-    out += '[';
-    for (std::size_t i = 0; i < value.list().size(); ++i) {
-      if (i > 0) out += options.item_separator;
-      line(depth + 1);
-      write_json(value.list()[i], options, depth + 1, out);
-    }
-    line(depth);
-    out += ']';
-  } else if (value.is_dict()) {
-    auto items = value.dict().items;
-    if (items.empty()) {
-      out += "{}";
-      return;
-    }
-    if (options.sort_keys) {
-      std::sort(items.begin(), items.end(),
-                [](const auto& a, const auto& b) { return print(a.first) < print(b.first); });
-    }
-    out += '{';
-    bool first = true;
-    for (const auto& [key, item] : items) {
-      if (!first) out += options.item_separator;
-      first = false;
-      line(depth + 1);
-      if (key.is_string()) {
-        json_string(key.text(), options.ensure_ascii, out);
-      } else if (key.is_number() || key.is_none()) {
-        std::string name;
-        write_json(key, options, depth, name);
-        json_string(name, options.ensure_ascii, out);
-      } else {
-        raise("tojson: keys must be strings or numbers, got {}", key.type_name());
-      }
-      out += options.key_separator;
-      write_json(item, options, depth + 1, out);
-    }
-    line(depth);
-    out += '}';
+    const std::string text = quoted ? quote(value.text()) : value.text();
+    out += quoted && value.is_markup() ? "Markup(" + text + ")" : text;
+  } else if (value.is_sequence()) {
+    print_sequence(value, out);
+  } else if (value.is_object()) {
+    out += value.object().print();
   } else {
-    raise("tojson: a value of type {} is not JSON", value.type_name());
+    out += value.is_dict() ? "{" : "<Namespace {";
+    bool first = true;
+    for (const auto& [key, item] :
+         (value.is_dict() ? value.dict() : value.space().attributes).items) {
+      if (!std::exchange(first, false)) out += ", ";
+      print_to(key, true, out);
+      out += ": ";
+      print_to(item, true, out);
+    }
+    out += value.is_dict() ? "}" : "}>";
   }
+}
+
+inline std::string print(const Value& value) {
+  std::string out;
+  print_to(value, false, out);
+  return out;
+}
+
+inline std::string repr(const Value& value) {
+  std::string out;
+  print_to(value, true, out);
+  return out;
 }
 
 }  // namespace posttrain::text::jinja

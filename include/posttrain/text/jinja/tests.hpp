@@ -5,12 +5,20 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-#include "posttrain/text/jinja/evaluator.hpp"
+#include "posttrain/core/error.hpp"
+#include "posttrain/text/jinja/arithmetic.hpp"
+#include "posttrain/text/jinja/function.hpp"
+#include "posttrain/text/jinja/letters.hpp"
+#include "posttrain/text/jinja/operators.hpp"
+#include "posttrain/text/jinja/value.hpp"
 
 namespace posttrain::text::jinja {
 
 bool has_filter(std::string_view name);
+bool has_test(std::string_view name);
 
 using Test = bool (*)(const Value& value, const Value* argument);
 
@@ -27,8 +35,12 @@ inline const std::vector<std::pair<std::string_view, Test>>& test_table() {
   static const Test at_least = [](const Value& v, const Value* a) {
     return order(v, need(a)) >= 0;
   };
-  static const auto modulo = [](const Value& v, std::int64_t by) {
-    return binary_operation("%", v, Value(by)) == Value(0);
+  static const auto modulo = [](const Value& v, std::int64_t by, int rest = 0) {
+    return binary_operation("%", v, Value(by)) == Value(rest);
+  };
+  static const auto names = [](const Value& v, bool (*known)(std::string_view)) {
+    check_key(v);
+    return v.is_string() && known(v.text());
   };
   static const std::vector<std::pair<std::string_view, Test>> table = {
       {"defined", [](const Value& v, const Value*) { return !v.is_undefined(); }},
@@ -42,17 +54,16 @@ inline const std::vector<std::pair<std::string_view, Test>>& test_table() {
       {"number", [](const Value& v, const Value*) { return v.is_number(); }},
       {"string", [](const Value& v, const Value*) { return v.is_string(); }},
       {"mapping", [](const Value& v, const Value*) { return v.is_dict(); }},
-      {"callable", [](const Value& v, const Value*) { return v.is_callable(); }},
-      {"iterable",
+      {"callable",
        [](const Value& v, const Value*) {
-         return v.is_undefined() || v.is_string() || v.is_sequence() || v.is_dict();
+         return v.is_undefined() || (v.is_object() && v.object().is_callable());
        }},
+      {"iterable", [](const Value& v, const Value*) { return is_iterable(v); }},
       {"sequence",
        [](const Value& v, const Value*) {
-         return v.is_undefined() || v.is_string() || v.is_dict() ||
-                v.is_sequence(Sequence::kList) || v.is_sequence(Sequence::kTuple);
+         return v.is_undefined() || v.is_string() || v.is_dict() || v.is_indexable();
        }},
-      {"odd", [](const Value& v, const Value*) { return !modulo(v, 2); }},
+      {"odd", [](const Value& v, const Value*) { return modulo(v, 2, 1); }},
       {"even", [](const Value& v, const Value*) { return modulo(v, 2); }},
       {"divisibleby", [](const Value& v, const Value* a) { return modulo(v, need(a).integer()); }},
       {"sameas", [](const Value& v, const Value* a) { return v.same(need(a)); }},
@@ -60,13 +71,8 @@ inline const std::vector<std::pair<std::string_view, Test>>& test_table() {
       {"escaped", [](const Value& v, const Value*) { return v.is_markup(); }},
       {"lower", [](const Value& v, const Value*) { return is_cased(print(v), false); }},
       {"upper", [](const Value& v, const Value*) { return is_cased(print(v), true); }},
-      {"filter",
-       [](const Value& v, const Value*) { return v.is_string() && has_filter(v.text()); }},
-      {"test",
-       [](const Value& v, const Value*) {
-         return v.is_string() && std::any_of(test_table().begin(), test_table().end(),
-                                             [&](const auto& t) { return t.first == v.text(); });
-       }},
+      {"filter", [](const Value& v, const Value*) { return names(v, has_filter); }},
+      {"test", [](const Value& v, const Value*) { return names(v, has_test); }},
       {"eq", equal},
       {"==", equal},
       {"equalto", equal},
@@ -86,8 +92,12 @@ inline const std::vector<std::pair<std::string_view, Test>>& test_table() {
   return table;
 }
 
-inline bool apply_test(Evaluator&, std::string_view name, const Value& input,
-                       const Arguments& arguments) {
+inline bool has_test(std::string_view name) {
+  const auto& table = test_table();
+  return std::any_of(table.begin(), table.end(), [&](const auto& t) { return t.first == name; });
+}
+
+inline bool apply_test(std::string_view name, const Value& input, const Arguments& arguments) {
   for (const auto& [known, test] : test_table()) {
     if (known == name) {
       return test(input, arguments.positional.empty() ? nullptr : &arguments.positional[0]);
