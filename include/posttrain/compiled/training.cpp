@@ -13,9 +13,13 @@
 #include "posttrain/models/rotations_impl.hpp"
 #include "posttrain/optim/adamw_impl.hpp"
 #include "posttrain/optim/clip_impl.hpp"
+#include "posttrain/params/complement_impl.hpp"
 #include "posttrain/params/full.hpp"
+#include "posttrain/params/osft.hpp"
+#include "posttrain/params/osft_subspace_impl.hpp"
 #include "posttrain/trainer/checkpoint_impl.hpp"
 #include "posttrain/trainer/record_impl.hpp"
 #include "posttrain/trainer/run_log_impl.hpp"
 
 template class posttrain::ModelWeights<posttrain::Dense>;
+template class posttrain::OsftState<posttrain::Dense>;

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/params/osft.hpp"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "params/osft_support.hpp"
+#include "posttrain/data/tokenized.hpp"
+#include "posttrain/optim/adamw.hpp"
+#include "posttrain/trainer.hpp"
+#include "support/catch.hpp"
+#include "support/tiny_model.hpp"
+#include "tensor/support.hpp"
+
+using namespace posttrain;
+using kernel_test::normal;
+using kernel_test::relative_error;
+using namespace osft_test;
+
+namespace {
+
+/// ‖ΔW − (1 − U_h U_hᵀ) ΔW (1 − V_h V_hᵀ)‖ / ‖ΔW‖
+double leak(const Matrix& change, const Directions& protect) {
+  const Matrix left = change - protect.left * (protect.left.transpose() * change);
+  const Matrix both = left - (left * protect.right) * protect.right.transpose();
+  return (change - both).norm() / change.norm();
+}
+
+/// One of everything: a table, a fused site with biases, a transposed part, a long one, a tied
+/// head.
+struct SmallModel {
+  at::ScalarType type = at::kDouble;
+  bool tied = true;
+
+  Layout layout() const {
+    Layout all;
+    all.tables = {{"embed.weight", 6, 8, -1}};
+    all.sites = {{{{"q", 8, false}, {"k", 4, false}, {"v", 4, false}}, 8, true},
+                 {{{"conv", 20, true}}, 8, true},
+                 {{{"down", 8, false}}, 20, false},
+                 {{{"lm_head", 6, false}}, 8, false, tied ? 0 : -1, true}};
+    all.vectors = {{"norm.weight", 8, 1.0}};
+    return all;
+  }
+  at::ScalarType dtype() const { return type; }
+  at::Device device() const { return at::kCPU; }
+  Tensor load(const std::string& name, const std::vector<std::int64_t>& shape, double initial,
+              bool random) const {
+    if (!random) return at::full(shape, initial + 0.1, at::kDouble);
+    return normal(shape, name.size() * 7 + static_cast<unsigned char>(name[0]));
+  }
+};
+
+/// Keeps a matrix as it is, but as a stored one.
+struct Kept {
+  static constexpr bool dense = false;
+  struct Matrix {
+    Tensor w;
+    void write(const Tensor& out) const { Tensor(out).copy_(w); }
+    std::int64_t rows() const { return w.size(0); }
+    std::int64_t bytes() const { return static_cast<std::int64_t>(w.nbytes()); }
+  };
+  constexpr void validate() const {}
+  Matrix store(const Tensor& w) const { return {w.contiguous()}; }
+};
+
+Tensor named(const std::vector<NamedTensor>& tensors, const std::string& name) {
+  for (const NamedTensor& tensor : tensors) {
+    if (tensor.name == name) return tensor.value;
+  }
+  FAIL("no tensor " << name);
+  return {};
+}
+
+/// Puts random numbers into every core.
+template <class State>
+void move_cores(State& state, double scale = 0.1) {
+  std::uint64_t seed = 500;
+  for (ParameterGroup& group : state.trainable()) {
+    if (group.name == "cores") group.master.copy_(normal(group.master.sizes(), seed++) * scale);
+  }
+  state.publish();
+}
+
+template <class State>
+Tensor forward(const State& state, const Tensor& x) {
+  return state.linear(2, state.linear(1, x).mul(state.linear(0, x).narrow(1, 0, 1)));
+}
+
+/// Sequences in which every token has one successor.
+std::string samples(const TemporaryFolder& folder) {
+  const std::string file_path = (folder.path / "samples.jsonl").string();
+  std::ofstream file(file_path);
+  for (int i = 0; i < 16; ++i) {
+    nlohmann::json ids = nlohmann::json::array();
+    for (int t = 0; t < 12; ++t) ids.push_back((7 * i + 3 * t) % 50);
+    file << nlohmann::json{{"input_ids", ids}} << "\n";
+  }
+  return file_path;
+}
+
+Options quick(std::int64_t steps) {
+  Options options;
+  options.effective_batch_size = 4;
+  options.max_steps = steps;
+  options.learning_rate = 1e-2;
+  options.max_grad_norm = 1.0;
+  options.progress = false;
+  return options;
+}
+
+struct Losses {
+  std::vector<double>* values;
+  void on(const event::AfterStep& event) { values->push_back(event.metrics.loss); }
+};
+
+}  // namespace
+
+TEST_CASE("the first step starts from the base, bit for bit", "[params][osft]") {
+  for (const auto type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+    const auto model = test::tiny_model(type);
+    const FullState full = Full{}.attach(model);
+    const OsftState<Dense> state = Osft{.unfreeze_rank_ratio = 0.5}.attach(model);
+    const TokenBatch batch =
+        test::batch_of({test::some_sequence(17, 1), test::some_sequence(9, 2)});
+    at::NoGradGuard no_grad;
+    const Tensor expected = model.hidden(full, batch);
+    CHECK(at::equal(model.hidden(state, batch), expected));
+    CHECK(at::equal(model.hidden(state.reference(), batch), expected));
+    const auto weights = state.weights(), base = full.weights();
+    REQUIRE(weights.size() == base.size());
+    for (std::size_t i = 0; i < base.size(); ++i) {
+      CHECK(weights[i].name == base[i].name);
+      CHECK(weights[i].value.sizes() == base[i].value.sizes());
+      // Full's masters of a bf16 model are wider than what it computes with.
+      CHECK(at::equal(weights[i].value.to(type), base[i].value.to(type)));
+    }
+  }
+}
+
+TEST_CASE("the product is that of the weights that are saved", "[params][osft]") {
+  const SmallModel model{.tied = false};
+  OsftState<Dense> dense = Osft{.unfreeze_rank_ratio = 0.5}.attach(model);
+  move_cores(dense);
+  const auto weights = dense.weights();
+  const Tensor x = normal({3, 8}, 1);
+  const Tensor q = x.matmul(named(weights, "q.weight").t()) + named(weights, "q.bias");
+  CHECK(relative_error(dense.linear(0, x).detach().narrow(1, 0, 8), q) < 1e-13);
+  const Tensor conv = x.matmul(named(weights, "conv.weight")) + named(weights, "conv.bias");
+  CHECK(relative_error(dense.linear(1, x).detach(), conv) < 1e-13);
+  CHECK(named(weights, "conv.weight").sizes() == at::IntArrayRef({8, 20}));
+  // The same on stored matrices, where U C Vᵀ is a product of its own.
+  BasicOsft<Kept> policy{.unfreeze_rank_ratio = 0.5};
+  OsftState<Kept> stored = policy.attach(model);
+  move_cores(stored);
+  for (int site : {0, 1, 3}) {
+    CHECK(relative_error(stored.linear(site, x).detach(), dense.linear(site, x).detach()) < 1e-13);
+  }
+  for (const NamedTensor& weight : stored.weights()) {
+    CHECK(weight.value.sizes() == named(weights, weight.name).sizes());
+    CHECK(relative_error(weight.value, named(weights, weight.name)) < 1e-14);
+  }
+  CHECK(relative_error(stored.reference().linear(0, x).detach(),
+                       Full{}.attach(model).linear(0, x).detach()) < 1e-15);
+  CHECK(at::equal(named(weights, "lm_head.weight"),
+                  named(Full{}.attach(model).weights(), "lm_head.weight")));
+}
+
+TEST_CASE("gradients of cores are the dense ones seen from the complements", "[params][osft]") {
+  const SmallModel model;
+  FullState full = Full{}.attach(model);
+  const auto check = [&](auto state, std::int64_t tokens, double ratio) {
+    INFO("ratio " << ratio << ", " << tokens << " tokens");
+    for (ParameterGroup& group : full.trainable()) group.grad.zero_();
+    const Tensor start = normal({tokens, 8}, 2), weight = normal({tokens, 8}, 3);
+    const auto run = [&](const auto& gate) {
+      const Tensor x = start.clone().requires_grad_();
+      (forward(gate, x) * weight).sum().backward();
+      return x.grad();
+    };
+    CHECK(relative_error(run(state), run(full)) < 1e-13);
+    for (const OsftTarget* target : state.targets()) {
+      Tensor dense = named(full.gradients(), target->name + ".weight");
+      if (target->name == "conv") dense = dense.t();
+      const Tensor expected = basis_of(target->complements.left)
+                                  .t()
+                                  .matmul(dense)
+                                  .matmul(basis_of(target->complements.right));
+      CHECK(relative_error(target->core.grad, expected) < 1e-12);
+      CHECK(target->core.grad.sizes() ==
+            at::IntArrayRef({target->rows - target->rank(), target->in - target->rank()}));
+    }
+    CHECK(state.targets().size() == 5);
+    CHECK(state.gradients().size() == 5);
+  };
+  for (const double ratio : {0.25, 0.5, 0.75, 1.0}) {
+    for (const std::int64_t tokens : {3, 200}) {  // either order of the products
+      check(Osft{.unfreeze_rank_ratio = ratio}.attach(model), tokens, ratio);
+      check(BasicOsft<Kept>{.unfreeze_rank_ratio = ratio}.attach(model), tokens, ratio);
+    }
+  }
+}
+
+TEST_CASE("gradients of cores agree with finite differences through a decoder", "[params][osft]") {
+  const models::Decoder model = test::tiny_model();
+  const TokenBatch batch = test::batch_of({test::some_sequence(17, 1), test::some_sequence(30, 2)});
+  const NextToken loss;
+  const auto check = [&](auto state) {
+    move_cores(state);
+    const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
+    const auto value = [&] {
+      at::NoGradGuard no_grad;
+      const Scores scores =
+          score_predictions(logits, model.hidden(state, batch), batch, loss.needs(), 7);
+      return loss.sum(scores, batch).template item<double>();
+    };
+    for (const bool checkpointing : {false, true}) {
+      for (ParameterGroup& group : state.trainable()) group.grad.zero_();
+      const double sum = backward_through_head(
+          logits, model.hidden(state, batch, {.gradient_checkpointing = checkpointing}), batch,
+          loss, loss.needs(), 1.0, 5);
+      CHECK(sum == Approx(value()).epsilon(1e-12));
+      for (ParameterGroup& group : state.trainable()) {
+        double* values = group.master.template data_ptr<double>();
+        const double* gradient = group.grad.template const_data_ptr<double>();
+        for (std::int64_t i = 0; i < group.master.numel(); i += 37) {
+          const double original = values[i], h = 1e-5;
+          const auto moved = [&](double to) {
+            values[i] = to;
+            state.publish();
+            return value();
+          };
+          const double slope = (moved(original + h) - moved(original - h)) / (2 * h);
+          moved(original);
+          CHECK(gradient[i] == Approx(slope).epsilon(1e-5).margin(1e-7));
+        }
+      }
+    }
+  };
+  check(Osft{.unfreeze_rank_ratio = 0.5}.attach(model));
+  check(Osft{.unfreeze_rank_ratio = 0.3, .ratio_pattern = "down_proj=0.8", .train = "norm, bias"}
+            .attach(model));
+  check(BasicOsft<Kept>{.unfreeze_rank_ratio = 0.5}.attach(model));
+}
+
+TEST_CASE("400 steps of AdamW with decay and clipping stay in the complements", "[params][osft]") {
+  const TemporaryFolder folder;
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    const auto model = test::tiny_model(type);
+    std::map<std::string, Tensor> base;
+    for (const NamedTensor& weight : Osft{}.attach(model).weights()) {
+      base[weight.name] = weight.value.to(at::kDouble);
+    }
+    Trainer trainer(model, NextToken{}, Osft{.unfreeze_rank_ratio = 0.5},
+                    data::Tokenized{.path = samples(folder)}, AdamW{.weight_decay = 0.1},
+                    quick(400));
+    std::vector<double> losses;
+    trainer.add(Losses{&losses});
+    trainer.train();
+    CHECK(losses.back() < 0.5 * losses.front());
+    const auto after = trainer.state().weights();
+    double worst = 0.0, worst_of_weights = 0.0;
+    for (const OsftTarget* target : trainer.state().targets()) {
+      const std::string name = target->name + ".weight";
+      const Directions protect = leading(base.at(name), target->rank());
+      worst = std::max(worst, leak(to_eigen(trainer.state().update(*target)), protect));
+      const Tensor change = named(after, name).to(at::kDouble) - base.at(name);
+      CHECK(change.norm().item<double>() > 0.1 * base.at(name).norm().item<double>());
+      worst_of_weights = std::max(worst_of_weights, leak(to_eigen(change), protect));
+    }
+    INFO(c10::toString(type) << ": " << worst << ", of the weights as saved " << worst_of_weights);
+    CHECK(worst <= 1e-6);
+    CHECK(worst_of_weights <= 1e-6);
+    // What is not named trains nothing.
+    for (const NamedTensor& weight : after) {
+      if (weight.name.find("proj.weight") != std::string::npos) continue;
+      CHECK(at::equal(weight.value.to(at::kDouble), base.at(weight.name)));
+    }
+    // The reference is the base still.
+    at::NoGradGuard no_grad;
+    const TokenBatch batch = test::batch_of({test::some_sequence(17, 1)});
+    const FullState full = Full{}.attach(model);
+    CHECK(at::equal(model.hidden(trainer.state().reference(), batch), model.hidden(full, batch)));
+  }
+}
+
+TEST_CASE("a ratio of 0 trains nothing, a ratio of 1 everything in the targets", "[params][osft]") {
+  const SmallModel model;
+  const OsftState<Dense> none = Osft{.unfreeze_rank_ratio = 0.0}.attach(model);
+  CHECK(none.trainable().empty());
+  CHECK(none.targets().empty());
+  const OsftState<Dense> all = Osft{.unfreeze_rank_ratio = 1.0}.attach(model);
+  for (const OsftTarget* target : all.targets()) {
+    CHECK(target->rank() == 0);
+    CHECK(target->core.master.sizes() == at::IntArrayRef({target->rows, target->in}));
+  }
+  // The rule is exact: 0.2 of 5 is 1.
+  struct Narrow : SmallModel {
+    Layout layout() const {
+      Layout all;
+      all.sites = {{{{"a", 5, false}}, 10, false}};
+      return all;
+    }
+  };
+  for (int part = 0; part <= 5; ++part) {
+    const OsftState<Dense> state = Osft{.unfreeze_rank_ratio = part / 5.0}.attach(Narrow{});
+    REQUIRE(state.targets().size() == (part > 0 ? 1U : 0U));
+    if (part > 0) CHECK(state.targets()[0]->rank() == 5 - part);
+  }
+  const TemporaryFolder folder;
+  const auto decoder = test::tiny_model(at::kFloat);
+  Trainer trainer(decoder, NextToken{}, Osft{.unfreeze_rank_ratio = 0.0},
+                  data::Tokenized{.path = samples(folder)}, AdamW{.weight_decay = 0.1}, quick(3));
+  trainer.train();
+  const auto before = Full{}.attach(decoder).weights();
+  for (const NamedTensor& weight : trainer.state().weights()) {
+    CHECK(at::equal(weight.value, named(before, weight.name)));
+  }
+}
+
+TEST_CASE("targets, ratios and what trains as a whole go by pattern", "[params][osft]") {
+  const SmallModel model{.tied = false};
+  const auto names = [](const OsftState<Dense>& state) {
+    std::vector<std::string> all;
+    for (const NamedTensor& gradient : state.gradients()) all.push_back(gradient.name);
+    return all;
+  };
+  using Names = std::vector<std::string>;
+  // One part of a fused site; the others stay what they are.
+  OsftState<Dense> k = Osft{.unfreeze_rank_ratio = 0.5, .target_patterns = "k"}.attach(model);
+  CHECK(names(k) == Names{"k.core"});
+  const auto before = k.weights();
+  const Tensor q = named(before, "q.weight").clone(), old_k = named(before, "k.weight").clone();
+  move_cores(k);
+  CHECK(at::equal(named(k.weights(), "q.weight"), q));
+  CHECK_FALSE(at::equal(named(k.weights(), "k.weight"), old_k));
+  // `train` goes before targets.
+  OsftState<Dense> some = Osft{.target_patterns = "q, k, down, lm_head",
+                               .ratio_pattern = "down=0.5, q=0",
+                               .train = "k.bias, norm, down, embed"}
+                              .attach(model);
+  CHECK(names(some) ==
+        Names{"embed.weight", "k.bias", "down.weight", "norm.weight", "k.core", "lm_head.core"});
+  CHECK(some.targets()[0]->rank() == 3);
+  for (ParameterGroup& group : some.trainable()) group.master.add_(0.5);
+  some.publish();
+  CHECK(named(some.weights(), "norm.weight")[0].item<double>() == Approx(1.6));
+  // The reference has none of it.
+  const FullState base = Full{}.attach(model);
+  const Tensor x = normal({3, 8}, 1), ids = at::tensor({1, 5, 2}, at::kLong);
+  for (const int site : {0, 1, 3}) {
+    CHECK(relative_error(some.reference().linear(site, x).detach(), base.linear(site, x).detach()) <
+          1e-15);
+  }
+  const Tensor middle = normal({3, 20}, 1);
+  CHECK(at::equal(some.reference().linear(2, middle), base.linear(2, middle).detach()));
+  CHECK(at::equal(some.reference().embed(0, ids), base.embed(0, ids).detach()));
+  CHECK(at::equal(some.reference().vector(0), base.vector(0).detach()));
+
+  CHECK_THROWS_WITH(Osft{.target_patterns = "w_q"}.attach(model),
+                    Catch::Contains("selects no matrix of the model; hint: q is one"));
+  CHECK_THROWS_WITH(Osft{.ratio_pattern = "up=0.5"}.attach(model),
+                    Catch::Contains("\"up\" selects no target"));
+  CHECK_THROWS_WITH(Osft{.ratio_pattern = "q=1.5"}.attach(model),
+                    Catch::Contains("a ratio in [0, 1]"));
+  CHECK_THROWS_WITH(Osft{.unfreeze_rank_ratio = -0.1}.attach(model),
+                    Catch::Contains("must be in [0, 1]"));
+  CHECK_THROWS_WITH(Osft{.target_patterns = "lm_head"}.attach(SmallModel{}),
+                    Catch::Contains("shares the embedding's storage"));
+}
+
+TEST_CASE("without the base, weights take the changes of the cores", "[params][osft]") {
+  const SmallModel model{.type = at::kFloat};
+  OsftState<Dense> kept = Osft{.unfreeze_rank_ratio = 0.5}.attach(model);
+  OsftState<Dense> bare = Osft{.unfreeze_rank_ratio = 0.5, .keep_base = false}.attach(model);
+  for (int step = 0; step < 400; ++step) {
+    for (auto* state : {&kept, &bare}) {
+      Tensor& cores = state->trainable().back().master;
+      cores.add_(normal(cores.sizes(), static_cast<std::uint64_t>(step), at::kFloat), 1e-2);
+      state->publish();
+    }
+  }
+  for (const NamedTensor& weight : bare.weights()) {
+    CHECK(relative_error(weight.value, named(kept.weights(), weight.name)) < 2e-6);
+  }
+  CHECK(bare.bytes() < kept.bytes());
+  CHECK_THROWS_WITH(bare.reference(), Catch::Contains("keep_base = false keeps no reference"));
+  CHECK_THROWS_WITH((Osft{.keep_base = false}.attach(SmallModel{.type = at::kBFloat16})),
+                    Catch::Contains("the model computes in BFloat16"));
+}
+
+TEST_CASE("bf16 weights are the exact ones rounded once", "[params][osft]") {
+  OsftState<Dense> state =
+      Osft{.unfreeze_rank_ratio = 0.5}.attach(SmallModel{.type = at::kBFloat16});
+  CHECK(state.trainable().back().value.is_same(state.trainable().back().master));
+  CHECK(state.trainable().back().master.scalar_type() == at::kFloat);
+  for (int step = 0; step < 3; ++step) {
+    move_cores(state, 0.01 * step);
+    for (const OsftTarget* target : state.targets()) {
+      const Tensor exact = target->base.to(at::kFloat) + state.update(*target);
+      CHECK(at::equal(target->weight, exact.to(at::kBFloat16)));
+      const Tensor saved = named(state.weights(), target->name + ".weight");
+      CHECK(relative_error(target->name == "conv" ? saved.t() : saved, exact) < 1e-7);
+    }
+  }
+}
+
+TEST_CASE("a resumed run of cores equals the uninterrupted one bit for bit", "[params][osft]") {
+  const TemporaryFolder folder;
+  const std::string path = samples(folder);
+  const auto run = [&](std::int64_t steps, const std::string& name) {
+    Options options = quick(steps);
+    options.lr_scheduler = {.type = optim::LrScheduler::constant};
+    options.run_dir = (folder.path / name).string();
+    options.checkpoint_steps = 5;
+    Trainer trainer(test::tiny_model(at::kFloat), NextToken{}, Osft{.train = "norm"},
+                    data::Tokenized{.path = path}, AdamW{.weight_decay = 0.1}, options);
+    trainer.train();
+    Tensors all;
+    for (const NamedTensor& weight : trainer.state().weights()) {
+      all.push_back(weight.value.reshape({-1}).clone());
+    }
+    return at::cat(all);
+  };
+  const Tensor whole = run(10, "whole");
+  run(5, "halves");
+  CHECK(at::equal(run(10, "halves"), whole));
+}
