@@ -199,6 +199,60 @@ TEST_CASE("Named templates: tool_use serves conversations with tools") {
   CHECK(chat.render(conversation(), nullptr, false).starts_with("<|im_start|>system"));
 }
 
+TEST_CASE("Named templates come from files of their own, too, and are chosen by name") {
+  ChatFiles named = files(kChatMl);
+  named.additional_templates = {{"rag",
+                                 "{{ documents[0].text }}{{ style }}{% for m in messages %}"
+                                 "{{ m.content }}<|im_end|>{% endfor %}"},
+                                {"tool_use", "tools"}};
+  ChatTokenizer chat(named);
+  CHECK(chat.render(conversation(), Json::array(), false) == "tools");
+  CHECK_THROWS_WITH(chat.use_template("x"), Catch::Contains("only: default, rag, tool_use"));
+  chat.use_template("rag");
+  const Json sample = {
+      {"messages",
+       {{{"role", "user"}, {"content", "hello"}}, {{"role", "assistant"}, {"content", "you"}}}},
+      {"tools", Json::array()},
+      {"documents", {{{"text", "the user "}}}},
+      {"chat_template_kwargs", {{"style", "! "}}}};
+  const Sequence sequence = chat.training_sequences(sample).at(0);
+  CHECK(chat.tokenizer().decode(sequence.ids) == "the user ! hello<|im_end|>you<|im_end|>");
+  CHECK(trained(chat, sequence) == "you<|im_end|>|");
+  named.additional_templates = {{"rag", "{{ x"}};
+  CHECK_THROWS_WITH(ChatTokenizer(named), Catch::Contains("template 'rag': chat template, line 1"));
+}
+
+TEST_CASE("A terminator is a whole token where the last turn ends otherwise [C8]", "[C8]") {
+  ChatFiles several = files(
+      "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+      "{{ '<|return|>' if loop.last and m.role == 'assistant' else '<|im_end|>' }}{% endfor %}"
+      "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
+  CHECK(ChatTokenizer(several).terminator() == "<|return|>");  // not "<|"
+  several.chat_template =
+      "{% for m in messages %}{{ m.content }}<|end|>\n{% endfor %}"
+      "{{ '<|user|>' if add_generation_prompt else '<|stop|>' }}";
+  CHECK(ChatTokenizer(several).terminator() == "<|end|>");
+  several.chat_template =
+      "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>\n{% endfor %}{{ eos_token }}";
+  CHECK(ChatTokenizer(several).terminator() == "<|end|>");
+}
+
+TEST_CASE("Unmask trains the texts of contents in parts") {
+  const ChatTokenizer chat(
+      files("{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.content is string %}"
+            "{{ m.content }}{% else %}{% for p in m.content %}"
+            "{{ p.text if p.type == 'text' else '<s>' }}{% endfor %}{% endif %}<|im_end|>\n"
+            "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"));
+  const Json user = {{"role", "user"},
+                     {"content",
+                      {{{"type", "text"}, {"text", "the user"}},
+                       {{"type", "image"}},
+                       {{"type", "text"}, {"text", "hello"}}}}};
+  const Json sample = {{"messages", {user, {{"role", "assistant"}, {"content", "you"}}}},
+                       {"unmask", true}};
+  CHECK(trained(chat, chat.training_sequences(sample).at(0)) == "the user|hello|you<|im_end|>|");
+}
+
 TEST_CASE("Generation marks agree with the spans found by rendering") {
   const std::string marked =
       "{% for m in messages %}<|im_start|>{{ m.role }}\n"

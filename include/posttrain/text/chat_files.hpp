@@ -21,6 +21,8 @@ struct ChatFiles {
   std::string special_tokens_map;  // special_tokens_map.json
   std::string generation_config;   // generation_config.json
   std::string config;              // config.json
+  /// additional_chat_templates/NAME.jinja: name and text.
+  std::vector<std::pair<std::string, std::string>> additional_templates{};
 };
 
 Json parse_object(std::string_view text, std::string_view file);
@@ -31,8 +33,9 @@ Json special_tokens(const Json& tokenizer_config, const Json& special_tokens_map
 /// Adds the ids of an `eos_token_id` entry: a number or a list of numbers.
 void add_eos_ids(const Json& file, std::set<TokenId>& ids);
 
-/// Templates by name; a single one is called "default".
-std::vector<std::pair<std::string, ChatTemplate>> chat_templates(const std::string& chat_template,
+/// Templates by name; a single one is called "default". Files of their own come before those of
+/// tokenizer_config.json.
+std::vector<std::pair<std::string, ChatTemplate>> chat_templates(const ChatFiles& files,
                                                                  const Json& tokenizer_config);
 
 }  // namespace posttrain::text

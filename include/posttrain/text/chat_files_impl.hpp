@@ -61,25 +61,30 @@ POSTTRAIN_INLINE void add_eos_ids(const Json& file, std::set<TokenId>& ids) {
 }
 
 POSTTRAIN_INLINE std::vector<std::pair<std::string, ChatTemplate>> chat_templates(
-    const std::string& chat_template, const Json& tokenizer_config) {
+    const ChatFiles& files, const Json& tokenizer_config) {
   std::vector<std::pair<std::string, ChatTemplate>> templates;
-  if (!chat_template.empty()) {
-    templates.emplace_back("default", ChatTemplate::parse(chat_template));
-    return templates;
-  }
+  const auto add = [&](const std::string& name, const std::string& source) {
+    try {
+      templates.emplace_back(name, ChatTemplate::parse(source));
+    } catch (const Error& error) {
+      if (name == "default") throw;
+      raise("template '{}': {}", name, error.what());
+    }
+  };
+  if (!files.chat_template.empty()) add("default", files.chat_template);
+  for (const auto& [name, source] : files.additional_templates) add(name, source);
+  if (!templates.empty()) return templates;
   const auto found = tokenizer_config.find("chat_template");
   if (found == tokenizer_config.end() || found->is_null()) return templates;
   if (found->is_string()) {
-    templates.emplace_back("default", ChatTemplate::parse(found->get_ref<const std::string&>()));
+    add("default", found->get_ref<const std::string&>());
   } else if (found->is_array()) {
     for (const Json& entry : *found) {
       if (!entry.is_object() || !entry.contains("name") || !entry.contains("template") ||
           !entry.at("name").is_string() || !entry.at("template").is_string()) {
         fail("tokenizer_config.json: expected {name, template} in the list chat_template");
       }
-      templates.emplace_back(
-          entry.at("name").get<std::string>(),
-          ChatTemplate::parse(entry.at("template").get_ref<const std::string&>()));
+      add(entry.at("name").get<std::string>(), entry.at("template").get<std::string>());
     }
   } else {
     raise("tokenizer_config.json: expected a string or a list under chat_template, got {}",

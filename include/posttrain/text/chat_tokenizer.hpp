@@ -61,6 +61,10 @@ class ChatTokenizer {
   /// A further variable for the templates, such as enable_thinking.
   void set_variable(const std::string& name, Json value);
 
+  /// Renders with the template of this name ("rag") from now on. Without, as transformers chooses:
+  /// "tool_use", if there is one, for conversations with tools, else "default".
+  void use_template(const std::string& name);
+
   /// The text of a conversation. `tools`: null or an array.
   std::string render(const Json& messages, const Json& tools, bool add_generation_prompt) const;
 
@@ -69,7 +73,8 @@ class ChatTokenizer {
   EncodedChat encode(const Json& messages, const Json& tools = nullptr,
                      bool add_generation_prompt = false) const;
 
-  /// Training sequences of a sample {"messages": […], "tools"?: […], "unmask"?: bool}. The loss is
+  /// Training sequences of a sample {"messages": […], "tools"?: […], "documents"?: […],
+  /// "chat_template_kwargs"?: {…}, "unmask"?: bool}. The loss is
   /// on assistant turns (content, reasoning, tool calls, terminator); with `unmask`, the argument
   /// or the field, also on the content of all other messages except system ones. A conversation
   /// that trains nothing is an error.
@@ -94,6 +99,12 @@ class ChatTokenizer {
   static std::size_t common_prefix(std::string_view a, std::string_view b);
 
   const ChatTemplate& chosen(const Json& tools) const;
+
+  /// The variables that a sample brings for the template.
+  static Json sample_variables(const Json& sample);
+
+  /// `end`, or the start of a token that it would cut in two (between "<|return|>" and "<|end|>").
+  std::size_t whole_tokens(std::string_view text, std::size_t end) const;
 
   /// What stands behind an assistant's content whatever follows: its last added token, else its
   /// text without trailing white space, else that white space.
@@ -124,6 +135,9 @@ class ChatTokenizer {
   Sequence one_turn(const Json& messages, const Json& tools, std::size_t i, std::size_t from,
                     bool unmask) const;
 
+  /// The places of message `j`'s texts: its content, or the texts of its parts.
+  static std::vector<Json::json_pointer> texts(const Json& messages, std::size_t j);
+
   /// Where the contents of messages [from, to) that are neither system nor assistant stand in the
   /// rendering `full`: what changes when the content is swapped for a sentinel.
   std::vector<Bytes> contents(const Json& messages, const Json& tools, std::size_t from,
@@ -137,6 +151,7 @@ class ChatTokenizer {
 
   Tokenizer tokenizer_;
   std::vector<std::pair<std::string, ChatTemplate>> templates_;
+  std::string template_;             // the one to use; empty: as transformers chooses
   Json variables_ = Json::object();  // special tokens and what the user sets
   std::set<TokenId> eos_ids_;
   std::string terminator_;

@@ -6,6 +6,7 @@
 
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
+#include "posttrain/text/chat_spans_impl.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 #include "posttrain/text/utf8.hpp"
 
@@ -17,7 +18,7 @@ POSTTRAIN_INLINE ChatTokenizer::ChatTokenizer(const ChatFiles& files)
   const Json generation = parse_object(files.generation_config, "generation_config.json");
   variables_ = special_tokens(tokenizer_config,
                               parse_object(files.special_tokens_map, "special_tokens_map.json"));
-  templates_ = chat_templates(files.chat_template, tokenizer_config);
+  templates_ = chat_templates(files, tokenizer_config);
   add_eos_ids(generation, eos_ids_);
   add_eos_ids(parse_object(files.config, "config.json"), eos_ids_);
   if (const auto id = tokenizer_.id(eos_token()); !eos_token().empty() && id) {
@@ -73,6 +74,14 @@ POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(const J
   const Json& messages = sample.at("messages");
   check_messages(messages);
   const Json tools = sample.contains("tools") ? sample.at("tools") : Json(nullptr);
+  if (const Json own = sample_variables(sample); !own.empty()) {
+    ChatTokenizer with_own = *this;
+    for (const auto& [name, value] : own.items()) with_own.variables_[name] = value;
+    Json rest = sample;
+    rest.erase("documents");
+    rest.erase("chat_template_kwargs");
+    return with_own.training_sequences(rest, turns, unmask);
+  }
   if (const auto found = sample.find("unmask"); found != sample.end() && found->is_boolean()) {
     unmask = unmask || found->get<bool>();
   }
@@ -125,15 +134,35 @@ POSTTRAIN_INLINE Json ChatTokenizer::first(const Json& messages, std::size_t cou
   return out;
 }
 
-POSTTRAIN_INLINE std::size_t ChatTokenizer::common_prefix(std::string_view a, std::string_view b) {
-  const std::size_t n = std::min(a.size(), b.size());
-  std::size_t i = static_cast<std::size_t>(
-      std::mismatch(a.begin(), a.begin() + n, b.begin()).first - a.begin());
-  const auto inside = [](std::string_view text, std::size_t at) {
-    return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
-  };
-  while (i > 0 && (inside(a, i) || inside(b, i))) --i;
-  return i;
+POSTTRAIN_INLINE Json ChatTokenizer::sample_variables(const Json& sample) {
+  Json own = Json::object();
+  const auto extra = sample.find("chat_template_kwargs");
+  if (extra != sample.end() && !extra->is_null()) {
+    if (!extra->is_object()) {
+      raise("expected \"chat_template_kwargs\" to be an object, got {}", extra->type_name());
+    }
+    own = *extra;
+  }
+  const auto documents = sample.find("documents");
+  if (documents != sample.end() && !documents->is_null()) {
+    if (!documents->is_array()) {
+      raise("expected \"documents\" to be an array, got {}", documents->type_name());
+    }
+    own["documents"] = *documents;
+  }
+  return own;
+}
+
+POSTTRAIN_INLINE void ChatTokenizer::use_template(const std::string& name) {
+  const auto found = std::find_if(templates_.begin(), templates_.end(),
+                                  [&](const auto& known) { return known.first == name; });
+  if (found == templates_.end()) {
+    std::string names;
+    for (const auto& known : templates_) names += (names.empty() ? "" : ", ") + known.first;
+    raise("the model has no chat template '{}', only: {}", name, names.empty() ? "none" : names);
+  }
+  template_ = name;
+  terminator_ = derive_terminator();
 }
 
 POSTTRAIN_INLINE const ChatTemplate& ChatTokenizer::chosen(const Json& tools) const {
@@ -142,120 +171,17 @@ POSTTRAIN_INLINE const ChatTemplate& ChatTokenizer::chosen(const Json& tools) co
   }
   const ChatTemplate* fallback = nullptr;
   for (const auto& [name, chat_template] : templates_) {
-    if (name == "tool_use" && !tools.is_null()) return chat_template;
+    if (template_.empty() ? name == "tool_use" && !tools.is_null() : name == template_) {
+      return chat_template;
+    }
     if (name == "default") fallback = &chat_template;
   }
   if (fallback == nullptr) {
-    fail("the model has several chat templates and none is called \"default\"");
+    fail(
+        "the model has several chat templates and none is called \"default\"; hint: choose one "
+        "with use_template");
   }
   return *fallback;
-}
-
-POSTTRAIN_INLINE std::string ChatTokenizer::derive_terminator() const {
-  try {
-    const Json user = {{"role", "user"}, {"content", "Hello"}};
-    const Json assistant = {{"role", "assistant"}, {"content", kSentinel}};
-    const auto behind_content = [&](const Json& messages) {
-      const std::string text = render(messages, nullptr, false);
-      const std::size_t content = text.rfind(kSentinel);
-      return content == std::string::npos
-                 ? std::string()
-                 : text.substr(content + std::string_view(kSentinel).size());
-    };
-    std::string tail = behind_content(Json::array({user, assistant}));
-    if (tail.empty()) return eos_token();
-    try {
-      tail.resize(common_prefix(tail, behind_content(Json::array({user, assistant, user}))));
-    } catch (const Error&) {  // a template that wants other roles: the end alone must tell
-    }
-    if (const auto token = tokenizer_.last_added_token(tail)) {
-      return tail.substr(token->first, token->second - token->first);
-    }
-    const std::string_view view = std::string_view(tail).substr(0, trimmed_length(tail));
-    return std::string(view.empty() ? tail : view.substr(leading_whitespace(view)));
-  } catch (const Error&) {
-    return eos_token();
-  }
-}
-
-POSTTRAIN_INLINE ChatTokenizer::Turn ChatTokenizer::last_turn(const Json& messages,
-                                                              const Json& tools,
-                                                              std::size_t i) const {
-  Turn turn{render(first(messages, i + 1), tools, false), {}};
-  turn.span.begin = turn_begin(messages, tools, i, turn.text);
-  turn.span.end = turn_end(turn.text, turn.span.begin);
-  return turn;
-}
-
-POSTTRAIN_INLINE std::size_t ChatTokenizer::turn_begin(const Json& messages, const Json& tools,
-                                                       std::size_t i,
-                                                       const std::string& text) const {
-  // Where the rendering starts to depend on what the assistant said.
-  const auto depends = [&] {
-    Json other = first(messages, i);
-    other.push_back({{"role", "assistant"}, {"content", kSentinel}});
-    return common_prefix(text, render(other, tools, false));
-  };
-  if (i == 0) return depends();
-  const Json before = first(messages, i);
-  const std::string prompt = render(before, tools, true);
-  if (text.starts_with(prompt)) return prompt.size();
-  // The generation prompt holds more than the turn's header (an opened <think>): the header is
-  // what both share, and it must hold some of the generation prompt.
-  const std::size_t shared = common_prefix(text, prompt);
-  std::size_t without = 0;
-  try {
-    without = common_prefix(prompt, render(before, tools, false));
-  } catch (const Error&) {
-  }
-  if (shared <= without || without == prompt.size()) {
-    raise(
-        "message {}: the chat template renders the messages before it differently once it "
-        "follows, so its prompt cannot be told; hint: use another chat template",
-        i);
-  }
-  return std::min(shared, depends());
-}
-
-POSTTRAIN_INLINE std::size_t ChatTokenizer::turn_end(const std::string& text,
-                                                     std::size_t begin) const {
-  const std::string_view turn = std::string_view(text).substr(begin);
-  if (!terminator_.empty() && trimmed_length(terminator_) > 0) {
-    const std::size_t found = turn.rfind(terminator_);
-    if (found != std::string_view::npos) return begin + found + terminator_.size();
-  }
-  const std::size_t trimmed = trimmed_length(turn);
-  const auto token = tokenizer_.last_added_token(turn);
-  return token && token->second == trimmed ? begin + trimmed : text.size();
-}
-
-POSTTRAIN_INLINE std::optional<ChatTokenizer::Bytes> ChatTokenizer::find_turn(
-    const Json& messages, const Json& tools, std::size_t i, const std::string& full) const {
-  try {
-    const Turn turn = last_turn(messages, tools, i);
-    if (full.compare(0, turn.span.end, turn.text, 0, turn.span.end) == 0) return turn.span;
-    // Rewritten: the prompt may still stand, and content and terminator follow it.
-    if (i == 0) return std::nullopt;
-    const std::string prompt = render(first(messages, i), tools, true);
-    if (!full.starts_with(prompt) || terminator_.empty()) return std::nullopt;
-    std::size_t from = prompt.size();
-    const auto content = messages[i].find("content");
-    if (content != messages[i].end() && content->is_string()) {
-      const auto& said = content->get_ref<const std::string&>();
-      const std::size_t blank = leading_whitespace(said);
-      const std::size_t size = trimmed_length(said);
-      if (size > blank) {
-        const std::size_t found = full.find(said.substr(blank, size - blank), from);
-        if (found == std::string::npos) return std::nullopt;
-        from = found + size - blank;
-      }
-    }
-    const std::size_t end = full.find(terminator_, from);
-    if (end == std::string::npos) return std::nullopt;
-    return Bytes{prompt.size(), end + terminator_.size()};
-  } catch (const Error&) {
-    return std::nullopt;
-  }
 }
 
 POSTTRAIN_INLINE EncodedChat ChatTokenizer::tokenize(std::string text,
@@ -323,45 +249,6 @@ POSTTRAIN_INLINE Sequence ChatTokenizer::one_turn(const Json& messages, const Js
   if (unmask) others = contents(first(messages, i + 1), tools, from, i, turn.text);
   turn.text.resize(turn.span.end);
   return sequence(turn.text, {turn.span}, others);
-}
-
-POSTTRAIN_INLINE std::vector<ChatTokenizer::Bytes> ChatTokenizer::contents(
-    const Json& messages, const Json& tools, std::size_t from, std::size_t to,
-    const std::string& full) const {
-  std::vector<Bytes> found;
-  for (std::size_t j = from; j < to; ++j) {
-    const std::string who = role(messages[j]);
-    if (who == "system" || who == "developer" || who == "assistant") continue;
-    const auto content = messages[j].find("content");
-    if (content == messages[j].end() || content->is_null()) continue;
-    if (!content->is_string()) {
-      raise("message {}: unmask needs its content as text, got {}", j, content->type_name());
-    }
-    const auto& said = content->get_ref<const std::string&>();
-    if (trimmed_length(said) == 0) continue;
-    Json other = messages;
-    other[j]["content"] = kSentinel;
-    const std::string swapped = render(other, tools, false);
-    Bytes bytes{common_prefix(full, swapped), full.size()};
-    std::size_t tail = 0;
-    const std::size_t most = std::min(full.size(), swapped.size()) - bytes.begin;
-    while (tail < most && full[full.size() - 1 - tail] == swapped[swapped.size() - 1 - tail]) {
-      ++tail;
-    }
-    bytes.end -= tail;
-    const std::string_view place =
-        std::string_view(full).substr(bytes.begin, bytes.end - bytes.begin);
-    const std::size_t blank = leading_whitespace(said);
-    const std::string trimmed = said.substr(blank, trimmed_length(said) - blank);
-    if (place.size() > said.size() || place.find(trimmed) == std::string_view::npos) {
-      raise(
-          "message {}: its content does not stand once and unchanged in the rendered "
-          "conversation, so it cannot be unmasked",
-          j);
-    }
-    found.push_back(bytes);
-  }
-  return found;
 }
 
 POSTTRAIN_INLINE Sequence ChatTokenizer::sequence(const std::string& text,
