@@ -336,6 +336,13 @@ TEST_CASE("a key that is not understood is an error that names it") {
                  "\"residual_multiplier\" = 0.2"));
   CHECK(contains(error_of(small("llama", {{"quantization_config", {{"bits", 4}}}})),
                  "quantised weights are not supported"));
+  const nlohmann::json nf4{
+      {"quant_method", "bitsandbytes"}, {"load_in_4bit", true}, {"bnb_4bit_quant_type", "nf4"}};
+  CHECK(error_of(small("llama", {{"quantization_config", nf4}})).empty());
+  nlohmann::json fp4 = nf4;
+  fp4["bnb_4bit_quant_type"] = "fp4";
+  CHECK(contains(error_of(small("llama", {{"quantization_config", fp4}})),
+                 "quantised weights are not supported"));
   CHECK(contains(error_of(small("llama", {{"sliding_window", 8}})), "sliding_window"));
   CHECK(contains(error_of(small("qwen2", {{"use_mrope", true}})), "use_mrope"));
   CHECK(error_of(small("qwen2", {{"use_mrope", false}})).empty());

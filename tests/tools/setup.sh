@@ -152,7 +152,7 @@ posttrain_libtorch() {  # with peers: yes or no
     if [ "$peers" = yes ]; then
       [ -f "$posttrain_venv/.posttrain-peers" ] || posttrain_say "installing the Python peers (about 6 GB, minutes)"
       posttrain_pip peers "$offline" "torch==$posttrain_torch_version" transformers==5.23.0 \
-        peft==0.21.2 trl==1.16.0 safetensors tokenizers numpy
+        peft==0.21.2 trl==1.16.0 bitsandbytes==0.50.2 safetensors tokenizers numpy
     elif [ ! -f "$posttrain_venv/.posttrain-peers" ]; then
       [ -f "$posttrain_venv/.posttrain-libtorch" ] || posttrain_say "installing LibTorch $posttrain_torch_version (about 1.2 GB)"
       posttrain_pip libtorch "$offline" --no-deps "torch==$posttrain_torch_version" \

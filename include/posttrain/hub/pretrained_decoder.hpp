@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,7 +38,8 @@ class PretrainedDecoder : public models::Decoder {
 
   /// Writes a folder that transformers loads: weights in the compute dtype unless `dtype` says
   /// otherwise, config, tokenizer files, chat template and the full set of end-of-sequence ids.
-  /// What was in `folder` before is replaced in one step.
+  /// What was in `folder` before is replaced in one step. Matrices in bitsandbytes' 4-bit layout
+  /// (`ModelWeights::packed_weights`) keep their types, and config.json says so.
   void save(const std::string& folder, const std::vector<NamedTensor>& weights,
             std::optional<at::ScalarType> dtype = std::nullopt) const;
 
@@ -45,7 +47,12 @@ class PretrainedDecoder : public models::Decoder {
   PretrainedDecoder(const std::string& folder, models::ModelOptions options,
                     std::shared_ptr<io::PretrainedFolder> weights);
 
-  std::string config_with_dtype(at::ScalarType stored) const;
+  /// Matrices that are saved in 4 bits.
+  struct PackedNames {
+    std::set<std::string, std::less<>> names{};
+    bool twice = false;  // their scales are quantised too
+  };
+  std::string config_json(at::ScalarType stored, const PackedNames& packed) const;
 
   std::string generation_config() const;
 

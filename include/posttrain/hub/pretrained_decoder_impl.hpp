@@ -16,6 +16,9 @@
 
 namespace posttrain::hub {
 
+/// Ends the name of a matrix that is stored in 4 bits (params/bitsandbytes.hpp).
+inline constexpr std::string_view kPackedMark = ".quant_state.bitsandbytes__nf4";
+
 POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
                                                       models::ModelOptions options)
     : PretrainedDecoder(folder, options, std::make_shared<io::PretrainedFolder>(folder)) {}
@@ -35,14 +38,24 @@ POSTTRAIN_INLINE void PretrainedDecoder::save(const std::string& folder,
   const at::ScalarType stored = dtype.value_or(this->dtype());
   std::vector<io::TensorInfo> entries;
   std::map<std::string, Tensor, std::less<>> by_name;
+  PackedNames packed;
+  for (const NamedTensor& weight : weights) {
+    const std::size_t end = weight.name.find(kPackedMark);
+    if (end != std::string::npos) packed.names.insert(weight.name.substr(0, end));
+    packed.twice |= weight.name.ends_with(".nested_absmax");
+  }
+  const auto part_of_packed = [&](std::string_view name) {
+    const std::size_t end = name.find(".weight");
+    return end != std::string_view::npos && packed.names.contains(name.substr(0, end + 7));
+  };
   for (const NamedTensor& weight : weights) {
     io::TensorInfo info = io::tensor_info(weight.name, weight.value);
-    info.dtype = io::dtype_of(stored);
+    if (!part_of_packed(weight.name)) info.dtype = io::dtype_of(stored);
     entries.push_back(std::move(info));
     by_name[weight.name] = weight.value;
   }
   io::PretrainedContent content;
-  content.config_json = config_with_dtype(stored);
+  content.config_json = config_json(stored, packed);
   content.generation_config_json = generation_config();
   content.tokenizer_from = path_;
   io::save_pretrained(folder, content, entries,
@@ -53,7 +66,8 @@ POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
                                                       models::ModelOptions options,
                                                       std::shared_ptr<io::PretrainedFolder> weights)
     : Decoder(models::parse_config(io::read_text_file(io::fs::path(folder) / "config.json")),
-              options, weights ? models::weight_loader(weights) : models::WeightLoader()),
+              options, weights ? models::weight_loader(weights) : models::WeightLoader(),
+              weights ? models::packed_loader(weights) : models::PackedLoader()),
       path_(folder),
       weights_(std::move(weights)),
       config_text_(io::read_text_file(io::fs::path(folder) / "config.json")) {
@@ -71,13 +85,34 @@ POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
   }
 }
 
-POSTTRAIN_INLINE std::string PretrainedDecoder::config_with_dtype(at::ScalarType stored) const {
+POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType stored,
+                                                            const PackedNames& packed) const {
   auto config = nlohmann::ordered_json::parse(config_text_);
   const char* name = stored == at::kBFloat16 ? "bfloat16"
                      : stored == at::kHalf   ? "float16"
                      : stored == at::kDouble ? "float64"
                                              : "float32";
   config[config.contains("torch_dtype") ? "torch_dtype" : "dtype"] = name;
+  config.erase("quantization_config");
+  if (!packed.names.empty()) {
+    // Projections that are not in 4 bits, the head first of all.
+    std::vector<std::string> dense{"lm_head"};
+    for (const Site& site : layout().sites) {
+      for (const Part& part : site.parts) {
+        if (part.name != "lm_head" && !packed.names.contains(part.name + ".weight")) {
+          dense.push_back(part.name);
+        }
+      }
+    }
+    config["quantization_config"] = {{"quant_method", "bitsandbytes"},
+                                     {"load_in_4bit", true},
+                                     {"load_in_8bit", false},
+                                     {"bnb_4bit_quant_type", "nf4"},
+                                     {"bnb_4bit_use_double_quant", packed.twice},
+                                     {"bnb_4bit_compute_dtype", name},
+                                     {"bnb_4bit_quant_storage", "uint8"},
+                                     {"llm_int8_skip_modules", dense}};
+  }
   return config.dump(2) + "\n";
 }
 

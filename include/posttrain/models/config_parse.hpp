@@ -76,6 +76,14 @@ inline const Family& find_family(ConfigReader& reader) {
   return *found;
 }
 
+/// 4-bit weights in the layout of params/bitsandbytes.hpp.
+inline bool is_nf4(const nlohmann::json& quantization) {
+  return quantization.is_object() && quantization.value("quant_method", "") == "bitsandbytes" &&
+         quantization.value("load_in_4bit", false) &&
+         quantization.value("bnb_4bit_quant_type", "fp4") == "nf4" &&
+         quantization.value("bnb_4bit_quant_storage", "uint8") == "uint8";
+}
+
 }  // namespace detail
 
 /// Reads the text of a config.json. Throws `Error` for an unknown architecture, for a key that
@@ -90,10 +98,11 @@ inline DecoderConfig parse_config(std::string_view config_json) {
   }
   ConfigReader reader(object, "config.json");
   const detail::Family& family = detail::find_family(reader);
-  if (const auto* quantization = reader.find("quantization_config")) {
+  const auto* quantization = reader.find("quantization_config");
+  if (quantization && !detail::is_nf4(*quantization)) {
     raise(
-        "config.json: quantised weights are not supported (quantization_config = {}); hint: use "
-        "the folder of the original weights",
+        "config.json: quantised weights are not supported but bitsandbytes' NF4 "
+        "(quantization_config = {}); hint: use the folder of the original weights",
         ConfigReader::shown(*quantization));
   }
   DecoderConfig config = family.parse(reader);

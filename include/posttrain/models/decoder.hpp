@@ -33,6 +33,10 @@ namespace posttrain::models {
 /// CPU).
 using WeightLoader = std::function<Tensor(const std::string&, const std::vector<std::int64_t>&)>;
 
+/// What the checkpoint holds of a matrix that it stores quantised, by what follows its name and a
+/// dot, itself under ""; empty where it is dense.
+using PackedLoader = std::function<std::map<std::string, Tensor>(const std::string&)>;
+
 struct ModelOptions {
   at::ScalarType dtype = at::kFloat;  // of computation; parameters keep fp32 masters below it
   at::Device device = at::kCPU;
@@ -42,7 +46,8 @@ struct ModelOptions {
 class Decoder {
  public:
   /// Without a loader, weights are drawn N(0, initializer_range²), biases 0, norms 1.
-  explicit Decoder(DecoderConfig config, ModelOptions options = {}, WeightLoader loader = {});
+  explicit Decoder(DecoderConfig config, ModelOptions options = {}, WeightLoader loader = {},
+                   PackedLoader packed_loader = {});
 
   const DecoderConfig& config() const { return config_; }
   const Layout& layout() const { return sites_.layout; }
@@ -54,6 +59,9 @@ class Decoder {
   /// no checkpoint; else the constant `initial`.
   Tensor load(const std::string& name, const std::vector<std::int64_t>& shape, double initial,
               bool random) const;
+
+  /// Of a matrix that the checkpoint stores quantised: its tensors; else nothing.
+  std::map<std::string, Tensor> load_packed(const std::string& name) const;
 
   /// Final hidden states [T, d] of a packed batch, after the last norm.
   template <class Gate>
@@ -184,6 +192,7 @@ class Decoder {
   DecoderConfig config_;
   ModelOptions options_;
   WeightLoader loader_;
+  PackedLoader packed_loader_;
   DecoderLayout sites_;
 };
 

@@ -10,10 +10,12 @@
 
 namespace posttrain::models {
 
-POSTTRAIN_INLINE Decoder::Decoder(DecoderConfig config, ModelOptions options, WeightLoader loader)
+POSTTRAIN_INLINE Decoder::Decoder(DecoderConfig config, ModelOptions options, WeightLoader loader,
+                                  PackedLoader packed_loader)
     : config_(std::move(config)),
       options_(options),
       loader_(std::move(loader)),
+      packed_loader_(std::move(packed_loader)),
       sites_(decoder_layout(config_)) {}
 
 POSTTRAIN_INLINE Tensor Decoder::load(const std::string& name,
@@ -28,6 +30,10 @@ POSTTRAIN_INLINE Tensor Decoder::load(const std::string& name,
     values[i] = static_cast<float>(generator.normal() * config_.initializer_range);
   }
   return drawn;
+}
+
+POSTTRAIN_INLINE std::map<std::string, Tensor> Decoder::load_packed(const std::string& name) const {
+  return packed_loader_ ? packed_loader_(name) : std::map<std::string, Tensor>();
 }
 
 POSTTRAIN_INLINE void Decoder::check_length(const TokenBatch& batch) const {

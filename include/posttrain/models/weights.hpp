@@ -2,6 +2,7 @@
 // A decoder's weights out of a checkpoint folder.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,15 +13,35 @@
 
 namespace posttrain::models {
 
-/// Loads by name. GPT-2 checkpoints exist with and without the prefix "transformer.".
+/// The name in the folder. GPT-2 checkpoints exist with and without the prefix "transformer.".
+inline std::string stored_name(const io::PretrainedFolder& folder, const std::string& name) {
+  constexpr std::string_view kPrefix = "transformer.";
+  if (name.starts_with(kPrefix) && !folder.has(name)) {
+    const std::string bare = name.substr(kPrefix.size());
+    if (folder.has(bare)) return bare;
+  }
+  return name;
+}
+
 inline WeightLoader weight_loader(std::shared_ptr<io::PretrainedFolder> folder) {
   return [folder](const std::string& name, const std::vector<std::int64_t>& shape) {
-    constexpr std::string_view kPrefix = "transformer.";
-    if (name.starts_with(kPrefix) && !folder->has(name)) {
-      const std::string bare = name.substr(kPrefix.size());
-      if (folder->has(bare)) return folder->load(bare, shape);
+    return folder->load(stored_name(*folder, name), shape);
+  };
+}
+
+/// Of matrices in bitsandbytes' 4-bit layout, which its quant_state marks.
+inline PackedLoader packed_loader(std::shared_ptr<io::PretrainedFolder> folder) {
+  return [folder](const std::string& name) {
+    std::map<std::string, Tensor> tensors;
+    const std::string stored = stored_name(*folder, name);
+    if (!folder->has(stored + ".quant_state.bitsandbytes__nf4")) return tensors;
+    tensors.emplace("", folder->load(stored));
+    for (const char* key : {"absmax", "quant_map", "nested_absmax", "nested_quant_map",
+                            "quant_state.bitsandbytes__nf4"}) {
+      const std::string part = stored + "." + key;
+      if (folder->has(part)) tensors.emplace(key, folder->load(part));
     }
-    return folder->load(name, shape);
+    return tensors;
   };
 }
 

@@ -13,10 +13,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "posttrain/core/layout.hpp"
+#include "posttrain/params/bitsandbytes.hpp"
 #include "posttrain/params/site_weights.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
@@ -29,13 +31,19 @@ struct WeightSource {
   at::Device device;
   /// (name, shape in the checkpoint, initial value, random?) → a CPU tensor of any dtype.
   std::function<Tensor(const std::string&, const std::vector<std::int64_t>&, double, bool)> load;
+  /// What the checkpoint holds of a matrix that it stores quantised; empty: nothing, use `load`.
+  std::function<PackedTensors(const std::string&)> load_packed = {};
 
   template <class Model>
   static WeightSource of(const Model& model) {
-    return {
+    WeightSource source{
         model.layout(), model.dtype(), model.device(),
         [&model](const std::string& name, const std::vector<std::int64_t>& shape, double initial,
                  bool random) { return model.load(name, shape, initial, random); }};
+    if constexpr (requires { model.load_packed(std::string()); }) {
+      source.load_packed = [&model](const std::string& name) { return model.load_packed(name); };
+    }
+    return source;
   }
 };
 
@@ -65,6 +73,9 @@ class ModelWeights {
   /// Every tensor of the checkpoint, in its shape there: views, or fresh tensors of what is stored
   /// in another form.
   std::vector<NamedTensor> weights() const;
+  /// The same for a checkpoint in bitsandbytes' layout: what is stored as NF4 goes there so.
+  std::vector<NamedTensor> packed_weights() const
+      requires(std::is_same_v<typename Storage::Matrix, Nf4Matrix>);
   /// The accumulated gradients of what trains, under the same names.
   std::vector<NamedTensor> gradients() const;
 
@@ -98,6 +109,7 @@ class ModelWeights {
     ParameterView view{};  // in that shape; undefined: stored
     int site = -1;         // of a stored part
     int part = -1;
+    bool transposed = false;
   };
 
   void plan(const TensorSelection& trained);
@@ -109,6 +121,9 @@ class ModelWeights {
   void list_entries();
   void list_site(int index);
   void load(const WeightSource& source);
+  bool load_packed(const Entry& entry, const WeightSource& source);
+  void set(const Entry& entry, const Tensor& loaded);
+  void add_stored(const Entry& entry, typename Storage::Matrix matrix);
   /// The block that holds a part, and the part's first row in it.
   std::pair<typename Site::Block&, std::int64_t> locate(int site, int part) const;
 

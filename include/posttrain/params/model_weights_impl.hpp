@@ -149,6 +149,7 @@ void ModelWeights<Storage>::list_site(int index) {
     for (const auto& block : site.blocks) {
       if (!holds(block)) continue;
       Entry entry{part.name + ".weight", {part.rows, spec.in}, 0.0, true};
+      entry.transposed = part.transposed;
       if (part.transposed) std::swap(entry.shape[0], entry.shape[1]);
       if (block.dense.value.defined()) {
         entry.view = rows_of(block.dense, row - block.row, part.rows, part.transposed);
@@ -172,19 +173,53 @@ void ModelWeights<Storage>::list_site(int index) {
 
 template <class Storage>
 void ModelWeights<Storage>::load(const WeightSource& source) {
+  // One at a time: a quantised model never exists dense as a whole.
   for (const Entry& entry : entries_) {
-    const Tensor loaded = source.load(entry.name, entry.shape, entry.initial, entry.random);
-    if (entry.site < 0) {
-      Tensor target = entry.view.exact();
-      target.copy_(loaded);
-    } else if constexpr (!Storage::dense) {
-      const posttrain::Site& spec = layout_.sites[static_cast<std::size_t>(entry.site)];
-      const bool transposed = spec.parts[static_cast<std::size_t>(entry.part)].transposed;
-      // Parts come in order, so this is the block's next one.
-      locate(entry.site, entry.part)
-          .first.stored.push_back(storage_.store(transposed ? loaded.t() : loaded));
+    if (source.load_packed && load_packed(entry, source)) continue;
+    set(entry, source.load(entry.name, entry.shape, entry.initial, entry.random));
+  }
+}
+
+template <class Storage>
+void ModelWeights<Storage>::set(const Entry& entry, const Tensor& loaded) {
+  if (entry.site < 0) {
+    Tensor target = entry.view.exact();
+    target.copy_(loaded);
+  } else if constexpr (!Storage::dense) {
+    const Tensor w = (entry.transposed ? loaded.t() : loaded).to(device_);
+    add_stored(entry, storage_.store(w));
+  }
+}
+
+template <class Storage>
+void ModelWeights<Storage>::add_stored(const Entry& entry, typename Storage::Matrix matrix) {
+  // Parts come in order, so this is the block's next one.
+  locate(entry.site, entry.part).first.stored.push_back(std::move(matrix));
+}
+
+/// A matrix that the checkpoint stores in 4 bits: kept as it is, or dequantised for another
+/// storage.
+template <class Storage>
+bool ModelWeights<Storage>::load_packed(const Entry& entry, const WeightSource& source) {
+  const PackedTensors packed = source.load_packed(entry.name);
+  if (packed.empty()) return false;
+  Nf4Matrix matrix = unpack_nf4(entry.name, packed, device_);
+  const std::int64_t rows = entry.shape[entry.transposed ? 1 : 0];
+  const std::int64_t columns = entry.shape.size() == 2 ? entry.shape[entry.transposed ? 0 : 1] : 0;
+  if (matrix.row_count != rows || matrix.columns != columns) {
+    raise("{}: expected a stored matrix of [{}, {}], found [{}, {}]", entry.name, rows, columns,
+          matrix.row_count, matrix.columns);
+  }
+  if constexpr (std::is_same_v<typename Storage::Matrix, Nf4Matrix>) {
+    if (entry.site >= 0) {
+      add_stored(entry, std::move(matrix));
+      return true;
     }
   }
+  const Tensor dense = at::empty({rows, columns}, at::TensorOptions(device_).dtype(at::kFloat));
+  matrix.write(dense);
+  set(entry, entry.transposed ? dense.t() : dense);
+  return true;
 }
 
 template <class Storage>
@@ -285,6 +320,24 @@ std::vector<NamedTensor> ModelWeights<Storage>::weights() const {
     }
     const Tensor dense = part(entry.site, entry.part).to(dtype_);
     all.push_back({entry.name, dense.size(0) == entry.shape[0] ? dense : dense.t()});
+  }
+  return all;
+}
+
+template <class Storage>
+std::vector<NamedTensor> ModelWeights<Storage>::packed_weights() const
+    requires(std::is_same_v<typename Storage::Matrix, Nf4Matrix>) {
+  std::vector<NamedTensor> all;
+  for (const Entry& entry : entries_) {
+    if (entry.site < 0) {
+      all.push_back({entry.name, entry.view.exact()});
+      continue;
+    }
+    const auto& block = locate(entry.site, entry.part).first;
+    const Nf4Matrix& matrix = block.stored[static_cast<std::size_t>(entry.part - block.first_part)];
+    for (NamedTensor& tensor : pack_nf4(entry.name, matrix, dtype_)) {
+      all.push_back(std::move(tensor));
+    }
   }
   return all;
 }
