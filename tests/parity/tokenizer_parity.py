@@ -483,7 +483,8 @@ def compare(probe, name, peer, path, texts, counter):
                 counter.panics += 1
                 continue
             counter.check(name, "decoded", decoded.get("decoded", decoded), whole, text)
-        if isinstance(peer.decoder, decoders.ByteLevel) and whole is not None:
+        # BPEDecoder("e") reads a token's e differently once another token follows.
+        if whole is not None and "BPEDecoder" not in name:
             counter.check(name, "streamed", decoded["streamed"], whole, text)
 
 
@@ -529,7 +530,8 @@ def main():
             path.write_text(tokenizer.to_str())
             compare(probe, name, Tokenizer.from_str(tokenizer.to_str()), path, texts.all, counter)
         if arguments.only in "long run":
-            for name in ("byte level, prefix False, trim False", "unigram", "byte fallback"):
+            for name in ("byte level, prefix False, trim False", "unigram", "byte fallback",
+                         "pattern llama3", "pattern o200k", "pattern deepseek"):
                 long_runs(probe, folder, made[name], counter)
     if counter.panics:
         print(f"{counter.panics} answers left out, where the package itself breaks down")

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The "pre_tokenizer" of tokenizer.json: cuts normalised text into the words that the model sees.
 //
-// Supported: ByteLevel, Split, Digits, Metaspace, Punctuation, Whitespace, WhitespaceSplit,
-// BertPreTokenizer, CharDelimiterSplit, FixedLength, Sequence. Words are views; a step that
-// rewrites text keeps it in `Words`.
+// Words are views; a step that rewrites text keeps it in `Words`.
 #pragma once
 
 #include <deque>
@@ -17,6 +15,7 @@
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
+#include "posttrain/text/tokenizer/character_splits.hpp"
 #include "posttrain/text/tokenizer/characters.hpp"
 #include "posttrain/text/tokenizer/normalizer.hpp"
 #include "posttrain/text/tokenizer/pattern.hpp"
@@ -121,14 +120,6 @@ class PreTokenizer {
                             WhitespaceSplit, Bert, CharDelimiterSplit, FixedLength>;
   using Pieces = std::vector<Piece>;
 
-  static bool is_punctuation(char32_t c) {
-    if (c < 0x80) {
-      return (c >= 0x21 && c <= 0x2F) || (c >= 0x3A && c <= 0x40) || (c >= 0x5B && c <= 0x60) ||
-             (c >= 0x7B && c <= 0x7E);
-    }
-    return CharacterClasses::get().is(c, CharacterClasses::kPunctuation);
-  }
-
   static auto emit_to(const Piece& piece, Pieces& out) {
     return [&piece, &out](std::size_t begin, std::size_t end) {
       out.push_back(piece.part(begin, end));
@@ -178,43 +169,13 @@ class PreTokenizer {
         emit_to(piece, out));
   }
   static void apply(Bert, const Piece& piece, bool, bool, Words&, Pieces& out) {
-    split_characters(piece.text, SplitBehavior::kRemoved, is_whitespace,
-                     [&](std::size_t begin, std::size_t end) {
-                       const Piece word = piece.part(begin, end);
-                       split_characters(word.text, SplitBehavior::kIsolated, is_punctuation,
-                                        emit_to(word, out));
-                     });
+    split_bert(piece.text, emit_to(piece, out));
   }
-  /// \w+|[^\w\s]+
   static void apply(Whitespace, const Piece& piece, bool, bool, Words&, Pieces& out) {
-    const auto& classes = CharacterClasses::get();
-    const auto kind_of = [&](char32_t c) {
-      const unsigned k = classes(c);
-      return (k & CharacterClasses::kWord) != 0 ? 1 : (k & CharacterClasses::kSpace) != 0 ? 0 : 2;
-    };
-    std::size_t from = 0;
-    int kind = 0;
-    const auto close = [&](std::size_t end) {
-      if (kind != 0) out.push_back(piece.part(from, end));
-    };
-    for_each_character(piece.text, [&](char32_t c, std::size_t begin, std::size_t) {
-      if (const int next = kind_of(c); next != kind) {
-        close(begin);
-        from = begin;
-        kind = next;
-      }
-    });
-    close(piece.text.size());
+    split_words(piece.text, emit_to(piece, out));
   }
   static void apply(FixedLength step, const Piece& piece, bool, bool, Words&, Pieces& out) {
-    std::size_t from = 0;
-    std::size_t count = 0;
-    for_each_character(piece.text, [&](char32_t, std::size_t begin, std::size_t size) {
-      if (++count % step.length != 0) return;
-      out.push_back(piece.part(from, begin + size));
-      from = begin + size;
-    });
-    if (from < piece.text.size()) out.push_back(piece.part(from, piece.text.size()));
+    split_fixed_length(piece.text, step.length, emit_to(piece, out));
   }
   static void apply(const Metaspace& step, const Piece& piece, bool fresh, bool at_start,
                     Words& words, Pieces& out) {

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "posttrain/text/tokenizer/aligned_text.hpp"
@@ -41,6 +42,7 @@ struct UnicodeForm {
     char32_t code = 0;
     int change = 0;
     int combining = 0;
+    std::size_t place = 0;
   };
 
   static int combining_class(char32_t c) {
@@ -49,7 +51,7 @@ struct UnicodeForm {
 
   void decompose(char32_t c, std::vector<Mark>& out) const {
     if (c < 0x80) {
-      out.push_back({c, 0, 0});
+      out.push_back({c, 0, 0, 0});
       return;
     }
     std::array<utf8proc_int32_t, 32> parts{};
@@ -59,7 +61,7 @@ struct UnicodeForm {
                                 static_cast<utf8proc_option_t>(options), nullptr);
     for (utf8proc_ssize_t i = 0; i < count; ++i) {
       const auto part = static_cast<char32_t>(parts[static_cast<std::size_t>(i)]);
-      out.push_back({part, i > 0 ? 1 : 0, combining_class(part)});
+      out.push_back({part, i > 0 ? 1 : 0, combining_class(part), 0});
     }
   }
 
@@ -71,9 +73,12 @@ struct UnicodeForm {
       }
       std::size_t end = i;
       while (end < marks.size() && marks[end].combining != 0) ++end;
-      std::stable_sort(marks.begin() + static_cast<std::ptrdiff_t>(i),
-                       marks.begin() + static_cast<std::ptrdiff_t>(end),
-                       [](const Mark& a, const Mark& b) { return a.combining < b.combining; });
+      // By class, and equal ones as they stand.
+      for (std::size_t k = i; k < end; ++k) marks[k].place = k;
+      std::sort(marks.begin() + static_cast<std::ptrdiff_t>(i),
+                marks.begin() + static_cast<std::ptrdiff_t>(end), [](const Mark& a, const Mark& b) {
+                  return std::pair(a.combining, a.place) < std::pair(b.combining, b.place);
+                });
       i = end;
     }
   }
