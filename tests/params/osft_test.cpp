@@ -7,6 +7,8 @@
 #include "params/osft_support.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/frozen.hpp"
+#include "posttrain/params/nf4.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
@@ -425,4 +427,28 @@ TEST_CASE("a resumed run of cores equals the uninterrupted one bit for bit", "[p
   const Tensor whole = run(10, "whole");
   run(5, "halves");
   CHECK(at::equal(run(10, "halves"), whole));
+}
+
+TEST_CASE("cores train beside matrices in 4 bits", "[params][osft]") {
+  const TemporaryFolder folder;
+  const auto model = test::tiny_model(at::kFloat);
+  Trainer trainer(model, NextToken{}, BasicOsft<Nf4>{.unfreeze_rank_ratio = 0.5},
+                  data::Tokenized{.path = samples(folder)}, AdamW{}, quick(100));
+  const TokenBatch batch = test::batch_of({test::some_sequence(17, 1)});
+  const auto base = BasicFrozen<Nf4>{}.attach(model);
+  const auto hidden = [&](const auto& gate) {
+    at::NoGradGuard no_grad;
+    return model.hidden(gate, batch);
+  };
+  CHECK(at::equal(hidden(trainer.state()), hidden(base)));
+  std::vector<double> losses;
+  trainer.add(Losses{&losses});
+  trainer.train();
+  CHECK(losses.back() < 0.7 * losses.front());
+  CHECK(at::equal(hidden(trainer.state().reference()), hidden(base)));
+  for (const OsftTarget* target : trainer.state().targets()) {
+    const Tensor saved = named(trainer.state().weights(), target->name + ".weight");
+    const Tensor before = named(base.weights(), target->name + ".weight");
+    CHECK(relative_error(saved - before, trainer.state().update(*target)) < 1e-5);
+  }
 }

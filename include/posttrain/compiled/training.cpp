@@ -19,6 +19,7 @@
 #include "posttrain/params/int8_impl.hpp"
 #include "posttrain/params/nf4_impl.hpp"
 #include "posttrain/params/osft.hpp"
+#include "posttrain/params/osft_reference_state_impl.hpp"
 #include "posttrain/params/osft_subspace_impl.hpp"
 #include "posttrain/trainer/checkpoint_impl.hpp"
 #include "posttrain/trainer/record_impl.hpp"

@@ -128,6 +128,7 @@ struct BasicOsft {
 using Osft = BasicOsft<>;
 
 #ifdef POSTTRAIN_COMPILED
+extern template class ModelWeights<Dense>;
 extern template class OsftState<Dense>;
 #endif
 
