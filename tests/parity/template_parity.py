@@ -5,7 +5,8 @@
 
 Parts: `published` renders every template of the shared data over a matrix of conversations through
 a tokenizer's apply_chat_template; `snippets` renders small templates, written and generated, in the
-environment that transformers compiles. Either both give the same text or both refuse. What cannot
+environment that transformers compiles; `spans` compares the spans of assistant turns with what
+`{% generation %}` marks. Either both give the same text or both refuse. What cannot
 be compared (addresses of Python objects, complex
 numbers, integers beyond 64 bits) is counted apart. The last line is
 "N passed, M failed"; the exit status is 1 on a mismatch and 77 where the shared data is absent.
@@ -20,15 +21,17 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
-from transformers.utils.chat_template_utils import _compile_jinja_template
+from transformers.utils.chat_template_utils import _compile_jinja_template, render_jinja_template
 
 import text_oracle
 from text_oracle import CALL, HI, RESULT, SYSTEM, TOOL, say
@@ -39,7 +42,7 @@ DATE = "23 Nov 2026"
 
 def ask(probe, requests):
     lines = "".join(json.dumps(request) + "\n" for request in requests)
-    done = subprocess.run([str(probe)], input=lines, capture_output=True, text=True, check=False)
+    done = subprocess.run([str(part) for part in probe], input=lines, capture_output=True, text=True, check=False)
     answers = [json.loads(line) for line in done.stdout.split("\n") if line]
     if done.returncode != 0 or len(answers) != len(requests):
         print(f"probe: exit {done.returncode}, {len(answers)} of {len(requests)} answers")
@@ -380,13 +383,84 @@ def snippets(_):
         yield f"snippet {source!r}", {"chat_template": source, "context": CONTEXT}, expected
 
 
+# ---- spans ----------------------------------------------------------------------------------------
+
+
+# The model writes this to end a call; its template does not mark it.
+ENDS_CALLS = {"diffusion_gemma_training": "<|tool_response>"}
+
+
+def spans(probe, shared, counts, show):
+    """Templates with {% generation %}: what the marks train is what the spans train, except what
+    the generation prompt holds already and the white space behind a turn's end. Marked turns may
+    lack a span only where training all turns is refused: the template rewrites them."""
+    folder = shared / "tokenizers" / "qwen2.5"
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    for path in sorted((shared / "chat_templates" / "trl").glob("*_training.jinja")):
+        source = path.read_text()
+        cases = []
+        for name, messages, tools, extra in conversations():
+            try:
+                messages = [{k: v for k, v in m.items() if v is not None} for m in messages]
+                render = lambda chat, **more: render_jinja_template(
+                    [chat], tools=tools, chat_template=source, **EXTRAS, **extra, **more)
+                texts, marks = render(messages, return_assistant_tokens_mask=True)
+                prompt = ""
+                for n, message in enumerate(messages):
+                    if message["role"] == "assistant" and n > 0:
+                        opened = render(messages[:n], add_generation_prompt=True)[0][0]
+                        closed = render(messages[:n])[0][0]
+                        prompt += opened[len(os.path.commonprefix([opened, closed])):] + "\0"
+                        prompt += opened.rstrip()[-24:] + "\0"  # a tool result's end
+            except Exception:  # refused there: the published templates' part compares that
+                continue
+            if extra or not marks[0] or messages[0]["role"] == "assistant":
+                continue  # what comes before a first turn is no prompt that could be rendered
+            request = {"messages": messages, "tools": tools, "variables": EXTRAS}
+            cases.append((name, request, texts[0], marks[0], prompt))
+        with tempfile.TemporaryDirectory() as model:
+            for name in ("tokenizer.json", "tokenizer_config.json"):
+                shutil.copy(folder / name, model)
+            pathlib.Path(model, "chat_template.jinja").write_text(source)
+            asked = [request for _, request, *_ in cases]
+            samples = [{"sample": {k: r[k] for k in ("messages", "tools")}} for r in asked]
+            answers = ask([probe, "--model", model], asked + samples)
+        for (name, _, text, marks, prompt), answer, sample in zip(cases, answers,
+                                                                  answers[len(cases):]):
+            if tokenizer.decode(answer.get("ids", []), skip_special_tokens=False) != text:
+                counts["not comparable"] += 1  # the tokenizer normalises the text
+                continue
+            trained = bytearray(len(text))
+            same = answer.get("text") == text
+            for begin, end in answer.get("assistant_spans", []) if same else []:
+                places = [len(tokenizer.decode(answer["ids"][:n], skip_special_tokens=False))
+                          for n in (begin, end)]
+                trained[places[0]:places[1]] = b"s" * (places[1] - places[0])
+            marked = bytearray(len(text))
+            for begin, end in marks:
+                marked[begin:end] = b"m" * (end - begin)
+            left = []
+            for (m, t), run in itertools.groupby(range(len(text)), lambda i: (marked[i], trained[i])):
+                part = text[(run := list(run))[0]:run[-1] + 1].strip()
+                if m and "error" in sample or part == ENDS_CALLS.get(path.stem):
+                    continue
+                if bool(m) != bool(t) and part and part not in prompt and part != "</s>":
+                    left.append((part, "marked" if m else "trained"))
+            good = same and not left
+            refused = ", of conversations that turns = all refuses" if "error" in sample else ""
+            counts["spans, as marked" + refused] += good
+            counts["passed" if good else "failed"] += 1
+            if not good and counts["failed"] <= show:
+                print(f"mismatch: spans {path.stem} {name}: {str(left or answer)[:300]}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--probe", required=True, type=pathlib.Path)
     root = pathlib.Path(__file__).resolve().parents[2]
     parser.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(
         os.environ.get("POSTTRAIN_SHARED") or root.parent / "shared"))
-    parser.add_argument("--only", choices=["published", "snippets"])
+    parser.add_argument("--only", choices=["published", "snippets", "spans"])
     parser.add_argument("--show", type=int, default=20)
     arguments = parser.parse_args()
     shared = arguments.shared
@@ -400,7 +474,7 @@ def main():
         if arguments.only not in (None, part.__name__):
             continue
         cases = list(part(shared))
-        answers = ask(arguments.probe, [request for _, request, _ in cases])
+        answers = ask([arguments.probe], [request for _, request, _ in cases])
         for (name, _, expected), answer in zip(cases, answers):
             if expected is None:
                 counts["not comparable"] += 1
@@ -415,6 +489,8 @@ def main():
                 print(f"mismatch: {name}")
                 print(f"  expected {json.dumps(expected, ensure_ascii=False)[:600]}")
                 print(f"  got      {json.dumps(answer, ensure_ascii=False)[:600]}")
+    if arguments.only in (None, "spans"):
+        spans(arguments.probe, shared, counts, arguments.show)
     for name, count in sorted(counts.items()):
         if name not in ("passed", "failed"):
             print(f"{name}: {count}")

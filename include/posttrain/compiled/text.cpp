@@ -6,6 +6,7 @@
 #define POSTTRAIN_COMPILED_SOURCE
 
 #include "posttrain/text/chat_files_impl.hpp"
+#include "posttrain/text/chat_renderer_impl.hpp"
 #include "posttrain/text/chat_template_impl.hpp"
 #include "posttrain/text/chat_tokenizer_impl.hpp"
 #include "posttrain/text/stream_decoder_impl.hpp"

@@ -6,46 +6,21 @@
 
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
-#include "posttrain/text/chat_spans_impl.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 #include "posttrain/text/utf8.hpp"
 
 namespace posttrain::text {
 
 POSTTRAIN_INLINE ChatTokenizer::ChatTokenizer(const ChatFiles& files)
-    : tokenizer_(Tokenizer::from_json(files.tokenizer)) {
-  const Json tokenizer_config = parse_object(files.tokenizer_config, "tokenizer_config.json");
-  const Json generation = parse_object(files.generation_config, "generation_config.json");
-  variables_ = special_tokens(tokenizer_config,
-                              parse_object(files.special_tokens_map, "special_tokens_map.json"));
-  templates_ = chat_templates(files, tokenizer_config);
-  add_eos_ids(generation, eos_ids_);
+    : ChatRenderer(files, parse_object(files.tokenizer_config, "tokenizer_config.json")) {
+  add_eos_ids(parse_object(files.generation_config, "generation_config.json"), eos_ids_);
   add_eos_ids(parse_object(files.config, "config.json"), eos_ids_);
   if (const auto id = tokenizer_.id(eos_token()); !eos_token().empty() && id) {
     eos_ids_.insert(*id);
   }
-  if (!templates_.empty()) terminator_ = derive_terminator();
   if (const auto id = tokenizer_.id(terminator_); id && tokenizer_.is_added(*id)) {
     eos_ids_.insert(*id);
   }
-}
-
-POSTTRAIN_INLINE std::string ChatTokenizer::bos_token() const {
-  return variables_.value("bos_token", std::string());
-}
-
-POSTTRAIN_INLINE std::string ChatTokenizer::eos_token() const {
-  return variables_.value("eos_token", std::string());
-}
-
-POSTTRAIN_INLINE void ChatTokenizer::set_variable(const std::string& name, Json value) {
-  variables_[name] = std::move(value);
-  if (!templates_.empty()) terminator_ = derive_terminator();
-}
-
-POSTTRAIN_INLINE std::string ChatTokenizer::render(const Json& messages, const Json& tools,
-                                                   bool add_generation_prompt) const {
-  return chosen(tools).render(messages, tools, add_generation_prompt, variables_);
 }
 
 POSTTRAIN_INLINE EncodedChat ChatTokenizer::encode(const Json& messages, const Json& tools,
@@ -110,30 +85,6 @@ POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(const J
   return sequences;
 }
 
-POSTTRAIN_INLINE bool ChatTokenizer::is_assistant(const Json& message) {
-  return role(message) == "assistant";
-}
-
-POSTTRAIN_INLINE std::string ChatTokenizer::role(const Json& message) {
-  const auto found = message.is_object() ? message.find("role") : message.end();
-  return found != message.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-POSTTRAIN_INLINE void ChatTokenizer::check_messages(const Json& messages) {
-  if (!messages.is_array() || messages.empty()) {
-    fail("expected \"messages\" to be an array of at least one message");
-  }
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    if (role(messages[i]).empty()) raise("message {}: expected an object with a \"role\"", i);
-  }
-}
-
-POSTTRAIN_INLINE Json ChatTokenizer::first(const Json& messages, std::size_t count) {
-  Json out = Json::array();
-  for (std::size_t i = 0; i < count; ++i) out.push_back(messages[i]);
-  return out;
-}
-
 POSTTRAIN_INLINE Json ChatTokenizer::sample_variables(const Json& sample) {
   Json own = Json::object();
   const auto extra = sample.find("chat_template_kwargs");
@@ -151,37 +102,6 @@ POSTTRAIN_INLINE Json ChatTokenizer::sample_variables(const Json& sample) {
     own["documents"] = *documents;
   }
   return own;
-}
-
-POSTTRAIN_INLINE void ChatTokenizer::use_template(const std::string& name) {
-  const auto found = std::find_if(templates_.begin(), templates_.end(),
-                                  [&](const auto& known) { return known.first == name; });
-  if (found == templates_.end()) {
-    std::string names;
-    for (const auto& known : templates_) names += (names.empty() ? "" : ", ") + known.first;
-    raise("the model has no chat template '{}', only: {}", name, names.empty() ? "none" : names);
-  }
-  template_ = name;
-  terminator_ = derive_terminator();
-}
-
-POSTTRAIN_INLINE const ChatTemplate& ChatTokenizer::chosen(const Json& tools) const {
-  if (templates_.empty()) {
-    fail("the model has no chat template; hint: put a chat_template.jinja into its folder");
-  }
-  const ChatTemplate* fallback = nullptr;
-  for (const auto& [name, chat_template] : templates_) {
-    if (template_.empty() ? name == "tool_use" && !tools.is_null() : name == template_) {
-      return chat_template;
-    }
-    if (name == "default") fallback = &chat_template;
-  }
-  if (fallback == nullptr) {
-    fail(
-        "the model has several chat templates and none is called \"default\"; hint: choose one "
-        "with use_template");
-  }
-  return *fallback;
 }
 
 POSTTRAIN_INLINE EncodedChat ChatTokenizer::tokenize(std::string text,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of chat_tokenizer.hpp: where turns and contents stand in a rendering.
+// Definitions of chat_renderer.hpp: part of it, or of the compiled library (core/compiled.hpp).
 #pragma once
 
 #include <algorithm>
@@ -10,12 +10,93 @@
 
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
-#include "posttrain/text/chat_tokenizer.hpp"
+#include "posttrain/text/chat_renderer.hpp"
 #include "posttrain/text/utf8.hpp"
 
 namespace posttrain::text {
 
-POSTTRAIN_INLINE std::size_t ChatTokenizer::common_prefix(std::string_view a, std::string_view b) {
+POSTTRAIN_INLINE ChatRenderer::ChatRenderer(const ChatFiles& files, const Json& tokenizer_config)
+    : tokenizer_(Tokenizer::from_json(files.tokenizer)),
+      templates_(chat_templates(files, tokenizer_config)),
+      variables_(special_tokens(
+          tokenizer_config, parse_object(files.special_tokens_map, "special_tokens_map.json"))) {
+  if (!templates_.empty()) terminator_ = derive_terminator();
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::bos_token() const {
+  return variables_.value("bos_token", std::string());
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::eos_token() const {
+  return variables_.value("eos_token", std::string());
+}
+
+POSTTRAIN_INLINE void ChatRenderer::set_variable(const std::string& name, Json value) {
+  variables_[name] = std::move(value);
+  if (!templates_.empty()) terminator_ = derive_terminator();
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::render(const Json& messages, const Json& tools,
+                                                  bool add_generation_prompt) const {
+  return chosen(tools).render(messages, tools, add_generation_prompt, variables_);
+}
+
+POSTTRAIN_INLINE bool ChatRenderer::is_assistant(const Json& message) {
+  return role(message) == "assistant";
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::role(const Json& message) {
+  const auto found = message.is_object() ? message.find("role") : message.end();
+  return found != message.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+POSTTRAIN_INLINE void ChatRenderer::check_messages(const Json& messages) {
+  if (!messages.is_array() || messages.empty()) {
+    fail("expected \"messages\" to be an array of at least one message");
+  }
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    if (role(messages[i]).empty()) raise("message {}: expected an object with a \"role\"", i);
+  }
+}
+
+POSTTRAIN_INLINE Json ChatRenderer::first(const Json& messages, std::size_t count) {
+  Json out = Json::array();
+  for (std::size_t i = 0; i < count; ++i) out.push_back(messages[i]);
+  return out;
+}
+
+POSTTRAIN_INLINE void ChatRenderer::use_template(const std::string& name) {
+  const auto found = std::find_if(templates_.begin(), templates_.end(),
+                                  [&](const auto& known) { return known.first == name; });
+  if (found == templates_.end()) {
+    std::string names;
+    for (const auto& known : templates_) names += (names.empty() ? "" : ", ") + known.first;
+    raise("the model has no chat template '{}', only: {}", name, names.empty() ? "none" : names);
+  }
+  template_ = name;
+  terminator_ = derive_terminator();
+}
+
+POSTTRAIN_INLINE const ChatTemplate& ChatRenderer::chosen(const Json& tools) const {
+  if (templates_.empty()) {
+    fail("the model has no chat template; hint: put a chat_template.jinja into its folder");
+  }
+  const ChatTemplate* fallback = nullptr;
+  for (const auto& [name, chat_template] : templates_) {
+    if (template_.empty() ? name == "tool_use" && !tools.is_null() : name == template_) {
+      return chat_template;
+    }
+    if (name == "default") fallback = &chat_template;
+  }
+  if (fallback == nullptr) {
+    fail(
+        "the model has several chat templates and none is called \"default\"; hint: choose one "
+        "with use_template");
+  }
+  return *fallback;
+}
+
+POSTTRAIN_INLINE std::size_t ChatRenderer::common_prefix(std::string_view a, std::string_view b) {
   const std::size_t n = std::min(a.size(), b.size());
   std::size_t i = static_cast<std::size_t>(
       std::mismatch(a.begin(), a.begin() + n, b.begin()).first - a.begin());
@@ -26,8 +107,8 @@ POSTTRAIN_INLINE std::size_t ChatTokenizer::common_prefix(std::string_view a, st
   return i;
 }
 
-POSTTRAIN_INLINE std::size_t ChatTokenizer::whole_tokens(std::string_view text,
-                                                         std::size_t end) const {
+POSTTRAIN_INLINE std::size_t ChatRenderer::whole_tokens(std::string_view text,
+                                                        std::size_t end) const {
   constexpr std::size_t kLongestToken = 64;
   if (end >= text.size()) return text.size();
   for (std::size_t to = end + 1; to <= std::min(end + kLongestToken, text.size()); ++to) {
@@ -38,7 +119,7 @@ POSTTRAIN_INLINE std::size_t ChatTokenizer::whole_tokens(std::string_view text,
   return end;
 }
 
-POSTTRAIN_INLINE std::string ChatTokenizer::derive_terminator() const {
+POSTTRAIN_INLINE std::string ChatRenderer::derive_terminator() const {
   try {
     const Json user = {{"role", "user"}, {"content", "Hello"}};
     const Json assistant = {{"role", "assistant"}, {"content", kSentinel}};
@@ -68,18 +149,17 @@ POSTTRAIN_INLINE std::string ChatTokenizer::derive_terminator() const {
   }
 }
 
-POSTTRAIN_INLINE ChatTokenizer::Turn ChatTokenizer::last_turn(const Json& messages,
-                                                              const Json& tools,
-                                                              std::size_t i) const {
+POSTTRAIN_INLINE ChatRenderer::Turn ChatRenderer::last_turn(const Json& messages, const Json& tools,
+                                                            std::size_t i) const {
   Turn turn{render(first(messages, i + 1), tools, false), {}};
   turn.span.begin = turn_begin(messages, tools, i, turn.text);
   turn.span.end = turn_end(turn.text, turn.span.begin);
   return turn;
 }
 
-POSTTRAIN_INLINE std::size_t ChatTokenizer::turn_begin(const Json& messages, const Json& tools,
-                                                       std::size_t i,
-                                                       const std::string& text) const {
+POSTTRAIN_INLINE std::size_t ChatRenderer::turn_begin(const Json& messages, const Json& tools,
+                                                      std::size_t i,
+                                                      const std::string& text) const {
   // Where the rendering starts to depend on what the assistant said.
   const auto depends = [&] {
     Json other = first(messages, i);
@@ -107,8 +187,8 @@ POSTTRAIN_INLINE std::size_t ChatTokenizer::turn_begin(const Json& messages, con
   return std::min(shared, depends());
 }
 
-POSTTRAIN_INLINE std::size_t ChatTokenizer::turn_end(const std::string& text,
-                                                     std::size_t begin) const {
+POSTTRAIN_INLINE std::size_t ChatRenderer::turn_end(const std::string& text,
+                                                    std::size_t begin) const {
   const std::string_view turn = std::string_view(text).substr(begin);
   if (!terminator_.empty() && trimmed_length(terminator_) > 0) {
     const std::size_t found = turn.rfind(terminator_);
@@ -119,7 +199,7 @@ POSTTRAIN_INLINE std::size_t ChatTokenizer::turn_end(const std::string& text,
   return token && token->second == trimmed ? begin + trimmed : text.size();
 }
 
-POSTTRAIN_INLINE std::optional<ChatTokenizer::Bytes> ChatTokenizer::find_turn(
+POSTTRAIN_INLINE std::optional<ChatRenderer::Bytes> ChatRenderer::find_turn(
     const Json& messages, const Json& tools, std::size_t i, const std::string& full) const {
   try {
     const Turn turn = last_turn(messages, tools, i);
@@ -129,27 +209,38 @@ POSTTRAIN_INLINE std::optional<ChatTokenizer::Bytes> ChatTokenizer::find_turn(
     const std::string prompt = render(first(messages, i), tools, true);
     if (!full.starts_with(prompt) || terminator_.empty()) return std::nullopt;
     std::size_t from = prompt.size();
+    std::string content_text;
     const auto content = messages[i].find("content");
     if (content != messages[i].end() && content->is_string()) {
-      const auto& said = content->get_ref<const std::string&>();
-      const std::size_t blank = leading_whitespace(said);
-      const std::size_t size = trimmed_length(said);
-      if (size > blank) {
-        const std::size_t found = full.find(said.substr(blank, size - blank), from);
-        if (found == std::string::npos) return std::nullopt;
-        from = found + size - blank;
-      }
+      const auto& whole = content->get_ref<const std::string&>();
+      const std::size_t blank = leading_whitespace(whole);
+      const std::size_t size = trimmed_length(whole);
+      if (size > blank) content_text = whole.substr(blank, size - blank);
     }
-    const std::size_t end = full.find(terminator_, from);
-    if (end == std::string::npos) return std::nullopt;
-    return Bytes{prompt.size(), end + terminator_.size()};
+    if (!content_text.empty()) {
+      const std::size_t found = full.find(content_text, from);
+      if (found == std::string::npos) return std::nullopt;
+      from = found + content_text.size();
+    }
+    // What stands between the content and the turn's end must be what stands there without the
+    // messages that follow: a terminator further on would be another turn's.
+    const std::size_t said =
+        content_text.empty() ? turn.span.begin : turn.text.rfind(content_text, turn.span.end);
+    if (said == std::string::npos || said + content_text.size() > turn.span.end) {
+      return std::nullopt;
+    }
+    const std::size_t rest = turn.span.end - said - content_text.size();
+    if (full.compare(from, rest, turn.text, said + content_text.size(), rest) != 0) {
+      return std::nullopt;
+    }
+    return Bytes{prompt.size(), from + rest};
   } catch (const Error&) {
     return std::nullopt;
   }
 }
 
-POSTTRAIN_INLINE std::vector<Json::json_pointer> ChatTokenizer::texts(const Json& messages,
-                                                                      std::size_t j) {
+POSTTRAIN_INLINE std::vector<Json::json_pointer> ChatRenderer::texts(const Json& messages,
+                                                                     std::size_t j) {
   std::vector<Json::json_pointer> found;
   const auto content = messages[j].find("content");
   if (content == messages[j].end() || content->is_null()) return found;
@@ -168,7 +259,7 @@ POSTTRAIN_INLINE std::vector<Json::json_pointer> ChatTokenizer::texts(const Json
   return found;
 }
 
-POSTTRAIN_INLINE std::vector<ChatTokenizer::Bytes> ChatTokenizer::contents(
+POSTTRAIN_INLINE std::vector<ChatRenderer::Bytes> ChatRenderer::contents(
     const Json& messages, const Json& tools, std::size_t from, std::size_t to,
     const std::string& full) const {
   std::vector<Bytes> found;
