@@ -67,13 +67,14 @@ inline TokenBatch batch_of(const std::vector<Sequence>& sequences) {
   return pack_sequences(pointers);
 }
 
-inline void zero_gradients(FullState& state) {
+template <class State>
+void zero_gradients(State& state) {
   for (ParameterGroup& group : state.trainable()) group.grad.zero_();
 }
 
 /// Adds gradients of scale · sum and returns the sum.
-template <class Loss>
-double add_gradients(const models::Decoder& model, FullState& state, const TokenBatch& batch,
+template <class State, class Loss>
+double add_gradients(const models::Decoder& model, State& state, const TokenBatch& batch,
                      const Loss& loss, double scale = 1.0, const ModelCall& call = {},
                      std::int64_t chunk = 5) {
   const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
@@ -83,8 +84,8 @@ double add_gradients(const models::Decoder& model, FullState& state, const Token
                                chunk);
 }
 
-template <class Loss>
-double loss_sum(const models::Decoder& model, const FullState& state, const TokenBatch& batch,
+template <class State, class Loss>
+double loss_sum(const models::Decoder& model, const State& state, const TokenBatch& batch,
                 const Loss& loss) {
   at::NoGradGuard no_grad;
   const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
@@ -94,7 +95,8 @@ double loss_sum(const models::Decoder& model, const FullState& state, const Toke
 }
 
 /// All gradients as one vector.
-inline Tensor flat_gradient(const FullState& state) {
+template <class State>
+Tensor flat_gradient(const State& state) {
   Tensors flat;
   for (const NamedTensor& gradient : state.gradients())
     flat.push_back(gradient.value.reshape({-1}));

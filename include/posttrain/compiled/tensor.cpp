@@ -10,6 +10,7 @@
 #include "posttrain/tensor/gated_activation_impl.hpp"
 #include "posttrain/tensor/gemm_impl.hpp"
 #include "posttrain/tensor/heads_impl.hpp"
+#include "posttrain/tensor/keyed_dropout_impl.hpp"
 #include "posttrain/tensor/layer_norm_impl.hpp"
 #include "posttrain/tensor/linear_impl.hpp"
 #include "posttrain/tensor/lm_head_impl.hpp"

@@ -155,8 +155,12 @@ class Engine {
   /// Adds the gradients of `scale` · the loss's sum over one micro-batch; returns the sum.
   double backward(const Batch& host_batch, double scale) {
     const Batch batch = host_batch.to(model_.device());
-    return backward_through_head(logits(), hidden(batch, /*training=*/true), batch, loss_, need(),
-                                 scale, head_chunk_rows(model_.vocab_size()));
+    if constexpr (kTakesBatches) state_.begin_batch(batch, options_.seed, progress_.step);
+    const double sum =
+        backward_through_head(logits(), hidden(batch, /*training=*/true), batch, loss_, need(),
+                              scale, head_chunk_rows(model_.vocab_size()));
+    if constexpr (kTakesBatches) state_.end_batch();
+    return sum;
   }
 
   /// The loss over these micro-batches, without gradients and without NEFTune.
@@ -204,6 +208,12 @@ class Engine {
   static constexpr bool kTakesCall =
       requires(const Model& model, const State& state, const Batch& batch, ModelCall call) {
     model.hidden(state, batch, call);
+  };
+
+  /// Whether the parameters' state wants to know what is trained on (dropout is keyed by token).
+  static constexpr bool kTakesBatches = requires(State & state, const Batch& batch) {
+    state.begin_batch(batch, std::uint64_t{}, std::int64_t{});
+    state.end_batch();
   };
 
   /// Checks every policy before anything is loaded.

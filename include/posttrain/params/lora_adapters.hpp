@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// The adapters of one site: y += s · B A dropout(x) on each adapted part, with DoRA's rescaling.
+//
+// The A of all parts of a site lie one below another, so that x Aᵀ is one product (q, k, v; gate,
+// up). Gradients: dB = s · dyᵀ (x Aᵀ), dA = s · (dy B)ᵀ x; the frozen matrix gets none.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "posttrain/params/site_weights.hpp"
+#include "posttrain/tensor/keyed_dropout.hpp"
+
+namespace posttrain {
+
+/// The adapter of one part.
+struct PartAdapter {
+  int part = 0;
+  std::int64_t row = 0;    // of the site
+  std::int64_t rows = 0;   // out
+  std::int64_t first = 0;  // row of the stacked A
+  std::int64_t rank = 0;
+  double scale = 1.0;         // s
+  ParameterView b{};          // [rows, rank]
+  ParameterView magnitude{};  // [rows]; undefined: no DoRA
+  Tensor norm{};              // DoRA: ‖W + s B A‖ by rows, fp32; no gradient goes through it
+};
+
+template <class Storage>
+class SiteAdapters {
+ public:
+  SiteAdapters(std::shared_ptr<const SiteWeights<Storage>> base, int site)
+      : base_(std::move(base)), site_(site) {}
+
+  ParameterView a{};  // [sum of ranks, in]
+  std::vector<PartAdapter> parts;
+
+  int site() const { return site_; }
+
+  /// The site's output in the graph. `dropout`: nothing, or what to do to x on its way into A.
+  Tensor linear(const Tensor& x, const std::optional<KeyedDropout>& dropout) const {
+    Saved saved;
+    const Tensor y = forward(x.detach(), dropout, saved);
+    const bool needs_input_gradient = x.requires_grad();
+    return differentiable(y, {x, base_->anchor()},
+                          [adapters = *this, saved = std::move(saved),
+                           needs_input_gradient](const Tensor& dy) -> Tensors {
+                            return {adapters.backward(dy, saved, needs_input_gradient), Tensor()};
+                          });
+  }
+
+ private:
+  struct Saved {
+    Tensor x;               // what A sees
+    Tensor input;           // what W sees; undefined unless something of the base is trained
+    Tensor h;               // x Aᵀ
+    std::vector<Tensor> z;  // DoRA: each part's output before rescaling
+    std::optional<KeyedDropout> dropout;
+  };
+
+  Tensor forward(const Tensor& x, const std::optional<KeyedDropout>& dropout, Saved& saved) const {
+    at::NoGradGuard no_grad;
+    saved.dropout = dropout;
+    saved.x = dropout ? dropout->apply(x, site_) : x;
+    if (base_->trained()) saved.input = x;
+    saved.h = matmul_nt(saved.x, a.value);
+    Tensor y = base_->product(x);
+    for (const PartAdapter& part : parts) {
+      Tensor out = y.narrow(1, part.row, part.rows);
+      out.addmm_(saved.h.narrow(1, part.first, part.rank), part.b.value.t(), 1, part.scale);
+      if (!part.magnitude.value.defined()) continue;
+      saved.z.push_back(out.clone());
+      out.mul_(rescaling(part));
+    }
+    base_->add_bias(y);
+    return y;
+  }
+
+  Tensor backward(const Tensor& upstream, const Saved& saved, bool needs_input_gradient) const {
+    if (saved.input.defined()) base_->accumulate(upstream, saved.input);
+    Tensor dy = upstream;
+    Tensor dh = at::empty_like(saved.h);
+    std::size_t rescaled = 0;
+    for (const PartAdapter& part : parts) {
+      if (part.magnitude.value.defined()) {
+        if (dy.is_same(upstream)) dy = upstream.clone();
+        Tensor d = dy.narrow(1, part.row, part.rows);
+        Tensor grad = part.magnitude.grad;
+        const Tensor& z = saved.z[rescaled++];
+        grad.add_(at::sum(d * z, {0}, false, grad.scalar_type()) / part.norm);
+        d.mul_(rescaling(part));
+      }
+      const Tensor d = dy.narrow(1, part.row, part.rows);
+      dh.narrow(1, part.first, part.rank).copy_(matmul_nn(d, part.b.value).mul_(part.scale));
+      accumulate_tn(part.b.grad, d, saved.h.narrow(1, part.first, part.rank) * part.scale);
+    }
+    accumulate_tn(a.grad, dh, saved.x);
+    if (!needs_input_gradient) return {};
+    Tensor dx = base_->input_gradient(dy);
+    if (saved.dropout) {
+      dx.add_(saved.dropout->apply(matmul_nn(dh, a.value), site_));
+    } else {
+      dx.addmm_(dh, a.value);
+    }
+    return dx;
+  }
+
+  static Tensor rescaling(const PartAdapter& part) {
+    return (part.magnitude.exact() / part.norm).to(part.b.value.scalar_type());
+  }
+
+  std::shared_ptr<const SiteWeights<Storage>> base_;
+  int site_;
+};
+
+}  // namespace posttrain
