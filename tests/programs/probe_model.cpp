@@ -8,15 +8,11 @@
 // each sequence, one after another) and the loss's gradient under each parameter's checkpoint name.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <nlohmann/json.hpp>
-#include <numeric>
 
-#include "posttrain/io/json.hpp"
-#include "posttrain/losses/next_token.hpp"
 #include "posttrain/models/config_parse.hpp"
 #include "posttrain/models/weights.hpp"
 #include "posttrain/params/full.hpp"
-#include "posttrain/tensor/ops.hpp"
+#include "programs/probe.hpp"
 
 namespace {
 
@@ -33,43 +29,9 @@ void probe(const std::string& model_folder, const std::string& batch_file, const
   auto state = Full{}.attach(model);
   models::check_all_loaded(*folder, model.config());
 
-  const io::Json json = io::parse_json(io::read_text_file(batch_file), batch_file);
-  BatchBuilder builder;
-  const auto& sequences = json.at("sequences");
-  for (std::size_t s = 0; s < sequences.size(); ++s) {
-    const auto ids = sequences[s].get<TokenIds>();
-    for (const TokenId id : ids) {
-      if (id < 0 || id >= model.vocab_size()) {
-        raise("{}: sequence {}: expected ids below {}, got {}", batch_file, s, model.vocab_size(),
-              id);
-      }
-    }
-    builder.add(ids, -1, static_cast<std::int64_t>(s));
-    builder.score(json.at("weights").at(s).get<std::vector<float>>(), /*keep_unweighted=*/true);
-    builder.end_sequence(static_cast<std::int64_t>(s));
-  }
-  const TokenBatch batch = std::move(builder).build();
-
-  const NextToken loss;
-  const double count = loss.count(batch);
-  if (!(count > 0.0)) raise("{}: expected a positive sum of weights, got {}", batch_file, count);
-  const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
-  const std::int64_t chunk = head_chunk_rows(model.vocab_size());
-  const ModelCall call{.gradient_checkpointing = gradient_checkpointing};
-  const double sum = backward_through_head(logits, model.hidden(state, batch, call), batch, loss,
-                                           loss.needs(), 1.0 / count, chunk);
-  at::NoGradGuard no_grad;
-  const Scores scores =
-      score_predictions(logits, model.hidden(state, batch), batch, loss.needs(), chunk);
-
-  std::vector<std::pair<std::string, Tensor>> tensors;
-  tensors.emplace_back("loss",
-                       at::full({1}, sum / count, at::kDouble).to(scores.logp.scalar_type()));
-  tensors.emplace_back("logps", scores.logp);
-  for (const NamedTensor& gradient : state.gradients()) {
-    tensors.emplace_back(gradient.name, gradient.value);
-  }
-  io::save_tensors(out, tensors);
+  const TokenBatch batch = test::read_batch(batch_file, model.vocab_size());
+  io::save_tensors(out, test::probe_state(model, state, batch,
+                                          {.gradient_checkpointing = gradient_checkpointing}));
 }
 
 }  // namespace

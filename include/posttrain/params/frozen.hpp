@@ -31,8 +31,4 @@ struct BasicFrozen {
 using Frozen = BasicFrozen<>;
 using FrozenState = ModelWeights<Dense>;
 
-#ifdef POSTTRAIN_COMPILED
-extern template class ModelWeights<Dense>;
-#endif
-
 }  // namespace posttrain

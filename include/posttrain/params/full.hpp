@@ -53,8 +53,4 @@ struct BasicFull {
 using Full = BasicFull<>;
 using FullState = ModelWeights<Dense>;
 
-#ifdef POSTTRAIN_COMPILED
-extern template class ModelWeights<Dense>;
-#endif
-
 }  // namespace posttrain

@@ -20,7 +20,7 @@
 #include "posttrain/params/dense.hpp"
 #include "posttrain/params/lora_adapters.hpp"
 #include "posttrain/params/lora_options.hpp"
-#include "posttrain/params/model_weights.hpp"
+#include "posttrain/params/model_weights_impl.hpp"
 
 namespace posttrain {
 
@@ -120,9 +120,12 @@ class LoraState {
   /// Gradients under PEFT's names ("….lora_A.weight"), and of what else trains under its own.
   std::vector<NamedTensor> gradients() const;
 
+  /// The masters of all that trains, under the names of `gradients()`: views.
+  std::vector<NamedTensor> tensors() const;
   /// All adapters, in the order of the layout.
   std::vector<AdapterTensors> adapters() const;
   const ModelWeights<Storage>& base() const { return base_; }
+  const BasicLora<Storage>& policy() const { return policy_; }
 
   /// The gate of the model before training: the base, with the first adapters where they carry a
   /// part of it.
@@ -137,7 +140,7 @@ class LoraState {
   void allocate();
   void initialise();
   void initialise(PartAdapter& part, Tensor a, int site, std::string_view name);
-  void update_norms();
+  std::vector<NamedTensor> collect(Tensor ParameterView::*field) const;
   const std::string& module(const Adapters& site, const PartAdapter& part) const {
     return base_.layout()
         .sites[static_cast<std::size_t>(site.site())]

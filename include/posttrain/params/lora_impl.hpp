@@ -2,6 +2,7 @@
 // Definitions of lora.hpp: templates, so always part of it.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "posttrain/core/error.hpp"
@@ -23,17 +24,17 @@ LoraState<Storage>::LoraState(const WeightSource& source, const BasicLora<Storag
 /// Biases and modules_to_save.
 template <class Storage>
 TensorSelection LoraState<Storage>::also_trained(const WeightSource& source) const {
-  std::vector<std::string> biases;
+  std::vector<std::string> adapted;
   for (const Site& site : source.layout.sites) {
     for (const Part& part : site.parts) {
-      const bool adapted = policy_.targets(site, part.name);
-      if (policy_.bias == LoraBias::all || (policy_.bias == LoraBias::lora_only && adapted)) {
-        biases.push_back(part.name + ".bias");
-      }
+      if (policy_.targets(site, part.name)) adapted.push_back(part.name + ".bias");
     }
   }
-  return [biases = std::move(biases), saved = policy_.modules_to_save](std::string_view name) {
-    return std::ranges::find(biases, name) != biases.end() || matches_any(saved.view(), name);
+  return [adapted = std::move(adapted), bias = policy_.bias,
+          saved = policy_.modules_to_save](std::string_view name) {
+    return (bias == LoraBias::all && name.ends_with(".bias")) ||
+           (bias == LoraBias::lora_only && std::ranges::find(adapted, name) != adapted.end()) ||
+           matches_any(saved.view(), name);
   };
 }
 
@@ -247,20 +248,36 @@ std::vector<NamedTensor> LoraState<Storage>::weights() const {
 }
 
 template <class Storage>
-std::vector<NamedTensor> LoraState<Storage>::gradients() const {
+std::vector<NamedTensor> LoraState<Storage>::collect(Tensor ParameterView::*field) const {
   std::vector<NamedTensor> all;
   for (const auto& site : sites_) {
     if (!site) continue;
     for (const PartAdapter& part : site->parts) {
       const std::string& name = module(*site, part);
-      all.push_back({name + ".lora_A.weight", site->a.grad.narrow(0, part.first, part.rank)});
-      all.push_back({name + ".lora_B.weight", part.b.grad});
-      if (part.magnitude.grad.defined()) {
-        all.push_back({name + ".lora_magnitude_vector", part.magnitude.grad});
+      all.push_back({name + ".lora_A.weight", (site->a.*field).narrow(0, part.first, part.rank)});
+      all.push_back({name + ".lora_B.weight", part.b.*field});
+      if (part.magnitude.trained()) {
+        all.push_back({name + ".lora_magnitude_vector", part.magnitude.*field});
       }
     }
   }
+  return all;
+}
+
+template <class Storage>
+std::vector<NamedTensor> LoraState<Storage>::gradients() const {
+  std::vector<NamedTensor> all = collect(&ParameterView::grad);
   for (NamedTensor& gradient : base_.gradients()) all.push_back(std::move(gradient));
+  return all;
+}
+
+template <class Storage>
+std::vector<NamedTensor> LoraState<Storage>::tensors() const {
+  std::vector<NamedTensor> all = collect(&ParameterView::master);
+  const std::vector<NamedTensor> weights = base_.weights();
+  for (const NamedTensor& trained : base_.gradients()) {
+    all.push_back(*std::ranges::find(weights, trained.name, &NamedTensor::name));
+  }
   return all;
 }
 

@@ -14,15 +14,18 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "posttrain/core/layout.hpp"
 #include "posttrain/params/bitsandbytes.hpp"
-#include "posttrain/params/site_weights.hpp"
+#include "posttrain/params/dense.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {
+
+class Workspace;
+template <class Storage>
+class SiteWeights;  // params/site_weights.hpp
 
 /// What weights are loaded from: a model's `layout()`, `dtype()`, `device()` and `load()`.
 struct WeightSource {
@@ -57,7 +60,7 @@ class ModelWeights {
 
   // --- the gate --------------------------------------------------------------------------------
   /// x [n, in] → [n, rows of the site].
-  Tensor linear(int site, const Tensor& x) const { return this->site(site).linear(x); }
+  Tensor linear(int site, const Tensor& x) const;
   /// ids [n] → [n, columns of the table].
   Tensor embed(int table, const Tensor& ids) const;
   Tensor vector(int index) const;
@@ -124,15 +127,13 @@ class ModelWeights {
   bool load_packed(const Entry& entry, const WeightSource& source);
   void set(const Entry& entry, const Tensor& loaded);
   void add_stored(const Entry& entry, typename Storage::Matrix matrix);
-  /// The block that holds a part, and the part's first row in it.
-  std::pair<typename Site::Block&, std::int64_t> locate(int site, int part) const;
 
   Storage storage_;
   Layout layout_;
   at::ScalarType dtype_;
   at::Device device_;
   Tensor anchor_;
-  std::shared_ptr<Workspace> workspace_ = std::make_shared<Workspace>();
+  std::shared_ptr<Workspace> workspace_;
   std::vector<ParameterGroup> groups_;
   std::vector<std::shared_ptr<Site>> sites_;
   std::vector<ParameterView> tables_, vectors_;
@@ -141,4 +142,10 @@ class ModelWeights {
 
 }  // namespace posttrain
 
+// With the compiled library its own instance needs no definitions; every other storage includes
+// them.
+#ifdef POSTTRAIN_COMPILED
+extern template class posttrain::ModelWeights<posttrain::Dense>;
+#else
 #include "posttrain/params/model_weights_impl.hpp"
+#endif

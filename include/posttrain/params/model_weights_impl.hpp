@@ -6,15 +6,36 @@
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/params/model_weights.hpp"
+#include "posttrain/params/site_weights.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
+
+namespace detail {
+
+/// The block of a site that holds a part, and the part's first row in it.
+template <class Weights>
+auto locate(Weights& site, const Site& spec, int part)
+    -> std::pair<typename Weights::Block&, std::int64_t> {
+  for (auto& block : site.blocks) {
+    if (part < block.first_part || part >= block.first_part + block.parts) continue;
+    std::int64_t row = 0;
+    for (int i = block.first_part; i < part; ++i) {
+      row += spec.parts[static_cast<std::size_t>(i)].rows;
+    }
+    return {block, row};
+  }
+  raise("expected a part below {}, got {}", spec.parts.size(), part);
+}
+
+}  // namespace detail
 
 template <class Storage>
 ModelWeights<Storage>::ModelWeights(const WeightSource& source, const Storage& storage,
                                     const TensorSelection& trained)
     : storage_(storage), layout_(source.layout), dtype_(source.dtype), device_(source.device) {
   anchor_ = at::zeros({}, at::TensorOptions(device_).dtype(dtype_)).requires_grad_();
+  workspace_ = std::make_shared<Workspace>();
   plan(trained);
   allocate(trained);
   list_entries();
@@ -194,7 +215,9 @@ void ModelWeights<Storage>::set(const Entry& entry, const Tensor& loaded) {
 template <class Storage>
 void ModelWeights<Storage>::add_stored(const Entry& entry, typename Storage::Matrix matrix) {
   // Parts come in order, so this is the block's next one.
-  locate(entry.site, entry.part).first.stored.push_back(std::move(matrix));
+  detail::locate(*sites_[static_cast<std::size_t>(entry.site)],
+                 layout_.sites[static_cast<std::size_t>(entry.site)], entry.part)
+      .first.stored.push_back(std::move(matrix));
 }
 
 /// A matrix that the checkpoint stores in 4 bits: kept as it is, or dequantised for another
@@ -223,25 +246,12 @@ bool ModelWeights<Storage>::load_packed(const Entry& entry, const WeightSource& 
 }
 
 template <class Storage>
-auto ModelWeights<Storage>::locate(int site, int part) const
-    -> std::pair<typename Site::Block&, std::int64_t> {
-  const posttrain::Site& spec = layout_.sites[static_cast<std::size_t>(site)];
-  for (auto& block : sites_[static_cast<std::size_t>(site)]->blocks) {
-    if (part < block.first_part || part >= block.first_part + block.parts) continue;
-    std::int64_t row = 0;
-    for (int i = block.first_part; i < part; ++i)
-      row += spec.parts[static_cast<std::size_t>(i)].rows;
-    return {block, row};
-  }
-  raise("expected a part below {}, got {}", spec.parts.size(), part);
-}
-
-template <class Storage>
 Tensor ModelWeights<Storage>::part(int site, int part) const {
   at::NoGradGuard no_grad;
   const posttrain::Site& spec = layout_.sites[static_cast<std::size_t>(site)];
   const std::int64_t rows = spec.parts[static_cast<std::size_t>(part)].rows;
-  const auto [block, row] = locate(site, part);
+  const auto [block, row] = detail::locate(*sites_[static_cast<std::size_t>(site)],
+                                           layout_.sites[static_cast<std::size_t>(site)], part);
   const auto exact = at::TensorOptions(device_).dtype(master_dtype(dtype_));
   if (block.dense.value.defined()) {
     return at::empty({rows, spec.in}, exact).copy_(block.dense.exact().narrow(0, row, rows));
@@ -256,7 +266,8 @@ Tensor ModelWeights<Storage>::part(int site, int part) const {
 template <class Storage>
 void ModelWeights<Storage>::replace_part(int site, int part, const Tensor& w) {
   at::NoGradGuard no_grad;
-  const auto [block, row] = locate(site, part);
+  const auto [block, row] = detail::locate(*sites_[static_cast<std::size_t>(site)],
+                                           layout_.sites[static_cast<std::size_t>(site)], part);
   if (block.dense.value.defined()) {
     block.dense.exact().narrow(0, row, w.size(0)).copy_(w);
   } else if constexpr (!Storage::dense) {
@@ -286,6 +297,11 @@ std::int64_t ModelWeights<Storage>::bytes() const {
     for (const auto& bias : sites_[i]->biases) add(bias.view);
   }
   return total;
+}
+
+template <class Storage>
+Tensor ModelWeights<Storage>::linear(int site, const Tensor& x) const {
+  return this->site(site).linear(x);
 }
 
 template <class Storage>
@@ -333,7 +349,10 @@ std::vector<NamedTensor> ModelWeights<Storage>::packed_weights() const
       all.push_back({entry.name, entry.view.exact()});
       continue;
     }
-    const auto& block = locate(entry.site, entry.part).first;
+    const auto& block =
+        detail::locate(*sites_[static_cast<std::size_t>(entry.site)],
+                       layout_.sites[static_cast<std::size_t>(entry.site)], entry.part)
+            .first;
     const Nf4Matrix& matrix = block.stored[static_cast<std::size_t>(entry.part - block.first_part)];
     for (NamedTensor& tensor : pack_nf4(entry.name, matrix, dtype_)) {
       all.push_back(std::move(tensor));

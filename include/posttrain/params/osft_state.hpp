@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "posttrain/params/model_weights.hpp"
+#include "posttrain/params/model_weights_impl.hpp"
 #include "posttrain/params/osft_base.hpp"
 #include "posttrain/params/osft_site.hpp"
 

@@ -13,17 +13,6 @@
 
 namespace posttrain {
 
-/// A tensor as a policy holds it. Frozen: `value` alone. Trained: views of one ParameterGroup.
-struct ParameterView {
-  Tensor value;   // compute dtype
-  Tensor master;  // what the optimizer updates
-  Tensor grad;
-
-  bool trained() const { return grad.defined(); }
-  /// The most exact copy.
-  const Tensor& exact() const { return master.defined() ? master : value; }
-};
-
 class ParameterBuffer {
  public:
   /// Reserves room; returns the index of the view.

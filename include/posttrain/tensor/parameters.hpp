@@ -19,6 +19,17 @@ struct ParameterGroup {
   double lr_scale = 1.0;  // of the optimizer's learning rate (LoRA+)
 };
 
+/// A tensor as a policy holds it. Frozen: `value` alone. Trained: views of one ParameterGroup.
+struct ParameterView {
+  Tensor value;   // compute dtype
+  Tensor master;  // what the optimizer updates
+  Tensor grad;
+
+  bool trained() const { return grad.defined(); }
+  /// The most exact copy.
+  const Tensor& exact() const { return master.defined() ? master : value; }
+};
+
 /// A view of one tensor of the checkpoint, in the checkpoint's shape.
 struct NamedTensor {
   std::string name;

@@ -27,7 +27,9 @@ Tensor recompute(const Tensor& x, const Tensor& anchor, Function function) {
                           at::AutoGradMode enabled(true);
                           Tensor again = x.detach();
                           again.requires_grad_(needs_input_gradient);
-                          function(again).backward(dy);
+                          const Tensor result = function(again);
+                          // Nothing before or in a frozen layer may train.
+                          if (result.requires_grad()) result.backward(dy);
                           return {needs_input_gradient ? again.grad() : Tensor(), Tensor()};
                         });
 }
