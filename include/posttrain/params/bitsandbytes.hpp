@@ -9,20 +9,16 @@
 // A matrix of a transposed part (GPT-2) lies there as [rows, in] like all others.
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "posttrain/params/nf4.hpp"
+#include "posttrain/params/nf4_storage.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {
 
 inline constexpr std::string_view kNf4StateKey = "quant_state.bitsandbytes__nf4";
-
-/// The tensors of one stored matrix by what follows its name: "" (the codes), "absmax", …
-using PackedTensors = std::map<std::string, Tensor>;
 
 /// `dtype`: what transformers dequantises to.
 std::vector<NamedTensor> pack_nf4(const std::string& name, const Nf4Matrix& matrix,

@@ -40,3 +40,5 @@ struct Int8 {
 #ifndef POSTTRAIN_COMPILED
 #include "posttrain/params/int8_impl.hpp"
 #endif
+// Weights in this storage are instances of templates, in the compiled library too.
+#include "posttrain/params/model_weights_impl.hpp"

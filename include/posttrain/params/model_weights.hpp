@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "posttrain/core/layout.hpp"
-#include "posttrain/params/bitsandbytes.hpp"
 #include "posttrain/params/dense.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
@@ -26,6 +25,7 @@ namespace posttrain {
 class Workspace;
 template <class Storage>
 class SiteWeights;  // params/site_weights.hpp
+struct Nf4Matrix;
 
 /// What weights are loaded from: a model's `layout()`, `dtype()`, `device()` and `load()`.
 struct WeightSource {

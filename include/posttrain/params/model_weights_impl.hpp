@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/params/bitsandbytes.hpp"
 #include "posttrain/params/model_weights.hpp"
 #include "posttrain/params/site_weights.hpp"
 #include "posttrain/tensor/ops.hpp"

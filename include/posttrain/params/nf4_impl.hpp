@@ -3,7 +3,7 @@
 #pragma once
 
 #include "posttrain/core/compiled.hpp"
-#include "posttrain/params/nf4.hpp"
+#include "posttrain/params/nf4_storage.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/quantize_8bit.hpp"
 #include "posttrain/tensor/quantize_nf4.hpp"

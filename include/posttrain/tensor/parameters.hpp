@@ -2,6 +2,7 @@
 // Trainable parameters as flat buffers: what an optimizer and a checkpoint see of a policy's state.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "posttrain/tensor/tensor.hpp"
@@ -35,6 +36,9 @@ struct NamedTensor {
   std::string name;
   Tensor value;
 };
+
+/// The tensors of one stored matrix by what follows its name: "" (the codes), "absmax", …
+using PackedTensors = std::map<std::string, Tensor>;
 
 /// bf16 and fp16 keep fp32 masters, fp32 and fp64 are their own.
 inline at::ScalarType master_dtype(at::ScalarType compute) {
