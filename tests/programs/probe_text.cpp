@@ -14,23 +14,17 @@
 // An error is {"error": "one line"}.
 #include <cstdio>
 #include <exception>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "posttrain/text/chat_folder.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace {
 
 using posttrain::text::Json;
-
-std::string contents(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 std::string one_line(std::string text) {
   for (char& c : text) c = c == '\n' || c == '\r' ? ' ' : c;
@@ -44,16 +38,10 @@ class Folder {
 
   posttrain::text::ChatTokenizer& get() {
     if (!chat_) {
-      posttrain::text::ChatFiles files;
-      files.tokenizer = contents(path_ + "/tokenizer.json");
+      const posttrain::text::ChatFiles files = posttrain::text::read_chat_files(path_);
       if (files.tokenizer.empty()) {
         posttrain::raise("expected a readable {}/tokenizer.json", path_);
       }
-      files.tokenizer_config = contents(path_ + "/tokenizer_config.json");
-      files.chat_template = contents(path_ + "/chat_template.jinja");
-      files.special_tokens_map = contents(path_ + "/special_tokens_map.json");
-      files.generation_config = contents(path_ + "/generation_config.json");
-      files.config = contents(path_ + "/config.json");
       chat_.emplace(files);
     }
     return *chat_;

@@ -4,7 +4,10 @@
 
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
+#include "posttrain/params/int8.hpp"
 #include "posttrain/params/lora.hpp"
+#include "posttrain/params/nf4.hpp"
+#include "posttrain/params/osft.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
@@ -75,4 +78,15 @@ TEMPLATE_TEST_CASE("full fine-tuning and adapters train", "[trainer][products]",
   check_product(Lora{.rank = 4, .dropout = 0.1}, dtype, "embed_tokens, norm, bias");
   check_product(Lora{.rank = 4, .use_dora = true}, dtype, "embed_tokens, norm, bias");
   check_product(Lora{.rank = 4, .init = LoraInit::olora}, dtype, "embed_tokens, norm, bias");
+}
+
+TEMPLATE_TEST_CASE("every update trains on every storage", "[trainer][products]", Dense, Nf4,
+                   Int8) {
+  using Storage = TestType;
+  constexpr const char* kFrozen = "embed_tokens, norm, bias";
+  check_product(BasicFull<Storage>{.train = "layers.1"}, at::kFloat, "layers.0, embed_tokens");
+  check_product(BasicLora<Storage>{.rank = 4}, at::kFloat, kFrozen);
+  check_product(BasicLora<Storage>{.rank = 4, .use_dora = true}, at::kBFloat16, kFrozen);
+  check_product(BasicOsft<Storage>{.unfreeze_rank_ratio = 0.5}, at::kFloat, kFrozen);
+  check_product(BasicOsft<Storage>{.unfreeze_rank_ratio = 0.5}, at::kBFloat16, kFrozen);
 }

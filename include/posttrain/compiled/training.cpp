@@ -18,7 +18,7 @@
 #include "posttrain/params/int8_impl.hpp"
 #include "posttrain/params/lora_files_impl.hpp"
 #include "posttrain/params/model_weights_impl.hpp"
-#include "posttrain/params/nf4_impl.hpp"
+#include "posttrain/params/nf4_storage_impl.hpp"
 #include "posttrain/params/osft.hpp"
 #include "posttrain/params/osft_reference_state_impl.hpp"
 #include "posttrain/params/osft_subspace_impl.hpp"

@@ -12,6 +12,7 @@
 #include "posttrain/models/config_parse.hpp"
 #include "posttrain/models/weights.hpp"
 #include "posttrain/tensor/parameters.hpp"
+#include "posttrain/text/chat_folder.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::hub {
@@ -71,17 +72,8 @@ POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
       path_(folder),
       weights_(std::move(weights)),
       config_text_(io::read_text_file(io::fs::path(folder) / "config.json")) {
-  const auto file = [&](const char* name) {
-    return io::read_text_file_if_exists(io::fs::path(folder) / name).value_or("");
-  };
-  if (const std::string tokenizer = file("tokenizer.json"); !tokenizer.empty()) {
-    text_ = std::make_shared<text::ChatTokenizer>(
-        text::ChatFiles{.tokenizer = tokenizer,
-                        .tokenizer_config = file("tokenizer_config.json"),
-                        .chat_template = file("chat_template.jinja"),
-                        .special_tokens_map = file("special_tokens_map.json"),
-                        .generation_config = file("generation_config.json"),
-                        .config = config_text_});
+  if (const text::ChatFiles files = text::read_chat_files(folder); !files.tokenizer.empty()) {
+    text_ = std::make_shared<text::ChatTokenizer>(files);
   }
 }
 

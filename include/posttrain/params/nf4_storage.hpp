@@ -48,5 +48,5 @@ struct Nf4 {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/params/nf4_impl.hpp"
+#include "posttrain/params/nf4_storage_impl.hpp"
 #endif

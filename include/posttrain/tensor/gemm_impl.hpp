@@ -33,8 +33,9 @@ inline void onednn_gemm([[maybe_unused]] const Tensor& a, [[maybe_unused]] const
 }
 
 // Whether oneDNN should do float32 products in this process: what POSTTRAIN_GEMM says (onednn or
-// blas), else oneDNN where it works. Not what a measurement at start says: a busy machine would make
-// it choose differently, and a resumed run would no longer repeat the interrupted one bit for bit.
+// blas), else oneDNN where it works. Not what a measurement at start says: a busy machine would
+// make it choose differently, and a resumed run would no longer repeat the interrupted one bit for
+// bit.
 inline bool choose_onednn() {
 #ifdef POSTTRAIN_HAS_MKLDNN_MATMUL
   if (const char* chosen = std::getenv("POSTTRAIN_GEMM")) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of nf4.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of nf4_storage.hpp: part of it, or of the compiled library (core/compiled.hpp).
 #pragma once
 
 #include "posttrain/core/compiled.hpp"

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of a pretrained folder that make its tokenizer and chat templates.
+#pragma once
+
+#include <algorithm>
+#include <string>
+
+#include "posttrain/io/file.hpp"
+#include "posttrain/text/chat_files.hpp"
+
+namespace posttrain::text {
+
+/// Reads what there is; what is missing stays empty.
+inline ChatFiles read_chat_files(const io::fs::path& folder) {
+  const auto file = [&](const char* name) {
+    return io::read_text_file_if_exists(folder / name).value_or("");
+  };
+  ChatFiles files{.tokenizer = file("tokenizer.json"),
+                  .tokenizer_config = file("tokenizer_config.json"),
+                  .chat_template = file("chat_template.jinja"),
+                  .special_tokens_map = file("special_tokens_map.json"),
+                  .generation_config = file("generation_config.json"),
+                  .config = file("config.json")};
+  const io::fs::path named = folder / "additional_chat_templates";
+  if (!io::fs::is_directory(named)) return files;
+  for (const io::fs::directory_entry& entry : io::fs::directory_iterator(named)) {
+    if (entry.path().extension() != ".jinja") continue;
+    files.additional_templates.emplace_back(entry.path().stem().string(),
+                                            io::read_text_file(entry.path()));
+  }
+  std::ranges::sort(files.additional_templates);  // a folder's order is the file system's
+  return files;
+}
+
+}  // namespace posttrain::text
