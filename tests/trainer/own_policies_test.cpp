@@ -14,6 +14,7 @@
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
+#include "posttrain/tensor/linear.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/params/model_weights.hpp"
+#include "posttrain/params/model_weights_impl.hpp"
 
 namespace posttrain {
 
