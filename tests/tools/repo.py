@@ -49,20 +49,25 @@ def includes(name):
 
 def include_graph():
     """Header -> the set of public headers it reaches, and header -> whether it reaches LibTorch."""
-    # The definitions of a header include it back (core/compiled.hpp).
-    direct = {h: [path for _, path, _ in includes("include/" + h)
-                  if path != h.replace("_impl.hpp", ".hpp") or path == h] for h in headers()}
-    reach, torch = {}, {}
-    for header in direct:
+    direct = {h: [path for _, path, _ in includes("include/" + h)] for h in headers()}
+
+    def reached(header, follow):
         seen, stack = set(), [header]
         while stack:
-            for path in direct[stack.pop()]:
-                if path in direct and path not in seen:
+            top = stack.pop()
+            for path in direct[top]:
+                if path in direct and path not in seen and follow(top, path):
                     seen.add(path)
                     stack.append(path)
-        reach[header] = seen
-        torch[header] = any(path.startswith(("ATen/", "c10/", "torch/"))
-                            for h in seen | {header} for path in direct[h])
+        return seen
+
+    def not_back(header, path):  # the definitions of a header include it back (core/compiled.hpp)
+        return path == header or path != header.replace("_impl.hpp", ".hpp")
+
+    reach = {h: reached(h, not_back) for h in direct}
+    torch = {h: any(path.startswith(("ATen/", "c10/", "torch/"))
+                    for each in reached(h, lambda *_: True) | {h} for path in direct[each])
+             for h in direct}
     return reach, torch
 
 
