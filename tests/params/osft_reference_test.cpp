@@ -106,6 +106,7 @@ TEST_CASE("ranks follow the rule of the reference", "[params][osft]") {
   CHECK(low(8, 1.0) == 8);
   CHECK(low(8, 0.25) == 2);
   CHECK(low(7, 0.5) == 4);
+  CHECK(osft_reference_rank(5120, 0.8) == 1023);
   CHECK(low(10, 0.8) == 9);  // 10 · (1 − 0.8) is below 2 in floating point
 }
 

@@ -153,6 +153,8 @@ posttrain_libtorch() {  # with peers: yes or no
       [ -f "$posttrain_venv/.posttrain-peers" ] || posttrain_say "installing the Python peers (about 6 GB, minutes)"
       posttrain_pip peers "$offline" "torch==$posttrain_torch_version" transformers==5.23.0 \
         peft==0.21.2 trl==1.16.0 bitsandbytes==0.50.2 safetensors tokenizers numpy
+      # Of mini_trainer one module is used; the package asks for a whole training stack.
+      posttrain_pip peers-alone "$offline" --no-deps rhai-innovation-mini-trainer==0.9.0
     elif [ ! -f "$posttrain_venv/.posttrain-peers" ]; then
       [ -f "$posttrain_venv/.posttrain-libtorch" ] || posttrain_say "installing LibTorch $posttrain_torch_version (about 1.2 GB)"
       posttrain_pip libtorch "$offline" --no-deps "torch==$posttrain_torch_version" \

@@ -22,6 +22,7 @@
 #include "posttrain/params/osft.hpp"
 #include "posttrain/params/osft_reference_state_impl.hpp"
 #include "posttrain/params/osft_subspace_impl.hpp"
+#include "posttrain/params/principal_angles_impl.hpp"
 #include "posttrain/trainer/checkpoint_impl.hpp"
 #include "posttrain/trainer/record_impl.hpp"
 #include "posttrain/trainer/run_log_impl.hpp"

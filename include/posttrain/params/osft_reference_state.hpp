@@ -29,6 +29,10 @@ struct OsftFactors {
   Tensor matrix() const;
 };
 
+/// How many of min(rows, in) directions mini_trainer protects: a product in floating point, rounded
+/// down (1023 of 5120 at a ratio of 0.8), and at most all but one.
+std::int64_t osft_reference_rank(std::int64_t shorter, double unfreeze_rank_ratio);
+
 class OsftReferenceState {
  public:
   using TargetSelection = std::function<bool(std::string_view name, bool head)>;

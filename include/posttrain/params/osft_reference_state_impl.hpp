@@ -24,6 +24,12 @@ POSTTRAIN_INLINE Tensor OsftFactors::matrix() const {
   return matmul_nn(u_high * s_high, v_high) + matmul_nn(u.master * s.master, v.master);
 }
 
+POSTTRAIN_INLINE std::int64_t osft_reference_rank(std::int64_t shorter,
+                                                  double unfreeze_rank_ratio) {
+  const double rank = std::floor(static_cast<double>(shorter) * (1.0 - unfreeze_rank_ratio));
+  return std::min(shorter - 1, static_cast<std::int64_t>(rank));
+}
+
 struct OsftReferenceState::FactoredSite : std::enable_shared_from_this<FactoredSite> {
   std::shared_ptr<const SiteWeights<Dense>> weights;
   std::vector<Piece> pieces;
@@ -140,12 +146,8 @@ POSTTRAIN_INLINE auto OsftReferenceState::factored(const Site& spec, int index,
     if (!trained(name) && spec.shares < 0 && targets(name, spec.head)) {
       const auto [u, s, columns] = weights_.part(index, i).svd();
       const Tensor v = columns.t();
-      // Rounded down from a difference in floating point, and never all of it, as there.
       const std::int64_t shorter = s.size(0);
-      const std::int64_t high = std::min(
-          shorter - 1,
-          static_cast<std::int64_t>(std::floor(static_cast<double>(shorter) * (1.0 - ratio))));
-      const std::int64_t low = shorter - high;
+      const std::int64_t high = osft_reference_rank(shorter, ratio), low = shorter - high;
       piece.factors = {part.name, part.transposed, row, part.rows};
       piece.factors.u_high = u.narrow(1, 0, high).contiguous();
       piece.factors.s_high = s.narrow(0, 0, high).contiguous();

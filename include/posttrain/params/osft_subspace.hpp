@@ -15,12 +15,21 @@
 
 namespace posttrain {
 
+/// Along the leading singular vectors in falling order, in float64: orthogonal, of any length.
+struct LeadingDirections {
+  Tensor left;   // [rows, rank]
+  Tensor right;  // [in, rank]
+};
+
+/// w [rows, in], any floating dtype; 0 ≤ rank ≤ min(rows, in).
+LeadingDirections leading_directions(const Tensor& w, std::int64_t rank);
+
 /// Of the rank leading left (in `rows` dimensions) and right singular vectors.
 struct OsftComplements {
   Complement left, right;
 };
 
-/// w [rows, in], any floating dtype; 0 ≤ rank ≤ min(rows, in). Kept in `type`.
+/// Kept in `type`.
 OsftComplements osft_complements(const Tensor& w, std::int64_t rank, at::ScalarType type);
 
 /// The same through a folder of earlier results, found by the content of `w`.

@@ -19,26 +19,27 @@
 
 namespace posttrain {
 
-POSTTRAIN_INLINE OsftComplements osft_complements(const Tensor& w, std::int64_t rank,
-                                                  at::ScalarType type) {
+POSTTRAIN_INLINE LeadingDirections leading_directions(const Tensor& w, std::int64_t rank) {
   at::NoGradGuard no_grad;
   const std::int64_t rows = w.size(0), in = w.size(1), shorter = std::min(rows, in);
   if (rank < 0 || rank > shorter) {
     raise("expected a rank from 0 to {}, got {}", shorter, rank);
   }
   const Tensor wide = w.to(at::kDouble);
-  if (rank == 0) {
-    const auto all = [&](std::int64_t n) { return Complement::of(wide.new_empty({n, 0}), type); };
-    return {all(rows), all(in)};
-  }
+  if (rank == 0) return {wide.new_empty({rows, 0}), wide.new_empty({in, 0})};
   const Tensor tall = rows >= in ? wide : wide.t();
   // Rising eigenvalues: the leading vectors are the last.
   const Tensor vectors = std::get<1>(at::linalg_eigh(tall.t().matmul(tall)));
-  const Tensor leading = vectors.narrow(1, shorter - rank, rank).flip({1});
-  Complement of_short = Complement::of(leading, type);
-  Complement of_long = Complement::of(tall.matmul(leading), type);
-  if (rows >= in) return {std::move(of_long), std::move(of_short)};
-  return {std::move(of_short), std::move(of_long)};
+  const Tensor of_short = vectors.narrow(1, shorter - rank, rank).flip({1});
+  const Tensor of_long = tall.matmul(of_short);
+  if (rows >= in) return {of_long, of_short};
+  return {of_short, of_long};
+}
+
+POSTTRAIN_INLINE OsftComplements osft_complements(const Tensor& w, std::int64_t rank,
+                                                  at::ScalarType type) {
+  const LeadingDirections leading = leading_directions(w, rank);
+  return {Complement::of(leading.left, type), Complement::of(leading.right, type)};
 }
 
 namespace detail {
