@@ -49,9 +49,8 @@ Accuracy exact_match(const posttrain::hub::PretrainedDecoder& model, const Gate&
     if (!record->error.empty()) {
       posttrain::raise("{}: {}", reader.where(record->line), record->error);
     }
-    const posttrain::text::Json messages =
-        posttrain::text::Json::parse(record->value.at("messages").dump());
-    const std::string given = answer(model, gate, messages, {.max_new_tokens = 64});
+    const std::string given =
+        answer(model, gate, record->value.at("messages"), {.max_new_tokens = 64});
     accuracy.right += given == record->value.at("answer").get<std::string>();
     accuracy.asked += 1;
   }

@@ -86,6 +86,100 @@ TEST_CASE("a malformed conversation is an error with its line, or counted") {
   CHECK(contains(error_of([&] { Messages{.path = path}.load({}); }), "needs a tokenizer"));
 }
 
+TEST_CASE("every format of conversations trains the same tokens [C11]", "[C11]") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  LoadContext context;
+  context.text = &chat;
+  const std::vector<std::string> samples = {
+      R"({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]})",
+      R"({"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "yo"}]})",
+      R"({"instruction": "hi", "input": "", "output": "yo"})",
+      R"({"question": "hi", "answer": "yo"})",
+      R"({"prompt": [{"role": "user", "content": "hi"}],
+          "completion": [{"role": "assistant", "content": "yo"}]})"};
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const std::string path = scratch.write(fmt::format("{}.json", i), "[" + samples[i] + "]");
+    const LoadedData data = Messages{.path = path}.load(context);
+    REQUIRE(data.train.size() == 1);
+    CHECK(chat.tokenizer().decode(data.train[0].ids) == "u:hi<eos>a:yo<eos>");
+    CHECK(scored_text(chat, data.train[0]) == "yo<eos>");
+    REQUIRE(data.report.sources.size() == 1);
+    CHECK(contains(data.report.summary(), "\n  reads " + path + ": "));
+  }
+  const std::string mixed = scratch.write("mixed.jsonl", samples[0] + "\n" + samples[1]);
+  CHECK(contains(error_of([&] { Messages{.path = mixed}.load(context); }),
+                 "mixed.jsonl:2: expected conversations (messages) as before, got ShareGPT "
+                 "conversations (the keys conversations)"));
+  CHECK(Messages{.path = mixed, .skip_bad_samples = true}.load(context).report.bad == 1);
+  const std::string documents = scratch.write("d.jsonl", R"({"text": "abc"})");
+  CHECK(contains(error_of([&] { Messages{.path = documents}.load(context); }), "got documents"));
+}
+
+TEST_CASE("of a prompt with a completion only the completion is scored [C11]", "[C11]") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  LoadContext context;
+  context.text = &chat;
+  const std::string turns = scratch.write(
+      "a.jsonl",
+      R"({"prompt": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}, )"
+      R"({"role": "user", "content": "r"}], "completion": [{"role": "assistant", "content": "b"}, )"
+      R"({"role": "user", "content": "s"}, {"role": "assistant", "content": "c"}]})");
+  LoadedData data = Messages{.path = turns}.load(context);
+  REQUIRE(data.train.size() == 1);
+  CHECK(scored_text(chat, data.train[0]) == "b<eos>c<eos>");
+  data = Messages{.path = turns, .turns = posttrain::text::Turns::each}.load(context);
+  REQUIRE(data.train.size() == 2);
+  CHECK(scored_text(chat, data.train[0]) == "b<eos>");
+  CHECK(scored_text(chat, data.train[1]) == "c<eos>");
+  data = Messages{.path = turns, .unmask = true}.load(context);
+  CHECK(scored_text(chat, data.train[0]) == "b<eos>sc<eos>");
+  const std::string texts = scratch.write("b.jsonl", R"({"prompt": "1+1=", "completion": "2"})");
+  data = Messages{.path = texts}.load(context);
+  CHECK(chat.tokenizer().decode(data.train[0].ids) == "1+1=2<eos>");
+  CHECK(scored_text(chat, data.train[0]) == "2<eos>");
+}
+
+TEST_CASE("a message's own weight decides whether it is scored") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  LoadContext context;
+  context.text = &chat;
+  const auto scored = [&](const char* first, const char* user, bool unmask) {
+    const std::string path = scratch.write(
+        "w.jsonl", fmt::format(R"({{"messages": [{{"role": "assistant", "content": "a"{}}}, )"
+                               R"({{"role": "user", "content": "u"{}}}, )"
+                               R"({{"role": "assistant", "content": "b"}}]}})",
+                               first, user));
+    return scored_text(chat, Messages{.path = path, .unmask = unmask}.load(context).train[0]);
+  };
+  CHECK(scored("", "", false) == "a<eos>b<eos>");
+  CHECK(scored(R"(, "weight": 0)", "", false) == "b<eos>");
+  CHECK(scored(R"(, "loss_weight": 0.0)", R"(, "loss_weight": 1.0)", false) == "ub<eos>");
+  CHECK(scored("", R"(, "weight": 0)", true) == "a<eos>b<eos>");
+  CHECK(contains(error_of([&] { scored(R"(, "weight": 0.5)", "", false); }),
+                 "w.jsonl:1: expected a message's 'weight' to be 0 or 1, got 0.5"));
+}
+
+TEST_CASE("duplicates are dropped and counted, also from what is held out") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  LoadContext context;
+  context.text = &chat;
+  const std::string path = scratch.write("d.txt", "ab|cd|ab|ab |ef");
+  const std::string held_out = scratch.write("v.txt", "gh|cd|gh");
+  const Documents documents{.path = path, .delimiter = "|", .validation_path = held_out};
+  CHECK(documents.load(context).train.size() == 5);
+  Documents unique = documents;
+  unique.deduplicate = true;
+  const LoadedData data = unique.load(context);
+  CHECK(data.train.size() == 4);
+  CHECK(data.validation.size() == 1);
+  CHECK(data.report.duplicates == 3);
+  CHECK(contains(data.report.counts(), "; 3 duplicates dropped"));
+}
+
 TEST_CASE("documents end in EOS, in blocks, and never share a sequence [C14]", "[C14]") {
   const TempFolder scratch;
   const ChatTokenizer chat = tiny_tokenizer();

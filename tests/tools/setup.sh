@@ -50,6 +50,7 @@ pkg:eigen3 libeigen3-dev
 pkg:nlohmann_json nlohmann-json3-dev
 pkg:libpcre2-8 libpcre2-dev
 pkg:libutf8proc libutf8proc-dev
+pkg:zlib zlib1g-dev
 pkg:CLI11 libcli11-dev
 pkg:catch2 catch2
 file:range/v3/version.hpp librange-v3-dev

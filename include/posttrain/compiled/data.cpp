@@ -9,6 +9,8 @@
 #include "posttrain/data/documents_impl.hpp"
 #include "posttrain/data/messages_impl.hpp"
 #include "posttrain/data/packing_impl.hpp"
+#include "posttrain/data/records_impl.hpp"
 #include "posttrain/data/report_impl.hpp"
+#include "posttrain/data/supervised_impl.hpp"
 #include "posttrain/data/tokenized_impl.hpp"
 #include "posttrain/models/decoder_layout_impl.hpp"

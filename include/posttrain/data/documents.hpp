@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plain documents for (continued) pre-training: JSON Lines of {"document": …}, .txt files, or a
-// folder of them.
+// Plain documents for (continued) pre-training: {"text": …} or {"document": …} in JSON files, .txt
+// files, or a folder of them (data/record_reader.hpp).
 //
 // A document is tokenised with the end-of-sequence token behind it. A long one is cut into blocks
 // of `block_size`, short ones stay whole and are packed: no token is predicted from another
@@ -34,15 +34,17 @@ LoadedData load_documents(const SourceOptions& source, const LoadContext& contex
 
 template <class Packer = FirstFitDecreasing>
 struct BasicDocuments {
-  LiteralString path{};         // .jsonl, .json, .txt, or a folder of such files
-  std::int64_t block_size = 0;  // longest sequence in tokens; 0: whole documents
-  LiteralString document_column = "document";
-  LiteralString delimiter{};  // between the documents of a .txt file; empty: one per file
+  LiteralString path{};             // a file or a folder of files
+  std::int64_t block_size = 0;      // longest sequence in tokens; 0: whole documents
+  LiteralString document_column{};  // the JSON key; empty: "text" or "document"
+  LiteralString delimiter{};        // between the documents of a .txt file; empty: one per file
   bool append_eos = true;
   bool prepend_bos = false;       // at a document's start (not at each block's)
   bool skip_bad_samples = false;  // count malformed samples instead of stopping
   double validation_split = 0.0;  // share of the documents, in [0, 1)
   LiteralString validation_path{};
+  bool deduplicate =
+      false;  // drop (and count) samples with the tokens and weights of an earlier one
   Packer packing{};
 
   constexpr void validate() const {
@@ -60,7 +62,7 @@ struct BasicDocuments {
   }
 
   constexpr SourceOptions source() const {
-    return {path.view(), skip_bad_samples, validation_split, validation_path.view()};
+    return {path.view(), skip_bad_samples, validation_split, validation_path.view(), deduplicate};
   }
 };
 

@@ -2,9 +2,13 @@
 // Definitions of documents.hpp: part of it, or of the compiled library (core/compiled.hpp).
 #pragma once
 
+#include <memory>
+
 #include "posttrain/core/compiled.hpp"
-#include "posttrain/data/document_source.hpp"
+#include "posttrain/data/document_blocks.hpp"
 #include "posttrain/data/documents.hpp"
+#include "posttrain/data/loading.hpp"
+#include "posttrain/data/records.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {
@@ -42,16 +46,23 @@ POSTTRAIN_INLINE LoadedData detail::load_documents(const SourceOptions& source,
     before.push_back(detail::special_token(text, text.bos_token(), "prepend_bos"));
   if (options.append_eos)
     after.push_back(detail::special_token(text, text.eos_token(), "append_eos"));
+  std::vector<std::string> sources;
   const auto open = [&](std::string_view from) {
-    return document_samples(from, options.delimiter);
+    const auto reader = std::make_shared<SampleReader>(from, options.delimiter);
+    const std::size_t files = reader->files().size();
+    sources.push_back(
+        fmt::format("{}{}: documents", from, files > 1 ? fmt::format(" ({} files)", files) : ""));
+    return samples_until_nothing([reader] { return reader->next(); });
   };
-  return load_samples(source, context, open, [&](const Json& sample) {
+  LoadedData data = load_samples(source, context, open, [&](const Json& sample) {
     TokenIds ids = before;
     const TokenIds body = text.tokenizer().encode(document_text(sample, options.document_column));
     ids.insert(ids.end(), body.begin(), body.end());
     ids.insert(ids.end(), after.begin(), after.end());
     return document_blocks(ids, options.block_size);
   });
+  data.report.sources = std::move(sources);
+  return data;
 }
 
 }  // namespace posttrain::data

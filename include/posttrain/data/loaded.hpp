@@ -37,6 +37,7 @@ struct SourceOptions {
   bool skip_bad_samples = false;
   double validation_split = 0.0;       // share of the samples, in [0, 1)
   std::string_view validation_path{};  // or a source of its own
+  bool deduplicate = false;            // drop samples with the tokens of an earlier one
 };
 
 constexpr void validate_source(const SourceOptions& options) {

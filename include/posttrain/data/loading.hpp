@@ -3,53 +3,25 @@
 //
 // A policy supplies `tokenise(sample)`; everything that can go wrong with a sample is handled here,
 // once: malformed (error with file and line, or counted), too long (dropped or truncated), nothing
-// to score (dropped), too long for a micro-batch (error before training).
+// to score (dropped), seen before (dropped if asked), too long for a micro-batch (error before
+// training). Memory holds one sample and the sequences made so far.
 #pragma once
 
 #include <cmath>
-#include <memory>
-#include <optional>
-#include <range/v3/view/generate.hpp>
-#include <range/v3/view/take_while.hpp>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "posttrain/core/hash.hpp"
 #include "posttrain/core/rng.hpp"
 #include "posttrain/core/sequence.hpp"
 #include "posttrain/data/loaded.hpp"
-#include "posttrain/io/json_lines.hpp"
+#include "posttrain/data/record_reader.hpp"
 
 namespace posttrain::data {
-
-using Json = nlohmann::json;
-
-/// A sample as it comes from a source.
-struct Sample {
-  Json value{};
-  std::string where{};  // "file:line"
-  std::string error{};  // why it is malformed; empty: it is not
-};
-
-/// A range of (optional) samples from a function that gives nothing at its end. Single pass.
-template <class Next>
-auto samples_until_nothing(Next next) {
-  return ranges::views::generate(std::move(next)) |
-         ranges::views::take_while([](const auto& sample) { return sample.has_value(); });
-}
-
-inline std::optional<Sample> next_json_sample(io::JsonLinesReader& reader) {
-  std::optional<io::JsonRecord> record = reader.next();
-  if (!record) return std::nullopt;
-  return Sample{std::move(record->value), reader.where(record->line), std::move(record->error)};
-}
-
-/// The samples of a JSON Lines file (or an array file) as a range, read as needed.
-inline auto json_samples(std::string_view path) {
-  auto reader = std::make_shared<io::JsonLinesReader>(io::fs::path(path));
-  return samples_until_nothing([reader] { return next_json_sample(*reader); });
-}
 
 namespace detail {
 
@@ -58,6 +30,28 @@ struct Oversized {
   std::int64_t count = 0;
   std::int64_t longest = 0;
   std::string where{};  // of the longest
+};
+
+/// The samples seen so far, by the hash of their tokens and weights (16 bytes each, and the set).
+class SeenSamples {
+ public:
+  /// False if a sample with these very sequences was there before.
+  bool insert(const std::vector<Sequence>& sequences) {
+    ContentHash hash;
+    for (const Sequence& sequence : sequences) {
+      hash.add(std::as_bytes(std::span(sequence.ids)));
+      hash.add(std::as_bytes(std::span(sequence.weights)));
+    }
+    return seen_.insert(hash.value()).second;
+  }
+
+ private:
+  struct Take {
+    std::size_t operator()(const ContentHash::Value& value) const {
+      return static_cast<std::size_t>(value[0]);
+    }
+  };
+  std::unordered_set<ContentHash::Value, Take> seen_;
 };
 
 /// Applies the limits to one sequence; true if it is kept.
@@ -85,9 +79,9 @@ inline bool keep_within_limits(Sequence& sequence, const LoadContext& context,
 
 /// Turns the samples of one source into sequences.
 template <class Samples, class Tokenise>
-std::vector<Sequence> tokenise_all(Samples&& samples, bool skip_bad_samples,
+std::vector<Sequence> tokenise_all(Samples&& samples, const SourceOptions& options,
                                    const LoadContext& context, const Tokenise& tokenise,
-                                   DataReport& report, Oversized& oversized) {
+                                   DataReport& report, Oversized& oversized, SeenSamples& seen) {
   std::vector<Sequence> kept;
   std::int64_t index = 0;
   for (auto&& optional_sample : samples) {
@@ -105,12 +99,15 @@ std::vector<Sequence> tokenise_all(Samples&& samples, bool skip_bad_samples,
       }
     }
     if (!error.empty()) {
-      if (!skip_bad_samples) {
+      if (!options.skip_bad_samples) {
         raise("{}: {}; hint: skip_bad_samples = true counts such samples instead", sample.where,
               error);
       }
       ++report.bad;
       report.add_reason(sample.where + ": " + error);
+    } else if (options.deduplicate && !seen.insert(sequences)) {
+      ++report.duplicates;
+      sequences.clear();
     }
     for (Sequence& sequence : sequences) {
       ++report.sequences;
@@ -169,9 +166,10 @@ LoadedData load_samples(const SourceOptions& options, const LoadContext& context
     raise("max_seq_len must not be negative, got {}", context.max_seq_len);
   LoadedData data;
   detail::Oversized oversized;
+  detail::SeenSamples seen;  // validation must not repeat what is trained
   const auto load = [&](std::string_view path) {
-    std::vector<Sequence> sequences = detail::tokenise_all(
-        open(path), options.skip_bad_samples, context, tokenise, data.report, oversized);
+    std::vector<Sequence> sequences =
+        detail::tokenise_all(open(path), options, context, tokenise, data.report, oversized, seen);
     if (sequences.empty()) {
       raise("{}: no sequence is left: {}{}", path, data.report.counts(),
             data.report.reasons.empty() ? "" : "; first: " + data.report.reasons.front());

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conversations: JSON Lines of {"messages": [{"role": …, "content": …}, …], "tools"?, "unmask"?}.
+// Conversations in any of the usual formats (data/format.hpp): messages, ShareGPT, Alpaca,
+// questions with answers, prompts with completions.
 //
 // The model's own chat template makes the text; the loss scores what the assistant wrote, each
-// turn's terminator included (text/chat_tokenizer.hpp). A conversation without an assistant turn
-// trains nothing: it is dropped and counted, not an error (unless all are like that).
+// turn's terminator included (text/chat_tokenizer.hpp). Of a prompt with a completion only the
+// completion is scored; two texts stay texts (data/supervised.hpp). A conversation without an
+// assistant turn trains nothing: it is dropped and counted, not an error (unless all are like
+// that).
 #pragma once
 
 #include "posttrain/core/literal_string.hpp"
@@ -20,12 +23,14 @@ LoadedData load_messages(const SourceOptions& options, const LoadContext& contex
 
 template <class Packer = FirstFitDecreasing>
 struct BasicMessages {
-  LiteralString path{};
+  LiteralString path{};  // a file or a folder of files (data/record_reader.hpp)
   text::Turns turns = text::Turns::all;
   bool unmask = false;            // score user and tool messages too (never the system's)
   bool skip_bad_samples = false;  // count malformed samples instead of stopping
   double validation_split = 0.0;  // share of the samples, in [0, 1)
   LiteralString validation_path{};
+  bool deduplicate =
+      false;  // drop (and count) samples with the tokens and weights of an earlier one
   Packer packing{};
 
   constexpr void validate() const { validate_source(source()); }
@@ -35,7 +40,7 @@ struct BasicMessages {
   }
 
   constexpr SourceOptions source() const {
-    return {path.view(), skip_bad_samples, validation_split, validation_path.view()};
+    return {path.view(), skip_bad_samples, validation_split, validation_path.view(), deduplicate};
   }
 };
 

@@ -2,28 +2,15 @@
 // Definitions of messages.hpp: part of it, or of the compiled library (core/compiled.hpp).
 #pragma once
 
+#include <memory>
+
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/data/loading.hpp"
 #include "posttrain/data/messages.hpp"
+#include "posttrain/data/supervised.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {
-
-namespace detail {
-
-/// Well-formed, but nobody answers and nothing unmasks the other turns.
-inline bool has_no_assistant(const Json& sample) {
-  const auto messages = sample.find("messages");
-  if (messages == sample.end() || !messages->is_array() || messages->empty()) return false;
-  for (const Json& message : *messages) {
-    const auto role = message.is_object() ? message.find("role") : message.end();
-    if (role == message.end() || !role->is_string() || *role == "assistant") return false;
-  }
-  const auto unmask = sample.find("unmask");
-  return unmask == sample.end() || *unmask != true;
-}
-
-}  // namespace detail
 
 POSTTRAIN_INLINE LoadedData detail::load_messages(const SourceOptions& options,
                                                   const LoadContext& context, text::Turns turns,
@@ -31,12 +18,20 @@ POSTTRAIN_INLINE LoadedData detail::load_messages(const SourceOptions& options,
   if (context.text == nullptr) {
     fail("Messages needs a tokenizer; hint: the model's folder must hold a tokenizer.json");
   }
-  return load_samples(options, context, json_samples, [&](const Json& sample) {
-    if (!unmask && sample.is_object() && detail::has_no_assistant(sample)) {
-      return std::vector<Sequence>(1);  // nothing to score: the pipeline counts it
-    }
-    return context.text->training_sequences(sample, turns, unmask);
+  std::vector<std::shared_ptr<FormatReader>> readers;
+  const auto open = [&](std::string_view path) {
+    readers.push_back(std::make_shared<FormatReader>(path, SupervisedRecord::accepts,
+                                                     SupervisedRecord::kExpected));
+    return samples_until_nothing([reader = readers.back()] { return reader->next(); });
+  };
+  LoadedData data = load_samples(options, context, open, [&](const Json& sample) {
+    const SupervisedRecord record = SupervisedRecord::from(sample);
+    // Nothing to score: the pipeline counts it.
+    if (record.says_nothing() && !unmask) return std::vector<Sequence>(1);
+    return supervised_sequences(*context.text, record, turns, unmask);
   });
+  for (const auto& reader : readers) data.report.sources.push_back(reader->description());
+  return data;
 }
 
 }  // namespace posttrain::data

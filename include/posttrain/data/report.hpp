@@ -18,11 +18,13 @@ struct DataReport {
   std::int64_t sequences = 0;          // made from the samples (one sample can give several)
   std::int64_t too_long = 0;           // sequences dropped: longer than max_seq_len
   std::int64_t truncated = 0;          // sequences cut to max_seq_len
+  std::int64_t duplicates = 0;         // samples dropped: seen before (with deduplicate)
   std::int64_t all_masked = 0;         // sequences dropped: no token to score
   std::int64_t train = 0;              // sequences kept for training
   std::int64_t validation = 0;         // sequences kept for validation
   std::int64_t tokens = 0;             // of all kept sequences
   std::int64_t scored = 0;             // tokens of them that the loss scores
+  std::vector<std::string> sources{};  // "chats.jsonl: ShareGPT conversations"
   std::vector<std::string> reasons{};  // "file:line: why" of the first few samples dropped
 
   std::int64_t kept() const { return train + validation; }
@@ -34,7 +36,7 @@ struct DataReport {
   /// One line: "1,000 samples read: 990 sequences for training, 0 for validation; …".
   std::string counts() const;
 
-  /// The counts, then one indented line for each recorded reason.
+  /// The counts, then one indented line for each source and each recorded reason.
   std::string summary() const;
 };
 

@@ -20,12 +20,14 @@ POSTTRAIN_INLINE std::string DataReport::counts() const {
   add(bad, "bad samples skipped");
   add(too_long, "dropped as longer than max_seq_len");
   add(truncated, "truncated to max_seq_len");
+  add(duplicates, "duplicates dropped");
   add(all_masked, "dropped with no token to score");
   return text;
 }
 
 POSTTRAIN_INLINE std::string DataReport::summary() const {
   std::string text = counts() + "\n";
+  for (const std::string& source : sources) text += "  reads " + source + "\n";
   for (const std::string& reason : reasons) text += "  " + reason + "\n";
   return text;
 }

@@ -16,7 +16,7 @@
 namespace posttrain::data {
 
 /// The sequence of one sample; throws for what does not fit the description above.
-Sequence tokenized_sequence(const nlohmann::json& sample);
+Sequence tokenized_sequence(const nlohmann::ordered_json& sample);
 
 namespace detail {
 LoadedData load_tokenized(const SourceOptions& options, const LoadContext& context);
@@ -28,6 +28,8 @@ struct BasicTokenized {
   bool skip_bad_samples = false;  // count malformed samples instead of stopping
   double validation_split = 0.0;  // share of the samples, in [0, 1)
   LiteralString validation_path{};
+  bool deduplicate =
+      false;  // drop (and count) samples with the tokens and weights of an earlier one
   Packer packing{};
 
   constexpr void validate() const { validate_source(source()); }
@@ -37,7 +39,7 @@ struct BasicTokenized {
   }
 
   constexpr SourceOptions source() const {
-    return {path.view(), skip_bad_samples, validation_split, validation_path.view()};
+    return {path.view(), skip_bad_samples, validation_split, validation_path.view(), deduplicate};
   }
 };
 

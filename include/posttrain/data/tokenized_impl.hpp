@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/data/loading.hpp"
@@ -63,9 +64,15 @@ POSTTRAIN_INLINE Sequence tokenized_sequence(const Json& sample) {
 
 POSTTRAIN_INLINE LoadedData detail::load_tokenized(const SourceOptions& options,
                                                    const LoadContext& context) {
-  return load_samples(options, context, json_samples, [](const Json& sample) {
+  const auto open = [](std::string_view path) {
+    return samples_until_nothing(
+        [reader = std::make_shared<SampleReader>(path)] { return reader->next(); });
+  };
+  LoadedData data = load_samples(options, context, open, [](const Json& sample) {
     return std::vector<Sequence>{tokenized_sequence(sample)};
   });
+  data.report.sources = {fmt::format("{}: token ids", options.path)};
+  return data;
 }
 
 }  // namespace posttrain::data

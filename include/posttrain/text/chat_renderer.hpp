@@ -85,10 +85,11 @@ class ChatRenderer {
   /// The places of message `j`'s texts: its content, or the texts of its parts.
   static std::vector<Json::json_pointer> texts(const Json& messages, std::size_t j);
 
-  /// Where the contents of messages [from, to) that are neither system nor assistant stand in the
-  /// rendering `full`: what changes when the content is swapped for a sentinel.
+  /// Where the contents of messages [from, to) that are to be scored but not by the assistant stand
+  /// in the rendering `full`: what changes when the content is swapped for a sentinel. `unmask`
+  /// has all scored but the system's; a message's own weight goes before it.
   std::vector<Bytes> contents(const Json& messages, const Json& tools, std::size_t from,
-                              std::size_t to, const std::string& full) const;
+                              std::size_t to, const std::string& full, bool unmask) const;
 
   Tokenizer tokenizer_;
   std::vector<std::pair<std::string, ChatTemplate>> templates_;

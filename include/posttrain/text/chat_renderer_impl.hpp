@@ -11,6 +11,7 @@
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
 #include "posttrain/text/chat_renderer.hpp"
+#include "posttrain/text/message_weight.hpp"
 #include "posttrain/text/utf8.hpp"
 
 namespace posttrain::text {
@@ -261,11 +262,12 @@ POSTTRAIN_INLINE std::vector<Json::json_pointer> ChatRenderer::texts(const Json&
 
 POSTTRAIN_INLINE std::vector<ChatRenderer::Bytes> ChatRenderer::contents(
     const Json& messages, const Json& tools, std::size_t from, std::size_t to,
-    const std::string& full) const {
+    const std::string& full, bool unmask) const {
   std::vector<Bytes> found;
   for (std::size_t j = from; j < to; ++j) {
     const std::string who = role(messages[j]);
-    if (who == "system" || who == "developer" || who == "assistant") continue;
+    const bool by_role = unmask && who != "system" && who != "developer";
+    if (who == "assistant" || !own_weight(messages[j]).value_or(by_role)) continue;
     for (const auto& place_of_text : texts(messages, j)) {
       const auto& said = messages.at(place_of_text).get_ref<const std::string&>();
       if (trimmed_length(said) == 0) continue;

@@ -57,10 +57,11 @@ class ChatTokenizer : public ChatRenderer {
   /// Training sequences of a sample {"messages": […], "tools"?: […], "documents"?: […],
   /// "chat_template_kwargs"?: {…}, "unmask"?: bool}. The loss is
   /// on assistant turns (content, reasoning, tool calls, terminator); with `unmask`, the argument
-  /// or the field, also on the content of all other messages except system ones. A conversation
-  /// that trains nothing is an error.
+  /// or the field, also on the content of all other messages except system ones. A message's own
+  /// "weight" or "loss_weight" (0 or 1) goes before all that. A conversation
+  /// that trains nothing is an error. Messages before number `first` are read only: a prompt.
   std::vector<Sequence> training_sequences(const Json& sample, Turns turns = Turns::all,
-                                           bool unmask = false) const;
+                                           bool unmask = false, std::size_t first = 0) const;
 
  private:
   /// The variables that a sample brings for the template.
@@ -69,7 +70,8 @@ class ChatTokenizer : public ChatRenderer {
   EncodedChat tokenize(std::string text, const std::vector<Bytes>& spans) const;
 
   Sequence all_turns(const Json& messages, const Json& tools,
-                     const std::vector<std::size_t>& assistants, bool unmask) const;
+                     const std::vector<std::size_t>& assistants, std::size_t first,
+                     bool unmask) const;
 
   Sequence one_turn(const Json& messages, const Json& tools, std::size_t i, std::size_t from,
                     bool unmask) const;

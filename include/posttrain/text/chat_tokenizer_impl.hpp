@@ -7,6 +7,7 @@
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
+#include "posttrain/text/message_weight.hpp"
 #include "posttrain/text/utf8.hpp"
 
 namespace posttrain::text {
@@ -39,8 +40,8 @@ POSTTRAIN_INLINE EncodedChat ChatTokenizer::encode(const Json& messages, const J
 }
 
 POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(const Json& sample,
-                                                                         Turns turns,
-                                                                         bool unmask) const {
+                                                                         Turns turns, bool unmask,
+                                                                         std::size_t first) const {
   if (!sample.is_object() || !sample.contains("messages")) {
     fail(
         "expected a sample with \"messages\"; hint: {\"messages\": [{\"role\": …, \"content\": "
@@ -55,22 +56,23 @@ POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(const J
     Json rest = sample;
     rest.erase("documents");
     rest.erase("chat_template_kwargs");
-    return with_own.training_sequences(rest, turns, unmask);
+    return with_own.training_sequences(rest, turns, unmask, first);
   }
   if (const auto found = sample.find("unmask"); found != sample.end() && found->is_boolean()) {
     unmask = unmask || found->get<bool>();
   }
   std::vector<std::size_t> assistants;
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    if (is_assistant(messages[i])) assistants.push_back(i);
+  for (std::size_t i = first; i < messages.size(); ++i) {
+    if (is_assistant(messages[i]) && own_weight(messages[i]).value_or(true))
+      assistants.push_back(i);
   }
   std::vector<Sequence> sequences;
   if (turns == Turns::all) {
-    sequences.push_back(all_turns(messages, tools, assistants, unmask));
+    sequences.push_back(all_turns(messages, tools, assistants, first, unmask));
   } else {
     for (std::size_t k = turns == Turns::last && !assistants.empty() ? assistants.size() - 1 : 0;
          k < assistants.size(); ++k) {
-      const std::size_t from = turns == Turns::each && k > 0 ? assistants[k - 1] + 1 : 0;
+      const std::size_t from = turns == Turns::each && k > 0 ? assistants[k - 1] + 1 : first;
       sequences.push_back(one_turn(messages, tools, assistants[k], from, unmask));
     }
   }
@@ -139,7 +141,7 @@ POSTTRAIN_INLINE EncodedChat ChatTokenizer::tokenize(std::string text,
 
 POSTTRAIN_INLINE Sequence ChatTokenizer::all_turns(const Json& messages, const Json& tools,
                                                    const std::vector<std::size_t>& assistants,
-                                                   bool unmask) const {
+                                                   std::size_t first, bool unmask) const {
   const std::string full = render(messages, tools, false);
   std::vector<Bytes> spans;
   std::size_t done = 0;
@@ -156,17 +158,15 @@ POSTTRAIN_INLINE Sequence ChatTokenizer::all_turns(const Json& messages, const J
     spans.push_back(turn.span);
     done = turn.span.end;
   }
-  std::vector<Bytes> others;
-  if (unmask) others = contents(messages, tools, 0, messages.size(), full);
-  return sequence(full, spans, others);
+  return sequence(full, spans, contents(messages, tools, first, messages.size(), full, unmask));
 }
 
 POSTTRAIN_INLINE Sequence ChatTokenizer::one_turn(const Json& messages, const Json& tools,
                                                   std::size_t i, std::size_t from,
                                                   bool unmask) const {
   Turn turn = last_turn(messages, tools, i);
-  std::vector<Bytes> others;
-  if (unmask) others = contents(first(messages, i + 1), tools, from, i, turn.text);
+  const std::vector<Bytes> others =
+      contents(first(messages, i + 1), tools, from, i, turn.text, unmask);
   turn.text.resize(turn.span.end);
   return sequence(turn.text, {turn.span}, others);
 }

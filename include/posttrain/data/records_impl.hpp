@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of records.hpp: part of it, or of the compiled library (core/compiled.hpp).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <string_view>
+
+#include "posttrain/core/compiled.hpp"
+#include "posttrain/data/records.hpp"
+#include "posttrain/text/message_weight.hpp"
+
+namespace posttrain::data {
+
+namespace detail {
+
+inline const std::string& text_value(const Json& value, std::string_view key) {
+  if (!value.is_string()) raise("expected '{}' to be a text, got {}", key, value.type_name());
+  return value.get_ref<const std::string&>();
+}
+
+inline Json message(const char* role, std::string content) {
+  return Json{{"role", role}, {"content", std::move(content)}};
+}
+
+/// The role behind a ShareGPT name; "function_call" stands for itself.
+inline std::string_view sharegpt_role(std::string_view from) {
+  const auto is = [&](auto... names) { return ((from == names) || ...); };
+  if (is("human", "user", "prompter")) return "user";
+  if (is("gpt", "assistant", "chatgpt", "bing", "bard", "model", "bot", "output")) {
+    return "assistant";
+  }
+  if (is("system")) return "system";
+  if (is("tool", "observation", "function_response", "tool_response", "ipython")) return "tool";
+  if (is("function_call", "tool_call")) return "function_call";
+  raise("expected 'from' to be human, gpt, system, tool or function_call, got '{}'", from);
+}
+
+/// Calls written as JSON text, one or a list, in the way of the messages format.
+inline Json tool_calls(const std::string& text) {
+  Json parsed;
+  try {
+    parsed = Json::parse(text);
+  } catch (const Json::exception&) {
+    fail("expected the value of a function_call to be JSON: {\"name\", \"arguments\"}");
+  }
+  if (parsed.is_object()) parsed = Json::array({std::move(parsed)});
+  if (!parsed.is_array() || parsed.empty()) {
+    fail("expected the value of a function_call to be an object or a list of them");
+  }
+  Json calls = Json::array();
+  for (Json& call : parsed) {
+    const Json* name = value_of(call, "name");
+    if (name == nullptr || !name->is_string()) fail("expected a function_call to have a 'name'");
+    Json function{{"name", *name}, {"arguments", Json::object()}};
+    if (const Json* given = value_of(call, "arguments")) function["arguments"] = *given;
+    calls.push_back({{"type", "function"}, {"function", std::move(function)}});
+  }
+  return calls;
+}
+
+/// One message in either spelling: {"role", "content"} stays as it is, {"from", "value"} is
+/// renamed.
+inline Json any_message(const Json& given) {
+  if (!given.is_object()) raise("expected a message to be an object, got {}", given.type_name());
+  if (given.contains("role")) {
+    Json same = given;
+    const auto content = same.find("content");
+    if (content == same.end() || !content->is_array()) return same;
+    for (Json& part : *content) {  // {"type": "text", "value": …} is LLaMA-Factory's spelling
+      const Json* value = value_of(part, "value");
+      if (value == nullptr || part.contains("text") || value_of(part, "type") == nullptr) continue;
+      if (part["type"] == "text") part = Json{{"type", "text"}, {"text", Json(*value)}};
+    }
+    return same;
+  }
+  const Json* from = value_of(given, "from");
+  const Json* value = first_value(given, "value", "content", "text");
+  if (from == nullptr || value == nullptr) {
+    raise("expected a message with role and content, or from and value, got {}", keys_of(given));
+  }
+  const std::string_view role = sharegpt_role(text_value(*from, "from"));
+  if (role == "function_call") {
+    Json calling = message("assistant", "");
+    calling["tool_calls"] = tool_calls(text_value(*value, "value"));
+    return calling;
+  }
+  return Json{{"role", role}, {"content", *value}};
+}
+
+inline Json any_messages(const Json& list, std::string_view key) {
+  if (list.is_object()) return Json::array({any_message(list)});
+  if (!list.is_array() || list.empty()) {
+    raise("expected \"{}\" to be an array of at least one message", key);
+  }
+  Json messages = Json::array();
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    try {
+      messages.push_back(any_message(list[i]));
+    } catch (const Error& error) {
+      raise("message {} of '{}': {}", i, key, error.what());
+    }
+    const Json& role = messages.back()["role"];
+    if (!role.is_string() || role.get_ref<const std::string&>().empty()) {
+      raise("message {} of '{}': expected an object with a \"role\"", i, key);
+    }
+  }
+  return messages;
+}
+
+/// Text stays text, a message or a list of them are messages.
+inline Passage passage(const Json& value, std::string_view key) {
+  Passage result;
+  if (value.is_string()) {
+    result.text = value.get_ref<const std::string&>();
+  } else {
+    result.messages = any_messages(value, key);
+  }
+  return result;
+}
+
+inline Passage conversation(Json messages) {
+  Passage result;
+  result.messages = std::move(messages);
+  return result;
+}
+
+/// A list or object that may be written as JSON text, as tables have it.
+inline Json structured(const Json& sample, std::string_view key, Json::value_t type) {
+  const Json* found = value_of(sample, key);
+  if (found == nullptr) return nullptr;
+  Json value = *found;
+  if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
+    if (text.find_first_not_of(" \t\r\n") == std::string::npos) return nullptr;
+    try {
+      value = Json::parse(text);
+    } catch (const Json::exception&) {
+      raise("expected \"{}\" to be JSON, got another text", key);
+    }
+    if (value.is_null()) return nullptr;
+  }
+  if (value.type() != type) {
+    raise("expected \"{}\" to be an {}, got {}", key,
+          type == Json::value_t::array ? "array" : "object", value.type_name());
+  }
+  return value;
+}
+
+inline TemplateInputs template_inputs(const Json& sample) {
+  return {structured(sample, "tools", Json::value_t::array),
+          structured(sample, "documents", Json::value_t::array),
+          structured(sample, "chat_template_kwargs", Json::value_t::object)};
+}
+
+inline void put_system_first(Json& messages, const Json& sample) {
+  const Json* system = first_value(sample, "system", "system_prompt");
+  if (system == nullptr) return;
+  const std::string& text = text_value(*system, "system");
+  if (text.empty() || (!messages.empty() && messages[0]["role"] == "system")) return;
+  messages.insert(messages.begin(), message("system", text));
+}
+
+/// The messages before the answer of an Alpaca sample: system, earlier rounds, instruction with its
+/// input.
+inline Json alpaca_prompt(const Json& sample) {
+  Json messages = Json::array();
+  if (const Json* history = value_of(sample, "history")) {
+    if (!history->is_array()) fail("expected 'history' to be a list of [question, answer]");
+    for (const Json& round : *history) {
+      if (!round.is_array() || round.size() != 2) {
+        fail("expected 'history' to be a list of [question, answer]");
+      }
+      messages.push_back(message("user", text_value(round[0], "history")));
+      messages.push_back(message("assistant", text_value(round[1], "history")));
+    }
+  }
+  std::string asked = text_value(sample.at("instruction"), "instruction");
+  if (const Json* input = value_of(sample, "input")) {
+    const std::string& more = text_value(*input, "input");
+    if (!more.empty()) asked += (asked.empty() ? "" : "\n\n") + more;
+  }
+  messages.push_back(message("user", std::move(asked)));
+  put_system_first(messages, sample);
+  return messages;
+}
+
+/// The messages that a sample without "prompt" puts before an answer; null where it has none.
+inline Json prompt_messages(const Json& sample) {
+  for (const char* key : {"messages", "conversations"}) {
+    if (const Json* list = value_of(sample, key)) {
+      Json messages = any_messages(*list, key);
+      put_system_first(messages, sample);
+      return messages;
+    }
+  }
+  if (value_of(sample, "instruction") != nullptr) return alpaca_prompt(sample);
+  for (const char* key : {"question", "problem"}) {
+    if (const Json* asked = value_of(sample, key)) {
+      Json messages = Json::array({message("user", text_value(*asked, key))});
+      put_system_first(messages, sample);
+      return messages;
+    }
+  }
+  return nullptr;
+}
+
+/// Where one of prompt and completions is messages, all are: a text is the user's or the
+/// assistant's.
+inline void make_alike(Passage& prompt, std::initializer_list<Passage*> completions) {
+  const bool text = prompt.is_text() && std::all_of(completions.begin(), completions.end(),
+                                                    [](const Passage* c) { return c->is_text(); });
+  if (text) return;
+  const auto to_messages = [](Passage& from, const char* role) {
+    if (!from.is_text()) return;
+    from = conversation(from.text.empty() ? Json::array()
+                                          : Json::array({message(role, std::move(from.text))}));
+  };
+  to_messages(prompt, "user");
+  for (Passage* completion : completions) to_messages(*completion, "assistant");
+}
+
+/// What two completions start with; for texts, back to the start of a word and without the spaces
+/// before it, so that no word is cut in two (TRL's extract_prompt cuts anywhere).
+inline Passage take_common_start(Passage& a, Passage& b) {
+  Passage prompt;
+  if (!a.is_text()) {
+    std::size_t count = 0;
+    while (count < std::min(a.messages.size(), b.messages.size()) &&
+           a.messages[count] == b.messages[count]) {
+      ++count;
+    }
+    prompt.messages = Json::array();
+    for (std::size_t i = 0; i < count; ++i) prompt.messages.push_back(a.messages[i]);
+    for (Passage* each : {&a, &b}) {
+      each->messages.erase(each->messages.begin(),
+                           each->messages.begin() + static_cast<std::ptrdiff_t>(count));
+    }
+    return prompt;
+  }
+  const std::size_t most = std::min(a.text.size(), b.text.size());
+  std::size_t size = static_cast<std::size_t>(
+      std::mismatch(a.text.begin(), a.text.begin() + static_cast<std::ptrdiff_t>(most),
+                    b.text.begin())
+          .first -
+      a.text.begin());
+  const auto space = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
+  const auto at_word_end = [&](const std::string& text) {
+    return size < text.size() && space(text[size]);
+  };
+  if (size > 0 && !(at_word_end(a.text) && at_word_end(b.text))) {
+    while (size > 0 && !space(a.text[size - 1])) --size;
+  }
+  while (size > 0 && a.text[size - 1] == ' ') --size;
+  prompt.text = a.text.substr(0, size);
+  a.text.erase(0, size);
+  b.text.erase(0, size);
+  return prompt;
+}
+
+/// Completions that repeat the prompt's messages lose them.
+inline void drop_repeated_prompt(const Passage& prompt, Passage& completion) {
+  if (prompt.is_text() || prompt.empty() || completion.messages.size() < prompt.messages.size() ||
+      !std::equal(prompt.messages.begin(), prompt.messages.end(), completion.messages.begin())) {
+    return;
+  }
+  completion.messages.erase(
+      completion.messages.begin(),
+      completion.messages.begin() + static_cast<std::ptrdiff_t>(prompt.messages.size()));
+}
+
+inline void check_completion(const Passage& completion, std::string_view key) {
+  if (completion.empty()) raise("expected '{}' to say something behind the prompt", key);
+  if (completion.is_text()) return;
+  if (completion.messages.back()["role"] != "assistant") {
+    raise("expected '{}' to end with a message of the assistant, got one of '{}'", key,
+          completion.messages.back()["role"].get<std::string>());
+  }
+}
+
+inline bool truth(const Json& value, std::string_view key) {
+  if (value.is_boolean()) return value.get<bool>();
+  if (value == 0 || value == 1) return value == 1;
+  raise("expected '{}' to be true or false, got {}", key, value.dump(-1, ' ', true));
+}
+
+}  // namespace detail
+
+POSTTRAIN_INLINE bool SupervisedRecord::accepts(Format format) {
+  return format == Format::messages || format == Format::sharegpt || format == Format::alpaca ||
+         format == Format::question || format == Format::prompt_completion;
+}
+
+POSTTRAIN_INLINE SupervisedRecord SupervisedRecord::from(const Json& sample) {
+  using namespace detail;
+  SupervisedRecord record;
+  record.inputs = template_inputs(sample);
+  if (const Json* unmask = value_of(sample, "unmask")) record.unmask = truth(*unmask, "unmask");
+  if (value_of(sample, "prompt") != nullptr && value_of(sample, "completion") != nullptr) {
+    record.prompt = passage(sample["prompt"], "prompt");
+    record.completion = passage(sample["completion"], "completion");
+    make_alike(record.prompt, {&record.completion});
+    check_completion(record.completion, "completion");
+    return record;
+  }
+  Json messages = prompt_messages(sample);
+  if (messages.is_null()) raise("expected {}, got {}", kExpected, keys_of(sample));
+  if (value_of(sample, "messages") == nullptr && value_of(sample, "conversations") == nullptr) {
+    const bool alpaca = value_of(sample, "instruction") != nullptr;
+    const Json* answer =
+        alpaca ? value_of(sample, "output") : first_value(sample, "answer", "solution", "response");
+    if (answer == nullptr) {
+      raise("expected '{}' to train on, got {}", alpaca ? "output" : "answer", keys_of(sample));
+    }
+    record.prompt = conversation(std::move(messages));
+    record.completion = conversation(
+        Json::array({message("assistant", text_value(*answer, alpaca ? "output" : "answer"))}));
+    return record;
+  }
+  record.prompt.messages = Json::array();
+  record.completion = conversation(std::move(messages));
+  return record;
+}
+
+POSTTRAIN_INLINE bool SupervisedRecord::says_nothing() const {
+  if (completion.is_text() || unmask) return false;
+  return std::none_of(
+      completion.messages.begin(), completion.messages.end(), [](const Json& message) {
+        return message["role"] == "assistant" || text::own_weight(message).value_or(false);
+      });
+}
+
+POSTTRAIN_INLINE bool PreferenceRecord::accepts(Format format) {
+  return format == Format::preference || format == Format::implicit_preference;
+}
+
+POSTTRAIN_INLINE PreferenceRecord PreferenceRecord::from(const Json& sample) {
+  using namespace detail;
+  PreferenceRecord record;
+  record.inputs = template_inputs(sample);
+  if (const Json* margin = value_of(sample, "margin")) {
+    if (!margin->is_number())
+      raise("expected 'margin' to be a number, got {}", margin->type_name());
+    record.margin = margin->get<double>();
+  }
+  const Json* chosen = first_value(sample, "chosen", "chosen_messages");
+  const Json* rejected = first_value(sample, "rejected", "rejected_messages");
+  if (chosen == nullptr || rejected == nullptr) {
+    raise("expected {}, got {}", kExpected, keys_of(sample));
+  }
+  record.chosen = passage(*chosen, "chosen");
+  record.rejected = passage(*rejected, "rejected");
+  if (record.chosen.is_text() != record.rejected.is_text()) {
+    fail("expected 'chosen' and 'rejected' to be both texts or both messages");
+  }
+  if (record.chosen == record.rejected) fail("expected 'chosen' and 'rejected' to differ");
+  if (detect_format(sample) == Format::implicit_preference) {
+    record.prompt = take_common_start(record.chosen, record.rejected);
+  } else {
+    const Json* prompt = value_of(sample, "prompt");
+    record.prompt =
+        prompt != nullptr ? passage(*prompt, "prompt") : conversation(prompt_messages(sample));
+    if (prompt != nullptr && !record.prompt.is_text()) {
+      put_system_first(record.prompt.messages, sample);
+    }
+    make_alike(record.prompt, {&record.chosen, &record.rejected});
+    drop_repeated_prompt(record.prompt, record.chosen);
+    drop_repeated_prompt(record.prompt, record.rejected);
+  }
+  check_completion(record.chosen, "chosen");
+  check_completion(record.rejected, "rejected");
+  return record;
+}
+
+POSTTRAIN_INLINE bool UnpairedPreferenceRecord::accepts(Format format) {
+  return format == Format::unpaired_preference;
+}
+
+POSTTRAIN_INLINE UnpairedPreferenceRecord UnpairedPreferenceRecord::from(const Json& sample) {
+  using namespace detail;
+  for (const char* key : {"prompt", "completion", "label"}) {
+    if (value_of(sample, key) == nullptr) raise("expected {}, got {}", kExpected, keys_of(sample));
+  }
+  UnpairedPreferenceRecord record;
+  record.inputs = template_inputs(sample);
+  record.prompt = passage(sample["prompt"], "prompt");
+  record.completion = passage(sample["completion"], "completion");
+  record.desirable = truth(sample["label"], "label");
+  make_alike(record.prompt, {&record.completion});
+  drop_repeated_prompt(record.prompt, record.completion);
+  check_completion(record.completion, "completion");
+  return record;
+}
+
+POSTTRAIN_INLINE bool PromptRecord::accepts(Format format) {
+  return format == Format::prompt || format == Format::question || format == Format::messages ||
+         format == Format::sharegpt || format == Format::alpaca ||
+         format == Format::prompt_completion;
+}
+
+POSTTRAIN_INLINE PromptRecord PromptRecord::from(const Json& sample) {
+  using namespace detail;
+  PromptRecord record;
+  record.inputs = template_inputs(sample);
+  const Json* prompt = value_of(sample, "prompt");
+  if (prompt != nullptr) {
+    record.prompt = passage(*prompt, "prompt");
+    if (!record.prompt.is_text()) put_system_first(record.prompt.messages, sample);
+  } else {
+    Json messages = prompt_messages(sample);
+    if (messages.is_null()) raise("expected {}, got {}", kExpected, keys_of(sample));
+    record.prompt = conversation(std::move(messages));
+  }
+  if (record.prompt.empty()) fail("expected a prompt that is not empty");
+  if (!record.prompt.is_text() && record.prompt.messages.back()["role"] == "assistant") {
+    fail(
+        "expected the prompt to end with a message to answer, got one of the assistant; hint: "
+        "remove the answer from the prompt");
+  }
+  if (const Json* answer =
+          first_value(sample, "answer", "ground_truth", "solution", "target", "output")) {
+    record.answer = *answer;
+  }
+  record.sample = sample;
+  return record;
+}
+
+POSTTRAIN_INLINE std::string document_text(const Json& sample, std::string_view column) {
+  if (sample.is_string()) return sample.get<std::string>();
+  const Json* found = column.empty() ? detail::first_value(sample, "text", "document")
+                                     : detail::value_of(sample, column);
+  if (found == nullptr || !found->is_string()) {
+    raise("expected a text '{}'; hint: document_column names the key",
+          column.empty() ? "text' or 'document" : column);
+  }
+  return found->get<std::string>();
+}
+
+}  // namespace posttrain::data

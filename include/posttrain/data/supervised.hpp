@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Supervised records to token ids and loss weights.
+#pragma once
+
+#include <vector>
+
+#include "posttrain/core/sequence.hpp"
+#include "posttrain/data/records.hpp"
+#include "posttrain/text/chat_tokenizer.hpp"
+
+namespace posttrain::data {
+
+/// The sequences of a record; the tokens before the first scored one are its prompt.
+///
+/// Messages go through the chat template, and what the assistant says in the completion is scored
+/// (with `unmask`, the other messages of the completion, too). A text prompt gets the special
+/// tokens that the tokenizer puts before a text, and its completion, which is scored, the
+/// end-of-sequence token; the two are tokenised apart, so that no token crosses the boundary and a
+/// prompt has the ids that inference sees. TRL tokenises prompt and whole and warns where they
+/// disagree.
+std::vector<Sequence> supervised_sequences(const text::ChatTokenizer& text,
+                                           const SupervisedRecord& record,
+                                           text::Turns turns = text::Turns::all,
+                                           bool unmask = false);
+
+}  // namespace posttrain::data
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/data/supervised_impl.hpp"
+#endif

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a message says itself about whether it is scored: "weight" (OpenAI's fine-tuning format) or
+// "loss_weight" (LLaMA-Factory's), 0 or 1.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "posttrain/core/error.hpp"
+
+namespace posttrain::text {
+
+/// True: to be scored, whoever speaks; false: not to be; nothing: as the role has it.
+inline std::optional<bool> own_weight(const nlohmann::ordered_json& message) {
+  if (!message.is_object()) return std::nullopt;
+  for (const char* key : {"weight", "loss_weight"}) {
+    const auto found = message.find(key);
+    if (found == message.end() || found->is_null()) continue;
+    if (*found == 0 || *found == 1) return *found == 1;
+    raise("expected a message's '{}' to be 0 or 1, got {}", key, found->dump(-1, ' ', true));
+  }
+  return std::nullopt;
+}
+
+}  // namespace posttrain::text
