@@ -9,6 +9,7 @@
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/optim/adamw_8bit.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
@@ -47,12 +48,14 @@ static_assert(CutsSlices<TokenBatch> && MovesToDevice<TokenBatch>);
 static_assert(!LoadsSequences<NextToken> && !LoadsSequences<Full>);
 
 static_assert(AttachesToGroups<AdamW> && StepsGroups<AdamW> && NamesMoments<AdamW>);
+static_assert(AttachesToGroups<AdamW8bit> && StepsGroups<AdamW8bit> && NamesMoments<AdamW8bit>);
 static_assert(!AttachesToGroups<NextToken>);
 
 // Policies are aggregates of hyperparameters.
 static_assert(std::is_aggregate_v<NextToken> && std::is_aggregate_v<Full>);
 static_assert(std::is_aggregate_v<Frozen>);
-static_assert(std::is_aggregate_v<AdamW> && std::is_aggregate_v<Options>);
+static_assert(std::is_aggregate_v<AdamW> && std::is_aggregate_v<AdamW8bit>);
+static_assert(std::is_aggregate_v<Options>);
 static_assert(std::is_aggregate_v<Messages> && std::is_aggregate_v<Documents>);
 static_assert(std::is_aggregate_v<Tokenized> && std::is_aggregate_v<optim::Schedule>);
 

@@ -10,6 +10,7 @@
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/io/json_lines.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/optim/adamw_8bit.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 
@@ -65,11 +66,12 @@ Options quiet() {
   return options;
 }
 
+template <class Optimizer = AdamW>
 auto make_trainer(const std::string& path, const Options& options,
-                  at::ScalarType dtype = at::kFloat) {
+                  at::ScalarType dtype = at::kFloat,
+                  const Optimizer& optimizer = {.weight_decay = 0.01}) {
   return Trainer(tiny_model(dtype), NextToken{}, Full{},
-                 Tokenized{.path = path, .validation_split = 0.2}, AdamW{.weight_decay = 0.01},
-                 options);
+                 Tokenized{.path = path, .validation_split = 0.2}, optimizer, options);
 }
 
 Tensor weights_of(const FullState& state) {
@@ -89,6 +91,42 @@ struct StopAfter {
     if (event.metrics.step == step) std::raise(SIGTERM);
   }
 };
+
+/// Runs once as a whole and once in three pieces, each with a Trainer of its own.
+template <class Optimizer>
+void check_resuming(const std::string& path, Options options, at::ScalarType dtype,
+                    const Optimizer& optimizer, const io::fs::path& run_dir) {
+  INFO(run_dir);
+  std::vector<double> whole;
+  auto uninterrupted = make_trainer(path, options, dtype, optimizer);
+  uninterrupted.add(Losses{&whole});
+  uninterrupted.train();
+
+  options.run_dir = run_dir.string();
+  std::vector<double> pieces;
+  for (const std::int64_t stop : {2, 5, 100}) {
+    auto trainer = make_trainer(path, options, dtype, optimizer);
+    trainer.add(Losses{&pieces});
+    trainer.add(StopAfter{stop});
+    const TrainResult result = trainer.train();
+    CHECK(result.interrupted == (stop != 100));
+    if (stop == 100) {
+      CHECK(at::equal(weights_of(trainer.state()), weights_of(uninterrupted.state())));
+    }
+  }
+  CHECK(pieces == whole);
+
+  // The metrics of the three processes read as those of one run.
+  std::ifstream metrics(run_dir / "metrics.jsonl");
+  std::vector<std::int64_t> steps;
+  for (std::string line; std::getline(metrics, line);) {
+    const auto record = nlohmann::json::parse(line);
+    if (record.contains("loss")) steps.push_back(record["step"]);
+  }
+  CHECK(steps.size() == whole.size());
+  CHECK(std::is_sorted(steps.begin(), steps.end()));
+  CHECK(io::fs::exists(run_dir / "run.json"));
+}
 
 }  // namespace
 
@@ -148,41 +186,13 @@ TEST_CASE("the logged loss of a step is what evaluation of its batches gives", "
 TEST_CASE("a resumed run equals the uninterrupted one bit for bit", "[trainer][C25]") {
   const TemporaryFolder folder;
   const std::string path = write_samples(folder, 20);
-  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
-    Options options = quiet();
-    options.neftune_noise_alpha = 5.0;
-    options.warmup_steps = 3;
-    std::vector<double> whole;
-    Trainer uninterrupted = make_trainer(path, options, dtype);
-    uninterrupted.add(Losses{&whole});
-    uninterrupted.train();
-
-    const io::fs::path run_dir = folder.path / fmt::format("run_{}", static_cast<int>(dtype));
-    options.run_dir = run_dir.string();
-    std::vector<double> pieces;
-    for (const std::int64_t stop : {2, 5, 100}) {
-      Trainer trainer = make_trainer(path, options, dtype);
-      trainer.add(Losses{&pieces});
-      trainer.add(StopAfter{stop});
-      const TrainResult result = trainer.train();
-      CHECK(result.interrupted == (stop != 100));
-      if (stop == 100) {
-        CHECK(at::equal(weights_of(trainer.state()), weights_of(uninterrupted.state())));
-      }
-    }
-    CHECK(pieces == whole);
-
-    // The metrics of the three processes read as those of one run.
-    std::ifstream metrics(run_dir / "metrics.jsonl");
-    std::vector<std::int64_t> steps;
-    for (std::string line; std::getline(metrics, line);) {
-      const auto record = nlohmann::json::parse(line);
-      if (record.contains("loss")) steps.push_back(record["step"]);
-    }
-    CHECK(steps.size() == whole.size());
-    CHECK(std::is_sorted(steps.begin(), steps.end()));
-    CHECK(io::fs::exists(run_dir / "run.json"));
-  }
+  Options options = quiet();
+  options.neftune_noise_alpha = 5.0;
+  options.warmup_steps = 3;
+  check_resuming(path, options, at::kFloat, AdamW{.weight_decay = 0.01}, folder.path / "fp32");
+  check_resuming(path, options, at::kBFloat16, AdamW{.weight_decay = 0.01}, folder.path / "bf16");
+  check_resuming(path, options, at::kBFloat16, AdamW8bit{.weight_decay = 0.01, .min_8bit_size = 0},
+                 folder.path / "8bit");
 }
 
 TEST_CASE("a checkpoint of other options is refused", "[trainer]") {

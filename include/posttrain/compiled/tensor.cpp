@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The compiled library: the other kernels (core/compiled.hpp).
+// The compiled library: the other kernels, those of optimizers included (core/compiled.hpp).
 #ifndef POSTTRAIN_COMPILED
 #define POSTTRAIN_COMPILED
 #endif
 #define POSTTRAIN_COMPILED_SOURCE
 
+#include "posttrain/optim/adamw_8bit_impl.hpp"
+#include "posttrain/optim/adamw_impl.hpp"
 #include "posttrain/tensor/batch_impl.hpp"
 #include "posttrain/tensor/differentiable_impl.hpp"
 #include "posttrain/tensor/gated_activation_impl.hpp"

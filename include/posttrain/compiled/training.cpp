@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The compiled library: models, parameters, optimizers and what a run reads and writes
+// The compiled library: models, parameters and what a run reads and writes
 // (core/compiled.hpp).
 #ifndef POSTTRAIN_COMPILED
 #define POSTTRAIN_COMPILED
@@ -11,7 +11,6 @@
 #include "posttrain/losses/next_token_impl.hpp"
 #include "posttrain/models/decoder_impl.hpp"
 #include "posttrain/models/rotations_impl.hpp"
-#include "posttrain/optim/adamw_impl.hpp"
 #include "posttrain/optim/clip_impl.hpp"
 #include "posttrain/params/bitsandbytes_impl.hpp"
 #include "posttrain/params/complement_impl.hpp"

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/optim/host_staging.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {
@@ -26,6 +27,9 @@ struct AdamW {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0.0;  // λ
+  // Moments in host memory, the update on the host: 8 bytes per parameter less on another device.
+  // On the CPU they are there anyway, and nothing changes.
+  bool offload = false;
 
   constexpr void validate() const {
     if (!(beta1 >= 0.0 && beta1 < 1.0)) fail("posttrain: AdamW.beta1 must be in [0, 1)");
@@ -50,6 +54,7 @@ class AdamWState {
  private:
   AdamW options_;
   Tensors first_, second_, steps_;
+  HostStaging staging_;
 };
 
 }  // namespace posttrain
