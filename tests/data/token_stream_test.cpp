@@ -133,15 +133,15 @@ TEST_CASE("seeking goes on exactly where a position was taken", "[data][token_st
 
 TEST_CASE("ids outside the vocabulary are refused, in validation data too",
           "[data][token_stream]") {
-  LoadedData bad = loaded(3);
-  bad.train[1].ids[0] = 30;
+  LoadedData bad = loaded(1);
+  bad.train.push_back({{30, 2}, {0.0F, 1.0F}, 1});
   CHECK_THROWS_WITH(TokenStream<>(bad, context(), 2, 30),
                     Catch::Contains("sample 1: expected token ids below the model's vocabulary of "
                                     "30, got 30"));
   CHECK_NOTHROW(TokenStream<>(bad, context(), 2, 31));
   CHECK_NOTHROW(TokenStream<>(bad, context(), 2, 0));  // unchecked
   LoadedData negative = loaded(3, 2);
-  negative.validation[0].ids[1] = -1;
+  negative.validation.push_back({{3, -1}, {0.0F, 1.0F}, 5});
   CHECK_THROWS_WITH(TokenStream<>(negative, context(), 2, 30),
                     Catch::Contains("vocabulary of 30, got -1"));
 }

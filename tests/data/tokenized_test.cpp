@@ -12,6 +12,7 @@ using posttrain::TokenIds;
 using posttrain::data::Json;
 using posttrain::data::LoadContext;
 using posttrain::data::LoadedData;
+using posttrain::data::SequenceStore;
 using posttrain::data::Tokenized;
 using posttrain::data::tokenized_sequence;
 using posttrain::test::contains;
@@ -138,7 +139,7 @@ TEST_CASE("the validation split is seeded, disjoint and complete") {
                          .validation_split = 0.25};
   LoadContext context;
   context.seed = 7;
-  const auto samples = [](const std::vector<Sequence>& sequences) {
+  const auto samples = [](const SequenceStore& sequences) {
     std::set<std::int64_t> result;
     for (const Sequence& sequence : sequences) result.insert(sequence.sample);
     return result;

@@ -4,6 +4,7 @@
 #include "posttrain/core/experiment.hpp"
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/messages.hpp"
+#include "posttrain/data/mixture.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/losses/next_token.hpp"
@@ -40,6 +41,7 @@ static_assert(ComputesHidden<hub::PretrainedDecoder, FullState, TokenBatch>);
 static_assert(ComputesLogits<hub::PretrainedDecoder, FullState>);
 
 static_assert(LoadsSequences<Messages> && LoadsSequences<Documents> && LoadsSequences<Tokenized>);
+static_assert(LoadsSequences<data::Mixture<Messages, Documents>>);
 static_assert(!OpensStream<Messages> && !OpensStream<Documents> && !OpensStream<Tokenized>);
 static_assert(std::is_same_v<BatchOfData<Messages>::type, TokenBatch>);
 static_assert(StreamsBatches<data::TokenStream<>, TokenBatch>);

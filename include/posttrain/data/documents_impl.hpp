@@ -54,13 +54,18 @@ POSTTRAIN_INLINE LoadedData detail::load_documents(const SourceOptions& source,
         fmt::format("{}{}: documents", from, files > 1 ? fmt::format(" ({} files)", files) : ""));
     return samples_until_nothing([reader] { return reader->next(); });
   };
-  LoadedData data = load_samples(source, context, open, [&](const Json& sample) {
-    TokenIds ids = before;
-    const TokenIds body = text.tokenizer().encode(document_text(sample, options.document_column));
-    ids.insert(ids.end(), body.begin(), body.end());
-    ids.insert(ids.end(), after.begin(), after.end());
-    return document_blocks(ids, options.block_size);
-  });
+  LoadedData data = load_samples(
+      source, context, open,
+      [&](const Json& sample) {
+        TokenIds ids = before;
+        const TokenIds body =
+            text.tokenizer().encode(document_text(sample, options.document_column));
+        ids.insert(ids.end(), body.begin(), body.end());
+        ids.insert(ids.end(), after.begin(), after.end());
+        return document_blocks(ids, options.block_size);
+      },
+      fmt::format("documents {} {} {} {}|{}", options.block_size, options.append_eos,
+                  options.prepend_bos, options.document_column, options.delimiter));
   data.report.sources = std::move(sources);
   return data;
 }

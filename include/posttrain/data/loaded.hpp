@@ -9,6 +9,7 @@
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/sequence.hpp"
 #include "posttrain/data/report.hpp"
+#include "posttrain/data/sequence_store.hpp"
 
 namespace posttrain::text {
 class ChatTokenizer;
@@ -25,10 +26,18 @@ struct LoadContext {
   std::uint64_t seed = 0;                     // of the validation split
 };
 
+/// One of the sources that a mixture draws from: the next `sequences` of the training data.
+struct MixturePart {
+  std::int64_t sequences = 0;
+  double share = 1.0;  // of an epoch's draws; the shares of all parts add up to 1
+};
+
 struct LoadedData {
-  std::vector<Sequence> train{};
-  std::vector<Sequence> validation{};
+  SequenceStore train{};
+  SequenceStore validation{};
   DataReport report{};
+  std::vector<MixturePart> parts{};  // empty: no mixture
+  std::int64_t epoch_size = 0;       // draws of an epoch of a mixture; 0: as many as sequences
 };
 
 /// The fields that every data policy has, as the pipeline takes them.
@@ -38,6 +47,7 @@ struct SourceOptions {
   double validation_split = 0.0;       // share of the samples, in [0, 1)
   std::string_view validation_path{};  // or a source of its own
   bool deduplicate = false;            // drop samples with the tokens of an earlier one
+  std::string_view cache_dir{};        // folder for token sequences; empty: kept in memory
 };
 
 constexpr void validate_source(const SourceOptions& options) {

@@ -4,7 +4,7 @@
 // A policy supplies `tokenise(sample)`; everything that can go wrong with a sample is handled here,
 // once: malformed (error with file and line, or counted), too long (dropped or truncated), nothing
 // to score (dropped), seen before (dropped if asked), too long for a micro-batch (error before
-// training). Memory holds one sample and the sequences made so far.
+// training). Memory holds one sample, and the sequences made so far or (with a cache) their index.
 #pragma once
 
 #include <cmath>
@@ -20,6 +20,8 @@
 #include "posttrain/core/sequence.hpp"
 #include "posttrain/data/loaded.hpp"
 #include "posttrain/data/record_reader.hpp"
+#include "posttrain/data/sequence_cache.hpp"
+#include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {
 
@@ -77,12 +79,11 @@ inline bool keep_within_limits(Sequence& sequence, const LoadContext& context,
   return true;
 }
 
-/// Turns the samples of one source into sequences.
-template <class Samples, class Tokenise>
-std::vector<Sequence> tokenise_all(Samples&& samples, const SourceOptions& options,
-                                   const LoadContext& context, const Tokenise& tokenise,
-                                   DataReport& report, Oversized& oversized, SeenSamples& seen) {
-  std::vector<Sequence> kept;
+/// Turns the samples of one source into sequences, which it gives to `keep`.
+template <class Samples, class Tokenise, class Keep>
+void tokenise_all(Samples&& samples, const SourceOptions& options, const LoadContext& context,
+                  const Tokenise& tokenise, DataReport& report, Oversized& oversized,
+                  SeenSamples& seen, const Keep& keep) {
   std::int64_t index = 0;
   for (auto&& optional_sample : samples) {
     const Sample& sample = *optional_sample;
@@ -120,11 +121,10 @@ std::vector<Sequence> tokenise_all(Samples&& samples, const SourceOptions& optio
       sequence.sample = index;
       report.tokens += size;
       report.scored += sequence.scored();
-      kept.push_back(std::move(sequence));
+      keep(std::move(sequence));
     }
     ++index;
   }
-  return kept;
 }
 
 /// Moves a seeded choice of samples, with all their sequences, from `data.train` to
@@ -132,8 +132,10 @@ std::vector<Sequence> tokenise_all(Samples&& samples, const SourceOptions& optio
 inline void split_validation(LoadedData& data, double share, std::uint64_t seed,
                              std::string_view path) {
   std::vector<std::int64_t> samples;  // that have sequences, in order
-  for (const Sequence& sequence : data.train) {
-    if (samples.empty() || samples.back() != sequence.sample) samples.push_back(sequence.sample);
+  for (std::size_t i = 0; i < data.train.size(); ++i) {
+    if (samples.empty() || samples.back() != data.train.sample(i)) {
+      samples.push_back(data.train.sample(i));
+    }
   }
   const auto count = static_cast<std::int64_t>(samples.size());
   const auto chosen = std::max<std::int64_t>(1, std::llround(share * static_cast<double>(count)));
@@ -147,46 +149,67 @@ inline void split_validation(LoadedData& data, double share, std::uint64_t seed,
     const auto sample = samples[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])];
     is_validation[static_cast<std::size_t>(sample)] = true;
   }
-  std::vector<Sequence> all = std::exchange(data.train, {});
-  for (Sequence& sequence : all) {
-    const bool held_out = is_validation[static_cast<std::size_t>(sequence.sample)];
-    (held_out ? data.validation : data.train).push_back(std::move(sequence));
-  }
+  const SequenceStore all = std::exchange(data.train, {});
+  const auto held_out = [&](std::size_t i) -> bool {
+    return is_validation[static_cast<std::size_t>(all.sample(i))];
+  };
+  data.train = all.where([&](std::size_t i) { return !held_out(i); });
+  data.validation = all.where(held_out);
+}
+
+/// What the cached sequences depend on beside the files' contents.
+inline std::string cache_configuration(const SourceOptions& options, const LoadContext& context,
+                                       std::string_view configuration) {
+  return fmt::format("{} {} {} {} {} {} {}", configuration, options.skip_bad_samples,
+                     options.deduplicate, context.max_seq_len, context.truncate,
+                     context.max_tokens_per_batch,
+                     context.text != nullptr ? context.text->fingerprint() : "");
 }
 
 }  // namespace detail
 
 /// The whole pipeline. `open(path)` gives a range of (optional) samples, `tokenise(json)` the
-/// sequences of one; it throws `Error` or a JSON exception for a malformed sample.
+/// sequences of one; it throws `Error` or a JSON exception for a malformed sample. `configuration`
+/// says everything that `tokenise` depends on but the tokenizer: without it nothing is cached.
 template <class Open, class Tokenise>
 LoadedData load_samples(const SourceOptions& options, const LoadContext& context, const Open& open,
-                        const Tokenise& tokenise) {
+                        const Tokenise& tokenise, std::string_view configuration = {}) {
   validate_source(options);
   if (context.max_seq_len < 0)
     raise("max_seq_len must not be negative, got {}", context.max_seq_len);
   LoadedData data;
   detail::Oversized oversized;
   detail::SeenSamples seen;  // validation must not repeat what is trained
-  const auto load = [&](std::string_view path) {
-    std::vector<Sequence> sequences =
-        detail::tokenise_all(open(path), options, context, tokenise, data.report, oversized, seen);
-    if (sequences.empty()) {
+  const auto load = [&](std::string_view path, const auto& keep) {
+    std::int64_t kept = 0;
+    detail::tokenise_all(open(path), options, context, tokenise, data.report, oversized, seen,
+                         [&](Sequence&& sequence) {
+                           ++kept;
+                           keep(std::move(sequence));
+                         });
+    if (kept == 0) {
       raise("{}: no sequence is left: {}{}", path, data.report.counts(),
             data.report.reasons.empty() ? "" : "; first: " + data.report.reasons.front());
     }
-    return sequences;
   };
-  data.train = load(options.path);
-  if (options.validation_split > 0.0) {
-    detail::split_validation(data, options.validation_split, context.seed, options.path);
-  } else if (!options.validation_path.empty()) {
-    data.validation = load(options.validation_path);
-  }
-  if (oversized.count > 0) {
+  const auto load_both = [&](const auto& keep_train, const auto& keep_validation) {
+    load(options.path, keep_train);
+    if (!options.validation_path.empty()) load(options.validation_path, keep_validation);
+    if (oversized.count == 0) return;
     raise(
         "{}: a sequence of {} tokens does not fit max_tokens_per_batch = {} ({} do not); hint: "
         "raise max_tokens_per_batch, or set max_seq_len to drop or truncate such sequences",
         oversized.where, oversized.longest, context.max_tokens_per_batch, oversized.count);
+  };
+  if (!options.cache_dir.empty() && !configuration.empty()) {
+    SequenceCache(options, detail::cache_configuration(options, context, configuration))
+        .load(data, load_both);
+  } else {
+    load_both([&](Sequence&& s) { data.train.push_back(std::move(s)); },
+              [&](Sequence&& s) { data.validation.push_back(std::move(s)); });
+  }
+  if (options.validation_split > 0.0) {
+    detail::split_validation(data, options.validation_split, context.seed, options.path);
   }
   data.report.train = static_cast<std::int64_t>(data.train.size());
   data.report.validation = static_cast<std::int64_t>(data.validation.size());

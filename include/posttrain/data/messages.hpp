@@ -29,8 +29,8 @@ struct BasicMessages {
   bool skip_bad_samples = false;  // count malformed samples instead of stopping
   double validation_split = 0.0;  // share of the samples, in [0, 1)
   LiteralString validation_path{};
-  bool deduplicate =
-      false;  // drop (and count) samples with the tokens and weights of an earlier one
+  bool deduplicate = false;   // drop (and count) samples that repeat an earlier one's tokens
+  LiteralString cache_dir{};  // keep the token sequences in this folder and find them next time
   Packer packing{};
 
   constexpr void validate() const { validate_source(source()); }
@@ -40,7 +40,8 @@ struct BasicMessages {
   }
 
   constexpr SourceOptions source() const {
-    return {path.view(), skip_bad_samples, validation_split, validation_path.view(), deduplicate};
+    return {path.view(), skip_bad_samples, validation_split, validation_path.view(),
+            deduplicate, cache_dir.view()};
   }
 };
 

@@ -24,12 +24,23 @@ POSTTRAIN_INLINE LoadedData detail::load_messages(const SourceOptions& options,
                                                      SupervisedRecord::kExpected));
     return samples_until_nothing([reader = readers.back()] { return reader->next(); });
   };
-  LoadedData data = load_samples(options, context, open, [&](const Json& sample) {
-    const SupervisedRecord record = SupervisedRecord::from(sample);
-    // Nothing to score: the pipeline counts it.
-    if (record.says_nothing() && !unmask) return std::vector<Sequence>(1);
-    return supervised_sequences(*context.text, record, turns, unmask);
-  });
+  LoadedData data = load_samples(
+      options, context, open,
+      [&](const Json& sample) {
+        const SupervisedRecord record = SupervisedRecord::from(sample);
+        // Nothing to score: the pipeline counts it.
+        if (record.says_nothing() && !unmask) return std::vector<Sequence>(1);
+        return supervised_sequences(*context.text, record, turns, unmask);
+      },
+      fmt::format("messages {} {}", static_cast<int>(turns), unmask));
+  if (readers.empty()) {  // from the cache: the format is still worth a look
+    open(options.path);
+    if (!options.validation_path.empty()) open(options.validation_path);
+    for (const auto& reader : readers) {
+      while (!reader->format() && reader->next()) {
+      }
+    }
+  }
   for (const auto& reader : readers) data.report.sources.push_back(reader->description());
   return data;
 }

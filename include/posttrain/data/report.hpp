@@ -25,6 +25,7 @@ struct DataReport {
   std::int64_t tokens = 0;             // of all kept sequences
   std::int64_t scored = 0;             // tokens of them that the loss scores
   std::vector<std::string> sources{};  // "chats.jsonl: ShareGPT conversations"
+  std::string cache{};                 // what the cache on disk did; empty: none was asked for
   std::vector<std::string> reasons{};  // "file:line: why" of the first few samples dropped
 
   std::int64_t kept() const { return train + validation; }
@@ -36,7 +37,10 @@ struct DataReport {
   /// One line: "1,000 samples read: 990 sequences for training, 0 for validation; …".
   std::string counts() const;
 
-  /// The counts, then one indented line for each source and each recorded reason.
+  /// Adds what another source's report says (its `train` and `validation`, too).
+  void merge(const DataReport& other);
+
+  /// The counts, then one indented line for each source, the cache and each recorded reason.
   std::string summary() const;
 };
 

@@ -25,9 +25,22 @@ POSTTRAIN_INLINE std::string DataReport::counts() const {
   return text;
 }
 
+POSTTRAIN_INLINE void DataReport::merge(const DataReport& other) {
+  for (const auto count :
+       {&DataReport::read, &DataReport::bad, &DataReport::sequences, &DataReport::too_long,
+        &DataReport::truncated, &DataReport::duplicates, &DataReport::all_masked,
+        &DataReport::train, &DataReport::validation, &DataReport::tokens, &DataReport::scored}) {
+    this->*count += other.*count;
+  }
+  sources.insert(sources.end(), other.sources.begin(), other.sources.end());
+  if (!other.cache.empty()) cache += (cache.empty() ? "" : "; ") + other.cache;
+  for (const std::string& reason : other.reasons) add_reason(reason);
+}
+
 POSTTRAIN_INLINE std::string DataReport::summary() const {
   std::string text = counts() + "\n";
   for (const std::string& source : sources) text += "  reads " + source + "\n";
+  if (!cache.empty()) text += "  " + cache + "\n";
   for (const std::string& reason : reasons) text += "  " + reason + "\n";
   return text;
 }

@@ -16,6 +16,7 @@
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/rng.hpp"
+#include "posttrain/data/loaded.hpp"
 #include "posttrain/data/packing.hpp"
 
 namespace posttrain::data {
@@ -26,6 +27,8 @@ struct SamplerOptions {
   std::uint64_t seed = 0;
   bool drop_last = false;  // leave out an epoch's last step if it is not full
   bool shuffle = true;
+  std::vector<MixturePart> parts{};  // of a mixture, in the order of the sequences; empty: none
+  std::int64_t epoch_size = 0;       // draws of a mixture's epoch; 0: as many as sequences
 };
 
 /// The place of the next step.
@@ -49,6 +52,7 @@ class StepSampler {
     }
     if (lengths_.empty()) fail("expected at least one sequence to draw from, got none");
     check_lengths(lengths_, options_.max_tokens_per_batch);
+    if (!options_.parts.empty()) draws_ = divide_draws();
     if (steps_per_epoch() == 0) {
       raise(
           "{} sequences do not fill one step of effective_batch_size = {}; hint: drop_last = "
@@ -60,9 +64,15 @@ class StepSampler {
 
   std::int64_t num_sequences() const { return static_cast<std::int64_t>(lengths_.size()); }
 
+  /// Sequences that an epoch draws.
+  std::int64_t epoch_size() const {
+    const bool own = !options_.parts.empty() && options_.epoch_size > 0;
+    return own ? options_.epoch_size : num_sequences();
+  }
+
   std::int64_t steps_per_epoch() const {
     const std::int64_t size = options_.effective_batch_size;
-    return options_.drop_last ? num_sequences() / size : (num_sequences() + size - 1) / size;
+    return options_.drop_last ? epoch_size() / size : (epoch_size() + size - 1) / size;
   }
 
   /// The next optimizer step; nothing at the end of an epoch, after which the next one begins.
@@ -72,7 +82,7 @@ class StepSampler {
       return std::nullopt;
     }
     const std::int64_t begin = position_.step * options_.effective_batch_size;
-    const std::int64_t size = std::min(options_.effective_batch_size, num_sequences() - begin);
+    const std::int64_t size = std::min(options_.effective_batch_size, epoch_size() - begin);
     const std::span<const std::int64_t> chosen(order_.data() + begin,
                                                static_cast<std::size_t>(size));
     std::vector<std::int64_t> lengths;
@@ -103,6 +113,7 @@ class StepSampler {
 
  private:
   std::vector<std::int64_t> epoch_order(std::int64_t epoch) const {
+    if (!options_.parts.empty()) return mixture_order(epoch);
     if (options_.shuffle) {
       return permutation(num_sequences(), options_.seed,
                          mix_streams(kOrderStream, static_cast<std::uint64_t>(epoch)));
@@ -112,11 +123,62 @@ class StepSampler {
     return order;
   }
 
+  /// How many of an epoch's draws each part gets: its share, by largest remainders.
+  std::vector<std::int64_t> divide_draws() const {
+    std::int64_t sequences = 0, left = epoch_size();
+    std::vector<std::int64_t> draws;
+    std::vector<std::pair<double, std::size_t>>
+        remainders;  // negative, so that the largest sort first
+    for (const MixturePart& part : options_.parts) {
+      const double exact = part.share * static_cast<double>(epoch_size());
+      draws.push_back(static_cast<std::int64_t>(exact));
+      remainders.emplace_back(static_cast<double>(draws.back()) - exact, draws.size() - 1);
+      sequences += part.sequences;
+      left -= draws.back();
+    }
+    if (sequences != num_sequences()) {
+      raise("the parts of the mixture have {} sequences, expected {}", sequences, num_sequences());
+    }
+    std::sort(remainders.begin(), remainders.end());
+    for (std::size_t i = 0; left > 0; i = (i + 1) % draws.size(), --left) {
+      ++draws[remainders[i].second];
+    }
+    return draws;
+  }
+
+  /// Every part is gone through in permutations of its own, one after the other across epochs, so
+  /// that none of its sequences comes again before all have come; the draws are then shuffled.
+  std::vector<std::int64_t> mixture_order(std::int64_t epoch) const {
+    std::vector<std::int64_t> order;
+    std::int64_t first = 0;  // sequence of the part
+    for (std::size_t p = 0; p < draws_.size(); ++p) {
+      const std::int64_t size = options_.parts[p].sequences;
+      std::vector<std::int64_t> pass;
+      std::int64_t known = -1;
+      for (std::int64_t j = 0; j < draws_[p]; ++j) {
+        const std::int64_t draw = epoch * draws_[p] + j;
+        if (draw / size != known) {
+          known = draw / size;
+          pass = permutation(
+              size, options_.seed,
+              mix_streams(mix_streams(kPartStream, p), static_cast<std::uint64_t>(known)));
+        }
+        order.push_back(first + pass[static_cast<std::size_t>(draw % size)]);
+      }
+      first += size;
+    }
+    Philox4x32 rng(options_.seed, mix_streams(kOrderStream, static_cast<std::uint64_t>(epoch)));
+    posttrain::shuffle(order, rng);
+    return order;
+  }
+
   static constexpr std::uint64_t kOrderStream = 0x6f72646572;  // "order"
+  static constexpr std::uint64_t kPartStream = 0x70617274;     // "part"
 
   std::vector<std::int64_t> lengths_;
   SamplerOptions options_;
   Packer packer_;
+  std::vector<std::int64_t> draws_;  // of each part of a mixture, in an epoch
   std::vector<std::int64_t> order_;
   SamplerPosition position_;
 };

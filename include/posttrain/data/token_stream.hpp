@@ -21,9 +21,9 @@ namespace posttrain::data {
 
 namespace detail {
 
-std::vector<std::int64_t> sequence_lengths(const std::vector<Sequence>& sequences);
-void check_token_ids(const std::vector<Sequence>& sequences, std::int64_t vocab_size);
-std::vector<TokenBatch> make_batches(const Packs& packs, const std::vector<Sequence>& from);
+std::vector<std::int64_t> sequence_lengths(const SequenceStore& sequences);
+void check_token_ids(const SequenceStore& sequences, std::int64_t vocab_size);
+std::vector<TokenBatch> make_batches(const Packs& packs, const SequenceStore& from);
 
 }  // namespace detail
 
@@ -39,7 +39,9 @@ class TokenStream {
         sampler_(detail::sequence_lengths(loaded_.train),
                  {.effective_batch_size = effective_batch_size,
                   .max_tokens_per_batch = context.max_tokens_per_batch,
-                  .seed = context.seed},
+                  .seed = context.seed,
+                  .parts = loaded_.parts,
+                  .epoch_size = loaded_.epoch_size},
                  packer) {
     detail::check_token_ids(loaded_.train, vocab_size);
     detail::check_token_ids(loaded_.validation, vocab_size);

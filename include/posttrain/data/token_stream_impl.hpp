@@ -9,17 +9,13 @@
 
 namespace posttrain::data::detail {
 
-POSTTRAIN_INLINE std::vector<std::int64_t> sequence_lengths(
-    const std::vector<Sequence>& sequences) {
-  std::vector<std::int64_t> all;
-  for (const Sequence& sequence : sequences) {
-    all.push_back(static_cast<std::int64_t>(sequence.ids.size()));
-  }
+POSTTRAIN_INLINE std::vector<std::int64_t> sequence_lengths(const SequenceStore& sequences) {
+  std::vector<std::int64_t> all(sequences.size());
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = sequences.length(i);
   return all;
 }
 
-POSTTRAIN_INLINE void check_token_ids(const std::vector<Sequence>& sequences,
-                                      std::int64_t vocab_size) {
+POSTTRAIN_INLINE void check_token_ids(const SequenceStore& sequences, std::int64_t vocab_size) {
   if (vocab_size <= 0) return;
   for (const Sequence& sequence : sequences) {
     for (const TokenId id : sequence.ids) {
@@ -35,11 +31,15 @@ POSTTRAIN_INLINE void check_token_ids(const std::vector<Sequence>& sequences,
 }
 
 POSTTRAIN_INLINE std::vector<TokenBatch> make_batches(const Packs& packs,
-                                                      const std::vector<Sequence>& from) {
+                                                      const SequenceStore& from) {
   std::vector<TokenBatch> result;
   for (const auto& pack : packs) {
+    std::vector<Sequence> sequences;
+    for (const std::int64_t index : pack) {
+      sequences.push_back(from[static_cast<std::size_t>(index)]);
+    }
     std::vector<const Sequence*> chosen;
-    for (const std::int64_t index : pack) chosen.push_back(&from[static_cast<std::size_t>(index)]);
+    for (const Sequence& sequence : sequences) chosen.push_back(&sequence);
     result.push_back(pack_sequences(chosen));
   }
   return result;

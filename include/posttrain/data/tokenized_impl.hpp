@@ -68,9 +68,10 @@ POSTTRAIN_INLINE LoadedData detail::load_tokenized(const SourceOptions& options,
     return samples_until_nothing(
         [reader = std::make_shared<SampleReader>(path)] { return reader->next(); });
   };
-  LoadedData data = load_samples(options, context, open, [](const Json& sample) {
-    return std::vector<Sequence>{tokenized_sequence(sample)};
-  });
+  LoadedData data = load_samples(
+      options, context, open,
+      [](const Json& sample) { return std::vector<Sequence>{tokenized_sequence(sample)}; },
+      "tokenized");
   data.report.sources = {fmt::format("{}: token ids", options.path)};
   return data;
 }

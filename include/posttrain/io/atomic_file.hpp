@@ -88,21 +88,44 @@ inline void sync_tree(const fs::path& folder) {
 
 }  // namespace detail
 
+/// A file under construction, beside its target. Destroyed without `commit`, it leaves the target
+/// as it was.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const fs::path& path)
+      : target_(detail::resolve_target(path)), file_(prepare(target_)) {}
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile() {
+    if (!committed_) ::unlink(file_.path().c_str());
+  }
+
+  void write(std::string_view text) { file_.write(text); }
+
+  /// Puts the file in place, flushed to disk.
+  void commit() {
+    file_.close();
+    if (::rename(file_.path().c_str(), target_.c_str()) != 0) raise_errno("renaming to", target_);
+    committed_ = true;
+    sync_folder(target_.parent_path());
+  }
+
+ private:
+  static fs::path prepare(const fs::path& target) {
+    detail::remove_abandoned(target);
+    return detail::temporary_beside(target);
+  }
+
+  fs::path target_;
+  OutputFile file_;
+  bool committed_ = false;
+};
+
 /// Replaces `path` by a file with this content.
 inline void write_file_atomically(const fs::path& path, std::string_view content) {
-  const fs::path target = detail::resolve_target(path);
-  detail::remove_abandoned(target);
-  const fs::path temporary = detail::temporary_beside(target);
-  try {
-    OutputFile file(temporary);
-    file.write(content);
-    file.close();
-    if (::rename(temporary.c_str(), target.c_str()) != 0) raise_errno("renaming to", target);
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_folder(target.parent_path());
+  AtomicFile file(path);
+  file.write(content);
+  file.commit();
 }
 
 /// Puts back what a kill between the two renames of the fall-back left aside. Readers call it when

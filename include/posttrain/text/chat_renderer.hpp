@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/core/hash.hpp"
 #include "posttrain/text/chat_files.hpp"
 #include "posttrain/text/chat_template.hpp"
 #include "posttrain/text/tokenizer.hpp"
@@ -28,6 +29,9 @@ class ChatRenderer {
   std::string eos_token() const;
   /// What ends an assistant turn in the template ("<|im_end|>"); empty where nothing does.
   const std::string& terminator() const { return terminator_; }
+
+  /// Differs where files, variables or the chosen template do.
+  std::string fingerprint() const;
 
   /// A further variable for the templates, such as enable_thinking.
   void set_variable(const std::string& name, Json value);
@@ -93,6 +97,7 @@ class ChatRenderer {
 
   Tokenizer tokenizer_;
   std::vector<std::pair<std::string, ChatTemplate>> templates_;
+  ContentHash::Value files_{};       // hash of what was read
   std::string template_;             // the one to use; empty: as transformers chooses
   Json variables_ = Json::object();  // special tokens and what the user sets
   std::string terminator_;

@@ -22,6 +22,21 @@ POSTTRAIN_INLINE ChatRenderer::ChatRenderer(const ChatFiles& files, const Json& 
       variables_(special_tokens(
           tokenizer_config, parse_object(files.special_tokens_map, "special_tokens_map.json"))) {
   if (!templates_.empty()) terminator_ = derive_terminator();
+  ContentHash hash;
+  for (const std::string* file :
+       {&files.tokenizer, &files.tokenizer_config, &files.chat_template, &files.special_tokens_map,
+        &files.generation_config, &files.config}) {
+    hash.add(*file);
+  }
+  for (const auto& [name, text] : files.additional_templates) {
+    hash.add(name);
+    hash.add(text);
+  }
+  files_ = hash.value();
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::fingerprint() const {
+  return fmt::format("{:016x}{:016x} {} {}", files_[0], files_[1], template_, variables_.dump());
 }
 
 POSTTRAIN_INLINE std::string ChatRenderer::bos_token() const {

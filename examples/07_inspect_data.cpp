@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run would train on, before the run: counts, lengths, what is dropped and why, and the
+// first samples with the trained tokens marked (in colour on a terminal, else in brackets).
+//   07_inspect_data --model DIR --data chats.jsonl --show 2
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "posttrain/data/documents.hpp"
+#include "posttrain/data/messages.hpp"
+#include "posttrain/data/records.hpp"
+#include "posttrain/data/tokenized.hpp"
+#include "posttrain/text/chat_folder.hpp"
+
+namespace {
+
+using namespace posttrain;
+
+struct Arguments {
+  std::string model, data, colour = "auto";
+  text::Turns turns = text::Turns::all;
+  bool unmask = false, skip_bad_samples = false, deduplicate = false;
+  std::int64_t block_size = 0, show = 3;
+};
+
+/// Loads with the policy that the first good record asks for.
+data::LoadedData load(const Arguments& arguments, const data::LoadContext& context) {
+  data::FormatReader first(
+      arguments.data, [](data::Format) { return true; }, "training data");
+  while (!first.format()) {
+    const auto sample = first.next();
+    if (!sample) raise("{}: expected at least one good record", arguments.data);
+    if (!sample->error.empty() && !arguments.skip_bad_samples) {
+      raise("{}: {}", sample->where, sample->error);
+    }
+  }
+  const data::Format format = *first.format();
+  if (format == data::Format::tokenized) {
+    return data::Tokenized{.path = arguments.data,
+                           .skip_bad_samples = arguments.skip_bad_samples,
+                           .deduplicate = arguments.deduplicate}
+        .load(context);
+  }
+  if (format == data::Format::document) {
+    return data::Documents{.path = arguments.data,
+                           .block_size = arguments.block_size,
+                           .skip_bad_samples = arguments.skip_bad_samples,
+                           .deduplicate = arguments.deduplicate}
+        .load(context);
+  }
+  return data::Messages{.path = arguments.data,
+                        .turns = arguments.turns,
+                        .unmask = arguments.unmask,
+                        .skip_bad_samples = arguments.skip_bad_samples,
+                        .deduplicate = arguments.deduplicate}
+      .load(context);
+}
+
+void print_lengths(const char* what, std::vector<std::int64_t> values) {
+  std::sort(values.begin(), values.end());
+  double sum = 0.0;
+  for (const std::int64_t value : values) sum += static_cast<double>(value);
+  const auto percentile = [&](std::size_t percent) {  // nearest rank
+    const std::size_t rank = (values.size() * percent + 99) / 100;
+    return values[std::max<std::size_t>(rank, 1) - 1];
+  };
+  fmt::print("{:<8} min {}, mean {:.1f}, median {}, 90 % {}, 99 % {}, max {}\n", what,
+             values.front(), sum / static_cast<double>(values.size()), percentile(50),
+             percentile(90), percentile(99), values.back());
+}
+
+/// The text of a sequence, the trained tokens marked.
+std::string marked(const text::Tokenizer& tokenizer, const Sequence& sequence, bool colour) {
+  std::string text;
+  for (std::size_t begin = 0; begin < sequence.ids.size();) {
+    const auto trained = [&](std::size_t i) { return i > 0 && sequence.weights[i] != 0.0F; };
+    std::size_t end = begin + 1;
+    while (end < sequence.ids.size() && trained(end) == trained(begin)) ++end;
+    const std::string run = tokenizer.decode({sequence.ids.data() + begin, end - begin});
+    if (!trained(begin)) {
+      text += run;
+    } else {
+      text += colour ? "\x1b[32m" + run + "\x1b[0m" : "[" + run + "]";
+    }
+    begin = end;
+  }
+  return text;
+}
+
+void inspect(const Arguments& arguments, data::LoadContext context) {
+  const text::ChatTokenizer text(text::read_chat_files(arguments.model));
+  context.text = &text;
+  const data::LoadedData data = load(arguments, context);
+  fmt::print("{}", data.report.summary());
+  std::vector<std::int64_t> lengths, trained;
+  for (const Sequence& sequence : data.train) {
+    lengths.push_back(static_cast<std::int64_t>(sequence.ids.size()));
+    trained.push_back(sequence.scored());
+  }
+  print_lengths("tokens", lengths);
+  print_lengths("trained", trained);
+  fmt::print(
+      "share of tokens trained: {:.1f} %\n",
+      100.0 * static_cast<double>(data.report.scored) / static_cast<double>(data.report.tokens));
+  const bool colour =
+      arguments.colour == "always" || (arguments.colour == "auto" && ::isatty(STDOUT_FILENO) == 1);
+  const auto count = std::min(static_cast<std::size_t>(arguments.show), data.train.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    const Sequence sequence = data.train[i];
+    fmt::print("\n--- sample {}: {} tokens, {} trained\n{}\n", sequence.sample, sequence.ids.size(),
+               sequence.scored(), marked(text.tokenizer(), sequence, colour));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Shows what a run would train on");
+  Arguments arguments;
+  data::LoadContext context;
+  app.add_option("--model", arguments.model, "folder with the tokenizer")->required();
+  app.add_option("--data", arguments.data, "file or folder of training data")->required();
+  app.add_option("--turns", arguments.turns, "which assistant turns are trained")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, text::Turns>{
+          {"all", text::Turns::all}, {"each", text::Turns::each}, {"last", text::Turns::last}}));
+  app.add_flag("--unmask", arguments.unmask, "train on everything but system messages");
+  app.add_flag("--skip-bad-samples", arguments.skip_bad_samples);
+  app.add_flag("--deduplicate", arguments.deduplicate);
+  app.add_option("--block-size", arguments.block_size, "of documents; 0: whole ones");
+  app.add_option("--max-seq-len", context.max_seq_len, "in tokens; 0: no limit");
+  app.add_flag("--truncate", context.truncate, "cut longer sequences instead of dropping them");
+  app.add_option("--show", arguments.show, "samples to print")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--colour", arguments.colour)
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    inspect(arguments, context);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return 1;
+  }
+  return 0;
+}
