@@ -70,6 +70,7 @@ TEST_CASE("moments of every site's input are those of all rows at once",
       CHECK(inputs.rows(site) == 24);
       CHECK(relative_error(inputs.gram(site), at::matmul(x.t(), x)) < 1e-13);
       CHECK(relative_error(inputs.mean(site), x.mean(0)) < 1e-12);
+      CHECK(at::equal(inputs.covariance(site), inputs.covariance(site)));
       const Tensor centred = x - x.mean(0);
       CHECK(relative_error(inputs.covariance(site), at::matmul(centred.t(), centred) / 24) < 1e-12);
     }

@@ -16,10 +16,12 @@
 // last matrix of an MLP; `sites` selects, so that large models can be done layers at a time.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <string_view>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -39,6 +41,8 @@ enum class InputRows { all, predicting };
 
 class InputStatistics {
  public:
+  /// Of no site.
+  InputStatistics() = default;
   /// Of the sites that `sites` selects; by default all but the LM head.
   template <class Model>
   explicit InputStatistics(const Model& model,
@@ -77,6 +81,16 @@ class InputStatistics {
     sums.rows += x.size(0);
   }
 
+  /// "24 rows of 8 sites".
+  std::string description() const {
+    std::int64_t rows = 0, count = 0;
+    for (const Sums& sums : sites_) {
+      rows = std::max(rows, sums.rows);
+      count += sums.rows > 0;
+    }
+    return fmt::format("{} rows of {} sites", rows, count);
+  }
+
   /// Rows counted so far.
   std::int64_t rows(int site) const { return at(site).rows; }
   /// Σ x xᵀ, [in, in]: the sum itself.
@@ -86,8 +100,8 @@ class InputStatistics {
   /// Σ x xᵀ / n − mean meanᵀ, [in, in] in float64.
   Tensor covariance(int site) const {
     const Tensor centre = mean(site);
-    Tensor all = gram(site).to(at::kDouble).div_(static_cast<double>(rows(site)));
-    return all.addr_(centre, centre, 1, -1);
+    const Tensor moments = gram(site).to(at::kDouble) / static_cast<double>(rows(site));
+    return moments.addr(centre, centre, 1, -1);
   }
 
  private:
@@ -101,14 +115,14 @@ class InputStatistics {
 
   const Sums& at(int site) const { return sites_.at(static_cast<std::size_t>(site)); }
   const Sums& seen(int site) const {
-    if (at(site).rows == 0) {
+    if (sites_.empty() || at(site).rows == 0) {
       raise("expected recorded inputs of site {}, found none; hint: select it, and record batches",
             site);
     }
     return at(site);
   }
 
-  at::TensorOptions options_;
+  at::TensorOptions options_{};
   std::vector<Sums> sites_;
 };
 
