@@ -33,6 +33,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shlex
 import statistics
 import subprocess
@@ -129,7 +130,8 @@ class Server:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self.errors, text=True,
                                         env={**os.environ, **environment})
-        self.seconds, self.first, self.peak_memory = [], None, None
+        self.seconds, self.first, self.last = [], None, {}
+        self.peak_memory = None
 
     def line(self):
         text = self.process.stdout.readline()
@@ -157,22 +159,57 @@ class Server:
             self.seconds.append(record["seconds"])
 
     def quit(self):
+        # Not getrusage's maximum, which a process inherits from the driver that started it.
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        self.peak_memory = 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", status)[1])
         self.send("quit")
-        self.peak_memory = json.loads(self.line())["peak_memory"]
+        self.last = json.loads(self.line())
         self.process.wait()
 
+    def rate(self, tokens):
+        """Trained tokens per median second."""
+        return tokens / statistics.median(self.seconds)
 
-def check_equal(servers, dtype):
+
+def check_equal(servers, dtype, keys=("loss", "grad_norm")):
+    """Of the first steps."""
     tolerance = 1e-5 if dtype == "float32" else 5e-3
     reference = servers[0]
     for other in servers[1:]:
-        for key, slack in (("loss", 1), ("grad_norm", 20)):
+        for key in keys:
+            slack = 20 if key == "grad_norm" else 1
             a, b = reference.first.get(key), other.first.get(key)
             if a is None or b is None:
                 continue
             if not abs(a - b) <= slack * tolerance * abs(b):
                 sys.exit(f"first {key} differs: {reference.name} {a}, {other.name} {b}; "
                          "the comparison would be of different computations")
+
+
+def interleave(servers, steps, warmup, dtype, keys=("loss", "grad_norm")):
+    """A step of each, in turn; then they end."""
+    for step in range(warmup + steps):
+        for server in servers:
+            server.step(measured=step >= warmup)
+        if step == 0:
+            check_equal(servers, dtype, keys)
+    for server in servers:
+        server.quit()
+
+
+def comparison(name, ours, peer, target, limit=None, memory=(None, None), digits=1):
+    """One line of the results. `ours` and `peer`: more is better."""
+    print(json.dumps({
+        "name": name,
+        "ours": ours and round(ours, digits),
+        "peer": peer and round(peer, digits),
+        "ratio": ours and peer and round(ours / peer, 3),
+        "target": target,
+        "limit": limit and round(limit, digits),
+        "share_of_limit": ours and limit and round(ours / limit, 3),
+        "peak_memory": memory[0],
+        "peer_peak_memory": memory[1],
+    }), flush=True)
 
 
 def run_case(name, options, cache):
@@ -203,31 +240,15 @@ def run_case(name, options, cache):
         for mode in ("trl", "bare"):
             start(mode, [*peer, "--mode", mode, *common, "--data", tokens], ALLOCATOR)
 
-    for step in range(options.warmup + options.steps):
-        for server in servers:
-            server.step(measured=step >= options.warmup)
-        if step == 0:
-            check_equal(servers, dtype)
-    for server in servers:
-        server.quit()
-
+    interleave(servers, options.steps, options.warmup, dtype)
     count = trained_tokens(data)
-    rates = {s.name: count / statistics.median(s.seconds) for s in servers}
-    memory = {s.name: s.peak_memory for s in servers}
+    by_name = {server.name: server for server in servers}
     limit = max(rate, machine_rate(dtype)) / (6 * MATRIX_PARAMETERS)
-    mine = rates.get("ours")
+    ours = by_name.get("ours")
     for label, target in case["targets"].items():
-        print(json.dumps({
-            "name": f"{name} {dtype} against {label}",
-            "ours": mine and round(mine, 1),
-            "peer": round(rates[label], 1),
-            "ratio": mine and round(mine / rates[label], 3),
-            "target": target,
-            "limit": round(limit, 1),
-            "share_of_limit": mine and round(mine / limit, 3),
-            "peak_memory": memory.get("ours"),
-            "peer_peak_memory": memory[label],
-        }), flush=True)
+        peer = by_name[label]
+        comparison(f"{name} {dtype} against {label}", ours and ours.rate(count), peer.rate(count),
+                   target, limit, (ours and ours.peak_memory, peer.peak_memory))
 
 
 def run_head(options):
@@ -246,13 +267,8 @@ def run_head(options):
     rates = {side: rows / min(m["seconds"] for m in measured) for side, measured in results.items()}
     memory = {side: min(m["extra_memory"] for m in measured) for side, measured in results.items()}
     limit = machine_rate("float32") / (6 * HIDDEN * 151936)
-    print(json.dumps({
-        "name": "S4 float32 LM head of 151,936 tokens against logits + cross entropy",
-        "ours": round(rates["ours"], 1), "peer": round(rates["dense"], 1),
-        "ratio": round(rates["ours"] / rates["dense"], 3), "target": 1.0,
-        "limit": round(limit, 1), "share_of_limit": round(rates["ours"] / limit, 3),
-        "peak_memory": memory["ours"], "peer_peak_memory": memory["dense"],
-    }), flush=True)
+    comparison("S4 float32 LM head of 151,936 tokens against logits + cross entropy", rates["ours"],
+               rates["dense"], 1.0, limit, (memory["ours"], memory["dense"]))
 
 
 def main():

@@ -2,12 +2,12 @@
 """A peer of the fine-tuning benchmark as a process that does one optimizer step at a time.
 
   python benchmarks/peers/sft_peer.py --mode trl|bare --model DIR --data tokens.jsonl \
-      --dtype float32|bfloat16 --steps N --warmup K
+      --dtype float32|bfloat16 --steps N --warmup K [--adapter lora|osf]
 
 Prints READY once loaded. Then for each line `step` on standard input it takes one optimizer step
 on the next line of the data (from the first again after the last) and prints a JSON line
 {"step": i, "loss": before the update, "grad_norm": before clipping, "seconds": of the step}; after
-N steps, at `quit` or at the end of input it prints {"peak_memory": bytes} and exits. The first K
+N steps, at `quit` or at the end of input it prints {} and exits. The first K
 lines carry "warmup": true. Our side of the benchmark speaks the same protocol.
 
 Data: one optimizer step per line, {"documents": [[ids...], ...], "lengths": [n, ...]}; every token
@@ -18,12 +18,14 @@ trl   SFTTrainer, packed, its default loss type ("nll", which is its chunked one
       line. bfloat16: bf16=True, that is autocast with fp32 weights.
 bare  transformers + sdpa + fused AdamW; several documents of a line are padded to the longest.
       bfloat16: autocast with fp32 weights.
+
+--adapter wraps the model in PEFT's: lora (rank 16, alpha 16) or osf (half of the directions), on
+all linear layers but the head.
 """
 
 import argparse
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -69,8 +71,7 @@ class Protocol:
         self.say(json.dumps(record))
 
     def leave(self):
-        self.say(json.dumps(
-            {"peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+        self.say("{}")
         self.out.flush()
         os._exit(0)  # skips tearing down what nobody needs any more
 
@@ -80,13 +81,27 @@ def read_data(path):
         return [json.loads(line) for line in f if line.strip()]
 
 
+def adapter_config(name):
+    import peft
+
+    if name == "lora":
+        return peft.LoraConfig(r=16, lora_alpha=16, target_modules="all-linear",
+                               task_type="CAUSAL_LM")
+    return peft.OSFConfig(effective_rank=0.5, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
 def run_bare(options, protocol):
     import transformers
 
     model = transformers.AutoModelForCausalLM.from_pretrained(
         options.model, dtype=torch.float32, attn_implementation="sdpa")
+    if options.adapter:
+        import peft
+
+        model = peft.get_peft_model(model, adapter_config(options.adapter))
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.999),
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE, betas=(0.9, 0.999),
                                   eps=1e-8, weight_decay=0.0, fused=True)
     lines = read_data(options.data)
     half = options.dtype == "bfloat16"
@@ -109,7 +124,7 @@ def run_bare(options, protocol):
             loss = model(input_ids=ids, attention_mask=mask if padded else None, labels=labels,
                          use_cache=False).loss
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         seconds = time.perf_counter() - start
@@ -169,6 +184,7 @@ def run_trl(options, protocol):
             model_init_kwargs={"dtype": "float32"})
         trainer = trl.SFTTrainer(
             model=options.model, args=arguments, callbacks=[Steps()],
+            peft_config=adapter_config(options.adapter) if options.adapter else None,
             train_dataset=datasets.Dataset.from_dict({"input_ids": documents}),
             processing_class=placeholder_tokenizer(vocab_size))
         trainer.remove_callback(transformers.PrinterCallback)
@@ -184,6 +200,7 @@ def main():
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", required=True)
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--adapter", choices=("lora", "osf"))
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--warmup", type=int, default=1)
     options = parser.parse_args()
