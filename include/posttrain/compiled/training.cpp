@@ -24,6 +24,7 @@
 #include "posttrain/params/principal_angles_impl.hpp"
 #include "posttrain/trainer/checkpoint_impl.hpp"
 #include "posttrain/trainer/record_impl.hpp"
+#include "posttrain/trainer/retention_impl.hpp"
 #include "posttrain/trainer/run_log_impl.hpp"
 
 template class posttrain::ModelWeights<posttrain::Dense>;
