@@ -18,7 +18,7 @@ inline std::vector<posttrain::TokenBatch> question_batches(
     std::int64_t max_tokens = 2048) {
   using namespace posttrain;
   if (model.text() == nullptr) raise("{}: expected a tokenizer.json", model.folder());
-  std::vector<Sequence> sequences;
+  data::SequenceStore sequences;
   io::JsonLinesReader reader{io::fs::path(path)};
   while (const auto record = reader.next()) {
     if (!record->error.empty()) raise("{}: {}", reader.where(record->line), record->error);

@@ -16,6 +16,9 @@ using at::Tensor;
 struct TokenBatch;
 struct Scores;
 struct Need;
+template <class Batch>
+struct Scored;
+class MetricMeans;
 struct Weight;
 struct ParameterGroup;
 struct NamedTensor;

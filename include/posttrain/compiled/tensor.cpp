@@ -17,6 +17,7 @@
 #include "posttrain/tensor/linear_impl.hpp"
 #include "posttrain/tensor/lm_head_impl.hpp"
 #include "posttrain/tensor/neftune_impl.hpp"
+#include "posttrain/tensor/preference_batch_impl.hpp"
 #include "posttrain/tensor/quantize_8bit_impl.hpp"
 #include "posttrain/tensor/quantize_nf4_impl.hpp"
 #include "posttrain/tensor/rms_norm_impl.hpp"

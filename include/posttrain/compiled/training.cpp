@@ -8,7 +8,9 @@
 
 #include "posttrain/data/token_stream_impl.hpp"
 #include "posttrain/hub/pretrained_decoder_impl.hpp"
+#include "posttrain/losses/dpo_impl.hpp"
 #include "posttrain/losses/next_token_impl.hpp"
+#include "posttrain/losses/pair_scores_impl.hpp"
 #include "posttrain/models/decoder_impl.hpp"
 #include "posttrain/models/rotations_impl.hpp"
 #include "posttrain/optim/clip_impl.hpp"

@@ -9,6 +9,7 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -34,14 +35,59 @@ concept DeclaresRowLocal = requires {
   { L::row_local } -> std::convertible_to<bool>;
 };
 
+/// One count for each term of a sum of losses (losses/loss_sum.hpp) instead of one.
 template <class L>
-concept CountsBatch = requires(const L& loss, const typename L::Batch& batch) {
-  { loss.count(batch) } -> std::convertible_to<double>;
+concept CountsTerms = requires(const L& loss, const typename L::Batch& batch) {
+  { loss.counts(batch) } -> std::same_as<std::vector<double>>;
 };
 
 template <class L>
-concept SumsScores = requires(const L& loss, const Scores& scores, const typename L::Batch& batch) {
-  { loss.sum(scores, batch) } -> std::same_as<Tensor>;
+concept CountsBatch = CountsTerms<L> || requires(const L& loss, const typename L::Batch& batch) {
+  { loss.count(batch) } -> std::convertible_to<double>;
+};
+
+/// A loss that couples all sequences of an optimizer step: `gather` sees the scores of all
+/// micro-batches before the first backward pass, and `sum` gets what it made of them.
+template <class L>
+concept GathersStatistics = requires(const L& loss,
+                                     const std::vector<Scored<typename L::Batch>>& scored) {
+  typename L::Statistics;
+  { loss.gather(scored) } -> std::same_as<typename L::Statistics>;
+};
+
+namespace detail {
+template <class L>
+struct StatisticsOf {
+  struct type {};
+};
+template <class L>
+requires requires { typename L::Statistics; }
+struct StatisticsOf<L> {
+  using type = typename L::Statistics;
+};
+}  // namespace detail
+
+template <class L>
+using StatisticsOf = typename detail::StatisticsOf<L>::type;
+
+template <class L>
+concept SumsScores = requires(const L& loss, const Scores& scores, const typename L::Batch& batch,
+                              const StatisticsOf<L>& statistics,
+                              const std::vector<double>& counts) {
+  requires requires {
+    { loss.sum(scores, batch) } -> std::same_as<Tensor>;
+  } || requires {
+    { loss.sum(scores, batch, statistics) } -> std::same_as<Tensor>;
+  } || requires {
+    { loss.mean(scores, batch, std::span(counts), statistics) } -> std::same_as<Tensor>;
+  };
+};
+
+/// A loss with metrics of its own (core/metric_means.hpp).
+template <class L>
+concept MeasuresScores = requires(const L& loss, const Scores& scores,
+                                  const typename L::Batch& batch, MetricMeans& means) {
+  loss.measure(scores, batch, means);
 };
 
 template <class L>

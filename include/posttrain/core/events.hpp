@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace posttrain {
 
@@ -29,6 +31,7 @@ struct StepMetrics {
   double tokens_per_second = 0.0;  // read tokens
   double samples_per_second = 0.0;
   double peak_memory_usage_GB = 0.0;  // of the process on the CPU, 2^30 bytes
+  std::vector<std::pair<std::string, double>> loss_metrics{};  // the loss's own, by name
 };
 
 namespace event {
@@ -50,6 +53,7 @@ struct Evaluated {
   std::int64_t step = 0;
   double loss = 0.0;
   bool best = false;
+  std::vector<std::pair<std::string, double>> loss_metrics{};  // the loss's own, by name
 };
 struct CheckpointSaved {
   std::int64_t step = 0;

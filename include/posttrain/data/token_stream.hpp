@@ -25,34 +25,57 @@ std::vector<std::int64_t> sequence_lengths(const SequenceStore& sequences);
 void check_token_ids(const SequenceStore& sequences, std::int64_t vocab_size);
 std::vector<TokenBatch> make_batches(const Packs& packs, const SequenceStore& from);
 
+/// Raises for an id that the model has no row for (`vocab_size` 0: unchecked).
+void check_token_ids(const TokenIds& ids, std::int64_t sample, std::int64_t vocab_size);
+
 }  // namespace detail
 
-template <class Packer = FirstFitDecreasing>
-class TokenStream {
+/// What `Stream` asks of the kind of items that it draws: here sequences, packed as roots.
+struct SequenceItems {
+  using Batch = TokenBatch;
+  using Loaded = LoadedData;
+
+  std::vector<std::int64_t> lengths(const SequenceStore& items) const {
+    return detail::sequence_lengths(items);
+  }
+  void check_ids(const SequenceStore& items, std::int64_t vocab_size) const {
+    detail::check_token_ids(items, vocab_size);
+  }
+  std::vector<TokenBatch> batches(const Packs& packs, const SequenceStore& items) const {
+    return detail::make_batches(packs, items);
+  }
+};
+
+template <class Items, class Packer = FirstFitDecreasing>
+class Stream {
  public:
+  using Batch = typename Items::Batch;
+  using Loaded = typename Items::Loaded;
+
   /// `vocab_size` bounds the ids (0: unchecked).
-  TokenStream(LoadedData loaded, const LoadContext& context, std::int64_t effective_batch_size,
-              std::int64_t vocab_size, Packer packer = {})
+  Stream(Loaded loaded, const LoadContext& context, std::int64_t effective_batch_size,
+         std::int64_t vocab_size, Packer packer = {}, Items items = {})
       : loaded_(std::move(loaded)),
         max_tokens_(context.max_tokens_per_batch),
         packer_(packer),
-        sampler_(detail::sequence_lengths(loaded_.train),
+        items_(items),
+        sampler_(items_.lengths(loaded_.train),
                  {.effective_batch_size = effective_batch_size,
                   .max_tokens_per_batch = context.max_tokens_per_batch,
                   .seed = context.seed,
                   .parts = loaded_.parts,
                   .epoch_size = loaded_.epoch_size},
                  packer) {
-    detail::check_token_ids(loaded_.train, vocab_size);
-    detail::check_token_ids(loaded_.validation, vocab_size);
+    items_.check_ids(loaded_.train, vocab_size);
+    items_.check_ids(loaded_.validation, vocab_size);
   }
 
   /// The micro-batches of the next optimizer step; nothing at the end of an epoch, after which the
   /// next one begins.
-  std::optional<std::vector<TokenBatch>> next() {
+  std::optional<std::vector<Batch>> next() {
     const auto step = sampler_.next();
     if (!step) return std::nullopt;
-    return detail::make_batches(*step, loaded_.train);
+    return items_.batches(*step, loaded_.train);
   }
 
   bool at_epoch_end() const { return position().step == steps_per_epoch(); }
@@ -63,30 +86,37 @@ class TokenStream {
   bool has_validation() const { return !loaded_.validation.empty(); }
 
   /// The whole validation set as micro-batches, in order.
-  std::vector<TokenBatch> validation() const {
-    return detail::make_batches(
-        packer_.pack(detail::sequence_lengths(loaded_.validation), max_tokens_),
-        loaded_.validation);
+  std::vector<Batch> validation() const {
+    return items_.batches(packer_.pack(items_.lengths(loaded_.validation), max_tokens_),
+                          loaded_.validation);
   }
 
   const DataReport& report() const { return loaded_.report; }
 
  private:
-  LoadedData loaded_;
+  Loaded loaded_;
   std::int64_t max_tokens_;
   Packer packer_;
+  Items items_;
   StepSampler<Packer> sampler_;
 };
+
+template <class Packer = FirstFitDecreasing>
+using TokenStream = Stream<SequenceItems, Packer>;
 
 /// The stream of a data policy, with its own `packing` if it has that field.
 template <class Data>
 auto open_stream(const Data& policy, const LoadContext& context, std::int64_t effective_batch_size,
                  std::int64_t vocab_size) {
   if constexpr (OpensStream<Data>) {
-    return policy.open(context, effective_batch_size);
+    if constexpr (requires { policy.open(context, effective_batch_size, vocab_size); }) {
+      return policy.open(context, effective_batch_size, vocab_size);
+    } else {
+      return policy.open(context, effective_batch_size);
+    }
   } else if constexpr (requires { policy.packing; }) {
-    return TokenStream(policy.load(context), context, effective_batch_size, vocab_size,
-                       policy.packing);
+    return TokenStream<decltype(policy.packing)>(policy.load(context), context,
+                                                 effective_batch_size, vocab_size, policy.packing);
   } else {
     return TokenStream<>(policy.load(context), context, effective_batch_size, vocab_size);
   }

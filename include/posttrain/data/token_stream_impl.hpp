@@ -15,18 +15,23 @@ POSTTRAIN_INLINE std::vector<std::int64_t> sequence_lengths(const SequenceStore&
   return all;
 }
 
+POSTTRAIN_INLINE void check_token_ids(const TokenIds& ids, std::int64_t sample,
+                                      std::int64_t vocab_size) {
+  if (vocab_size <= 0) return;
+  for (const TokenId id : ids) {
+    if (id >= 0 && id < vocab_size) continue;
+    raise(
+        "sample {}: expected token ids below the model's vocabulary of {}, got {}; hint: does the "
+        "tokenizer belong to this model?",
+        sample, vocab_size, id);
+  }
+}
+
 POSTTRAIN_INLINE void check_token_ids(const SequenceStore& sequences, std::int64_t vocab_size) {
   if (vocab_size <= 0) return;
-  for (const Sequence& sequence : sequences) {
-    for (const TokenId id : sequence.ids) {
-      if (id < 0 || id >= vocab_size) {
-        raise(
-            "sample {}: expected token ids below the model's vocabulary of {}, got {}; hint: "
-            "does "
-            "the tokenizer belong to this model?",
-            sequence.sample, vocab_size, id);
-      }
-    }
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    const Sequence sequence = sequences[i];
+    check_token_ids(sequence.ids, sequence.sample, vocab_size);
   }
 }
 

@@ -26,11 +26,15 @@ struct TokenBatch {
   Tensor row;                             // [P] int64, index into the T rows
   Tensor target;                          // [P] int64
   Tensor weight;                          // [P] float32
+  Tensor ref_logps;  // [P] log p of the reference, where a loss compares with one
   std::vector<std::int64_t> offsets{0};  // predictions [offsets[s], offsets[s + 1]) form sequence s
   std::vector<std::int64_t> samples;     // [S] data-source index of each sequence, for reports
 
   std::int64_t tokens() const { return ids.defined() ? ids.size(0) : 0; }
   std::int64_t predictions() const { return row.defined() ? row.size(0) : 0; }
+
+  /// For each prediction the sequence that it belongs to, [P] int64.
+  Tensor sequence_of() const;
 
   /// The predictions [begin, end) with the same tokens. Sequences are not meaningful in a slice:
   /// only row-local losses see one.

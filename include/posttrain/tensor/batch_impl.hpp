@@ -2,6 +2,7 @@
 // Definitions of batch.hpp: part of it, or of the compiled library (core/compiled.hpp).
 #pragma once
 
+#include <algorithm>
 #include <utility>
 
 #include "posttrain/core/compiled.hpp"
@@ -16,14 +17,24 @@ POSTTRAIN_INLINE TokenBatch TokenBatch::slice(std::int64_t begin, std::int64_t e
   part.row = row.narrow(0, begin, end - begin);
   part.target = target.narrow(0, begin, end - begin);
   part.weight = weight.narrow(0, begin, end - begin);
+  if (ref_logps.defined()) part.ref_logps = ref_logps.narrow(0, begin, end - begin);
   part.offsets = {0, end - begin};
   return part;
 }
 
+POSTTRAIN_INLINE Tensor TokenBatch::sequence_of() const {
+  std::vector<std::int64_t> all(static_cast<std::size_t>(predictions()));
+  for (std::size_t s = 0; s + 1 < offsets.size(); ++s) {
+    std::fill(all.begin() + offsets[s], all.begin() + offsets[s + 1],
+              static_cast<std::int64_t>(s));
+  }
+  return at::tensor(all, at::kLong).to(row.device());
+}
+
 POSTTRAIN_INLINE TokenBatch TokenBatch::to(at::Device device) const {
   TokenBatch moved = *this;
-  for (Tensor* tensor : {&moved.ids, &moved.row, &moved.target, &moved.weight}) {
-    *tensor = tensor->to(device);
+  for (Tensor* tensor : {&moved.ids, &moved.row, &moved.target, &moved.weight, &moved.ref_logps}) {
+    if (tensor->defined()) *tensor = tensor->to(device);
   }
   return moved;
 }

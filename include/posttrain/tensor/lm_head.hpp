@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "posttrain/tensor/batch.hpp"
+#include "posttrain/tensor/tensor.hpp"
 
 namespace posttrain {
 
@@ -32,6 +32,13 @@ struct Scores {
   Tensor mean_logit;  // Σ z / V
 };
 
+/// A micro-batch with its scores, without a graph.
+template <class Batch>
+struct Scored {
+  const Batch* batch = nullptr;
+  Scores scores{};
+};
+
 /// Rows per chunk: about 32 Mi logits, at least 128 rows (fewer starve the GEMM), at most 1,024; a
 /// multiple of 32.
 inline std::int64_t head_chunk_rows(std::int64_t vocab_size) {
@@ -46,35 +53,52 @@ Scores score_logits(const Tensor& logits, const Tensor& target, Need need);
 /// The head: rows [n, d] → logits [n, V].
 using HeadFunction = std::function<Tensor(const Tensor&)>;
 
-/// Scores without a graph, of all predictions of the batch.
-Scores score_predictions(const HeadFunction& logits, const Tensor& hidden, const TokenBatch& batch,
-                         Need need, std::int64_t chunk);
+/// Which hidden rows are scored, and on which tokens: [P] int64 each.
+struct HeadRows {
+  Tensor row, target;
+  std::int64_t size() const { return row.size(0); }
+};
 
 namespace detail {
 
-/// The loss's sum over the predictions of a batch or of a slice of it.
-using LossSum = std::function<Tensor(const Scores&, const TokenBatch&)>;
+Scores score_rows(const HeadFunction& logits, const Tensor& hidden, const HeadRows& rows, Need need,
+                  std::int64_t chunk);
 
-double backward_row_local(const HeadFunction& logits, const Tensor& hidden, const TokenBatch& batch,
+/// The loss's sum over the predictions [begin, begin + size).
+using LossSum = std::function<Tensor(const Scores&, std::int64_t begin, std::int64_t size)>;
+
+double backward_row_local(const HeadFunction& logits, const Tensor& hidden, const HeadRows& rows,
                           const LossSum& sum, Need need, double scale, std::int64_t chunk);
-double backward_whole(const HeadFunction& logits, const Tensor& hidden, const TokenBatch& batch,
+double backward_whole(const HeadFunction& logits, const Tensor& hidden, const HeadRows& rows,
                       const LossSum& sum, Need need, double scale, std::int64_t chunk);
 
 }  // namespace detail
 
+/// Scores without a graph, of all predictions of the batch.
+template <class Batch>
+Scores score_predictions(const HeadFunction& logits, const Tensor& hidden, const Batch& batch,
+                         Need need, std::int64_t chunk) {
+  return detail::score_rows(logits, hidden, {batch.row, batch.target}, need, chunk);
+}
+
 /// Adds the gradient of `scale · loss.sum(scores, batch)` to every trained parameter, through the
 /// head and the graph of `hidden` [T, d], and returns the unscaled sum. The graph is consumed.
-template <class Loss>
-double backward_through_head(const HeadFunction& logits, const Tensor& hidden,
-                             const TokenBatch& batch, const Loss& loss, Need need, double scale,
-                             std::int64_t chunk) {
-  const auto sum = [&loss](const Scores& scores, const TokenBatch& part) {
-    return loss.sum(scores, part);
-  };
+template <class Loss, class Batch>
+double backward_through_head(const HeadFunction& logits, const Tensor& hidden, const Batch& batch,
+                             const Loss& loss, Need need, double scale, std::int64_t chunk) {
+  const HeadRows rows{batch.row, batch.target};
   if constexpr (Loss::row_local) {
-    return detail::backward_row_local(logits, hidden, batch, sum, need, scale, chunk);
+    return detail::backward_row_local(
+        logits, hidden, rows,
+        [&](const Scores& scores, std::int64_t begin, std::int64_t size) {
+          return loss.sum(scores, batch.slice(begin, begin + size));
+        },
+        need, scale, chunk);
   } else {
-    return detail::backward_whole(logits, hidden, batch, sum, need, scale, chunk);
+    return detail::backward_whole(
+        logits, hidden, rows,
+        [&](const Scores& scores, std::int64_t, std::int64_t) { return loss.sum(scores, batch); },
+        need, scale, chunk);
   }
 }
 

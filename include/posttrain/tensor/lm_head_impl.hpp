@@ -44,10 +44,10 @@ struct HeadChunk {
   std::int64_t size;
   Tensor row, target;  // [filled]
 
-  HeadChunk(const TokenBatch& batch, std::int64_t begin, std::int64_t chunk)
-      : size(std::min(chunk, batch.predictions() - begin)),
-        row(filled(batch.row, begin)),
-        target(filled(batch.target, begin)) {}
+  HeadChunk(const HeadRows& rows, std::int64_t begin, std::int64_t chunk)
+      : size(std::min(chunk, rows.size() - begin)),
+        row(filled(rows.row, begin)),
+        target(filled(rows.target, begin)) {}
 
   Scores score(const Tensor& logits, Need need) const {
     Scores scores = score_logits(logits, target, need);
@@ -63,15 +63,13 @@ struct HeadChunk {
   }
 };
 
-}  // namespace detail
-
-POSTTRAIN_INLINE Scores score_predictions(const HeadFunction& logits, const Tensor& hidden,
-                                          const TokenBatch& batch, Need need, std::int64_t chunk) {
+POSTTRAIN_INLINE Scores score_rows(const HeadFunction& logits, const Tensor& hidden,
+                                   const HeadRows& rows, Need need, std::int64_t chunk) {
   at::NoGradGuard no_grad;
   Scores all;
   std::vector<Scores> chunks;
-  for (std::int64_t begin = 0; begin < batch.predictions(); begin += chunk) {
-    const detail::HeadChunk piece(batch, begin, chunk);
+  for (std::int64_t begin = 0; begin < rows.size(); begin += chunk) {
+    const HeadChunk piece(rows, begin, chunk);
     chunks.push_back(piece.score(logits(at::index_select(hidden, 0, piece.row)), need));
   }
   const auto join = [&](Tensor Scores::*field, bool wanted) {
@@ -88,40 +86,35 @@ POSTTRAIN_INLINE Scores score_predictions(const HeadFunction& logits, const Tens
   return all;
 }
 
-namespace detail {
-
-/// (scores, begin, size) → a scalar to differentiate.
-using ChunkStep = std::function<Tensor(const Scores&, std::int64_t, std::int64_t)>;
-
 /// Runs `step` on each chunk and collects the gradient of the hidden rows.
-inline void head_chunks(const HeadFunction& logits, const Tensor& hidden, const TokenBatch& batch,
-                        Need need, std::int64_t chunk, const ChunkStep& step) {
+inline void head_chunks(const HeadFunction& logits, const Tensor& hidden, const HeadRows& rows,
+                        Need need, std::int64_t chunk, const LossSum& step) {
   const bool hidden_trains = hidden.requires_grad();
   const Tensor detached = hidden.detach();
   Tensor d_hidden = hidden_trains ? at::zeros_like(detached) : Tensor();
-  for (std::int64_t begin = 0; begin < batch.predictions(); begin += chunk) {
-    const HeadChunk piece(batch, begin, chunk);
-    Tensor rows = at::index_select(detached, 0, piece.row);
-    rows.requires_grad_(hidden_trains);
+  for (std::int64_t begin = 0; begin < rows.size(); begin += chunk) {
+    const HeadChunk piece(rows, begin, chunk);
+    Tensor input = at::index_select(detached, 0, piece.row);
+    input.requires_grad_(hidden_trains);
     Tensor objective;
     {
-      const Tensor z = logits(rows);
+      const Tensor z = logits(input);
       objective = step(piece.score(z, need), begin, piece.size);
     }
     if (objective.requires_grad()) objective.backward();
-    if (hidden_trains && rows.grad().defined()) d_hidden.index_add_(0, piece.row, rows.grad());
+    if (hidden_trains && input.grad().defined()) d_hidden.index_add_(0, piece.row, input.grad());
   }
   if (hidden_trains) hidden.backward(d_hidden);
 }
 
 POSTTRAIN_INLINE double backward_row_local(const HeadFunction& logits, const Tensor& hidden,
-                                           const TokenBatch& batch, const LossSum& sum, Need need,
+                                           const HeadRows& rows, const LossSum& sum, Need need,
                                            double scale, std::int64_t chunk) {
   at::AutoGradMode enabled(true);
   Tensor total = at::zeros({}, hidden.options().dtype(at::kDouble));
-  head_chunks(logits, hidden, batch, need, chunk,
+  head_chunks(logits, hidden, rows, need, chunk,
               [&](const Scores& scores, std::int64_t begin, std::int64_t size) {
-                const Tensor part = sum(scores, batch.slice(begin, begin + size));
+                const Tensor part = sum(scores, begin, size);
                 total += part.detach();
                 return part * scale;
               });
@@ -129,16 +122,17 @@ POSTTRAIN_INLINE double backward_row_local(const HeadFunction& logits, const Ten
 }
 
 POSTTRAIN_INLINE double backward_whole(const HeadFunction& logits, const Tensor& hidden,
-                                       const TokenBatch& batch, const LossSum& sum, Need need,
+                                       const HeadRows& rows, const LossSum& sum, Need need,
                                        double scale, std::int64_t chunk) {
   at::AutoGradMode enabled(true);
-  Scores scores = score_predictions(logits, hidden.detach(), batch, need, chunk);
+  Scores scores = score_rows(logits, hidden.detach(), rows, need, chunk);
   for (Tensor* field : {&scores.logp, &scores.entropy, &scores.lse, &scores.mean_logit}) {
     if (field->defined()) *field = field->detach().requires_grad_();
   }
-  const Tensor total = sum(scores, batch);
-  (total * scale).backward();
-  head_chunks(logits, hidden, batch, need, chunk,
+  const Tensor total = sum(scores, 0, rows.size());
+  // A sum that no score goes into has nothing to carry back.
+  if (total.requires_grad()) (total * scale).backward();
+  head_chunks(logits, hidden, rows, need, chunk,
               [&](const Scores& chunk_scores, std::int64_t begin, std::int64_t size) {
                 Tensor surrogate = at::zeros({}, chunk_scores.logp.options());
                 for (Tensor Scores::*field :

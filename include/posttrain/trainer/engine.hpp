@@ -27,6 +27,7 @@
 #include "posttrain/tensor/model_call.hpp"
 #include "posttrain/trainer/callbacks.hpp"
 #include "posttrain/trainer/checkpoint.hpp"
+#include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
 #include "posttrain/trainer/run_log.hpp"
 #include "posttrain/trainer/signals.hpp"
@@ -108,22 +109,22 @@ class Engine {
   StepMetrics step(const std::vector<Batch>& batches) {
     const auto start = std::chrono::steady_clock::now();
     StepMetrics metrics;
-    double count = 0.0;
     std::int64_t scored = 0;
     for (const Batch& batch : batches) {
-      count += loss_.count(batch);
       metrics.num_total_tokens += batch.tokens();
       metrics.num_samples += static_cast<std::int64_t>(batch.samples.size());
       scored += batch.predictions();
     }
     for (ParameterGroup& group : state_.trainable()) group.grad.zero_();
-    if (count > 0.0) {
-      double sum = 0.0;
-      for (const Batch& batch : batches) {
-        sum += backward(batch, 1.0 / count);
-        if (!std::isfinite(sum)) stop_at(batches, "loss", sum);
+    Objective<Loss> objective(loss_, batches);
+    if (!objective.empty()) {
+      const std::vector<Batch> ready = prepared_batches(batches);
+      if constexpr (Objective<Loss>::gathers) objective.gather(score_for_training(ready));
+      for (const Batch& batch : ready) {
+        metrics.loss += backward(batch, objective);
+        if (!std::isfinite(metrics.loss)) stop_at(batches, "loss", metrics.loss);
       }
-      metrics.loss = sum / count;
+      metrics.loss_metrics = objective.means().values();
       metrics.grad_norm = optim::global_norm(state_.trainable());
       if (!std::isfinite(metrics.grad_norm)) stop_at(batches, "gradient norm", metrics.grad_norm);
       metrics.lr = learning_rate(progress_.step);
@@ -152,31 +153,8 @@ class Engine {
     return metrics;
   }
 
-  /// Adds the gradients of `scale` · the loss's sum over one micro-batch; returns the sum.
-  double backward(const Batch& host_batch, double scale) {
-    const Batch batch = host_batch.to(model_.device());
-    if constexpr (kTakesBatches) state_.begin_batch(batch, options_.seed, progress_.step);
-    const double sum =
-        backward_through_head(logits(), hidden(batch, /*training=*/true), batch, loss_, need(),
-                              scale, head_chunk_rows(model_.vocab_size()));
-    if constexpr (kTakesBatches) state_.end_batch();
-    return sum;
-  }
-
   /// The loss over these micro-batches, without gradients and without NEFTune.
-  double evaluate(const std::vector<Batch>& batches) const {
-    at::NoGradGuard no_grad;
-    double sum = 0.0;
-    double count = 0.0;
-    for (const Batch& host_batch : batches) {
-      const Batch batch = host_batch.to(model_.device());
-      const Scores scores = score_predictions(logits(), hidden(batch, /*training=*/false), batch,
-                                              need(), head_chunk_rows(model_.vocab_size()));
-      sum += loss_.sum(scores, batch).template item<double>();
-      count += loss_.count(batch);
-    }
-    return count > 0.0 ? sum / count : 0.0;
-  }
+  double evaluate(const std::vector<Batch>& batches) const { return evaluation(batches).loss; }
 
   /// Writes the model as a Hugging Face folder, replacing what is there in one step.
   void save(const std::string& folder) const requires requires(const Model& model) {
@@ -215,6 +193,82 @@ class Engine {
     state.begin_batch(batch, std::uint64_t{}, std::int64_t{});
     state.end_batch();
   };
+
+  /// What a step reads: on the model's device, with the reference's scores where the loss compares.
+  std::vector<Batch> prepared_batches(const std::vector<Batch>& batches) const {
+    std::vector<Batch> ready;
+    for (const Batch& host_batch : batches) {
+      const Batch plain = host_batch.to(model_.device());
+      ready.push_back(plain);
+      if constexpr (needs_reference<Loss>()) {
+        Batch& batch = ready.back();
+        if (!batch.ref_logps.defined()) batch.ref_logps = reference_logps(plain);
+      }
+    }
+    return ready;
+  }
+
+  /// log p of the targets under the reference.
+  Tensor reference_logps(const Batch& batch) const requires(needs_reference<Loss>()) {
+    at::NoGradGuard no_grad;
+    const auto& reference = state_.reference();
+    const auto head = [&](const Tensor& rows) { return model_.logits(reference, rows); };
+    return score_predictions(head, model_.hidden(reference, batch), batch, {}, chunk()).logp;
+  }
+
+  /// Scores without a graph; `training`: as the backward pass will see them.
+  Scored<Batch> score(const Batch& batch, bool training) const {
+    at::NoGradGuard no_grad;
+    return {&batch, score_predictions(logits(), hidden(batch, training), batch, need(), chunk())};
+  }
+
+  std::vector<Scored<Batch>> score_for_training(const std::vector<Batch>& batches) {
+    std::vector<Scored<Batch>> scored;
+    for (const Batch& batch : batches) {
+      begin_batch(batch);
+      scored.push_back(score(batch, /*training=*/true));
+      end_batch();
+    }
+    return scored;
+  }
+
+  /// Adds the gradients of one micro-batch's share in the objective; returns the share.
+  double backward(const Batch& batch, const Objective<Loss>& objective) {
+    begin_batch(batch);
+    const double share = backward_through_head(logits(), hidden(batch, /*training=*/true), batch,
+                                               objective, need(), 1.0, chunk());
+    end_batch();
+    return share;
+  }
+
+  struct Evaluation {
+    double loss = 0.0;
+    std::vector<std::pair<std::string, double>> loss_metrics{};
+  };
+  Evaluation evaluation(const std::vector<Batch>& batches) const {
+    at::NoGradGuard no_grad;
+    Evaluation result;
+    Objective<Loss> objective(loss_, batches);
+    if (objective.empty()) return result;
+    const std::vector<Batch> ready = prepared_batches(batches);
+    std::vector<Scored<Batch>> scored;
+    for (const Batch& batch : ready) scored.push_back(score(batch, /*training=*/false));
+    objective.gather(scored);
+    for (const Scored<Batch>& each : scored) {
+      result.loss += objective.sum(each.scores, *each.batch).template item<double>();
+    }
+    result.loss_metrics = objective.means().values();
+    return result;
+  }
+
+  std::int64_t chunk() const { return head_chunk_rows(model_.vocab_size()); }
+
+  void begin_batch(const Batch& batch) {
+    if constexpr (kTakesBatches) state_.begin_batch(batch, options_.seed, progress_.step);
+  }
+  void end_batch() {
+    if constexpr (kTakesBatches) state_.end_batch();
+  }
 
   /// Checks every policy before anything is loaded.
   static Options prepared(Options options, const Loss& loss, const Params& params, const Data& data,
@@ -261,10 +315,7 @@ class Engine {
     }
   }
 
-  Need need() const {
-    if constexpr (requires { loss_.needs(); }) return loss_.needs();
-    return {};
-  }
+  Need need() const { return needs_of(loss_); }
 
   double learning_rate(std::int64_t step) const {
     return options_.learning_rate * options_.lr_scheduler.factor(step, options_.warmup_steps,
@@ -282,15 +333,16 @@ class Engine {
 
   void validate() {
     if (!stream_.has_validation() || last_validation_ == progress_.step) return;
-    val_loss_ = evaluate(stream_.validation());
+    const Evaluation now = evaluation(stream_.validation());
+    val_loss_ = now.loss;
     last_validation_ = progress_.step;
     const bool best = val_loss_ < progress_.best_val_loss;
     if (best) {
       progress_.best_val_loss = val_loss_;
       if (options_.save_best) save_best();
     }
-    log_.validation(progress_.step, val_loss_, best);
-    notify(event::Evaluated{progress_.step, val_loss_, best});
+    log_.validation(progress_.step, val_loss_, best, now.loss_metrics);
+    notify(event::Evaluated{progress_.step, val_loss_, best, now.loss_metrics});
   }
 
   Record record(const Params& params, const Data& data, const Optimizer& optimizer) const {

@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "posttrain/core/events.hpp"
 #include "posttrain/trainer/options.hpp"
@@ -26,7 +29,9 @@ class RunLog {
   /// The run goes on after `step` steps of an earlier one.
   void resume(std::int64_t step);
   void step(const StepMetrics& metrics, std::int64_t total_steps);
-  void validation(std::int64_t step, double loss, bool best);
+  /// `metrics`: the loss's own, written under "val_" and their names.
+  void validation(std::int64_t step, double loss, bool best,
+                  const std::vector<std::pair<std::string, double>>& metrics);
   /// Ends the progress line.
   void finish();
 

@@ -52,8 +52,11 @@ class RunLog::Writer {
     progress(metrics, total_steps);
   }
 
-  void validation(std::int64_t step, double loss, bool best) {
-    write({{"step", step}, {"val_loss", loss}, {"best", best}});
+  void validation(std::int64_t step, double loss, bool best,
+                  const std::vector<std::pair<std::string, double>>& metrics) {
+    nlohmann::ordered_json record{{"step", step}, {"val_loss", loss}, {"best", best}};
+    for (const auto& [name, value] : metrics) record["val_" + name] = value;
+    write(record);
     if (!options_.progress) return;
     clear_line();
     fmt::print(stderr, "step {} val_loss {:.4f}{}\n", step, loss, best ? " (best)" : "");
@@ -74,7 +77,11 @@ class RunLog::Writer {
   static nlohmann::ordered_json to_metrics(const StepMetrics& metrics) {
     nlohmann::ordered_json record;
     for_each_field(metrics, [&](std::string_view name, const auto& value) {
-      record[std::string(name)] = value;
+      if constexpr (std::is_arithmetic_v<std::remove_cvref_t<decltype(value)>>) {
+        record[std::string(name)] = value;
+      } else {
+        for (const auto& [own, mean] : value) record[own] = mean;
+      }
     });
     return record;
   }
@@ -142,8 +149,10 @@ POSTTRAIN_INLINE void RunLog::step(const StepMetrics& metrics, std::int64_t tota
   writer_->step(metrics, total_steps);
 }
 
-POSTTRAIN_INLINE void RunLog::validation(std::int64_t step, double loss, bool best) {
-  writer_->validation(step, loss, best);
+POSTTRAIN_INLINE void RunLog::validation(
+    std::int64_t step, double loss, bool best,
+    const std::vector<std::pair<std::string, double>>& metrics) {
+  writer_->validation(step, loss, best, metrics);
 }
 
 POSTTRAIN_INLINE void RunLog::finish() { writer_->finish(); }

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// From tokenised pairs to the micro-batches of optimizer steps. A step is `effective_batch_size`
+// pairs; a micro-batch holds whole pairs.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "posttrain/data/token_stream.hpp"
+#include "posttrain/tensor/preference_batch.hpp"
+
+namespace posttrain::data {
+
+struct LoadedPairs {
+  std::vector<PreferencePair> train{};
+  std::vector<PreferencePair> validation{};
+  DataReport report{};
+  std::vector<MixturePart> parts{};  // as in LoadedData
+  std::int64_t epoch_size = 0;
+};
+
+struct PairItems {
+  using Batch = PreferenceBatch;
+  using Loaded = LoadedPairs;
+
+  bool share_prompts = true;
+
+  std::vector<std::int64_t> lengths(const std::vector<PreferencePair>& pairs) const {
+    std::vector<std::int64_t> all;
+    for (const PreferencePair& pair : pairs) all.push_back(pair.tokens(share_prompts));
+    return all;
+  }
+  void check_ids(const std::vector<PreferencePair>& pairs, std::int64_t vocab_size) const {
+    for (const PreferencePair& pair : pairs) {
+      for (const TokenIds* ids : {&pair.prompt, &pair.chosen.ids, &pair.rejected.ids}) {
+        detail::check_token_ids(*ids, pair.sample, vocab_size);
+      }
+    }
+  }
+  std::vector<PreferenceBatch> batches(const Packs& packs,
+                                       const std::vector<PreferencePair>& pairs) const {
+    std::vector<PreferenceBatch> all;
+    for (const auto& pack : packs) {
+      std::vector<const PreferencePair*> chosen;
+      for (const std::int64_t index : pack) {
+        chosen.push_back(&pairs[static_cast<std::size_t>(index)]);
+      }
+      all.push_back(pack_pairs(chosen, share_prompts));
+    }
+    return all;
+  }
+};
+
+template <class Packer = FirstFitDecreasing>
+using PreferenceStream = Stream<PairItems, Packer>;
+
+}  // namespace posttrain::data

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weighted sums of losses, each term divided by its own count:
+//
+//   Dpo{} + 1.0 * OnChosen{NextToken{}}      Σ_pairs / pairs + Σ_tokens / tokens (RPO, 2404.19733)
+//
+// A term on another batch type says where it acts (losses/on_side.hpp). TRL writes the sum above as
+// loss_type = ["sigmoid", "sft"], loss_weights = [1.0, 1.0].
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "posttrain/core/concepts.hpp"
+#include "posttrain/core/error.hpp"
+#include "posttrain/tensor/loss_terms.hpp"
+#include "posttrain/tensor/ops.hpp"
+
+namespace posttrain {
+
+/// A loss times a number; a loss itself.
+template <class Loss>
+struct Weighted {
+  using Batch = typename Loss::Batch;
+  static constexpr bool row_local = Loss::row_local;
+  static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
+  static constexpr std::size_t terms = term_count<Loss>();
+  struct Statistics {
+    StatisticsOf<Loss> of_loss{};
+  };
+
+  Loss loss{};
+  double weight = 1.0;
+
+  constexpr void validate() const {
+    if (!(weight >= 0.0)) fail("posttrain: the weight of a loss must not be negative");
+    if constexpr (requires { loss.validate(); }) loss.validate();
+  }
+
+  Need needs() const { return needs_of(loss); }
+  std::vector<double> counts(const Batch& batch) const { return term_counts(loss, batch); }
+  Statistics gather(const std::vector<Scored<Batch>>& scored) const
+      requires(GathersStatistics<Loss>) {
+    return {gathered(loss, scored)};
+  }
+  Tensor mean(const Scores& scores, const Batch& batch, std::span<const double> counts,
+              const Statistics& statistics) const {
+    return mean_share(loss, scores, batch, counts, statistics.of_loss) * weight;
+  }
+  void measure(const Scores& scores, const Batch& batch, MetricMeans& means) const {
+    measure_scores(loss, scores, batch, means);
+  }
+};
+
+template <class First, class Second>
+struct LossSum {
+  static_assert(std::is_same_v<typename First::Batch, typename Second::Batch>,
+                "posttrain: terms of a sum of losses need one batch type; OnChosen{…} and "
+                "OnRejected{…} make a loss on tokens one on pairs [docs/losses.md#sums]");
+  using Batch = typename First::Batch;
+  static constexpr bool row_local = First::row_local && Second::row_local;
+  static constexpr bool needs_reference =
+      posttrain::needs_reference<First>() || posttrain::needs_reference<Second>();
+  static constexpr std::size_t terms = term_count<First>() + term_count<Second>();
+  struct Statistics {
+    StatisticsOf<First> first{};
+    StatisticsOf<Second> second{};
+  };
+
+  First first{};
+  Second second{};
+
+  constexpr void validate() const {
+    if constexpr (requires { first.validate(); }) first.validate();
+    if constexpr (requires { second.validate(); }) second.validate();
+  }
+
+  Need needs() const {
+    const Need a = needs_of(first), b = needs_of(second);
+    return {a.entropy || b.entropy, a.lse || b.lse, a.mean_logit || b.mean_logit};
+  }
+  std::vector<double> counts(const Batch& batch) const {
+    std::vector<double> all = term_counts(first, batch);
+    for (const double count : term_counts(second, batch)) all.push_back(count);
+    return all;
+  }
+  Statistics gather(const std::vector<Scored<Batch>>& scored) const
+      requires(GathersStatistics<First> || GathersStatistics<Second>) {
+    return {gathered(first, scored), gathered(second, scored)};
+  }
+  Tensor mean(const Scores& scores, const Batch& batch, std::span<const double> counts,
+              const Statistics& statistics) const {
+    constexpr std::size_t kFirst = term_count<First>();
+    return mean_share(first, scores, batch, counts.first(kFirst), statistics.first) +
+           mean_share(second, scores, batch, counts.subspan(kFirst), statistics.second);
+  }
+  void measure(const Scores& scores, const Batch& batch, MetricMeans& means) const {
+    measure_scores(first, scores, batch, means);
+    measure_scores(second, scores, batch, means);
+  }
+};
+
+namespace detail {
+/// Something that may stand in a sum: it has the parts of a loss.
+template <class L>
+concept LossTerm = HasBatchType<L> && DeclaresRowLocal<L>;
+}  // namespace detail
+
+template <detail::LossTerm Loss>
+constexpr Weighted<Loss> operator*(double weight, const Loss& loss) {
+  return {loss, weight};
+}
+
+template <detail::LossTerm First, detail::LossTerm Second>
+constexpr LossSum<First, Second> operator+(const First& first, const Second& second) {
+  return {first, second};
+}
+
+}  // namespace posttrain

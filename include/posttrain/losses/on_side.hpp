@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// A loss on tokens as a loss on pairs: of the chosen answers, or of the rejected ones.
+//
+//   Dpo{} + 0.2 * OnChosen{NextToken{}}      the likelihood of good answers stays up (RPO, MPO)
+//
+// Its count is that of the side, so next-token loss keeps its mean over tokens. TRL: loss_type
+// "sft".
+#pragma once
+
+#include <cstdint>
+
+#include "posttrain/core/concepts.hpp"
+#include "posttrain/core/error.hpp"
+#include "posttrain/tensor/loss_terms.hpp"
+#include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/preference_batch.hpp"
+
+namespace posttrain {
+
+namespace detail {
+
+/// Which predictions of a batch of pairs belong to one side, [n] int64: sequences first, first + 2,
+/// ….
+inline Tensor side_predictions(const PreferenceBatch& batch, std::int64_t first) {
+  return (batch.sequence_of() % 2 == first).nonzero().squeeze(1);
+}
+
+inline TokenBatch side_batch(const PreferenceBatch& batch, const Tensor& chosen,
+                             std::int64_t first) {
+  TokenBatch side = batch;
+  const auto pick = [&](const Tensor& all) {
+    return all.defined() ? all.index_select(0, chosen) : all;
+  };
+  side.row = pick(batch.row);
+  side.target = pick(batch.target);
+  side.weight = pick(batch.weight);
+  side.ref_logps = pick(batch.ref_logps);
+  side.offsets = {0};
+  side.samples.clear();
+  for (std::size_t s = static_cast<std::size_t>(first); s + 1 < batch.offsets.size(); s += 2) {
+    side.offsets.push_back(side.offsets.back() + batch.offsets[s + 1] - batch.offsets[s]);
+    side.samples.push_back(batch.samples[s]);
+  }
+  return side;
+}
+
+/// The loss of every second sequence.
+template <class Loss, std::int64_t kFirst>
+struct OnSide {
+  static_assert(std::is_same_v<typename Loss::Batch, TokenBatch>,
+                "posttrain: OnChosen and OnRejected take a loss on tokens [docs/losses.md#sums]");
+  static double count(const Loss& loss, const PreferenceBatch& batch) {
+    return static_cast<double>(
+        loss.count(side_batch(batch, side_predictions(batch, kFirst), kFirst)));
+  }
+  static Tensor sum(const Loss& loss, const Scores& scores, const PreferenceBatch& batch) {
+    const Tensor chosen = side_predictions(batch, kFirst);
+    Scores own;
+    for (auto field : {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit}) {
+      if ((scores.*field).defined()) own.*field = (scores.*field).index_select(0, chosen);
+    }
+    return loss.sum(own, side_batch(batch, chosen, kFirst));
+  }
+};
+
+}  // namespace detail
+
+template <class Loss>
+struct OnChosen {
+  using Batch = PreferenceBatch;
+  static constexpr bool row_local = false;  // a slice does not know its sides
+  static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
+
+  Loss loss{};
+
+  constexpr void validate() const {
+    if constexpr (requires { loss.validate(); }) loss.validate();
+  }
+  Need needs() const { return needs_of(loss); }
+  double count(const PreferenceBatch& batch) const {
+    return detail::OnSide<Loss, 0>::count(loss, batch);
+  }
+  Tensor sum(const Scores& scores, const PreferenceBatch& batch) const {
+    return detail::OnSide<Loss, 0>::sum(loss, scores, batch);
+  }
+};
+
+template <class Loss>
+struct OnRejected {
+  using Batch = PreferenceBatch;
+  static constexpr bool row_local = false;
+  static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
+
+  Loss loss{};
+
+  constexpr void validate() const {
+    if constexpr (requires { loss.validate(); }) loss.validate();
+  }
+  Need needs() const { return needs_of(loss); }
+  double count(const PreferenceBatch& batch) const {
+    return detail::OnSide<Loss, 1>::count(loss, batch);
+  }
+  Tensor sum(const Scores& scores, const PreferenceBatch& batch) const {
+    return detail::OnSide<Loss, 1>::sum(loss, scores, batch);
+  }
+};
+
+// clang before 17 does not deduce the argument of an aggregate by itself.
+template <class Loss>
+OnChosen(Loss) -> OnChosen<Loss>;
+template <class Loss>
+OnRejected(Loss) -> OnRejected<Loss>;
+
+}  // namespace posttrain

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of preference_batch.hpp: part of it, or of the compiled library (core/compiled.hpp).
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "posttrain/core/compiled.hpp"
+#include "posttrain/core/error.hpp"
+#include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/preference_batch.hpp"
+
+namespace posttrain {
+
+POSTTRAIN_INLINE PreferenceBatch PreferenceBatch::to(at::Device device) const {
+  PreferenceBatch moved;
+  static_cast<TokenBatch&>(moved) = TokenBatch::to(device);
+  moved.margin = margin.to(device);
+  return moved;
+}
+
+POSTTRAIN_INLINE PreferenceBatch pack_pairs(std::span<const PreferencePair* const> pairs,
+                                            bool share_prompts) {
+  BatchBuilder builder;
+  std::vector<float> margins;
+  for (const PreferencePair* pair : pairs) {
+    if (pair->prompt.empty()) {
+      raise("sample {}: expected a prompt of at least one token, got none", pair->sample);
+    }
+    int prompt = -1;
+    for (const Sequence* answer : {&pair->chosen, &pair->rejected}) {
+      if (prompt < 0 || !share_prompts) prompt = builder.add(pair->prompt, -1, pair->sample);
+      builder.add(answer->ids, prompt, pair->sample);
+      builder.score(answer->weights);
+      builder.end_sequence(pair->sample);
+    }
+    margins.push_back(pair->margin);
+  }
+  PreferenceBatch batch;
+  static_cast<TokenBatch&>(batch) = std::move(builder).build();
+  batch.margin = at::tensor(margins, at::kFloat);
+  return batch;
+}
+
+}  // namespace posttrain

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is differentiated in an optimizer step: the loss's sum over all micro-batches, divided once
+// by its count over all of them.
+//
+// The counts are known before the first backward pass, so a micro-batch contributes sum / count by
+// itself and splitting changes nothing. A sum of losses has a count for each term. A loss that
+// couples the whole step first sees the scores of every micro-batch (`gather`).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "posttrain/core/concepts.hpp"
+#include "posttrain/core/metric_means.hpp"
+#include "posttrain/tensor/loss_terms.hpp"
+
+namespace posttrain {
+
+template <class Loss>
+class Objective {
+ public:
+  using Batch = typename Loss::Batch;
+  static constexpr bool row_local = Loss::row_local;
+  static constexpr bool gathers = GathersStatistics<Loss>;
+
+  Objective(const Loss& loss, const std::vector<Batch>& batches)
+      : loss_(&loss), counts_(term_count<Loss>(), 0.0) {
+    for (const Batch& batch : batches) {
+      const std::vector<double> counts = term_counts(loss, batch);
+      for (std::size_t i = 0; i < counts.size(); ++i) counts_[i] += counts[i];
+    }
+  }
+
+  /// Nothing is scored in the whole step.
+  bool empty() const {
+    return std::none_of(counts_.begin(), counts_.end(), [](double count) { return count > 0.0; });
+  }
+
+  void gather(const std::vector<Scored<Batch>>& scored) { statistics_ = gathered(*loss_, scored); }
+
+  /// The share of one micro-batch (or of a slice of it, if the loss is row-local) in the mean.
+  Tensor sum(const Scores& scores, const Batch& batch) const {
+    measure_scores(*loss_, without_graph(scores), batch, means_);
+    return mean_share(*loss_, scores, batch, counts_, statistics_);
+  }
+
+  /// The loss's own metrics over what was summed so far.
+  const MetricMeans& means() const { return means_; }
+
+ private:
+  static Scores without_graph(const Scores& scores) {
+    Scores plain;
+    for (auto field : {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit}) {
+      if ((scores.*field).defined()) plain.*field = (scores.*field).detach();
+    }
+    return plain;
+  }
+
+  const Loss* loss_;
+  std::vector<double> counts_;
+  StatisticsOf<Loss> statistics_{};
+  mutable MetricMeans means_;
+};
+
+}  // namespace posttrain

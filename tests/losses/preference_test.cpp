@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pairs, their losses and sums of losses: closed forms, gradients, references, invariances.
+#include <cmath>
+
+#include "posttrain/data/preference_stream.hpp"
+#include "posttrain/losses/dpo.hpp"
+#include "posttrain/losses/loss_sum.hpp"
+#include "posttrain/losses/on_side.hpp"
+#include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/lora.hpp"
+#include "posttrain/params/osft.hpp"
+#include "posttrain/params/with_frozen_reference.hpp"
+#include "posttrain/trainer.hpp"
+#include "support/catch.hpp"
+#include "support/tiny_model.hpp"
+
+using namespace posttrain;
+using namespace posttrain::test;
+
+namespace {
+
+/// Answers of different lengths to prompts of different lengths.
+PreferencePair some_pair(std::uint64_t seed) {
+  const auto size = [&](std::int64_t least) {
+    return least + static_cast<std::int64_t>(seed * 7 % 5);
+  };
+  PreferencePair pair;
+  pair.prompt = some_ids(size(3), seed);
+  pair.chosen = some_sequence(size(2), seed + 100);
+  pair.rejected = some_sequence(size(4), seed + 200);
+  for (Sequence* answer : {&pair.chosen, &pair.rejected}) {
+    answer->weights.assign(answer->ids.size(), 1.0F);
+  }
+  pair.sample = static_cast<std::int64_t>(seed);
+  return pair;
+}
+
+std::vector<PreferencePair> some_pairs(std::uint64_t count) {
+  std::vector<PreferencePair> pairs;
+  for (std::uint64_t i = 1; i <= count; ++i) pairs.push_back(some_pair(i));
+  return pairs;
+}
+
+PreferenceBatch packed(const std::vector<PreferencePair>& pairs, bool share = true) {
+  std::vector<const PreferencePair*> pointers;
+  for (const PreferencePair& pair : pairs) pointers.push_back(&pair);
+  return pack_pairs(pointers, share);
+}
+
+/// The same pairs in every epoch.
+struct FixedPairs {
+  using Batch = PreferenceBatch;
+  std::uint64_t pairs = 6;
+  bool share_prompts = true;
+  data::PreferenceStream<> open(const data::LoadContext& context, std::int64_t batch) const {
+    data::LoadedPairs loaded;
+    loaded.train = some_pairs(pairs);
+    loaded.validation = some_pairs(2);
+    return {std::move(loaded), context, batch, 50, {}, {share_prompts}};
+  }
+};
+
+Options quiet(std::int64_t max_tokens = 1000) {
+  Options options;
+  options.effective_batch_size = 6;
+  options.max_tokens_per_batch = max_tokens;
+  options.learning_rate = 1e-2;
+  options.max_steps = 1;
+  options.progress = false;
+  return options;
+}
+
+/// log-probabilities of both answers by an unshared forward pass, [pairs, 2].
+template <class Gate>
+Tensor answer_logps(const models::Decoder& model, const Gate& gate,
+                    const std::vector<PreferencePair>& pairs) {
+  at::NoGradGuard no_grad;
+  std::vector<double> all;
+  for (const PreferencePair& pair : pairs) {
+    for (const Sequence* answer : {&pair.chosen, &pair.rejected}) {
+      TokenIds ids = pair.prompt;
+      ids.insert(ids.end(), answer->ids.begin(), answer->ids.end());
+      std::vector<float> weights(pair.prompt.size(), 0.0F);
+      weights.insert(weights.end(), answer->weights.begin(), answer->weights.end());
+      const TokenBatch batch = batch_of({{ids, weights, 0}});
+      const auto logits = [&](const Tensor& rows) { return model.logits(gate, rows); };
+      const Scores scores = score_predictions(logits, model.hidden(gate, batch), batch, {}, 64);
+      all.push_back(scores.logp.sum().template item<double>());
+    }
+  }
+  return at::tensor(all, at::kDouble).view({-1, 2});
+}
+
+struct Steps {
+  std::vector<StepMetrics>* values;
+  void on(const event::AfterStep& event) { values->push_back(event.metrics); }
+};
+
+double metric(const StepMetrics& metrics, std::string_view name) {
+  for (const auto& [own, value] : metrics.loss_metrics) {
+    if (own == name) return value;
+  }
+  FAIL("no metric " << name);
+  return 0.0;
+}
+
+}  // namespace
+
+TEST_CASE("a pair is a prompt with two answers, or two sequences", "[losses][preference][C17]") {
+  const std::vector<PreferencePair> pairs = some_pairs(3);
+  for (const bool share : {true, false}) {
+    const PreferenceBatch batch = packed(pairs, share);
+    REQUIRE(batch.pairs() == 3);
+    std::int64_t tokens = 0, predictions = 0;
+    for (const PreferencePair& pair : pairs) {
+      tokens += pair.tokens(share);
+      predictions += pair.chosen.ids.size() + pair.rejected.ids.size();
+    }
+    CHECK(batch.tokens() == tokens);
+    CHECK(batch.predictions() == predictions);
+    const Tensor length = sequence_sums(at::ones({predictions}, at::kDouble), batch);
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      const auto at = static_cast<std::int64_t>(2 * i);
+      CHECK(length[at].item<double>() == static_cast<double>(pairs[i].chosen.ids.size()));
+      CHECK(length[at + 1].item<double>() == static_cast<double>(pairs[i].rejected.ids.size()));
+    }
+  }
+}
+
+TEST_CASE("DPO is its formula, with shared prompts and without", "[losses][preference][C17]") {
+  const models::Decoder model = tiny_model(), other = tiny_model(at::kDouble, 2);
+  const FrozenState policy = Frozen{}.attach(model), reference = Frozen{}.attach(other);
+  const std::vector<PreferencePair> pairs = some_pairs(4);
+  const Tensor l = answer_logps(model, policy, pairs), r = answer_logps(other, reference, pairs);
+  const auto head = [&](const auto& m, const auto& gate) {
+    return [&](const Tensor& rows) { return m.logits(gate, rows); };
+  };
+  const auto check = [&](const Dpo& loss, const auto& score) {
+    const Tensor ratio = l - r;
+    double expected = 0.0;
+    for (std::int64_t i = 0; i < 4; ++i) {
+      const double d =
+          score(ratio[i][0].template item<double>()) - score(ratio[i][1].template item<double>());
+      const auto log_sigmoid = [](double x) { return -std::log1p(std::exp(-x)); };
+      expected -= (1.0 - loss.label_smoothing) * log_sigmoid(loss.beta * d) +
+                  loss.label_smoothing * log_sigmoid(-loss.beta * d);
+    }
+    for (const bool share : {true, false}) {
+      at::NoGradGuard no_grad;
+      PreferenceBatch batch = packed(pairs, share);
+      batch.ref_logps =
+          score_predictions(head(other, reference), other.hidden(reference, batch), batch, {}, 64)
+              .logp;
+      const Scores scores =
+          score_predictions(head(model, policy), model.hidden(policy, batch), batch, {}, 64);
+      CHECK(std::abs(loss.sum(scores, batch).item<double>() - expected) <
+            1e-6 * std::abs(expected));
+    }
+  };
+  check(Dpo{}, [](double x) { return x; });
+  check(Dpo{.beta = 0.7, .label_smoothing = 0.2}, [](double x) { return x; });
+  check(Dpo{.divergence = Divergence::forward_kl}, [](double x) { return -std::exp(-x); });
+  check(Dpo{.divergence = Divergence::js_divergence},
+        [](double x) { return std::log(2.0) - std::log1p(std::exp(-x)); });
+  check(Dpo{.divergence = Divergence::alpha_divergence, .alpha = 0.3},
+        [](double x) { return (std::exp(-0.7 * x) - 1.0) / -0.7; });
+}
+
+TEMPLATE_TEST_CASE("policy and reference are the same bits before the first step",
+                   "[losses][preference][C16]", float, c10::BFloat16) {
+  const models::Decoder model = tiny_model(c10::CppTypeToScalarType<TestType>::value);
+  const auto check = [&](const auto& params) {
+    INFO(describe(params));
+    std::vector<StepMetrics> steps;
+    Trainer trainer(model, Dpo{}, params, FixedPairs{}, AdamW{}, quiet());
+    trainer.add(Steps{&steps});
+    trainer.train();
+    CHECK(std::abs(steps.at(0).loss - std::log(2.0)) < 1e-7);
+    for (const char* name : {"rewards/chosen", "rewards/rejected", "rewards/margins"}) {
+      CHECK(metric(steps.at(0), name) == 0.0);
+    }
+    CHECK(steps.at(0).grad_norm > 0.0);
+  };
+  check(WithFrozenReference{Full{}});
+  check(Lora{.rank = 4});
+  check(Osft{.unfreeze_rank_ratio = 0.5});
+}
+
+TEST_CASE("gradients of DPO are finite differences, for any split", "[losses][preference][C1]") {
+  const models::Decoder model = tiny_model(), other = tiny_model(at::kDouble, 2);
+  const FrozenState reference = Frozen{}.attach(other);
+  FullState state = Full{}.attach(model);
+  const auto with_reference = [&](PreferenceBatch batch) {
+    at::NoGradGuard no_grad;
+    const auto head = [&](const Tensor& rows) { return other.logits(reference, rows); };
+    batch.ref_logps = score_predictions(head, other.hidden(reference, batch), batch, {}, 64).logp;
+    return batch;
+  };
+  const std::vector<PreferencePair> pairs = some_pairs(4);
+  const auto loss = Dpo{.beta = 0.5} + 0.3 * OnChosen{NextToken{.label_smoothing = 0.1}} +
+                    0.1 * OnRejected{NextToken{}};
+  const auto run = [&](const std::vector<PreferenceBatch>& batches) {
+    zero_gradients(state);
+    const Objective objective(loss, batches);
+    const auto head = [&](const Tensor& rows) { return model.logits(state, rows); };
+    double total = 0.0;
+    for (const PreferenceBatch& batch : batches) {
+      total += backward_through_head(head, model.hidden(state, batch), batch, objective,
+                                     loss.needs(), 1.0, 5);
+    }
+    return total;
+  };
+  const std::vector<PreferenceBatch> whole{with_reference(packed(pairs))};
+  const double value = run(whole);
+  const Tensor gradient = flat_gradient(state);
+
+  std::vector<PreferenceBatch> split;
+  for (const PreferencePair& pair : pairs) split.push_back(with_reference(packed({pair}, false)));
+  CHECK(std::abs(run(split) - value) < 1e-6);
+  CHECK(relative_error(flat_gradient(state), gradient) < 1e-6);
+
+  // Along the gradient the value changes by its square.
+  const double square = gradient.square().sum().item<double>(), step = 1e-5 / std::sqrt(square);
+  const auto moved = [&](double by) {
+    run(whole);
+    for (ParameterGroup& group : state.trainable()) group.master.add_(group.grad, by);
+    state.publish();
+    const double there = run(whole);
+    run(whole);
+    return there;
+  };
+  std::vector<Tensor> start;
+  for (const ParameterGroup& group : state.trainable()) start.push_back(group.master.clone());
+  const auto reset = [&] {
+    for (std::size_t i = 0; i < start.size(); ++i) state.trainable()[i].master.copy_(start[i]);
+    state.publish();
+  };
+  const double up = moved(step);
+  reset();
+  const double down = moved(-step);
+  reset();
+  CHECK(std::abs((up - down) / (2.0 * step * square) - 1.0) < 1e-4);
+}
+
+TEST_CASE("a sum of losses divides each term by its own count", "[losses][preference][C1]") {
+  const std::vector<PreferencePair> pairs = some_pairs(3);
+  const PreferenceBatch batch = packed(pairs);
+  const auto loss = Dpo{} + 0.5 * OnChosen{NextToken{}};
+  std::int64_t chosen = 0;
+  for (const PreferencePair& pair : pairs) chosen += pair.chosen.scored() + 1;
+  CHECK(loss.counts(batch) == std::vector<double>{3.0, static_cast<double>(chosen)});
+  CHECK(decltype(loss)::needs_reference);
+  CHECK_FALSE(decltype(loss)::row_local);
+  CHECK_THROWS_WITH((-1.0 * Dpo{}).validate(),
+                    "posttrain: the weight of a loss must not be negative");
+}
+
+TEST_CASE("a Trainer learns preferences on every selection", "[losses][preference][trainer]") {
+  const models::Decoder model = tiny_model(at::kFloat);
+  const auto check = [&](const auto& loss, const auto& params) {
+    Options options = quiet(40);
+    options.max_steps = 15;
+    std::vector<StepMetrics> steps;
+    Trainer trainer(model, loss, params, FixedPairs{}, AdamW{}, options);
+    trainer.add(Steps{&steps});
+    const TrainResult result = trainer.train();
+    CHECK(steps.front().grad_accum > 1);
+    CHECK(steps.back().loss < 0.8 * steps.front().loss);
+    CHECK(metric(steps.back(), "rewards/accuracies") == 1.0);
+    CHECK(metric(steps.back(), "rewards/margins") > 0.1);
+    CHECK(std::isfinite(result.val_loss));
+  };
+  check(Dpo{}, WithFrozenReference{Full{}});
+  check(Dpo{}, Lora{.rank = 8, .alpha = 16});
+  check(Dpo{} + 0.1 * OnChosen{NextToken{}}, Osft{.unfreeze_rank_ratio = 0.5});
+}
