@@ -25,8 +25,7 @@ POSTTRAIN_INLINE TokenBatch TokenBatch::slice(std::int64_t begin, std::int64_t e
 POSTTRAIN_INLINE Tensor TokenBatch::sequence_of() const {
   std::vector<std::int64_t> all(static_cast<std::size_t>(predictions()));
   for (std::size_t s = 0; s + 1 < offsets.size(); ++s) {
-    std::fill(all.begin() + offsets[s], all.begin() + offsets[s + 1],
-              static_cast<std::int64_t>(s));
+    std::fill(all.begin() + offsets[s], all.begin() + offsets[s + 1], static_cast<std::int64_t>(s));
   }
   return at::tensor(all, at::kLong).to(row.device());
 }
