@@ -77,11 +77,18 @@ constexpr bool check_params() {
   static_assert(train,
                 "posttrain: these Params train nothing; they are for models that are only read "
                 "[docs/parameters.md#frozen]");
-  constexpr bool attaches = train && AttachesTo<Params, Model>;
-  static_assert(!train || attaches,
-                "posttrain: Params needs `State attach(const auto& model) const` "
-                "[docs/concepts.md#params]");
-  if constexpr (attaches) return check_state<StateOf<Params, Model>>();
+  constexpr bool stores = train && has_storage<Params>();
+  static_assert(!train || stores,
+                "posttrain: the storage of these Params is none: Dense, Nf4 and Int8 are "
+                "[docs/parameters.md#quantised-storage]");
+  // What a wrong storage leads to is not looked at.
+  if constexpr (stores) {
+    constexpr bool attaches = AttachesTo<Params, Model>;
+    static_assert(attaches,
+                  "posttrain: Params needs `State attach(const auto& model) const` "
+                  "[docs/concepts.md#params]");
+    if constexpr (attaches) return check_state<StateOf<Params, Model>>();
+  }
   return false;
 }
 

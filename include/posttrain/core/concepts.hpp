@@ -131,6 +131,23 @@ concept MovesToDevice = requires(const B& batch, const c10::Device& device) {
 
 // --- parameters --------------------------------------------------------------------------------
 
+/// How frozen matrices are stored (params/dense.hpp).
+template <class S>
+concept StoresMatrices = requires(const S& storage) {
+  { S::dense } -> std::convertible_to<bool>;
+  typename S::Matrix;
+  storage.validate();
+};
+
+/// True for parameters without a field `storage`, too.
+template <class P>
+constexpr bool has_storage() {
+  if constexpr (requires(const P& params) { params.storage; }) {
+    return StoresMatrices<std::remove_cvref_t<decltype(std::declval<const P&>().storage)>>;
+  }
+  return true;
+}
+
 template <class P, class M>
 concept AttachesTo = requires(const P& params, const M& model) {
   params.attach(model);

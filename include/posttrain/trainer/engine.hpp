@@ -27,6 +27,7 @@
 #include "posttrain/tensor/model_call.hpp"
 #include "posttrain/trainer/callbacks.hpp"
 #include "posttrain/trainer/checkpoint.hpp"
+#include "posttrain/trainer/footprint.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
 #include "posttrain/trainer/run_log.hpp"
@@ -73,6 +74,7 @@ class Engine {
   /// Runs until num_epochs or max_steps are done, or until a signal asks to stop.
   TrainResult train() {
     SignalGuard signals;
+    log_.begin(footprint().text());
     notify(event::TrainBegin{progress_.step, total_steps_});
     TrainResult result;
     std::int64_t announced_epoch = -1;
@@ -168,6 +170,9 @@ class Engine {
     const std::string path = save_checkpoint(options_, progress_, training_tensors());
     notify(event::CheckpointSaved{progress_.step, path});
   }
+
+  /// What the run holds: trained parameters, bytes of weights, gradients, optimizer.
+  Footprint footprint() const { return footprint_of(model_, state_, optimizer_.tensors()); }
 
   const Model& model() const { return model_; }
   const State& state() const { return state_; }
@@ -346,8 +351,6 @@ class Engine {
   }
 
   Record record(const Params& params, const Data& data, const Optimizer& optimizer) const {
-    std::int64_t trained = 0;
-    for (const ParameterGroup& group : state_.trainable()) trained += group.master.numel();
     Record all;
     all.add("loss", to_record(loss_));
     all.add("params", to_record(params));
@@ -355,7 +358,7 @@ class Engine {
     all.add("optimizer", to_record(optimizer));
     all.add("options", to_record(options_));
     all.add("data_report", to_record(stream_.report()));
-    all.add("trained_parameters", trained);
+    all.add("footprint", to_record(footprint()));
     return all;
   }
 

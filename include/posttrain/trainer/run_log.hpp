@@ -26,6 +26,8 @@ class RunLog {
   RunLog(RunLog&&) noexcept;
   RunLog& operator=(RunLog&&) noexcept;
 
+  /// A line before the first step.
+  void begin(const std::string& line);
   /// The run goes on after `step` steps of an earlier one.
   void resume(std::int64_t step);
   void step(const StepMetrics& metrics, std::int64_t total_steps);

@@ -40,6 +40,10 @@ class RunLog::Writer {
     io::write_file_atomically(folder / "run.json", record().json().dump(2) + "\n");
   }
 
+  void begin(const std::string& line) const {
+    if (options_.progress) fmt::print(stderr, "{}\n", line);
+  }
+
   void resume(std::int64_t step) {
     first_step_ = step;
     if (!options_.run_dir.empty()) file_.emplace(metrics_path(), step);
@@ -142,6 +146,8 @@ POSTTRAIN_INLINE RunLog::~RunLog() = default;
 POSTTRAIN_INLINE RunLog::RunLog(RunLog&&) noexcept = default;
 
 POSTTRAIN_INLINE RunLog& RunLog::operator=(RunLog&&) noexcept = default;
+
+POSTTRAIN_INLINE void RunLog::begin(const std::string& line) { writer_->begin(line); }
 
 POSTTRAIN_INLINE void RunLog::resume(std::int64_t step) { writer_->resume(step); }
 
