@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "posttrain/tensor/tensor.hpp"
+#include "posttrain/tensor/batch.hpp"
 
 namespace posttrain {
 

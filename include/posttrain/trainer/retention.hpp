@@ -13,6 +13,7 @@
 #include <optional>
 #include <vector>
 
+#include "posttrain/tensor/batch.hpp"
 #include "posttrain/tensor/lm_head.hpp"
 
 namespace posttrain {
