@@ -22,7 +22,7 @@ inline std::vector<posttrain::TokenBatch> question_batches(
   io::JsonLinesReader reader{io::fs::path(path)};
   while (const auto record = reader.next()) {
     if (!record->error.empty()) raise("{}: {}", reader.where(record->line), record->error);
-    text::Json sample = text::Json::parse(record->value.dump());
+    text::Json sample = record->value;
     sample.at("messages").push_back({{"role", "assistant"}, {"content", sample.at("answer")}});
     for (Sequence& sequence : model.text()->training_sequences(sample)) {
       sequences.push_back(std::move(sequence));
