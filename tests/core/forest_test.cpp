@@ -98,6 +98,33 @@ TEST_CASE("the parts of a random forest of up to four levels show each key once 
   }
 }
 
+TEST_CASE("a prefix is seen as a parent of all trees would be") {
+  for (std::uint32_t seed = 0; seed < 60; ++seed) {
+    Forest forest = random_forest(seed, 1 + static_cast<int>(seed % 3), 1 + seed % 3);
+    const std::int64_t prefix = 1 + seed % 5;
+    Forest whole;
+    whole.rows = forest.rows + prefix;
+    whole.nodes.push_back({0, prefix, whole.rows, 0});
+    whole.parent.push_back(-1);
+    for (std::size_t n = 0; n < forest.nodes.size(); ++n) {
+      Node& node = forest.nodes[n];
+      node.position += prefix;
+      whole.nodes.push_back(
+          {node.begin + prefix, node.end + prefix, node.subtree_end + prefix, node.position});
+      whole.parent.push_back(forest.parent[n] + 1);
+    }
+    for (const std::int64_t window : {0, 1, 3, 6, 100}) {
+      INFO("seed " << seed << ", window " << window);
+      Matrix expected = visible(whole, window);
+      expected.erase(expected.begin(), expected.begin() + prefix);
+      Matrix seen = from_parts(attention_parts_after_prefix(forest.nodes, prefix, window),
+                               whole.rows, window);
+      seen.resize(static_cast<std::size_t>(forest.rows));
+      REQUIRE(seen == expected);
+    }
+  }
+}
+
 TEST_CASE("positions count on from the parent's end in every branch") {
   // A prompt of 3 with two children (2, 1), the first of them with a child of 2; then a root of 2.
   const std::vector<Node> nodes = {

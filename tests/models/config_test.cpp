@@ -154,7 +154,7 @@ TEST_CASE("the families' switches are read") {
                                                {"attention_dropout", 0.1},
                                                {"logits_scaling", 8.0}}));
   CHECK(granite.embedding_scale == 12.0);
-  CHECK_FALSE(granite.round_embedding_scale);
+  CHECK(granite.lookup_scale == 1.0);
   CHECK(granite.residual_scale == 0.22);
   CHECK(granite.attention_scale == 0.0078125);
   CHECK(granite.logit_scale == 0.125);
@@ -169,8 +169,8 @@ TEST_CASE("the families' switches are read") {
   CHECK(gemma2.norm == NormKind::kRmsPlusOne);
   CHECK(gemma2.post_norms);
   CHECK(gemma2.head_dim == 256);
-  CHECK(gemma2.embedding_scale == 8.0);
-  CHECK(gemma2.round_embedding_scale);
+  CHECK(gemma2.lookup_scale == 8.0);
+  CHECK(gemma2.embedding_scale == 1.0);
   CHECK(gemma2.attention_scale == Approx(1.0 / 12.0));
   CHECK(gemma2.attention_softcap == 50.0);
   CHECK(gemma2.final_softcap == 30.0);

@@ -39,8 +39,10 @@ inline TokenBatch read_batch(const std::string& batch_file, std::int64_t vocab_s
 /// `state.gradients()` lists, to which the loss's gradients were added.
 template <class State>
 std::vector<std::pair<std::string, Tensor>> probe_state(const models::Decoder& model,
-                                                        const State& state, const TokenBatch& batch,
+                                                        const State& state,
+                                                        const TokenBatch& own_batch,
                                                         const ModelCall& call = {}) {
+  const TokenBatch batch = prepared(state, own_batch);
   const NextToken loss;
   const double count = loss.count(batch);
   if (!(count > 0.0)) raise("expected a positive sum of weights, got {}", count);

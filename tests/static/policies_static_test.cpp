@@ -13,6 +13,7 @@
 #include "posttrain/optim/adamw_8bit.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
+#include "posttrain/params/prompt_files.hpp"
 #include "posttrain/trainer.hpp"
 
 namespace posttrain::policies_test {
@@ -34,6 +35,21 @@ static_assert(std::is_same_v<StateOf<Full, Decoder>, FullState>);
 static_assert(ListsTrainable<FullState> && ShowsTrainable<FullState> && NamesTensors<FullState>);
 static_assert(trains<Full>() && AttachesTo<Frozen, Decoder> && !trains<Frozen>());
 static_assert(!has_reference<Full>());
+static_assert(saves_model<Full>());
+
+using PromptStateOf = StateOf<PromptTuning, Decoder>;
+using PrefixStateOf = StateOf<PrefixTuning, Decoder>;
+static_assert(std::is_same_v<StateOf<PromptTuningFrom, Decoder>, PromptStateOf>);
+static_assert(std::is_same_v<StateOf<PrefixTuningFrom, Decoder>, PrefixStateOf>);
+static_assert(ListsTrainable<PromptStateOf> && NamesTensors<PromptStateOf>);
+static_assert(ListsTrainable<PrefixStateOf> && NamesTensors<PrefixStateOf>);
+static_assert(PreparesBatch<PromptStateOf, TokenBatch> && PreparesBatch<PrefixStateOf, TokenBatch>);
+static_assert(!PreparesBatch<FullState, TokenBatch>);
+static_assert(has_reference<PromptTuning>() && has_reference<PrefixTuning>());
+static_assert(has_reference<PromptTuningFrom>() && has_reference<PrefixTuningFrom>());
+static_assert(!saves_model<PromptTuning>() && !saves_model<PrefixTuning>());
+static_assert(ComputesHidden<Decoder, PromptStateOf, TokenBatch>);
+static_assert(ComputesHidden<Decoder, PrefixStateOf, TokenBatch>);
 
 static_assert(ComputesHidden<Decoder, FullState, TokenBatch>);
 static_assert(ComputesLogits<Decoder, FullState> && KnowsDevice<Decoder>);
@@ -56,6 +72,7 @@ static_assert(!AttachesToGroups<NextToken>);
 // Policies are aggregates of hyperparameters.
 static_assert(std::is_aggregate_v<NextToken> && std::is_aggregate_v<Full>);
 static_assert(std::is_aggregate_v<Frozen>);
+static_assert(std::is_aggregate_v<PromptTuning> && std::is_aggregate_v<PrefixTuning>);
 static_assert(std::is_aggregate_v<AdamW> && std::is_aggregate_v<AdamW8bit>);
 static_assert(std::is_aggregate_v<Options>);
 static_assert(std::is_aggregate_v<Messages> && std::is_aggregate_v<Documents>);
@@ -68,6 +85,10 @@ constexpr auto kRun =
     checked(Experiment{NextToken{.z_loss = 1e-4}, Full{}, Tokenized{.path = "tokens.jsonl"},
                        AdamW{.weight_decay = 0.1}, Options{.learning_rate = 1e-4}});
 static_assert(kRun.options.learning_rate == 1e-4 && kRun.optimizer.weight_decay == 0.1);
+constexpr auto kPrompt =
+    checked(Experiment{NextToken{}, PromptTuning{.num_virtual_tokens = 8}, Tokenized{.path = "x"},
+                       AdamW{}, Options{.learning_rate = 0.1}});
+static_assert(kPrompt.params.init == PromptInit::sample_vocab);
 static_assert(kRun.data.path == "tokens.jsonl");
 
 }  // namespace posttrain::policies_test

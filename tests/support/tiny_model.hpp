@@ -74,9 +74,10 @@ void zero_gradients(State& state) {
 
 /// Adds gradients of scale · sum and returns the sum.
 template <class State, class Loss>
-double add_gradients(const models::Decoder& model, State& state, const TokenBatch& batch,
+double add_gradients(const models::Decoder& model, State& state, const TokenBatch& own_batch,
                      const Loss& loss, double scale = 1.0, const ModelCall& call = {},
                      std::int64_t chunk = 5) {
+  const TokenBatch batch = prepared(state, own_batch);
   const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
   Need need;
   if constexpr (requires { loss.needs(); }) need = loss.needs();
@@ -85,9 +86,10 @@ double add_gradients(const models::Decoder& model, State& state, const TokenBatc
 }
 
 template <class State, class Loss>
-double loss_sum(const models::Decoder& model, const State& state, const TokenBatch& batch,
+double loss_sum(const models::Decoder& model, const State& state, const TokenBatch& own_batch,
                 const Loss& loss) {
   at::NoGradGuard no_grad;
+  const TokenBatch batch = prepared(state, own_batch);
   const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
   const Scores scores =
       score_predictions(logits, model.hidden(state, batch), batch, loss.needs(), 7);

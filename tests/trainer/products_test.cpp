@@ -8,6 +8,8 @@
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/nf4.hpp"
 #include "posttrain/params/osft.hpp"
+#include "posttrain/params/prefix_tuning.hpp"
+#include "posttrain/params/prompt_tuning.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
@@ -68,6 +70,26 @@ void check_product(const Params& params, at::ScalarType dtype, const std::string
   CHECK(any);
 }
 
+/// Trains a few steps what stands before a base that stays as it is.
+template <class Params>
+void check_virtual_tokens(const Params& params, at::ScalarType dtype) {
+  INFO(describe(params) << " in " << c10::toString(dtype));
+  Trainer trainer(tiny_model(dtype), NextToken{}, params, Fixed{}, AdamW{}, quiet());
+  const auto base = [&] {
+    Tensors all;
+    for (const NamedTensor& w : trainer.state().base().weights()) {
+      all.push_back(w.value.flatten().clone());
+    }
+    return at::cat(all);
+  };
+  const Tensor before = base();
+  std::vector<double> losses;
+  trainer.add(Losses{&losses});
+  REQUIRE(trainer.train().steps == 12);
+  CHECK(losses.back() < losses.front() - 0.02);
+  CHECK(at::equal(base(), before));
+}
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("full fine-tuning and adapters train", "[trainer][products]", float,
@@ -89,4 +111,8 @@ TEMPLATE_TEST_CASE("every update trains on every storage", "[trainer][products]"
   check_product(BasicLora<Storage>{.rank = 4, .use_dora = true}, at::kBFloat16, kFrozen);
   check_product(BasicOsft<Storage>{.unfreeze_rank_ratio = 0.5}, at::kFloat, kFrozen);
   check_product(BasicOsft<Storage>{.unfreeze_rank_ratio = 0.5}, at::kBFloat16, kFrozen);
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    check_virtual_tokens(BasicPromptTuning<Storage>{.num_virtual_tokens = 6}, dtype);
+    check_virtual_tokens(BasicPrefixTuning<Storage>{.num_virtual_tokens = 6}, dtype);
+  }
 }

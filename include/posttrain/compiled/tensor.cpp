@@ -24,3 +24,4 @@
 #include "posttrain/tensor/rotary_impl.hpp"
 #include "posttrain/tensor/soft_cap_impl.hpp"
 #include "posttrain/tensor/softmax_rows_impl.hpp"
+#include "posttrain/tensor/virtual_tokens_impl.hpp"

@@ -186,6 +186,13 @@ constexpr bool has_reference() {
   return false;
 }
 
+/// A policy whose numbers have no place in the model's checkpoint says `saves_model = false`.
+template <class P>
+constexpr bool saves_model() {
+  if constexpr (requires { P::saves_model; }) return P::saves_model;
+  return true;
+}
+
 // --- model -------------------------------------------------------------------------------------
 
 template <class M, class S, class B>

@@ -67,6 +67,28 @@ inline std::vector<AttentionPart> attention_parts(const std::vector<Node>& nodes
   return parts;
 }
 
+/// The same where `prefix` keys precede all sequences (prefix tuning): every query sees them. They
+/// are rows [0, prefix) of the keys, at positions 0 … prefix − 1, and the forest's own keys follow;
+/// the nodes' positions count them.
+inline std::vector<AttentionPart> attention_parts_after_prefix(const std::vector<Node>& nodes,
+                                                               std::int64_t prefix,
+                                                               std::int64_t window = 0) {
+  const std::int64_t rows = nodes.empty() ? 0 : nodes.back().subtree_end;
+  std::vector<Node> all{{0, prefix, prefix + rows, 0}};
+  for (const Node& node : nodes) {
+    all.push_back(
+        {node.begin + prefix, node.end + prefix, node.subtree_end + prefix, node.position});
+  }
+  std::vector<AttentionPart> parts;
+  for (AttentionPart part : attention_parts(all, window)) {
+    if (part.q0 < prefix) continue;  // the prefix has keys, but no queries
+    part.q0 -= prefix;
+    part.q1 -= prefix;
+    parts.push_back(part);
+  }
+  return parts;
+}
+
 /// The position of every row: segments count on from where their parent ended.
 inline std::vector<std::int64_t> token_positions(const std::vector<Node>& nodes) {
   std::vector<std::int64_t> positions;

@@ -47,12 +47,24 @@ struct TableSpec {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
   std::int64_t padding_row = -1;  // gets no gradient from lookups (torch's padding_idx); -1: none
+  // What the model multiplies looked-up rows by (Gemma). A soft prompt's rows go without.
+  double lookup_scale = 1.0;
+};
+
+/// What a prefix of keys and values has to fit. A model that fills it in puts a gate's `prefix`
+/// before its own keys; all zero: a model without attention.
+struct AttentionSpec {
+  std::int64_t layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
+  // Rotary frequencies follow the length of a sequence, so that sequences of different lengths
+  // cannot share the keys of what precedes them.
+  bool length_dependent = false;
 };
 
 struct Layout {
   std::vector<Site> sites;
   std::vector<VectorSpec> vectors;
-  std::vector<TableSpec> tables;
+  std::vector<TableSpec> tables;  // the first: of the tokens
+  AttentionSpec attention{};
 };
 
 }  // namespace posttrain

@@ -80,9 +80,11 @@ struct DecoderConfig {
   bool output_bias = false;  // of the attention's output projection
   bool mlp_bias = false;
 
-  double embedding_scale = 1.0;  // hidden = embed(ids) · embedding_scale (rounded to the compute
-                                 // dtype first if `round_embedding_scale`: Gemma)
-  bool round_embedding_scale = false;
+  // hidden = embed(ids) · lookup_scale · embedding_scale. The first belongs to the embedding: it is
+  // rounded to the compute dtype and not applied to a soft prompt (Gemma); the second scales all
+  // that enters the model (Granite).
+  double lookup_scale = 1.0;
+  double embedding_scale = 1.0;
   double residual_scale = 1.0;     // Granite
   double logit_scale = 1.0;        // logits · logit_scale (Granite: 1 / logits_scaling)
   double attention_scale = 0.0;    // softmax(scale · q·k); set by every family

@@ -38,8 +38,7 @@ inline void read_gemma_common(ConfigReader& reader, std::int64_t vocab, std::int
   config.tied = reader.flag("tie_word_embeddings", true);
   config.qkv_bias = config.output_bias = reader.flag("attention_bias", false);
   // The scale is a buffer that is cast to the weights' dtype before the product.
-  config.embedding_scale = std::sqrt(static_cast<double>(config.hidden_size));
-  config.round_embedding_scale = true;
+  config.lookup_scale = std::sqrt(static_cast<double>(config.hidden_size));
   config.attention_scale = 1.0 / std::sqrt(reader.positive("query_pre_attn_scalar", 256.0));
   reader.only("use_bidirectional_attention", false);
 }

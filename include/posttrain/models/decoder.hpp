@@ -26,6 +26,7 @@
 #include "posttrain/tensor/rms_norm.hpp"
 #include "posttrain/tensor/rotary.hpp"
 #include "posttrain/tensor/soft_cap.hpp"
+#include "posttrain/tensor/virtual_tokens.hpp"
 
 namespace posttrain::models {
 
@@ -63,21 +64,23 @@ class Decoder {
   /// Of a matrix that the checkpoint stores quantised: its tensors; else nothing.
   std::map<std::string, Tensor> load_packed(const std::string& name) const;
 
-  /// Final hidden states [T, d] of a packed batch, after the last norm.
+  /// Final hidden states [T, d] of a packed batch, after the last norm. A gate with virtual tokens
+  /// takes a batch that it prepared (tensor/virtual_tokens.hpp).
   template <class Gate>
   Tensor hidden(const Gate& gate, const TokenBatch& batch, const ModelCall& call = {}) const {
-    check_length(batch);
-    std::map<std::int64_t, std::vector<AttentionPart>> parts;
+    check_batch(batch, virtual_tokens(gate));
+    constexpr bool kPrefix = requires { gate.prefix(0); };
+    PartsByWindow parts;
     for (const LayerConfig& layer : config_.layers) {
-      if (!parts.contains(layer.window)) {
-        parts[layer.window] = attention_parts(batch.nodes, layer.window);
-      }
+      if (parts.contains(layer.window)) continue;
+      parts[layer.window] =
+          kPrefix ? attention_parts_after_prefix(batch.nodes, batch.virtual_tokens, layer.window)
+                  : attention_parts(batch.nodes, layer.window);
     }
-    const auto shared = std::make_shared<const decltype(parts)>(std::move(parts));
-    const auto attend = [this, shared](int layer, const Tensor& q, const Tensor& k,
-                                       const Tensor& v) {
-      const std::int64_t window = config_.layers[layer].window;
-      return attention(q, k, v, shared->at(window), attention_options(window));
+    const auto shared = std::make_shared<const PartsByWindow>(std::move(parts));
+    const auto attend = [this, &gate, shared](int layer, const Tensor& q, const Tensor& k,
+                                              const Tensor& v) {
+      return attend_batch(gate, layer, q, k, v, *shared);
     };
     Tensor x = embed(gate, batch.ids, positions_of(batch.nodes));
     if (call.neftune.alpha > 0.0) x = add_neftune_noise(x, batch, call.neftune);
@@ -90,6 +93,21 @@ class Decoder {
   Tensor hidden(const Gate& gate, const Tensor& ids, const TokenPositions& positions,
                 const Attend& attend) const {
     return run(gate, embed(gate, ids, positions), positions, attend, false);
+  }
+
+  /// The keys and values [n, Hkv, D] of every layer, as attention takes them, of one sequence.
+  template <class Gate>
+  std::vector<std::pair<Tensor, Tensor>> keys_and_values(const Gate& gate,
+                                                         const Tensor& ids) const {
+    const std::int64_t count = ids.size(0);
+    std::vector<std::pair<Tensor, Tensor>> all;
+    hidden(gate, ids, positions_of({{0, count, count, 0}}),
+           [&](int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
+             all.emplace_back(k, v);
+             return attention(q, k, v, {{0, count, 0, count, true, 0, 0}},
+                              attention_options(config_.layers[layer].window));
+           });
+    return all;
   }
 
   /// rows [n, d] of the final hidden states → logits [n, V], fresh memory.
@@ -105,17 +123,34 @@ class Decoder {
   }
 
  private:
-  void check_length(const TokenBatch& batch) const;
-  Tensor scaled_embedding(const Tensor& x) const;
+  using PartsByWindow = std::map<std::int64_t, std::vector<AttentionPart>>;
+
+  void check_batch(const TokenBatch& batch, std::int64_t virtual_tokens) const;
+  Tensor scaled_embedding(const Tensor& x, const Tensor& ids) const;
+  static Tensor concatenated(const Tensor& first, const Tensor& second);
   Tensor position_ids(const TokenPositions& positions) const;
 
   template <class Gate>
   Tensor embed(const Gate& gate, const Tensor& ids, const TokenPositions& positions) const {
-    Tensor x = scaled_embedding(gate.embed(sites_.token_table, ids));
+    Tensor x = scaled_embedding(gate.embed(sites_.token_table, ids), ids);
     if (sites_.position_table >= 0) {
       x = x.add(gate.embed(sites_.position_table, position_ids(positions)));
     }
     return x;
+  }
+
+  /// Attention of a layer over the batch, behind the gate's prefix if it has one.
+  template <class Gate>
+  Tensor attend_batch(const Gate& gate, int layer, const Tensor& q, const Tensor& k,
+                      const Tensor& v, const PartsByWindow& parts) const {
+    const std::int64_t window = config_.layers[layer].window;
+    if constexpr (requires { gate.prefix(layer); }) {
+      const auto [first_k, first_v] = gate.prefix(layer);
+      return attention(q, concatenated(first_k, k), concatenated(first_v, v), parts.at(window),
+                       attention_options(window));
+    } else {
+      return attention(q, k, v, parts.at(window), attention_options(window));
+    }
   }
 
   template <class Gate, class Attend>

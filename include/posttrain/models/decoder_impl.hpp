@@ -36,14 +36,21 @@ POSTTRAIN_INLINE std::map<std::string, Tensor> Decoder::load_packed(const std::s
   return packed_loader_ ? packed_loader_(name) : std::map<std::string, Tensor>();
 }
 
-POSTTRAIN_INLINE void Decoder::check_length(const TokenBatch& batch) const {
+POSTTRAIN_INLINE void Decoder::check_batch(const TokenBatch& batch,
+                                           std::int64_t virtual_tokens) const {
+  if (batch.virtual_tokens != virtual_tokens) {
+    raise(
+        "expected a batch with {} virtual tokens before every sequence, as the gate has, got {}; "
+        "hint: prepared(state, batch) makes it",
+        virtual_tokens, batch.virtual_tokens);
+  }
   if (!config_.learned_positions) return;
   for (const Node& node : batch.nodes) {
     if (node.position + node.end - node.begin > config_.max_positions) {
       raise(
-          "expected sequences of at most {} tokens (the model's learned positions), got {}; "
-          "hint: set max_seq_len",
-          config_.max_positions, node.position + node.end - node.begin);
+          "expected sequences of at most {} tokens (the model's learned positions), got {} "
+          "(virtual tokens: {}); hint: set max_seq_len",
+          config_.max_positions, node.position + node.end - node.begin, virtual_tokens);
     }
   }
 }
@@ -52,14 +59,17 @@ POSTTRAIN_INLINE Tensor Decoder::add_scaled(const Tensor& x, const Tensor& branc
   return config_.residual_scale == 1.0 ? x + branch : x + branch * config_.residual_scale;
 }
 
-POSTTRAIN_INLINE Tensor Decoder::scaled_embedding(const Tensor& x) const {
-  if (config_.embedding_scale == 1.0) return x;
-  double scale = config_.embedding_scale;
-  // Gemma rounds its scale to the compute dtype.
-  if (config_.round_embedding_scale) {
-    scale = at::scalar_tensor(scale, at::kDouble).to(options_.dtype).item<double>();
+POSTTRAIN_INLINE Tensor Decoder::scaled_embedding(const Tensor& x, const Tensor& ids) const {
+  Tensor scaled = x;
+  if (config_.lookup_scale != 1.0) {
+    const Tensor scale = at::full({}, config_.lookup_scale, x.options());  // rounded
+    scaled = x * at::where(ids < config_.vocab_size, scale, at::ones_like(scale)).unsqueeze(1);
   }
-  return x * scale;
+  return config_.embedding_scale == 1.0 ? scaled : scaled * config_.embedding_scale;
+}
+
+POSTTRAIN_INLINE Tensor Decoder::concatenated(const Tensor& first, const Tensor& second) {
+  return at::cat({first, second});
 }
 
 POSTTRAIN_INLINE Tensor Decoder::position_ids(const TokenPositions& positions) const {

@@ -25,6 +25,7 @@ class LayoutBuilder {
     const std::string root = gpt2 ? "transformer." : "model.";
     result_.token_table = table(root + (gpt2 ? "wte.weight" : "embed_tokens.weight"),
                                 config_.vocab_size, config_.padding_id);
+    result_.layout.tables.back().lookup_scale = config_.lookup_scale;
     if (config_.learned_positions) {
       result_.position_table = table(root + "wpe.weight", config_.max_positions, -1);
     }
@@ -36,6 +37,11 @@ class LayoutBuilder {
     result_.head = site({{"lm_head", config_.vocab_size, false}}, config_.hidden_size, false);
     result_.layout.sites.back().head = true;
     if (config_.tied) result_.layout.sites.back().shares = result_.token_table;
+    result_.layout.attention = {config_.num_layers(), config_.num_heads, config_.num_kv_heads,
+                                config_.head_dim};
+    for (const RopeSpec& rope : config_.ropes) {
+      result_.layout.attention.length_dependent |= rope.dynamic;
+    }
     return std::move(result_);
   }
 

@@ -29,7 +29,8 @@ struct GenerateOptions {
   }
 };
 
-/// Keys and values of the tokens read so far, layer by layer.
+/// Keys and values of the tokens read so far, layer by layer. The first of them are the gate's
+/// virtual tokens, if it has some (tensor/virtual_tokens.hpp); `capacity` counts them.
 class KeyValueCache {
  public:
   KeyValueCache(const Decoder& model, std::int64_t capacity) : model_(&model) {
@@ -46,6 +47,27 @@ class KeyValueCache {
   /// Reads `ids` after what is cached and returns their hidden states [n, d].
   template <class Gate>
   Tensor read(const Gate& gate, std::span<const TokenId> ids) {
+    if (length_ == 0) begin(gate);
+    return append(gate, ids);
+  }
+
+ private:
+  /// Reads a soft prompt, or takes a prefix over.
+  template <class Gate>
+  void begin(const Gate& gate) {
+    if constexpr (requires { gate.prompt_ids(); }) append(gate, gate.prompt_ids());
+    if constexpr (requires { gate.prefix(0); }) {
+      length_ = virtual_tokens(gate);
+      for (std::size_t layer = 0; layer < keys_.size(); ++layer) {
+        const auto [k, v] = gate.prefix(static_cast<int>(layer));
+        keys_[layer].narrow(0, 0, length_).copy_(k);
+        values_[layer].narrow(0, 0, length_).copy_(v);
+      }
+    }
+  }
+
+  template <class Gate>
+  Tensor append(const Gate& gate, std::span<const TokenId> ids) {
     const auto count = static_cast<std::int64_t>(ids.size());
     TokenPositions positions;
     for (std::int64_t i = 0; i < count; ++i) positions.position.push_back(length_ + i);
@@ -65,7 +87,6 @@ class KeyValueCache {
     return hidden;
   }
 
- private:
   const Decoder* model_;
   Tensors keys_, values_;
   std::int64_t length_ = 0;
@@ -101,8 +122,13 @@ TokenIds generate(const Decoder& model, const Gate& gate, std::span<const TokenI
   options.validate();
   if (prompt.empty()) raise("expected a prompt of at least one token, got none");
   at::NoGradGuard no_grad;
-  std::int64_t capacity = static_cast<std::int64_t>(prompt.size()) + options.max_new_tokens;
+  const std::int64_t read = virtual_tokens(gate) + static_cast<std::int64_t>(prompt.size());
+  std::int64_t capacity = read + options.max_new_tokens;
   if (model.config().learned_positions) capacity = std::min(capacity, model.config().max_positions);
+  if (read > capacity) {
+    raise("expected a prompt of at most {} tokens (the model's learned positions), got {}",
+          capacity - virtual_tokens(gate), prompt.size());
+  }
   KeyValueCache cache(model, capacity);
   TokenIds continuation;
   Tensor hidden = cache.read(gate, prompt);

@@ -32,6 +32,7 @@
 #include "posttrain/tensor/lm_head.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/parameters.hpp"
+#include "posttrain/tensor/virtual_tokens.hpp"
 
 namespace posttrain {
 
@@ -143,6 +144,11 @@ class RecordingGate {
   Tensor embed(int table, const Tensor& ids) const { return gate_->embed(table, ids); }
   Tensor vector(int index) const { return gate_->vector(index); }
   const Tensor& anchor() const { return gate_->anchor(); }
+  std::int64_t virtual_tokens() const { return posttrain::virtual_tokens(*gate_); }
+  std::pair<Tensor, Tensor> prefix(int layer) const requires requires(const Gate& gate) {
+    gate.prefix(layer);
+  }
+  { return gate_->prefix(layer); }
 
  private:
   const Gate* gate_;
@@ -160,20 +166,19 @@ inline Tensor predicting_rows(const TokenBatch& batch) {
     if (weights.data_ptr<float>()[i] != 0.0F) chosen.push_back(rows.data_ptr<std::int64_t>()[i]);
   }
   std::ranges::sort(chosen);
-  const auto twice = std::ranges::unique(chosen);
-  chosen.erase(twice.begin(), twice.end());
+  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
   return at::tensor(chosen, at::kLong).to(batch.ids.device());
 }
 
 }  // namespace detail
 
-/// Adds one batch: the model runs over it through `gate`, without a graph and without dropout. The
-/// LM head runs only if it is recorded.
+/// Adds one batch (a soft prompt's rows count as read): the model runs over it through `gate`,
+/// without a graph and without dropout. The LM head runs only if it is recorded.
 template <class Model, class Gate>
 void record_inputs(const Model& model, const Gate& gate, const TokenBatch& host_batch,
                    InputStatistics& statistics, InputRows rows = InputRows::all) {
   at::NoGradGuard no_grad;
-  const TokenBatch batch = host_batch.to(model.device());
+  const TokenBatch batch = prepared(gate, host_batch).to(model.device());
   const Tensor chosen = rows == InputRows::predicting ? detail::predicting_rows(batch) : Tensor();
   const Tensor hidden = model.hidden(RecordingGate<Gate>(gate, statistics, chosen), batch);
   if (!statistics.records_head()) return;

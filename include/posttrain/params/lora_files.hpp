@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "posttrain/params/lora.hpp"
+#include "posttrain/params/peft_folder.hpp"
 
 namespace posttrain {
 
@@ -35,10 +36,6 @@ void write_adapter(const std::string& folder, const AdapterFolder& content);
 
 /// The policy that a folder was saved from, and its tensors by LoraState's names.
 std::pair<Lora, std::map<std::string, Tensor>> read_adapter(const std::string& folder);
-
-/// Copies tensors of a folder into `targets`; a missing, mis-shaped or unexpected one is an error.
-void copy_adapter(const std::string& folder, const std::map<std::string, Tensor>& tensors,
-                  const std::vector<NamedTensor>& targets);
 
 }  // namespace detail
 
@@ -97,7 +94,7 @@ struct BasicLoraFrom {
                                     .loraplus_lr_ratio = loraplus_lr_ratio,
                                     .storage = storage};
     State state(WeightSource::of(model), policy);
-    detail::copy_adapter(folder.str(), tensors, state.tensors());
+    detail::copy_tensors(folder.str(), tensors, state.tensors());
     state.publish();
     return state;
   }

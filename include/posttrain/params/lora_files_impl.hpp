@@ -2,24 +2,18 @@
 // Definitions of lora_files.hpp: part of it, or of the compiled library (core/compiled.hpp).
 #pragma once
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/describe.hpp"
 #include "posttrain/core/join.hpp"
-#include "posttrain/io/atomic_file.hpp"
-#include "posttrain/io/json.hpp"
-#include "posttrain/io/tensor_io.hpp"
 #include "posttrain/params/lora_files.hpp"
-#include "posttrain/tensor/shape_text.hpp"
+#include "posttrain/params/peft_folder_impl.hpp"
 
 namespace posttrain::detail {
 
 inline constexpr std::string_view kPeftPrefix = "base_model.model.";
-inline constexpr const char* kAdapterConfig = "adapter_config.json";
-inline constexpr const char* kAdapterWeights = "adapter_model.safetensors";
 
 // A folder of PEFT's names a bias below an adapter "….base_layer.bias".
 inline std::string peft_key(std::string_view name, const std::set<std::string>& adapted) {
@@ -54,9 +48,7 @@ inline nlohmann::ordered_json adapter_config(const AdapterFolder& content) {
   return {
       {"peft_type", "LORA"},
       {"task_type", "CAUSAL_LM"},
-      {"base_model_name_or_path", content.base_model.empty()
-                                      ? nlohmann::ordered_json()
-                                      : nlohmann::ordered_json(content.base_model)},
+      {"base_model_name_or_path", json_or_null(content.base_model)},
       {"inference_mode", true},
       {"r", first.a.size(0)},
       {"lora_alpha", alpha_of(first)},
@@ -95,29 +87,7 @@ POSTTRAIN_INLINE void write_adapter(const std::string& folder, const AdapterFold
   for (const NamedTensor& other : plain.others) {
     tensors.emplace_back(peft_key(other.name, adapted), other.value);
   }
-  io::AtomicFolder target(folder, [](std::string_view name) {
-    return name == kAdapterConfig || name == kAdapterWeights || name == "README.md";
-  });
-  io::save_tensors(target.path() / kAdapterWeights, tensors);
-  io::OutputFile config(target.path() / kAdapterConfig);
-  config.write(adapter_config(plain).dump(2) + "\n");
-  config.close();
-  target.commit();
-}
-
-// Fields that change the computation in ways this library does not have: they must be unset.
-inline void check_adapter_config(const io::Json& config, const std::string& where) {
-  for (const char* key :
-       {"alora_invocation_tokens", "arrow_config", "kasa_config", "layer_replication", "lora_bias",
-        "monteclora_config", "target_parameters", "trainable_token_indices", "use_bdlora",
-        "use_qalora", "velora_config"}) {
-    const auto entry = config.find(key);
-    if (entry == config.end() || entry->is_null() || *entry == false || entry->empty()) continue;
-    raise("{}: '{}' is not supported", where, key);
-  }
-  if (config.value("peft_type", "LORA") != "LORA") {
-    raise("{}: expected peft_type LORA, got {}", where, config.value("peft_type", ""));
-  }
+  write_peft_folder(folder, adapter_config(plain), tensors);
 }
 
 // PEFT matches these keys as regular expressions of a name's end; plain names are what occurs.
@@ -135,10 +105,13 @@ inline double alpha_for(const io::Json& patterns, std::string_view module, doubl
 
 POSTTRAIN_INLINE std::pair<Lora, std::map<std::string, Tensor>> read_adapter(
     const std::string& folder) {
-  const io::fs::path path(folder);
-  const std::string where = (path / kAdapterConfig).string();
-  const io::Json config = io::parse_json(io::read_text_file(path / kAdapterConfig), where);
-  check_adapter_config(config, where);
+  const PeftFolder content =
+      read_peft_folder(folder, "LORA",
+                       {"alora_invocation_tokens", "arrow_config", "kasa_config",
+                        "layer_replication", "lora_bias", "monteclora_config", "target_parameters",
+                        "trainable_token_indices", "use_bdlora", "use_qalora", "velora_config"});
+  const io::Json& config = content.config;
+  const std::string& where = content.where;
   Lora lora;
   lora.rank = config.at("r").get<std::int64_t>();
   lora.alpha = config.value("lora_alpha", 8.0);
@@ -156,7 +129,7 @@ POSTTRAIN_INLINE std::pair<Lora, std::map<std::string, Tensor>> read_adapter(
   std::map<std::string, Tensor> tensors;
   std::vector<std::string> modules, ranks, alphas, saved;
   constexpr std::string_view kA = ".lora_A.weight", kBase = ".base_layer.bias";
-  for (auto& [key, tensor] : io::load_tensors(path / kAdapterWeights)) {
+  for (const auto& [key, tensor] : content.tensors) {
     std::string name = key.starts_with(kPeftPrefix) ? key.substr(kPeftPrefix.size()) : key;
     if (name.ends_with(kA)) {
       modules.push_back(name.substr(0, name.size() - kA.size()));
@@ -177,30 +150,6 @@ POSTTRAIN_INLINE std::pair<Lora, std::map<std::string, Tensor>> read_adapter(
   lora.alpha_pattern = join(alphas, ",");
   lora.modules_to_save = join(saved, ",");
   return {std::move(lora), std::move(tensors)};
-}
-
-POSTTRAIN_INLINE void copy_adapter(const std::string& folder,
-                                   const std::map<std::string, Tensor>& tensors,
-                                   const std::vector<NamedTensor>& targets) {
-  at::NoGradGuard no_grad;
-  std::set<std::string> used;
-  for (const NamedTensor& target : targets) {
-    const auto found = tensors.find(target.name);
-    if (found == tensors.end()) raise("{}: missing key '{}'", folder, target.name);
-    if (found->second.sizes() != target.value.sizes()) {
-      raise(
-          "{}: key '{}': expected shape {}, found {}; hint: does the adapter belong to this model?",
-          folder, target.name, shape_text(target.value), shape_text(found->second));
-    }
-    Tensor value = target.value;
-    value.copy_(found->second);
-    used.insert(target.name);
-  }
-  for (const auto& [name, tensor] : tensors) {
-    if (!used.contains(name)) {
-      raise("{}: unexpected key '{}'; hint: this model has no place for it", folder, name);
-    }
-  }
 }
 
 }  // namespace posttrain::detail

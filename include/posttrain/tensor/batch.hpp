@@ -29,6 +29,9 @@ struct TokenBatch {
   Tensor ref_logps;  // [P] log p of the reference, where a loss compares with one
   std::vector<std::int64_t> offsets{0};  // predictions [offsets[s], offsets[s + 1]) form sequence s
   std::vector<std::int64_t> samples;     // [S] data-source index of each sequence, for reports
+  // How many virtual tokens precede every sequence; positions count them
+  // (tensor/virtual_tokens.hpp)
+  std::int64_t virtual_tokens = 0;
 
   std::int64_t tokens() const { return ids.defined() ? ids.size(0) : 0; }
   std::int64_t predictions() const { return row.defined() ? row.size(0) : 0; }

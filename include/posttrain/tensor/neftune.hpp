@@ -5,7 +5,8 @@
 //
 // L is the length of the token's own sequence: TRL takes the padded or packed length, so its noise
 // depends on what shares the batch. Noise is keyed by seed, step, sample and position, so packing,
-// micro-batching and recomputation reproduce it.
+// micro-batching and recomputation reproduce it. Virtual tokens (tensor/virtual_tokens.hpp) get no
+// noise and count neither in L nor in the position, as with PEFT, where the embedding is hooked.
 #pragma once
 
 #include <cstdint>

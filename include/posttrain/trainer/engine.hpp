@@ -25,6 +25,7 @@
 #include "posttrain/tensor/allocator.hpp"
 #include "posttrain/tensor/lm_head.hpp"
 #include "posttrain/tensor/model_call.hpp"
+#include "posttrain/tensor/virtual_tokens.hpp"
 #include "posttrain/trainer/callbacks.hpp"
 #include "posttrain/trainer/checkpoint.hpp"
 #include "posttrain/trainer/footprint.hpp"
@@ -203,11 +204,13 @@ class Engine {
   std::vector<Batch> prepared_batches(const std::vector<Batch>& batches) const {
     std::vector<Batch> ready;
     for (const Batch& host_batch : batches) {
-      const Batch plain = host_batch.to(model_.device());
-      ready.push_back(plain);
+      ready.push_back(posttrain::prepared(state_, host_batch).to(model_.device()));
       if constexpr (needs_reference<Loss>()) {
         Batch& batch = ready.back();
-        if (!batch.ref_logps.defined()) batch.ref_logps = reference_logps(plain);
+        if (!batch.ref_logps.defined()) {
+          // The reference reads the batch as it came: it may be without virtual tokens.
+          batch.ref_logps = reference_logps(host_batch.to(model_.device()));
+        }
       }
     }
     return ready;
@@ -290,6 +293,11 @@ class Engine {
       fail(
           "neftune_noise_alpha and gradient_checkpointing need a model whose `hidden` takes a "
           "ModelCall; hint: docs/concepts.md#model");
+    }
+    if (!saves_model<Params>() && options.save_best) {
+      fail(
+          "save_best writes whole models, which have no place for these parameters; hint: save "
+          "them in a callback on event::Evaluated");
     }
     if (options.tune_allocator) tune_allocator();
     return options;

@@ -15,6 +15,7 @@
 
 #include "posttrain/tensor/batch.hpp"
 #include "posttrain/tensor/lm_head.hpp"
+#include "posttrain/tensor/virtual_tokens.hpp"
 
 namespace posttrain {
 
@@ -31,10 +32,11 @@ struct Retention {
 /// Adds up `Retention` batch by batch.
 class RetentionMeter {
  public:
-  /// A model's head and its hidden states [T, d] of the batch.
+  /// A model's head, its hidden states [T, d] of the batch and the rows [P] that predict: a gate
+  /// with virtual tokens has rows of its own.
   struct View {
     const HeadFunction* logits;
-    Tensor hidden;
+    Tensor hidden, row;
   };
 
   /// `before`: the earlier self, for the divergence. `chunk` rows of logits exist at a time.
@@ -62,10 +64,13 @@ Retention measure_retention(const Model& model, const Gate& now,
   };
   RetentionMeter meter;
   for (const TokenBatch& host_batch : batches) {
-    const TokenBatch batch = host_batch.to(model.device());
+    const auto view = [&](const HeadFunction& head, const auto& gate) {
+      TokenBatch batch = prepared(gate, host_batch).to(model.device());
+      return RetentionMeter::View{&head, model.hidden(gate, batch), batch.row};
+    };
     std::optional<RetentionMeter::View> earlier;
-    if (before) earlier = RetentionMeter::View{&logits_before, model.hidden(*before, batch)};
-    meter.add(batch, {&logits, model.hidden(now, batch)}, earlier, chunk);
+    if (before) earlier = view(logits_before, *before);
+    meter.add(host_batch.to(model.device()), view(logits, now), earlier, chunk);
   }
   return meter.result();
 }

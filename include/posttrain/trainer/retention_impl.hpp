@@ -15,7 +15,7 @@ POSTTRAIN_INLINE void RetentionMeter::add(const TokenBatch& batch, const View& n
   at::NoGradGuard no_grad;
   const std::int64_t count = batch.predictions();
   const auto log_probabilities = [&](const View& view, std::int64_t begin, std::int64_t size) {
-    const Tensor rows = at::index_select(view.hidden, 0, batch.row.narrow(0, begin, size));
+    const Tensor rows = at::index_select(view.hidden, 0, view.row.narrow(0, begin, size));
     return at::log_softmax((*view.logits)(rows).to(at::kFloat), 1);
   };
   Tensor right = at::empty({count}, at::kBool);
