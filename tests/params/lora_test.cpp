@@ -4,6 +4,8 @@
 #include <set>
 
 #include "posttrain/core/describe.hpp"
+#include "posttrain/params/frozen.hpp"
+#include "posttrain/params/qlora.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 
@@ -28,6 +30,12 @@ void disturb(State& state, double size = 0.1) {
     }
   }
   state.publish();
+}
+
+template <class State>
+Tensor logits_of(const State& state, const models::Decoder& model = tiny_model()) {
+  at::NoGradGuard no_grad;
+  return model.logits(state, model.hidden(state, some_batch()));
 }
 
 template <class State>
@@ -64,12 +72,14 @@ void check_gradients(const models::Decoder& model, State& state) {
   }
 }
 
-/// The merged weights as a model of their own.
+/// The merged weights as a model of their own, untied if they come so.
 template <class State>
 models::Decoder merged(const State& state) {
   std::map<std::string, Tensor> by_name;
   for (const NamedTensor& weight : state.weights()) by_name[weight.name] = weight.value;
-  return models::Decoder(tiny_config(), {.dtype = at::kDouble},
+  models::DecoderConfig config = tiny_config();
+  config.tied = !by_name.contains("lm_head.weight");
+  return models::Decoder(config, {.dtype = at::kDouble},
                          [by_name](const std::string& name, const std::vector<std::int64_t>&) {
                            return by_name.at(name);
                          });
@@ -114,6 +124,9 @@ TEST_CASE("gradients of adapters agree with finite differences", "[params][lora]
       {.rank = 4, .rank_pattern = "k_proj=2, layers.1=6", .use_dora = true},
       {.rank = 2, .bias = LoraBias::lora_only, .modules_to_save = "norm, embed_tokens"},
       {.rank = 2, .target_modules = "lm_head, q_proj", .bias = LoraBias::all},
+      {.rank = 3, .target_modules = "all-linear, embed_tokens", .rank_pattern = "embed_tokens=5"},
+      {.rank = 3, .target_modules = "embed_tokens, v_proj", .use_rslora = true, .use_dora = true},
+      {.rank = 2, .target_modules = "embed_tokens, lm_head", .modules_to_save = "embed_tokens"},
       {.rank = 4, .init = LoraInit::olora}};
   for (const Lora& policy : policies) {
     INFO(describe(policy));
@@ -144,22 +157,73 @@ TEST_CASE("the merged model is the adapted one", "[params][lora]") {
                                               {.rank = 4, .use_dora = true},
                                               {.rank = 4, .init = LoraInit::olora},
                                               {.rank = 4, .init = LoraInit::pissa},
+                                              {.use_dora = true, .init = LoraInit::olora},
                                               {.rank = 4, .modules_to_save = "norm"}}) {
     INFO(describe(policy));
     auto state = policy.attach(model);
     disturb(state);
     const models::Decoder alone = merged(state);
-    CHECK(relative_error(hidden_of(Full{}.attach(alone), alone), hidden_of(state)) < 1e-12);
+    CHECK(alone.config().tied);
+    CHECK(relative_error(logits_of(Full{}.attach(alone), alone), logits_of(state)) < 1e-12);
   }
-  auto head = Lora{.target_modules = "lm_head"}.attach(model);
-  CHECK_THROWS_WITH(head.weights(), Catch::Contains("shares the embedding"));
+}
+
+TEST_CASE("merging into one of two tied tensors unties them", "[params][lora][C5][C23]") {
+  const models::Decoder model = tiny_model();
+  for (const Lora& policy : std::vector<Lora>{{.target_modules = "lm_head"},
+                                              {.target_modules = "embed_tokens"},
+                                              {.target_modules = "lm_head, embed_tokens"},
+                                              {.target_modules = "embed_tokens", .use_dora = true},
+                                              {.target_modules = "all-linear, embed_tokens"}}) {
+    INFO(describe(policy));
+    auto state = policy.attach(model);
+    const Tensor start = logits_of(state.reference());
+    CHECK(relative_error(logits_of(state), start) < 1e-15);
+    disturb(state);
+    CHECK(relative_error(logits_of(state), start) > 1e-3);
+    CHECK(at::equal(logits_of(state.reference()), start));
+    const models::Decoder alone = merged(state);
+    CHECK_FALSE(alone.config().tied);
+    CHECK(relative_error(logits_of(Full{}.attach(alone), alone), logits_of(state)) < 1e-12);
+  }
+}
+
+TEST_CASE("a table's adapter starts with A zero and B normal, and its padding row stays",
+          "[params][lora]") {
+  models::DecoderConfig config = tiny_config();
+  config.padding_id = 21;
+  const models::Decoder model(config, {.dtype = at::kDouble});
+  auto state = Lora{.rank = 4, .target_modules = "embed_tokens"}.attach(model);
+  REQUIRE(state.adapters().size() == 1);
+  const AdapterTensors adapter = state.adapters()[0];
+  CHECK(adapter.module == "model.embed_tokens");
+  CHECK(adapter.a.sizes() == at::IntArrayRef{4, 50});
+  CHECK(adapter.b.sizes() == at::IntArrayRef{16, 4});
+  CHECK(adapter.a.abs().max().item<double>() == 0.0);
+  CHECK(adapter.b.std().item<double>() == Approx(1.0).margin(0.3));
+  disturb(state);
+  TokenBatch batch = some_batch();
+  batch.ids[3].fill_(21);
+  batch.ids[9].fill_(21);
+  add_gradients(model, state, batch, NextToken{});
+  const Tensor gradient = state.gradients()[0].value;
+  CHECK(state.gradients()[0].name == "model.embed_tokens.lora_embedding_A");
+  int moved = 0;
+  for (std::int64_t id = 0; id < 50; ++id) {
+    if (gradient.select(1, id).abs().max().item<double>() == 0.0) continue;
+    ++moved;
+    CHECK((batch.ids == id).any().item<bool>());
+    CHECK(id != 21);
+  }
+  CHECK(moved > 10);
 }
 
 TEST_CASE("OLoRA and PiSSA split the base without changing it", "[params][lora]") {
   const models::Decoder model = tiny_model();
   const FullState full = Full{}.attach(model);
-  for (const LoraInit init : {LoraInit::olora, LoraInit::pissa}) {
-    auto state = Lora{.rank = 4, .alpha = 6, .init = init}.attach(model);
+  for (const auto& [init, dora] :
+       {std::pair(LoraInit::olora, false), {LoraInit::pissa, false}, {LoraInit::olora, true}}) {
+    auto state = Lora{.rank = 4, .alpha = 6, .use_dora = dora, .init = init}.attach(model);
     CHECK(relative_error(hidden_of(state), hidden_of(full)) < 1e-12);
     CHECK(at::equal(hidden_of(state), hidden_of(state.reference())));
     const Tensor before = hidden_of(state.reference());
@@ -172,6 +236,72 @@ TEST_CASE("OLoRA and PiSSA split the base without changing it", "[params][lora]"
   const Tensor s = std::get<1>(at::linalg_svd(full.part(0, 0), false));
   const Tensor rest = std::get<1>(at::linalg_svd(state.base().part(0, 0), false));
   CHECK(relative_error(rest.narrow(0, 0, 12), s.narrow(0, 4, 12)) < 1e-10);
+}
+
+TEST_CASE("LoftQ's adapters are the best of their rank for the error of the quantised base",
+          "[params][lora][loftq]") {
+  const models::Decoder model = tiny_model();
+  const FullState full = Full{}.attach(model);
+  const auto plain = QLora{}.attach(model);
+  const auto norm = [](const Tensor& t) { return t.norm().item<double>(); };
+  double first = 0.0;
+  for (const std::int64_t iterations : {1, 5}) {
+    for (const bool dora : {false, true}) {
+      INFO(iterations << " iterations, DoRA " << dora);
+      auto state = QLora{.rank = 4,
+                         .alpha = 6,
+                         .use_dora = dora,
+                         .init = LoraInit::loftq,
+                         .loftq_iter = iterations}
+                       .attach(model);
+      double total = 0.0;
+      for (int site = 0; site < 8; ++site) {
+        for (int part = 0; part < static_cast<int>(model.layout().sites[site].parts.size());
+             ++part) {
+          const Tensor w = full.part(site, part), q = state.base().part(site, part);
+          if (iterations == 1) CHECK(at::equal(q, plain.base().part(site, part)));
+          const auto adapters = state.adapters();
+          const auto& name = model.layout().sites[site].parts[part].name;
+          const auto& adapter = *std::ranges::find(adapters, name, &AdapterTensors::module);
+          const Tensor left = w - q - adapter.b.matmul(adapter.a) * adapter.scale;
+          const Tensor s = std::get<1>(at::linalg_svd(w - q, false));
+          CHECK(norm(left) == Approx(norm(s.narrow(0, 4, s.size(0) - 4))).epsilon(1e-9));
+          CHECK(norm(left) < norm(w - q));
+          total += norm(left) * norm(left);
+        }
+      }
+      if (iterations == 1) first = total;
+      if (iterations > 1) CHECK(total < first);
+      // Nearer to the model than its quantised base is, and the reference is where it starts.
+      const Tensor start = hidden_of(state);
+      CHECK(relative_error(start, hidden_of(full)) <
+            relative_error(hidden_of(plain), hidden_of(full)));
+      CHECK(at::equal(hidden_of(state.reference()), start));
+      disturb(state);
+      CHECK(at::equal(hidden_of(state.reference()), start));
+      const models::Decoder alone = merged(state);
+      CHECK(relative_error(hidden_of(Full{}.attach(alone), alone), hidden_of(state)) < 1e-12);
+    }
+  }
+  // A checkpoint in 4 bits does not hold what was lost.
+  std::map<std::string, std::map<std::string, Tensor>> packed;
+  std::map<std::string, Tensor> dense;
+  for (const NamedTensor& tensor : plain.base().packed_weights()) {
+    const std::size_t end = tensor.name.find(".weight.");
+    dense[tensor.name] = tensor.value;
+    if (end == std::string::npos) continue;
+    const std::string matrix = tensor.name.substr(0, end + 7);
+    packed[matrix][tensor.name.substr(end + 8)] = tensor.value;
+    packed[matrix][""] = dense.at(matrix);
+  }
+  const models::Decoder stored(
+      tiny_config(), {.dtype = at::kDouble},
+      [&](const std::string& name, const std::vector<std::int64_t>&) { return dense.at(name); },
+      [&](const std::string& name) {
+        return packed.contains(name) ? packed.at(name) : std::map<std::string, Tensor>();
+      });
+  CHECK_THROWS_WITH((QLora{.init = LoraInit::loftq}.attach(stored)),
+                    Catch::Contains("unquantised checkpoint"));
 }
 
 TEST_CASE("dropout keeps the mean, drops the stated share and follows the token",
@@ -209,10 +339,11 @@ TEST_CASE("dropout keeps the mean, drops the stated share and follows the token"
 TEST_CASE("nonsense is refused with a reason", "[params][lora]") {
   const models::Decoder model = tiny_model();
   CHECK_THROWS_WITH(Lora{.target_modules = "nothing"}.attach(model),
-                    Catch::Contains("selects no matrix"));
+                    Catch::Contains("selects nothing"));
   CHECK_THROWS_WITH((Lora{.rank = 0}.validate()), Catch::Contains("Lora.rank"));
-  CHECK_THROWS_WITH((Lora{.use_dora = true, .init = LoraInit::olora}.validate()),
-                    Catch::Contains("use_dora"));
+  CHECK_THROWS_WITH((Lora{.loftq_iter = 0}.validate()), Catch::Contains("loftq_iter"));
+  CHECK_THROWS_WITH((Lora{.init = LoraInit::loftq}.validate()),
+                    Catch::Contains("needs a quantised base"));
   CHECK_THROWS_WITH((Lora{.rank_pattern = "q_proj=x"}.attach(model)),
                     Catch::Contains("pattern=number"));
   CHECK_THROWS_WITH((Lora{.rank = 100, .init = LoraInit::pissa}.attach(model)),

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // An adapter on a checkpoint, for comparison with PEFT:
 //   adapter --model DIR --batch batch.json --out out.safetensors [--method lora|prompt|prefix]
-//     [--from ADAPTER] [--init NAME] [--text TEXT] [--dora] [--steps N] [--save ADAPTER]
-//     [--dtype float64]
+//     [--from ADAPTER] [--init NAME] [--text TEXT] [--dora] [--targets PATTERNS] [--alpha A]
+//     [--loftq-iter N] [--eva] [--steps N] [--save ADAPTER] [--dtype float64]
 // Reads an adapter folder, or makes a new adapter of rank 4 (4 virtual tokens); writes what
 // probe_model does; takes N optimizer steps on the batch; saves the adapter and writes the
-// log-probabilities after it all (`logps_after`).
+// log-probabilities after it all (`logps_after`). LoftQ stands on a base in NF4 without double
+// quantisation; --eva starts from the inputs of the batch.
+//   adapter --model DIR --batch batch.json --out out.safetensors --set FOLDER [--save FOLDER]
+// Reads all adapters of a folder onto one base; writes the log-probabilities of each under its
+// name, and those of 0.7 · first − 0.4 · second, added up both ways.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "posttrain/core/describe.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/frozen.hpp"
+#include "posttrain/params/lora_eva.hpp"
 #include "posttrain/params/lora_files.hpp"
+#include "posttrain/params/lora_set.hpp"
+#include "posttrain/params/nf4.hpp"
 #include "posttrain/params/prompt_files.hpp"
 #include "programs/probe.hpp"
 
@@ -21,8 +29,11 @@ namespace {
 using namespace posttrain;
 
 struct Arguments {
-  std::string model, batch, out, method = "lora", from, init, text, save, dtype = "float64";
-  bool dora = false;
+  std::string model, batch, out, method = "lora", from, init, text, targets = "all-linear", set;
+  std::string save, dtype = "float64";
+  double alpha = 8.0;
+  std::int64_t loftq_iter = 1;
+  bool dora = false, eva = false;
   int steps = 0;
 };
 
@@ -65,10 +76,48 @@ auto attach(const Policy& policy, const hub::PretrainedDecoder& model) {
   return policy.attach(model);
 }
 
+void run_set(const Arguments& arguments, const hub::PretrainedDecoder& model) {
+  const TokenBatch batch = test::read_batch(arguments.batch, model.vocab_size());
+  AdapterSet set(model);
+  const std::vector<std::string> names = set.load_all(arguments.set);
+  if (!arguments.save.empty()) set.save(arguments.save, arguments.model);
+  set.combine("cat", {{names.at(0), 0.7}, {names.at(1), -0.4}});
+  set.combine("linear", {{names.at(0), 0.7}, {names.at(1), -0.4}}, Combination::linear);
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const std::string& name : set.names()) {
+    tensors.emplace_back(name, test::probe_state(model, set.gate(name), batch)[1].second);
+  }
+  io::save_tensors(arguments.out, tensors);
+}
+
+void run_lora(const Arguments& arguments, const hub::PretrainedDecoder& model) {
+  const Lora fresh{
+      .rank = 4,
+      .alpha = arguments.alpha,
+      .target_modules = arguments.targets,
+      .use_dora = arguments.dora,
+      .init = named(arguments.init, {LoraInit::kaiming, LoraInit::gaussian, LoraInit::olora,
+                                     LoraInit::pissa, LoraInit::loftq}),
+      .loftq_iter = arguments.loftq_iter};
+  if (!arguments.from.empty()) {
+    run(arguments, model, attach(LoraFrom{.folder = arguments.from}, model));
+  } else if (fresh.init == LoraInit::loftq) {
+    run(arguments, model, attach(with_storage(fresh, Nf4{.double_quant = false}), model));
+  } else if (arguments.eva) {
+    const TokenBatch batch = test::read_batch(arguments.batch, model.vocab_size());
+    const Eva eva{.lora = fresh,
+                  .inputs = input_statistics(model, Frozen{}.attach(model), {batch})};
+    run(arguments, model, attach(eva, model));
+  } else {
+    run(arguments, model, attach(fresh, model));
+  }
+}
+
 void run(const Arguments& arguments) {
   const hub::PretrainedDecoder model(
       arguments.model, {.dtype = arguments.dtype == "float64" ? at::kDouble : at::kFloat});
   const bool fresh = arguments.from.empty();
+  if (!arguments.set.empty()) return run_set(arguments, model);
   if (arguments.method == "prompt") {
     const PromptTuning policy{
         .num_virtual_tokens = 4,
@@ -84,11 +133,7 @@ void run(const Arguments& arguments) {
     run(arguments, model,
         fresh ? attach(policy, model) : attach(PrefixTuningFrom{arguments.from}, model));
   } else {
-    const Lora policy{.rank = 4,
-                      .use_dora = arguments.dora,
-                      .init = named(arguments.init, {LoraInit::kaiming, LoraInit::gaussian,
-                                                     LoraInit::olora, LoraInit::pissa})};
-    run(arguments, model, fresh ? attach(policy, model) : attach(LoraFrom{arguments.from}, model));
+    run_lora(arguments, model);
   }
 }
 
@@ -104,8 +149,13 @@ int main(int argc, char** argv) {
   app.add_option("--from", arguments.from);
   app.add_option("--init", arguments.init);
   app.add_option("--text", arguments.text);
+  app.add_option("--targets", arguments.targets);
+  app.add_option("--alpha", arguments.alpha);
+  app.add_option("--loftq-iter", arguments.loftq_iter);
   app.add_flag("--dora", arguments.dora);
+  app.add_flag("--eva", arguments.eva);
   app.add_option("--steps", arguments.steps);
+  app.add_option("--set", arguments.set);
   app.add_option("--save", arguments.save);
   app.add_option("--dtype", arguments.dtype)->check(CLI::IsMember({"float32", "float64"}));
   CLI11_PARSE(app, argc, argv);

@@ -43,8 +43,8 @@ static_assert(std::is_same_v<StateOf<PromptTuningFrom, Decoder>, PromptStateOf>)
 static_assert(std::is_same_v<StateOf<PrefixTuningFrom, Decoder>, PrefixStateOf>);
 static_assert(ListsTrainable<PromptStateOf> && NamesTensors<PromptStateOf>);
 static_assert(ListsTrainable<PrefixStateOf> && NamesTensors<PrefixStateOf>);
-static_assert(PreparesBatch<PromptStateOf, TokenBatch> && PreparesBatch<PrefixStateOf, TokenBatch>);
-static_assert(!PreparesBatch<FullState, TokenBatch>);
+static_assert(PreparesBatches<PromptStateOf> && PreparesBatches<PrefixStateOf>);
+static_assert(!PreparesBatches<FullState>);
 static_assert(has_reference<PromptTuning>() && has_reference<PrefixTuning>());
 static_assert(has_reference<PromptTuningFrom>() && has_reference<PrefixTuningFrom>());
 static_assert(!saves_model<PromptTuning>() && !saves_model<PrefixTuning>());

@@ -3,9 +3,12 @@
 #include <map>
 
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/int8.hpp"
 #include "posttrain/params/lora.hpp"
+#include "posttrain/params/lora_eva.hpp"
+#include "posttrain/params/lora_set.hpp"
 #include "posttrain/params/nf4.hpp"
 #include "posttrain/params/osft.hpp"
 #include "posttrain/params/prefix_tuning.hpp"
@@ -100,6 +103,47 @@ TEMPLATE_TEST_CASE("full fine-tuning and adapters train", "[trainer][products]",
   check_product(Lora{.rank = 4, .dropout = 0.1}, dtype, "embed_tokens, norm, bias");
   check_product(Lora{.rank = 4, .use_dora = true}, dtype, "embed_tokens, norm, bias");
   check_product(Lora{.rank = 4, .init = LoraInit::olora}, dtype, "embed_tokens, norm, bias");
+  check_product(Lora{.rank = 4, .target_modules = "all-linear, embed_tokens"}, dtype,
+                "lm_head, norm, bias");
+  const models::Decoder model = tiny_model(dtype);
+  // [snippet: eva]
+  const std::vector<TokenBatch> batches{batch_of({some_sequence(40, 1), some_sequence(40, 2)})};
+  const InputStatistics inputs = input_statistics(model, Frozen{}.attach(model), batches);
+  const Eva eva{.lora = {.rank = 4}, .inputs = inputs};
+  // [/snippet]
+  check_product(eva, dtype, "embed_tokens, norm, bias");
+}
+
+TEST_CASE("one adapter of a set trains, and the others and the base stay", "[trainer][products]") {
+  const models::Decoder model = tiny_model(at::kFloat);
+  // [snippet: set]
+  AdapterSet<Nf4> set(model);
+  set.add("math", {.rank = 4});
+  set.add("code", {.rank = 2, .target_modules = "q_proj, v_proj", .use_dora = true});
+  // [/snippet]
+  const auto values = [&](const std::string& name) {
+    std::vector<Tensor> all;
+    for (const NamedTensor& tensor : set.gate(name).tensors()) all.push_back(tensor.value.clone());
+    return all;
+  };
+  const std::vector<Tensor> math = values("math"), code = values("code");
+  const Tensor base = set.base().part(0, 0);
+  std::vector<double> losses;
+  // [snippet: train]
+  Trainer trainer(model, NextToken{}, set.train("math"), Fixed{}, AdamW{}, quiet());
+  // [/snippet]
+  trainer.add(Losses{&losses});
+  trainer.train();
+  CHECK(losses.back() < losses.front() - 0.02);
+  const std::vector<Tensor> trained = values("math"), left = values("code");
+  bool moved = false;
+  for (std::size_t i = 0; i < math.size(); ++i) moved = moved || !at::equal(trained[i], math[i]);
+  CHECK(moved);
+  for (std::size_t i = 0; i < code.size(); ++i) CHECK(at::equal(left[i], code[i]));
+  CHECK(at::equal(set.base().part(0, 0), base));
+  const TokenBatch batch = batch_of({some_sequence(9, 1)});
+  at::NoGradGuard no_grad;
+  CHECK(at::equal(model.hidden(set.gate("math"), batch), model.hidden(trainer.state(), batch)));
 }
 
 TEMPLATE_TEST_CASE("every update trains on every storage", "[trainer][products]", Dense, Nf4,
@@ -109,6 +153,9 @@ TEMPLATE_TEST_CASE("every update trains on every storage", "[trainer][products]"
   check_product(BasicFull<Storage>{.train = "layers.1"}, at::kFloat, "layers.0, embed_tokens");
   check_product(BasicLora<Storage>{.rank = 4}, at::kFloat, kFrozen);
   check_product(BasicLora<Storage>{.rank = 4, .use_dora = true}, at::kBFloat16, kFrozen);
+  if constexpr (!Storage::dense) {
+    check_product(BasicLora<Storage>{.rank = 4, .init = LoraInit::loftq}, at::kFloat, kFrozen);
+  }
   check_product(BasicOsft<Storage>{.unfreeze_rank_ratio = 0.5}, at::kFloat, kFrozen);
   check_product(BasicOsft<Storage>{.unfreeze_rank_ratio = 0.5}, at::kBFloat16, kFrozen);
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {

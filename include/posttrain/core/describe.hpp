@@ -249,10 +249,18 @@ constexpr void for_each_field(const T& object, Visit visit) {
   (std::make_index_sequence<std::tuple_size_v<decltype(fields)>>{});
 }
 
+/// Whether a type that is no aggregate of hyperparameters says in words what it is.
+template <class T>
+concept DescribesItself = requires(const T& value) {
+  { value.description() } -> std::same_as<std::string>;
+};
+
 /// "NextToken{.label_smoothing = 0.1, .z_loss = 0}".
 template <class T>
 std::string describe(const T& value) {
-  if constexpr (std::is_same_v<T, bool>) {
+  if constexpr (DescribesItself<T>) {
+    return value.description();
+  } else if constexpr (std::is_same_v<T, bool>) {
     return value ? "true" : "false";
   } else if constexpr (std::is_enum_v<T>) {
     return std::string(enum_name(value));

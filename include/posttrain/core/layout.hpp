@@ -18,6 +18,8 @@ struct Part {
   std::string name;
   std::int64_t rows = 0;
   bool transposed = false;  // stored as [in, rows] (GPT-2's Conv1D)
+
+  friend bool operator==(const Part&, const Part&) = default;
 };
 
 struct Site {
@@ -32,6 +34,8 @@ struct Site {
     for (const Part& part : parts) total += part.rows;
     return total;
   }
+
+  friend bool operator==(const Site&, const Site&) = default;
 };
 
 /// A vector under its whole checkpoint name (norm weights and biases).
@@ -39,6 +43,8 @@ struct VectorSpec {
   std::string name;
   std::int64_t size = 0;
   double initial = 1.0;  // value at random initialisation
+
+  friend bool operator==(const VectorSpec&, const VectorSpec&) = default;
 };
 
 /// A lookup table under its whole checkpoint name (token or position embeddings).
@@ -49,6 +55,8 @@ struct TableSpec {
   std::int64_t padding_row = -1;  // gets no gradient from lookups (torch's padding_idx); -1: none
   // What the model multiplies looked-up rows by (Gemma). A soft prompt's rows go without.
   double lookup_scale = 1.0;
+
+  friend bool operator==(const TableSpec&, const TableSpec&) = default;
 };
 
 /// What a prefix of keys and values has to fit. A model that fills it in puts a gate's `prefix`
@@ -58,6 +66,8 @@ struct AttentionSpec {
   // Rotary frequencies follow the length of a sequence, so that sequences of different lengths
   // cannot share the keys of what precedes them.
   bool length_dependent = false;
+
+  friend bool operator==(const AttentionSpec&, const AttentionSpec&) = default;
 };
 
 struct Layout {
@@ -65,6 +75,8 @@ struct Layout {
   std::vector<VectorSpec> vectors;
   std::vector<TableSpec> tables;  // the first: of the tokens
   AttentionSpec attention{};
+
+  friend bool operator==(const Layout&, const Layout&) = default;
 };
 
 }  // namespace posttrain

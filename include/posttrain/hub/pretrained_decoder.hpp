@@ -39,7 +39,8 @@ class PretrainedDecoder : public models::Decoder {
   /// Writes a folder that transformers loads: weights in the compute dtype unless `dtype` says
   /// otherwise, config, tokenizer files, chat template and the full set of end-of-sequence ids.
   /// What was in `folder` before is replaced in one step. Matrices in bitsandbytes' 4-bit layout
-  /// (`ModelWeights::packed_weights`) keep their types, and config.json says so.
+  /// (`ModelWeights::packed_weights`) keep their types, and config.json says so. A tied head that
+  /// comes with a matrix of its own is no longer tied there.
   void save(const std::string& folder, const std::vector<NamedTensor>& weights,
             std::optional<at::ScalarType> dtype = std::nullopt) const;
 
@@ -52,7 +53,7 @@ class PretrainedDecoder : public models::Decoder {
     std::set<std::string, std::less<>> names{};
     bool twice = false;  // their scales are quantised too
   };
-  std::string config_json(at::ScalarType stored, const PackedNames& packed) const;
+  std::string config_json(at::ScalarType stored, const PackedNames& packed, bool untied) const;
 
   std::string generation_config() const;
 

@@ -56,7 +56,11 @@ POSTTRAIN_INLINE void PretrainedDecoder::save(const std::string& folder,
     by_name[weight.name] = weight.value;
   }
   io::PretrainedContent content;
-  content.config_json = config_json(stored, packed);
+  content.config_json = config_json(stored, packed, [&] {
+    // An adapter was merged into one of two tensors that were one.
+    const Site& head = layout().sites.back();
+    return head.shares >= 0 && by_name.contains(head.parts[0].name + ".weight");
+  }());
   content.generation_config_json = generation_config();
   content.tokenizer_from = path_;
   io::save_pretrained(folder, content, entries,
@@ -78,13 +82,15 @@ POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
 }
 
 POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType stored,
-                                                            const PackedNames& packed) const {
+                                                            const PackedNames& packed,
+                                                            bool untied) const {
   auto config = nlohmann::ordered_json::parse(config_text_);
   const char* name = stored == at::kBFloat16 ? "bfloat16"
                      : stored == at::kHalf   ? "float16"
                      : stored == at::kDouble ? "float64"
                                              : "float32";
   config[config.contains("torch_dtype") ? "torch_dtype" : "dtype"] = name;
+  if (untied) config["tie_word_embeddings"] = false;
   config.erase("quantization_config");
   if (!packed.names.empty()) {
     // Projections that are not in 4 bits, the head first of all.

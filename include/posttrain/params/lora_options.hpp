@@ -20,12 +20,27 @@ enum class LoraInit {
   gaussian,  // A normal with deviation 1/rank, B zero
   olora,     // from W = QR: B = Q[:, :r], A = R[:r]; the frozen matrix loses s B A (2406.01775)
   pissa,     // the r largest singular directions of W / s; likewise (2404.02948)
+  loftq,     // those of (W − Q(W)) / s beside the quantised Q(W) (2310.08659); a stored base only
 };
 
 /// Which biases train beside the adapters.
 enum class LoraBias { none, all, lora_only };
 
 namespace detail {
+
+/// Whether a list of patterns names `item` itself.
+constexpr bool lists(std::string_view patterns, std::string_view item) {
+  while (!patterns.empty()) {
+    if (trimmed(take_until(patterns, ',')) == item) return true;
+  }
+  return false;
+}
+
+/// "model.norm" of "model.norm.weight".
+constexpr std::string_view module_of(std::string_view weight) {
+  constexpr std::string_view kWeight = ".weight";
+  return weight.ends_with(kWeight) ? weight.substr(0, weight.size() - kWeight.size()) : weight;
+}
 
 /// The number that "pattern=number, …" gives for a name, or `otherwise`.
 template <class Number>

@@ -76,6 +76,8 @@ class ModelWeights {
   /// Every tensor of the checkpoint, in its shape there: views, or fresh tensors of what is stored
   /// in another form.
   std::vector<NamedTensor> weights() const;
+  /// One of them; undefined if there is none of this name.
+  Tensor weight(std::string_view name) const;
   /// The same for a checkpoint in bitsandbytes' layout: what is stored as NF4 goes there so.
   std::vector<NamedTensor> packed_weights() const
       requires(std::is_same_v<typename Storage::Matrix, Nf4Matrix>);
@@ -95,6 +97,8 @@ class ModelWeights {
   const ParameterView& table(int index) const { return tables_[static_cast<std::size_t>(index)]; }
   /// One matrix of the checkpoint as [rows, in], a fresh tensor in fp32 (fp64 if the model is).
   Tensor part(int site, int part) const;
+  /// Whether it is in the storage's form, not dense.
+  bool stored(int site, int part) const;
   /// Replaces a frozen one.
   void replace_part(int site, int part, const Tensor& w);
   /// What all weights take, gradients and masters not counted.
@@ -126,6 +130,7 @@ class ModelWeights {
   void load(const WeightSource& source);
   bool load_packed(const Entry& entry, const WeightSource& source);
   void set(const Entry& entry, const Tensor& loaded);
+  Tensor weight(const Entry& entry) const;
   void add_stored(const Entry& entry, typename Storage::Matrix matrix);
 
   Storage storage_;

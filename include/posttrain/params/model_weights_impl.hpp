@@ -265,6 +265,13 @@ Tensor ModelWeights<Storage>::part(int site, int part) const {
 }
 
 template <class Storage>
+bool ModelWeights<Storage>::stored(int site, int part) const {
+  return !detail::locate(*sites_[static_cast<std::size_t>(site)],
+                         layout_.sites[static_cast<std::size_t>(site)], part)
+              .first.dense.value.defined();
+}
+
+template <class Storage>
 void ModelWeights<Storage>::replace_part(int site, int part, const Tensor& w) {
   at::NoGradGuard no_grad;
   const auto [block, row] = detail::locate(*sites_[static_cast<std::size_t>(site)],
@@ -328,16 +335,24 @@ void ModelWeights<Storage>::publish() {
 }
 
 template <class Storage>
+Tensor ModelWeights<Storage>::weight(const Entry& entry) const {
+  if (entry.site < 0) return entry.view.exact();
+  const Tensor dense = part(entry.site, entry.part).to(dtype_);
+  return entry.transposed ? dense.t() : dense;
+}
+
+template <class Storage>
+Tensor ModelWeights<Storage>::weight(std::string_view name) const {
+  for (const Entry& entry : entries_) {
+    if (entry.name == name) return weight(entry);
+  }
+  return {};
+}
+
+template <class Storage>
 std::vector<NamedTensor> ModelWeights<Storage>::weights() const {
   std::vector<NamedTensor> all;
-  for (const Entry& entry : entries_) {
-    if (entry.site < 0) {
-      all.push_back({entry.name, entry.view.exact()});
-      continue;
-    }
-    const Tensor dense = part(entry.site, entry.part).to(dtype_);
-    all.push_back({entry.name, dense.size(0) == entry.shape[0] ? dense : dense.t()});
-  }
+  for (const Entry& entry : entries_) all.push_back({entry.name, weight(entry)});
   return all;
 }
 

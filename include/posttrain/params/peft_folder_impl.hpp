@@ -36,15 +36,23 @@ inline nlohmann::ordered_json json_or_null(const std::string& text) {
   return text.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(text);
 }
 
-inline void write_peft_folder(const std::string& folder, const nlohmann::ordered_json& config,
-                              const std::vector<std::pair<std::string, Tensor>>& tensors) {
-  io::AtomicFolder target(folder, [](std::string_view name) {
-    return name == kAdapterConfig || name == kAdapterWeights || name == "README.md";
-  });
-  io::save_tensors(target.path() / kAdapterWeights, tensors);
-  io::OutputFile file(target.path() / kAdapterConfig);
+/// What replacing an adapter's folder may delete.
+inline bool is_peft_file(std::string_view name) {
+  return name == kAdapterConfig || name == kAdapterWeights || name == "README.md";
+}
+
+inline void write_peft_files(const io::fs::path& folder, const nlohmann::ordered_json& config,
+                             const std::vector<std::pair<std::string, Tensor>>& tensors) {
+  io::save_tensors(folder / kAdapterWeights, tensors);
+  io::OutputFile file(folder / kAdapterConfig);
   file.write(config.dump(2) + "\n");
   file.close();
+}
+
+inline void write_peft_folder(const std::string& folder, const nlohmann::ordered_json& config,
+                              const std::vector<std::pair<std::string, Tensor>>& tensors) {
+  io::AtomicFolder target(folder, is_peft_file);
+  write_peft_files(target.path(), config, tensors);
   target.commit();
 }
 

@@ -42,7 +42,9 @@ namespace detail {
 
 template <class T>
 void add_field(Record& record, std::string_view name, const T& value) {
-  if constexpr (std::is_enum_v<T>) {
+  if constexpr (DescribesItself<T>) {
+    record.add(name, std::string_view(value.description()));
+  } else if constexpr (std::is_enum_v<T>) {
     record.add(name, enum_name(value));
   } else if constexpr (std::is_same_v<T, bool>) {
     record.add(name, value);
