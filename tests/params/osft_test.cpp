@@ -6,9 +6,14 @@
 
 #include "params/osft_support.hpp"
 #include "posttrain/data/tokenized.hpp"
+#include "posttrain/io/tensor_io.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/optim/clip.hpp"
+#include "posttrain/params/from_state.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/nf4.hpp"
+#include "posttrain/params/osft_files.hpp"
+#include "posttrain/params/principal_angles.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
@@ -26,6 +31,17 @@ double leak(const Matrix& change, const Directions& protect) {
   const Matrix left = change - protect.left * (protect.left.transpose() * change);
   const Matrix both = left - (left * protect.right) * protect.right.transpose();
   return (change - both).norm() / change.norm();
+}
+
+constexpr OsftProjection kProjections[] = {OsftProjection::both_sides, OsftProjection::joint,
+                                           OsftProjection::input_only};
+
+/// ‖what the projection forbids of ΔW‖ / ‖ΔW‖
+double forbidden(OsftProjection projection, const Matrix& change, const Directions& protect) {
+  if (projection == OsftProjection::both_sides) return leak(change, protect);
+  const Matrix right = change * protect.right;
+  if (projection == OsftProjection::input_only) return right.norm() / change.norm();
+  return (protect.left.transpose() * right).norm() / change.norm();
 }
 
 /// One of everything: a table, a fused site with biases, a transposed part, a long one, a tied
@@ -184,21 +200,21 @@ TEST_CASE("gradients of cores are the dense ones seen from the complements", "[p
     for (const OsftTarget* target : state.targets()) {
       Tensor dense = named(full.gradients(), target->name + ".weight");
       if (target->name == "conv") dense = dense.t();
-      const Tensor expected = basis_of(target->complements.left)
-                                  .t()
-                                  .matmul(dense)
-                                  .matmul(basis_of(target->complements.right));
-      CHECK(relative_error(target->core.grad, expected) < 1e-12);
-      CHECK(target->core.grad.sizes() ==
-            at::IntArrayRef({target->rows - target->rank(), target->in - target->rank()}));
+      for (const OsftCore& core : target->cores) {
+        const Tensor expected = basis_of(core.left).t().matmul(dense).matmul(basis_of(core.right));
+        CHECK(relative_error(core.values.grad, expected) < 1e-12);
+      }
     }
     CHECK(state.targets().size() == 5);
-    CHECK(state.gradients().size() == 5);
   };
   for (const double ratio : {0.25, 0.5, 0.75, 1.0}) {
     for (const std::int64_t tokens : {3, 200}) {  // either order of the products
-      check(Osft{.unfreeze_rank_ratio = ratio}.attach(model), tokens, ratio);
-      check(BasicOsft<Kept>{.unfreeze_rank_ratio = ratio}.attach(model), tokens, ratio);
+      for (const OsftProjection projection : kProjections) {
+        check(Osft{.unfreeze_rank_ratio = ratio, .projection = projection}.attach(model), tokens,
+              ratio);
+        check(BasicOsft<Kept>{.unfreeze_rank_ratio = ratio, .projection = projection}.attach(model),
+              tokens, ratio);
+      }
     }
   }
 }
@@ -294,7 +310,7 @@ TEST_CASE("a ratio of 0 trains nothing, a ratio of 1 everything in the targets",
   const OsftState<Dense> all = Osft{.unfreeze_rank_ratio = 1.0}.attach(model);
   for (const OsftTarget* target : all.targets()) {
     CHECK(target->rank() == 0);
-    CHECK(target->core.master.sizes() == at::IntArrayRef({target->rows, target->in}));
+    CHECK(target->cores[0].values.master.sizes() == at::IntArrayRef({target->rows, target->in}));
   }
   // The rule is exact: 0.2 of 5 is 1.
   struct Narrow : SmallModel {
@@ -327,6 +343,8 @@ TEST_CASE("targets, ratios and what trains as a whole go by pattern", "[params][
     for (const NamedTensor& gradient : state.gradients()) all.push_back(gradient.name);
     return all;
   };
+  CHECK(names(Osft{.target_patterns = "k", .projection = OsftProjection::joint}.attach(model)) ==
+        std::vector<std::string>{"k.core", "k.cross"});
   using Names = std::vector<std::string>;
   // One part of a fused site; the others stay what they are.
   OsftState<Dense> k = Osft{.unfreeze_rank_ratio = 0.5, .target_patterns = "k"}.attach(model);
@@ -391,6 +409,216 @@ TEST_CASE("without the base, weights take the changes of the cores", "[params][o
                     Catch::Contains("the model computes in BFloat16"));
 }
 
+TEST_CASE("every projection reaches all of its set, each change once", "[params][osft]") {
+  for (const OsftProjection projection : kProjections) {
+    for (const double ratio : {0.25, 0.75, 1.0}) {
+      const OsftState<Dense> state =
+          Osft{.unfreeze_rank_ratio = ratio, .projection = projection}.attach(
+              SmallModel{.tied = false});
+      for (const OsftTarget* target : state.targets()) {
+        INFO(target->name << " at " << ratio << ", " << enum_name(projection));
+        const std::int64_t rows = target->rows, in = target->in, k = target->rank();
+        const std::int64_t size = projection == OsftProjection::both_sides ? (rows - k) * (in - k)
+                                  : projection == OsftProjection::joint    ? rows * in - k * k
+                                                                           : rows * (in - k);
+        // The map from cores to changes, column by column: every one is allowed, and they are
+        // orthonormal, so the set is reached as a whole and Adam's steps are of one size.
+        Tensor map = at::zeros({rows * in, size}, at::kDouble);
+        const Directions protect =
+            leading(target->base.defined() ? target->base : target->weight, k);
+        std::int64_t column = 0;
+        for (const OsftCore& core : target->cores) {
+          for (std::int64_t i = 0; i < core.values.master.numel(); ++i) {
+            Tensor unit = at::zeros_like(core.values.master);
+            unit.view({-1})[i] = 1.0;
+            const Tensor change = core.product(unit);
+            if (k > 0) REQUIRE(forbidden(projection, to_eigen(change), protect) < 1e-12);
+            map.select(1, column++).copy_(change.reshape({-1}));
+          }
+        }
+        REQUIRE(column == size);
+        const Tensor gram = map.t().matmul(map);
+        CHECK((gram - at::eye(size, gram.options())).abs().max().item<double>() < 1e-12);
+      }
+    }
+  }
+}
+
+TEST_CASE("no projection is left in 400 steps of AdamW with decay and clipping", "[params][osft]") {
+  for (const OsftProjection projection : kProjections) {
+    for (const auto type : {at::kFloat, at::kBFloat16}) {
+      OsftState<Dense> state = Osft{.unfreeze_rank_ratio = 0.5, .projection = projection}.attach(
+          SmallModel{.type = type, .tied = false});
+      std::map<std::string, Tensor> base;
+      for (const NamedTensor& weight : state.weights()) {
+        base[weight.name] = weight.value.to(at::kDouble);
+      }
+      AdamWState adamw = AdamW{.weight_decay = 0.1}.attach(state.trainable());
+      for (int step = 0; step < 400; ++step) {
+        for (ParameterGroup& group : state.trainable()) group.grad.zero_();
+        const auto seed = static_cast<std::uint64_t>(step);
+        const Tensor x = normal({16, 8}, seed, type), y = normal({16, 8}, seed + 1000, type);
+        const Tensor gates = state.linear(0, x).mean(1, true);  // every part of the site
+        const Tensor out = state.linear(2, state.linear(1, x).mul(gates));
+        (out - y).square().mean().backward();
+        adamw.step(state.trainable(), 1e-2,
+                   optim::clip_coefficient(optim::global_norm(state.trainable()), 1.0));
+        state.publish();
+      }
+      const auto after = state.weights();
+      for (const OsftTarget* target : state.targets()) {
+        if (target->name == "lm_head") continue;
+        INFO(target->name << " in " << c10::toString(type) << ", " << enum_name(projection));
+        Tensor w0 = base.at(target->name + ".weight");
+        Tensor w = named(after, target->name + ".weight").to(at::kDouble);
+        if (target->name == "conv") w0 = w0.t(), w = w.t();
+        const Directions protect = leading(w0, target->rank());
+        CHECK(forbidden(projection, to_eigen(state.update(*target)), protect) <= 1e-6);
+        CHECK(forbidden(projection, to_eigen(w - w0), protect) <= 1e-6);
+        CHECK((w - w0).norm().item<double>() > 0.05 * w0.norm().item<double>());
+      }
+    }
+  }
+}
+
+TEST_CASE("a new task starts from the model as it is, in subspaces of its own", "[params][osft]") {
+  for (const OsftProjection projection : kProjections) {
+    OsftState<Dense> state =
+        Osft{.unfreeze_rank_ratio = 0.5, .projection = projection, .train = "norm"}.attach(
+            SmallModel{});
+    const auto numbers = [&] {
+      std::map<std::string, Tensor> all;
+      for (const NamedTensor& w : state.weights()) all[w.name] = w.value.clone();
+      return all;
+    };
+    auto before = numbers();
+    move_cores(state, 1.0);
+    state.trainable().front().master.add_(0.5);  // the norm
+    state.publish();
+    const auto learnt = numbers();
+    const Tensor x = normal({3, 8}, 1);
+    const Tensor product = state.linear(0, x).detach();
+    CHECK_FALSE(at::equal(state.reference().linear(0, x).detach(), product));
+
+    const OsftTask task = state.begin_task("second", {.unfreeze_rank_ratio = 0.25});
+    for (const auto& [name, value] : numbers()) CHECK(at::equal(value, learnt.at(name)));
+    CHECK(at::equal(state.linear(0, x).detach(), product));
+    CHECK(at::equal(state.reference().linear(0, x).detach(), product));
+    CHECK(at::equal(state.reference().vector(0), state.vector(0).detach()));
+    CHECK(state.trainable().back().master.abs().max().item<double>() == 0.0);
+    CHECK(task.name == "second");
+    REQUIRE(task.targets.size() == state.targets().size());
+    move_cores(state, 1.0);
+    for (std::size_t i = 0; i < task.targets.size(); ++i) {
+      const OsftTarget& target = *state.targets()[i];
+      const std::string name = target.name + ".weight";
+      const bool transposed = target.name == "conv";
+      const Tensor w0 = transposed ? before.at(name).t() : before.at(name);
+      const Tensor w1 = transposed ? learnt.at(name).t() : learnt.at(name);
+      const std::int64_t shorter = std::min(target.rows, target.in);
+      CHECK(task.targets[i].name == target.name);
+      CHECK(task.targets[i].rank == shorter - shorter / 4);
+      CHECK(target.rank() == task.targets[i].rank);
+      CHECK(forbidden(projection, to_eigen(state.update(target)), leading(w1, target.rank())) <
+            1e-12);
+      // The angles are those of the two weights' own subspaces.
+      const auto old = protected_subspaces(w0, shorter / 2),
+                 now = protected_subspaces(w1, shorter - shorter / 4);
+      const auto same = [&](const std::vector<double>& given, const Tensor& a, const Tensor& b) {
+        const std::vector<double> expected = principal_angles(a, b);
+        REQUIRE(given.size() == expected.size());
+        for (std::size_t j = 0; j < given.size(); ++j) {
+          CHECK(given[j] == Approx(expected[j]).margin(1e-9));
+        }
+      };
+      same(task.targets[i].right, old.right, now.right);
+      if (projection == OsftProjection::input_only) {
+        CHECK(task.targets[i].left.empty());
+      } else {
+        same(task.targets[i].left, old.left, now.left);
+      }
+    }
+    CHECK(state.tasks().size() == 1);
+  }
+}
+
+TEST_CASE("a task may protect all that earlier ones protected", "[params][osft]") {
+  for (const OsftProjection projection : kProjections) {
+    OsftState<Dense> state =
+        Osft{.unfreeze_rank_ratio = 0.75, .ratio_pattern = "k=0", .projection = projection}.attach(
+            SmallModel{});
+    std::map<std::string, Directions> first;
+    for (const OsftTarget* target : state.targets()) {
+      first[target->name] = leading(target->base, target->rank());
+    }
+    for (const double ratio : {0.5, 0.25}) {
+      move_cores(state, 3.0);  // so much that the order of singular values changes
+      state.begin_task("next", {.unfreeze_rank_ratio = ratio, .keep_protected = true});
+      move_cores(state, 1.0);
+      CHECK(state.targets().size() == 4);  // k was protected as a whole
+      for (const OsftTarget* target : state.targets()) {
+        const std::int64_t shorter = std::min(target->rows, target->in);
+        CHECK(target->rank() == shorter - std::llround(ratio * static_cast<double>(shorter)));
+        CHECK(forbidden(projection, to_eigen(state.update(*target)), first.at(target->name)) <
+              1e-12);
+      }
+    }
+    CHECK_THROWS_WITH(
+        state.begin_task("wider", {.unfreeze_rank_ratio = 0.5, .keep_protected = true}),
+        Catch::Contains("hint: lower unfreeze_rank_ratio from task to task"));
+  }
+  CHECK_THROWS_WITH(BasicOsft<Kept>{}.attach(SmallModel{}).begin_task("second"),
+                    Catch::Contains("stored matrices take one task"));
+  CHECK_THROWS_WITH(Osft{}.attach(SmallModel{}).begin_task("second", {.unfreeze_rank_ratio = 1.5}),
+                    Catch::Contains("expected an unfreeze_rank_ratio in [0, 1], got 1.5"));
+  // In bf16 the base is what a saved folder would hold.
+  OsftState<Dense> half = Osft{}.attach(SmallModel{.type = at::kBFloat16});
+  move_cores(half);
+  const Tensor rounded = half.targets()[0]->weight.clone();
+  half.begin_task("second");
+  CHECK(at::equal(half.targets()[0]->base, rounded));
+  // Without a base there is one still: the weights themselves.
+  OsftState<Dense> bare = Osft{.keep_base = false}.attach(SmallModel{});
+  move_cores(bare);
+  const Tensor bare_weight = bare.targets()[0]->weight.clone();
+  bare.begin_task("second");
+  CHECK(at::equal(bare.targets()[0]->weight, bare_weight));
+  move_cores(bare);
+  CHECK(relative_error(bare.targets()[0]->weight - bare_weight, bare.update(*bare.targets()[0])) <
+        1e-12);
+}
+
+TEST_CASE("a second Trainer goes on with the state of the first", "[params][osft]") {
+  const TemporaryFolder folder;
+  const auto model = test::tiny_model(at::kFloat);
+  const data::Tokenized data{.path = samples(folder)};
+  Options options = quick(40), next = options;
+  next.run_dir = (folder.path / "second").string();
+  // [snippet: tasks]
+  Trainer first(model, NextToken{}, Osft{.unfreeze_rank_ratio = 0.5}, data, AdamW{}, options);
+  first.train();
+  OsftState<Dense> state = std::move(first.state());
+  state.begin_task("second", {.unfreeze_rank_ratio = 0.25});
+  Trainer second(model, NextToken{}, FromState(std::move(state)), data, AdamW{}, next);
+  // [/snippet]
+  const TokenBatch batch = test::batch_of({test::some_sequence(17, 1)});
+  const auto hidden = [&](const auto& gate) {
+    at::NoGradGuard no_grad;
+    return model.hidden(gate, batch);
+  };
+  const Tensor between = hidden(second.state());
+  std::vector<double> losses;
+  second.add(Losses{&losses});
+  CHECK(second.train().steps == 40);
+  const auto epoch = [&](std::size_t step) {
+    return losses[step] + losses[step + 1] + losses[step + 2] + losses[step + 3];
+  };
+  CHECK(epoch(36) < epoch(0));
+  CHECK(at::equal(hidden(second.state().reference()), between));
+  CHECK_FALSE(at::equal(hidden(second.state()), between));
+  CHECK(second.state().tasks().size() == 1);
+}
+
 TEST_CASE("bf16 weights are the exact ones rounded once", "[params][osft]") {
   OsftState<Dense> state =
       Osft{.unfreeze_rank_ratio = 0.5}.attach(SmallModel{.type = at::kBFloat16});
@@ -427,6 +655,169 @@ TEST_CASE("a resumed run of cores equals the uninterrupted one bit for bit", "[p
   const Tensor whole = run(10, "whole");
   run(5, "halves");
   CHECK(at::equal(run(10, "halves"), whole));
+}
+
+TEST_CASE("a checkpoint brings its bases to a machine that would find others", "[params][osft]") {
+  const TemporaryFolder folder;
+  const std::string path = samples(folder), other = (folder.path / "other").string();
+  const auto run = [&](std::int64_t steps, const std::string& name, const std::string& cache,
+                       OsftProjection projection) {
+    Options options = quick(steps);
+    options.lr_scheduler = {.type = optim::LrScheduler::constant};
+    options.run_dir = (folder.path / (name + std::string(enum_name(projection)))).string();
+    options.checkpoint_steps = 5;
+    Trainer trainer(test::tiny_model(at::kFloat), NextToken{},
+                    Osft{.projection = projection, .cache_dir = cache},
+                    data::Tokenized{.path = path}, AdamW{.weight_decay = 0.1}, options);
+    trainer.train();
+    Tensors all;
+    for (const NamedTensor& weight : trainer.state().weights()) {
+      all.push_back(weight.value.reshape({-1}).clone());
+    }
+    return at::cat(all);
+  };
+  // The other machine: it finds other bases of the same subspaces.
+  Osft{.cache_dir = other}.attach(test::tiny_model(at::kFloat));
+  for (const auto& entry : io::fs::directory_iterator(other)) {
+    std::vector<std::pair<std::string, Tensor>> turned;
+    const io::fs::path file = entry.path() / "complements.safetensors";
+    for (auto& [name, tensor] : io::load_tensors(file)) {
+      REQUIRE(name.ends_with(".basis"));
+      const std::int64_t size = tensor.size(1);
+      const Tensor turn = std::get<0>(at::linalg_qr(normal({size, size}, 3)));
+      turned.emplace_back(name, tensor.to(at::kDouble).matmul(turn).to(tensor.scalar_type()));
+    }
+    io::save_tensors(file, turned);
+  }
+  for (const OsftProjection projection : kProjections) {
+    const Tensor whole = run(10, "whole", "", projection);
+    run(5, "halves", "", projection);
+    CHECK_FALSE(at::equal(run(10, "elsewhere", other, projection), whole));
+    CHECK(at::equal(run(10, "halves", other, projection), whole));
+  }
+}
+
+TEST_CASE("a delta brings the tuned model back on its base", "[params][osft]") {
+  const TemporaryFolder folder;
+  const std::string path = (folder.path / "delta").string();
+  const auto check = [&](const auto& policy, const auto& loader, at::ScalarType type) {
+    INFO(describe(policy) << " in " << c10::toString(type));
+    const SmallModel model{.type = type};
+    auto state = policy.attach(model);
+    move_cores(state);
+    state.trainable().front().master.add_(0.5);  // the norm
+    state.publish();
+    save_osft_delta(state, path, "the/base");
+    auto again = loader.attach(model);
+    const double tolerance = type == at::kDouble ? 1e-12 : type == at::kFloat ? 1e-6 : 4e-3;
+    const auto expected = state.weights(), weights = again.weights();
+    REQUIRE(weights.size() == expected.size());
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      INFO(weights[i].name);
+      CHECK(weights[i].name == expected[i].name);
+      CHECK(relative_error(weights[i].value, expected[i].value) < tolerance);
+    }
+    const Tensor x = normal({3, 8}, 1, type);
+    CHECK(at::equal(again.reference().linear(0, x).detach(),
+                    state.reference().linear(0, x).detach()));
+    CHECK(at::equal(again.vector(0).detach(), state.vector(0).detach()));
+    REQUIRE(again.targets().size() == state.targets().size());
+    for (std::size_t i = 0; i < again.targets().size(); ++i) {
+      const OsftTarget &a = *again.targets()[i], &b = *state.targets()[i];
+      CHECK(a.rank() == b.rank());
+      CHECK(a.cores.size() == b.cores.size());
+    }
+    // Never more than the matrices themselves.
+    std::int64_t stored = 0, dense = 0;
+    for (const auto& [name, tensor] :
+         io::load_tensors(io::fs::path(path) / "osft_delta.safetensors")) {
+      if (name != "norm.weight") stored += tensor.numel();
+      if (name != "norm.weight") CHECK(tensor.scalar_type() == type);
+    }
+    for (const OsftTarget* target : again.targets()) dense += target->rows * target->in;
+    CHECK(stored <= dense);
+    return static_cast<double>(stored) / static_cast<double>(dense);
+  };
+  for (const auto type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+    for (const OsftProjection projection : kProjections) {
+      const double share = check(Osft{.unfreeze_rank_ratio = 0.25,
+                                      .ratio_pattern = "q=0",
+                                      .projection = projection,
+                                      .train = "norm"},
+                                 OsftFrom{.folder = path}, type);
+      if (projection == OsftProjection::both_sides) CHECK(share < 0.5);
+      check(Osft{.unfreeze_rank_ratio = 0.75, .projection = projection, .train = "norm"},
+            OsftFrom{.folder = path}, type);
+      check(BasicOsft<Kept>{.unfreeze_rank_ratio = 0.5, .projection = projection, .train = "norm"},
+            BasicOsftFrom<Kept>{.folder = path}, type);
+    }
+  }
+  // The delta of a task belongs to the model that the task began with.
+  OsftState<Dense> state = Osft{.unfreeze_rank_ratio = 0.5}.attach(SmallModel{});
+  move_cores(state);
+  state.begin_task("second");
+  move_cores(state);
+  save_osft_delta(state, path);
+  CHECK_THROWS_WITH(OsftFrom{.folder = path}.attach(SmallModel{}),
+                    Catch::Contains("of this base is not the one that the delta was made on"));
+}
+
+TEST_CASE("a delta on another base, or with other tensors, is refused", "[params][osft]") {
+  const TemporaryFolder folder;
+  const io::fs::path path = folder.path / "delta";
+  OsftState<Dense> state = Osft{.unfreeze_rank_ratio = 0.5, .train = "norm"}.attach(SmallModel{});
+  move_cores(state);
+  save_osft_delta(state, path.string());
+  const OsftFrom from{.folder = path.string()};
+  struct Moved : SmallModel {
+    Tensor load(const std::string& name, const std::vector<std::int64_t>& shape, double initial,
+                bool random) const {
+      const Tensor w = SmallModel::load(name, shape, initial, random);
+      return name == "down.weight" ? w + 1e-6 : w;
+    }
+  };
+  CHECK_THROWS_WITH(from.attach(Moved{}), Catch::Contains("down of this base is not the one"));
+  struct Wider : SmallModel {
+    Layout layout() const {
+      Layout all = SmallModel::layout();
+      all.sites[2].in = 24;
+      return all;
+    }
+  };
+  CHECK_THROWS_WITH(from.attach(Wider{}), Catch::Contains("down is [8, 20] there"));
+  struct Fewer : SmallModel {
+    Layout layout() const {
+      Layout all = SmallModel::layout();
+      all.sites.erase(all.sites.begin() + 2);
+      return all;
+    }
+  };
+  CHECK_THROWS_WITH(from.attach(Fewer{}), Catch::Contains("the model has no 'down.weight'"));
+  CHECK_THROWS_WITH(OsftFrom{}.attach(SmallModel{}), Catch::Contains("must name a delta's folder"));
+
+  const auto good = io::load_tensors(path / "osft_delta.safetensors");
+  const auto rewrite = [&](auto change) {
+    std::map<std::string, Tensor> tensors = good;
+    change(tensors);
+    std::vector<std::pair<std::string, Tensor>> list(tensors.begin(), tensors.end());
+    io::save_tensors(path / "osft_delta.safetensors", list);
+  };
+  rewrite([](auto& tensors) { tensors.erase("norm.weight"); });
+  CHECK_THROWS_WITH(from.attach(SmallModel{}), Catch::Contains("missing key 'norm.weight'"));
+  rewrite([](auto& tensors) { tensors["more"] = tensors["norm.weight"].clone(); });
+  CHECK_THROWS_WITH(from.attach(SmallModel{}), Catch::Contains("unexpected key 'more'"));
+  rewrite([](auto& tensors) {
+    for (auto& [name, tensor] : tensors) {
+      if (name.starts_with("q.")) tensor = normal(tensor.sizes(), 77);
+    }
+  });
+  CHECK_THROWS_WITH(from.attach(SmallModel{}), Catch::Contains("do not hold the change"));
+  // Nothing is lost where nothing can be saved.
+  state.trainable().back().master[0] = std::nan("");
+  CHECK_THROWS_WITH(save_osft_delta(state, path.string()), Catch::Contains("not finite"));
+  CHECK(io::fs::exists(path / "osft_delta.json"));
+  CHECK_THROWS_WITH(save_osft_delta(Osft{.keep_base = false}.attach(SmallModel{}), path.string()),
+                    Catch::Contains("keep_base = false keeps no base"));
 }
 
 TEST_CASE("cores train beside matrices in 4 bits", "[params][osft]") {

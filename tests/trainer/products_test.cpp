@@ -162,4 +162,8 @@ TEMPLATE_TEST_CASE("every update trains on every storage", "[trainer][products]"
     check_virtual_tokens(BasicPromptTuning<Storage>{.num_virtual_tokens = 6}, dtype);
     check_virtual_tokens(BasicPrefixTuning<Storage>{.num_virtual_tokens = 6}, dtype);
   }
+  for (const auto projection : {OsftProjection::joint, OsftProjection::input_only}) {
+    check_product(BasicOsft<Storage>{.unfreeze_rank_ratio = 0.5, .projection = projection},
+                  at::kFloat, kFrozen);
+  }
 }

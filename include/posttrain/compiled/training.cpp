@@ -21,6 +21,7 @@
 #include "posttrain/params/model_weights_impl.hpp"
 #include "posttrain/params/nf4_storage_impl.hpp"
 #include "posttrain/params/osft.hpp"
+#include "posttrain/params/osft_files_impl.hpp"
 #include "posttrain/params/osft_reference_state_impl.hpp"
 #include "posttrain/params/osft_subspace_impl.hpp"
 #include "posttrain/params/peft_folder_impl.hpp"

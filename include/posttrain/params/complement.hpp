@@ -25,6 +25,12 @@ class Complement {
   /// From `tensors()`; raises where their shapes do not fit.
   static Complement restored(const std::vector<NamedTensor>& tensors, std::int64_t n,
                              std::int64_t k);
+  /// Of nothing: all n dimensions, in their own coordinates.
+  static Complement whole(std::int64_t n) {
+    Complement u;
+    u.n_ = n;
+    return u;
+  }
   /// Whether the explicit form is the cheaper one.
   static bool is_explicit(std::int64_t n, std::int64_t k) { return n - k <= 2 * k; }
 

@@ -10,7 +10,8 @@
 // Only C [rows − k, in − k] trains; it starts at 0. Training Hub (mini_trainer) and PEFT train
 // factors U_l, S_l, V_l and project their gradients, so that Adam's and weight decay's steps leave
 // the complement; this form reaches the same matrices, and no step of any optimizer can leave it.
-// C has (1 − k/rows)(1 − k/in) of the matrix's elements, moments included.
+// C has (1 − k/rows)(1 − k/in) of the matrix's elements, moments included. `projection` chooses
+// wider sets of changes (osft_subspace.hpp), exact in the same way.
 #pragma once
 
 #include <optional>
@@ -56,6 +57,7 @@ struct BasicOsft {
   double unfreeze_rank_ratio = 0.25;             // share of the directions that trains
   LiteralString target_patterns = "all-linear";  // matrices; all-linear: all but the LM head
   LiteralString ratio_pattern = "";              // ratios of their own: "down_proj=0.5, layers.0=0"
+  OsftProjection projection = OsftProjection::both_sides;  // of changes
   LiteralString train = "";      // tensors that train as a whole, targets or not ("norm")
   bool keep_base = true;         // W₀: exact resuming, and a reference
   LiteralString cache_dir = "";  // keeps subspaces from run to run, by the matrix's content
@@ -80,21 +82,29 @@ struct BasicOsft {
 
   /// The share of this matrix's directions that trains; none: it is no target.
   std::optional<double> ratio(std::string_view name, bool head) const {
+    return ratio(name, head, unfreeze_rank_ratio);
+  }
+  std::optional<double> ratio(std::string_view name, bool head, double common) const {
     const bool target =
         target_patterns.view() == "all-linear" ? !head : matches_any(target_patterns.view(), name);
     if (!target) return std::nullopt;
     if (const auto own = value_for(ratio_pattern.view(), name)) return detail::to_ratio(*own);
-    return unfreeze_rank_ratio;
+    return common;
   }
 
   State attach(const auto& model) const {
     validate();
     const WeightSource source = WeightSource::of(model);
     check_patterns(source.layout);
-    return State(source, storage,
-                 {[this](std::string_view name, bool head) { return ratio(name, head); },
-                  [this](std::string_view name) { return matches_any(train.view(), name); },
-                  keep_base, cache_dir.str()});
+    // The state may outlive this object: it gets a copy.
+    return State(
+        source, storage,
+        {[policy = *this](std::string_view name, bool head, double common) {
+           return policy.ratio(name, head, common);
+         },
+         unfreeze_rank_ratio, projection,
+         [policy = *this](std::string_view name) { return matches_any(policy.train.view(), name); },
+         keep_base, cache_dir.str()});
   }
 
  private:

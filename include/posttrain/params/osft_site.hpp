@@ -2,8 +2,9 @@
 // One site under orthogonal subspace fine-tuning: its product in the graph, the gradients of its
 // cores, its weights after an update.
 //
-// A dense matrix is kept as the current W₀ + U C Vᵀ, so that the product of a site stays one. A
-// stored one keeps its codes, and U C Vᵀ is a product of its own beside it.
+// A change of a matrix is a sum of terms L C Rᵀ (osft_subspace.hpp). A dense matrix is kept as the
+// current W₀ + ΔW, so that the product of a site stays one. A stored one keeps its codes, and the
+// terms are products of their own beside it.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +19,17 @@
 
 namespace posttrain {
 
-/// A matrix of the checkpoint that trains in the complements of its leading singular vectors.
+/// A term L C Rᵀ of a matrix's change, of which C trains.
+struct OsftCore {
+  std::string name{};  // after the matrix's: "core", "cross"
+  Complement left{}, right{};
+  ParameterView values{};  // C [left.size(), right.size()]
+  Tensor published{};      // dense and W₀ not kept: the C that the weight holds
+
+  Tensor product(const Tensor& c) const { return left.expand_columns(right.expand_rows(c)); }
+};
+
+/// A matrix of the checkpoint that trains beside its leading singular vectors.
 struct OsftTarget {
   std::string name{};  // without ".weight"
   int site = 0;
@@ -26,29 +37,57 @@ struct OsftTarget {
   std::int64_t row = 0;  // in the site
   std::int64_t rows = 0;
   std::int64_t in = 0;
-  OsftComplements complements{};
-  ParameterView core{};  // C [rows − rank, in − rank]
-  Tensor weight{};       // dense: [rows, in], a view of what the model computes with
-  Tensor base{};         // dense and kept: W₀
-  Tensor published{};    // dense and not kept: the C that `weight` holds
+  OsftComplements complements{};  // of what is protected; k = 0 on a side where nothing is
+  std::vector<OsftCore> cores{};
+  Tensor weight{};  // dense: [rows, in], a view of what the model computes with
+  Tensor base{};    // dense and kept: W₀
 
-  std::int64_t rank() const { return complements.left.k(); }
-  /// U C Vᵀ [rows, in] in the dtype of `core`.
-  Tensor update(const Tensor& c) const {
-    return complements.left.expand_columns(complements.right.expand_rows(c));
+  /// How many directions are protected.
+  std::int64_t rank() const { return std::max(complements.left.k(), complements.right.k()); }
+  /// ΔW [rows, in] in the masters' dtype.
+  Tensor update() const {
+    Tensor sum = cores[0].product(cores[0].values.master);
+    // A product by identities is the core itself.
+    if (sum.is_same(cores[0].values.master)) sum = sum.clone();
+    for (std::size_t i = 1; i < cores.size(); ++i) {
+      sum.add_(cores[i].product(cores[i].values.master));
+    }
+    return sum;
   }
+  /// The live tensors of all bases, each once, as "<matrix>.left.basis" and so on.
+  std::vector<NamedTensor> bases() const;
 
-  /// Brings `weight` to the present core.
+  /// Brings `weight` to the present cores.
   void publish() {
     if (!weight.defined()) return;
     if (base.defined()) {
-      at::add_out(weight, base, update(core.master));  // one rounding
-    } else {
-      weight.add_(update(core.master - published));
-      published.copy_(core.master);
+      at::add_out(weight, base, update());  // one rounding
+      return;
+    }
+    for (OsftCore& core : cores) {
+      weight.add_(core.product(core.values.master - core.published));
+      core.published.copy_(core.values.master);
     }
   }
 };
+
+inline std::vector<NamedTensor> OsftTarget::bases() const {
+  std::vector<NamedTensor> all;
+  const auto add = [&](const std::string& prefix, const Complement& complement) {
+    for (const NamedTensor& tensor : complement.tensors()) {
+      const bool seen = std::ranges::any_of(
+          all, [&](const NamedTensor& other) { return other.value.is_same(tensor.value); });
+      if (!seen) all.push_back({name + "." + prefix + "." + tensor.name, tensor.value});
+    }
+  };
+  add("left", complements.left);
+  add("right", complements.right);
+  for (const OsftCore& core : cores) {
+    add(core.name + ".left", core.left);
+    add(core.name + ".right", core.right);
+  }
+  return all;
+}
 
 template <class Storage>
 class OsftSite : public std::enable_shared_from_this<OsftSite<Storage>> {
@@ -78,10 +117,11 @@ class OsftSite : public std::enable_shared_from_this<OsftSite<Storage>> {
     Tensor y = weights_->product(x);
     for (const OsftTarget& target : targets) {
       if (target.weight.defined()) continue;
-      const auto& [left, right] = target.complements;
-      const Tensor core = target.core.master.to(x.scalar_type());
-      y.narrow(1, target.row, target.rows)
-          .add_(left.expand_rows(matmul_nt(right.project_rows(x), core)));
+      Tensor part = y.narrow(1, target.row, target.rows);
+      for (const OsftCore& core : target.cores) {
+        const Tensor c = core.values.master.to(x.scalar_type());
+        part.add_(core.left.expand_rows(matmul_nt(core.right.project_rows(x), c)));
+      }
     }
     weights_->add_bias(y);
     return y;
@@ -91,32 +131,40 @@ class OsftSite : public std::enable_shared_from_this<OsftSite<Storage>> {
     Tensor dx = weights_->input_gradient(dy);
     for (const OsftTarget& target : targets) {
       if (target.weight.defined()) continue;
-      const auto& [left, right] = target.complements;
-      const Tensor core = target.core.master.to(dy.scalar_type());
       const Tensor d = dy.narrow(1, target.row, target.rows);
-      dx.add_(right.expand_rows(matmul_nn(left.project_rows(d), core)));
+      for (const OsftCore& core : target.cores) {
+        const Tensor c = core.values.master.to(dy.scalar_type());
+        dx.add_(core.right.expand_rows(matmul_nn(core.left.project_rows(d), c)));
+      }
     }
     return dx;
   }
 
-  /// Adds Uᵀ dyᵀ x V, in the cheaper of its two orders.
+  /// Adds Lᵀ dyᵀ x R for every core, in the cheaper of the two orders.
   void accumulate(const OsftTarget& target, const Tensor& site_dy, const Tensor& x) const {
-    const auto& [left, right] = target.complements;
     const Tensor dy = site_dy.narrow(1, target.row, target.rows);
-    const Tensor& core = target.core.grad;
     const auto tokens = static_cast<double>(x.size(0));
-    const double tokens_first = tokens * static_cast<double>(target.rows * target.in) +
-                                static_cast<double>(target.in) * left.cost() +
-                                static_cast<double>(core.size(0)) * right.cost();
-    const double complements_first =
-        tokens * (left.cost() + right.cost() + static_cast<double>(core.numel()));
-    if (complements_first <= tokens_first) {
-      accumulate_tn(core, left.project_rows(dy), right.project_rows(x));
+    double tokens_first = tokens * static_cast<double>(target.rows * target.in);
+    double projected_first = 0.0;
+    for (const OsftCore& core : target.cores) {
+      tokens_first += static_cast<double>(target.in) * core.left.cost() +
+                      static_cast<double>(core.left.size()) * core.right.cost();
+      projected_first += tokens * (core.left.cost() + core.right.cost() +
+                                   static_cast<double>(core.values.grad.numel()));
+    }
+    if (projected_first <= tokens_first) {
+      for (const OsftCore& core : target.cores) {
+        accumulate_tn(core.values.grad, core.left.project_rows(dy), core.right.project_rows(x));
+      }
       return;
     }
-    const Tensor dense = scratch_->matrix(target.rows, target.in, core.options()).zero_();
+    const at::TensorOptions options = target.cores[0].values.grad.options();
+    const Tensor dense = scratch_->matrix(target.rows, target.in, options).zero_();
     accumulate_tn(dense, dy, x);
-    core.add_(right.project_rows(left.project_columns(dense)));
+    for (const OsftCore& core : target.cores) {
+      Tensor grad = core.values.grad;
+      grad.add_(core.right.project_rows(core.left.project_columns(dense)));
+    }
   }
 
   std::shared_ptr<const SiteWeights<Storage>> weights_;

@@ -9,17 +9,24 @@
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/params/osft_state.hpp"
+#include "posttrain/params/principal_angles.hpp"
 
 namespace posttrain {
 
 template <class Storage>
 OsftState<Storage>::OsftState(const WeightSource& source, const Storage& storage,
                               const OsftPlan& plan)
-    : weights_(source, storage, plan.trained), groups_(weights_.trainable()) {
-  at::NoGradGuard no_grad;
-  sites_.resize(source.layout.sites.size());
-  for (std::size_t i = 0; i < sites_.size(); ++i) add_targets(static_cast<int>(i), plan);
+    : plan_(plan), weights_(source, storage, plan.trained) {
+  lay_out(plan.unfreeze_rank_ratio, nullptr);
+}
 
+template <class Storage>
+void OsftState<Storage>::lay_out(double common_ratio, const Protected* earlier) {
+  at::NoGradGuard no_grad;
+  sites_.assign(weights_.layout().sites.size(), nullptr);
+  for (std::size_t i = 0; i < sites_.size(); ++i) {
+    add_targets(static_cast<int>(i), common_ratio, earlier);
+  }
   ParameterBuffer buffer;
   std::vector<int> places;
   std::vector<bool> copied;
@@ -27,24 +34,29 @@ OsftState<Storage>::OsftState(const WeightSource& source, const Storage& storage
     copied.push_back(site != nullptr);
     if (!site) continue;
     for (const OsftTarget& target : site->targets) {
-      places.push_back(
-          buffer.add({target.complements.left.size(), target.complements.right.size()}));
+      for (const OsftCore& core : target.cores) {
+        places.push_back(buffer.add({core.left.size(), core.right.size()}));
+      }
     }
   }
+  groups_ = weights_.trainable();
   if (buffer.size() > 0) {
-    groups_.push_back(buffer.allocate("cores", master_dtype(source.dtype), source.device, true));
+    groups_.push_back(
+        buffer.allocate("cores", master_dtype(weights_.dtype()), weights_.device(), true));
   }
-  if (plan.keep_base) base_ = std::make_shared<const OsftBase<Storage>>(weights_, copied);
+  base_ = plan_.keep_base ? std::make_shared<const OsftBase<Storage>>(weights_, copied) : nullptr;
   std::size_t next = 0;
   for (const auto& site : sites_) {
     if (!site) continue;
-    for (OsftTarget& target : site->targets) target.core = buffer.view(places[next++]);
+    for (OsftTarget& target : site->targets) {
+      for (OsftCore& core : target.cores) core.values = buffer.view(places[next++]);
+    }
   }
   bind_weights();
 }
 
 template <class Storage>
-void OsftState<Storage>::add_targets(int site, const OsftPlan& plan) {
+void OsftState<Storage>::add_targets(int site, double common_ratio, const Protected* earlier) {
   const Site& spec = weights_.layout().sites[static_cast<std::size_t>(site)];
   std::vector<OsftTarget> targets;
   std::int64_t row = 0;
@@ -52,7 +64,7 @@ void OsftState<Storage>::add_targets(int site, const OsftPlan& plan) {
     const Part& matrix = spec.parts[static_cast<std::size_t>(part)];
     const std::string name = matrix.name + ".weight";
     const std::optional<double> ratio =
-        plan.trained(name) ? std::nullopt : plan.ratio(name, spec.head);
+        plan_.trained(name) ? std::nullopt : plan_.ratio(name, spec.head, common_ratio);
     const std::int64_t shorter = std::min(matrix.rows, spec.in);
     const std::int64_t free =
         ratio ? std::llround(*ratio * static_cast<double>(shorter)) : std::int64_t{0};
@@ -62,13 +74,14 @@ void OsftState<Storage>::add_targets(int site, const OsftPlan& plan) {
           "pattern all-linear leaves the LM head out",
           matrix.name);
     }
-    if (free > 0) {
-      const Tensor w = weights_.part(site, part);
-      const at::ScalarType type = w.scalar_type();
+    // A matrix that was no target yet is protected as a whole.
+    if (free > 0 && (!earlier || earlier->contains(matrix.name))) {
       OsftTarget target{matrix.name, site, part, row, matrix.rows, spec.in};
-      target.complements = plan.cache_dir.empty()
-                               ? osft_complements(w, shorter - free, type)
-                               : cached_osft_complements(plan.cache_dir, w, shorter - free, type);
+      target.complements = complements_of(target, shorter - free, earlier);
+      for (OsftTerm& term :
+           osft_terms(target.complements, plan_.projection, master_dtype(weights_.dtype()))) {
+        target.cores.push_back({term.name, std::move(term.left), std::move(term.right)});
+      }
       targets.push_back(std::move(target));
     }
     row += matrix.rows;
@@ -77,6 +90,58 @@ void OsftState<Storage>::add_targets(int site, const OsftPlan& plan) {
   auto& own = sites_[static_cast<std::size_t>(site)];
   own = std::make_shared<OsftSite<Storage>>(weights_.shared_site(site), scratch_);
   own->targets = std::move(targets);
+}
+
+template <class Storage>
+OsftComplements OsftState<Storage>::complements_of(const OsftTarget& target, std::int64_t rank,
+                                                   const Protected* earlier) const {
+  const Tensor w = weights_.part(target.site, target.part);
+  const at::ScalarType type = w.scalar_type();
+  if (!earlier) {
+    return plan_.cache_dir.empty() ? osft_complements(w, rank, type)
+                                   : cached_osft_complements(plan_.cache_dir, w, rank, type);
+  }
+  const OsftComplements& before = earlier->at(target.name);
+  if (const std::int64_t least = std::max(before.left.k(), before.right.k()); rank < least) {
+    raise(
+        "{}: earlier tasks protect {} directions, this one's ratio protects {}; hint: lower "
+        "unfreeze_rank_ratio from task to task, or keep_protected = false",
+        target.name, least, rank);
+  }
+  return nested_complements(w, before, rank, type);
+}
+
+template <class Storage>
+const OsftTask& OsftState<Storage>::begin_task(const std::string& name,
+                                               const OsftTaskOptions& options) {
+  if constexpr (!Storage::dense) {
+    fail(
+        "stored matrices take one task; hint: save the model and begin the next task from its "
+        "folder");
+  }
+  if (const double ratio = options.unfreeze_rank_ratio.value_or(0.0); !(ratio >= 0 && ratio <= 1)) {
+    raise("begin_task: expected an unfreeze_rank_ratio in [0, 1], got {}", ratio);
+  }
+  publish();  // a dense weight is W₀ + ΔW: nothing else has to be folded
+  Protected before;
+  for (const OsftTarget* target : targets()) before[target->name] = target->complements;
+  lay_out(options.unfreeze_rank_ratio.value_or(plan_.unfreeze_rank_ratio),
+          options.keep_protected ? &before : nullptr);
+  OsftTask task{name, {}};
+  for (const OsftTarget* target : targets()) {
+    OsftTask::Target entry{target->name, target->rank(), {}, {}};
+    const auto old = before.find(target->name);
+    if (options.record_angles && old != before.end()) {
+      const auto angles = [](const Complement& a, const Complement& b) {
+        return principal_angles(protected_basis(a), protected_basis(b));
+      };
+      entry.left = angles(old->second.left, target->complements.left);
+      entry.right = angles(old->second.right, target->complements.right);
+    }
+    task.targets.push_back(std::move(entry));
+  }
+  tasks_.push_back(std::move(task));
+  return tasks_.back();
 }
 
 template <class Storage>
@@ -96,13 +161,15 @@ void OsftState<Storage>::bind_weights() {
       if (!target.weight.defined()) continue;
       if (base_) {
         target.base = rows_in(base_->site(target.site));
-      } else if (target.weight.scalar_type() != target.core.master.scalar_type()) {
+      } else if (target.weight.scalar_type() != target.cores[0].values.master.scalar_type()) {
         raise(
             "Osft.keep_base = false needs weights in float32, which take updates without loss; "
             "the model computes in {}",
             c10::toString(target.weight.scalar_type()));
       } else {
-        target.published = at::zeros_like(target.core.master);
+        for (OsftCore& core : target.cores) {
+          core.published = at::zeros_like(core.values.master);
+        }
       }
     }
   }
@@ -131,7 +198,7 @@ std::vector<NamedTensor> OsftState<Storage>::weights() const {
   for (const OsftTarget* target : targets()) {
     // Weights that are computed with as they are need no second computation.
     const bool exact = target->weight.defined() &&
-                       target->weight.scalar_type() == target->core.master.scalar_type();
+                       target->weight.scalar_type() == target->cores[0].values.master.scalar_type();
     if (!exact) changed[target->name + ".weight"] = target;
   }
   std::vector<NamedTensor> all = weights_.weights();
@@ -139,9 +206,8 @@ std::vector<NamedTensor> OsftState<Storage>::weights() const {
     const auto found = changed.find(tensor.name);
     if (found == changed.end()) continue;
     const OsftTarget& target = *found->second;
-    const Tensor w =
-        target.update(target.core.master)
-            .add_(target.base.defined() ? target.base : weights_.part(target.site, target.part));
+    const Tensor w = target.update().add_(
+        target.base.defined() ? target.base : weights_.part(target.site, target.part));
     const Site& spec = weights_.layout().sites[static_cast<std::size_t>(target.site)];
     tensor.value = spec.parts[static_cast<std::size_t>(target.part)].transposed ? w.t() : w;
   }
@@ -152,7 +218,20 @@ template <class Storage>
 std::vector<NamedTensor> OsftState<Storage>::gradients() const {
   std::vector<NamedTensor> all = weights_.gradients();
   for (const OsftTarget* target : targets()) {
-    all.push_back({target->name + ".core", target->core.grad});
+    for (const OsftCore& core : target->cores) {
+      all.push_back({target->name + "." + core.name, core.values.grad});
+    }
+  }
+  return all;
+}
+
+template <class Storage>
+std::vector<NamedTensor> OsftState<Storage>::checkpoint_tensors() const {
+  std::vector<NamedTensor> all;
+  for (const OsftTarget* target : targets()) {
+    for (NamedTensor& tensor : target->bases()) {
+      all.push_back({"subspaces." + tensor.name, std::move(tensor.value)});
+    }
   }
   return all;
 }
@@ -168,13 +247,22 @@ std::vector<const OsftTarget*> OsftState<Storage>::targets() const {
 }
 
 template <class Storage>
+Tensor OsftState<Storage>::base(const OsftTarget& target) const {
+  if (target.base.defined()) return target.base;
+  if (target.weight.defined()) fail("Osft.keep_base = false keeps no base; hint: leave it true");
+  return weights_.part(target.site, target.part);
+}
+
+template <class Storage>
 std::int64_t OsftState<Storage>::bytes() const {
   std::int64_t total = weights_.bytes();
   for (const OsftTarget* target : targets()) {
-    total += target->complements.left.bytes() + target->complements.right.bytes();
-    for (const Tensor& copy : {target->base, target->published}) {
-      if (copy.defined()) total += static_cast<std::int64_t>(copy.nbytes());
-    }
+    const auto add = [&](const Tensor& tensor) {
+      if (tensor.defined()) total += static_cast<std::int64_t>(tensor.nbytes());
+    };
+    for (const NamedTensor& tensor : target->bases()) add(tensor.value);
+    for (const OsftCore& core : target->cores) add(core.published);
+    add(target->base);
   }
   return total;
 }

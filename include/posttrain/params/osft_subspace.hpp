@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What orthogonal subspace fine-tuning may change of a matrix: the complements of its leading
-// singular vectors.
+// singular vectors, and the terms L C Rᵀ that every allowed change is a sum of.
 //
 // The vectors of the shorter side are eigenvectors of W Wᵀ or Wᵀ W, in float64; those of the other
 // side are W times them. Householder reflections in falling order of the singular values make the
@@ -10,10 +10,29 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "posttrain/params/complement.hpp"
 
 namespace posttrain {
+
+/// Which changes of a matrix are allowed, with U_h, V_h the protected singular vectors and U, V
+/// bases of their complements.
+enum class OsftProjection {
+  both_sides,  // U_hᵀ ΔW = 0 and ΔW V_h = 0:  ΔW = U C Vᵀ
+  joint,  // U_hᵀ ΔW V_h = 0:  ΔW = C Vᵀ + U B V_hᵀ, or U C + U_h B Vᵀ where in > rows
+  input_only,  // ΔW V_h = 0:  ΔW = C Vᵀ
+};
+
+/// The bases of one term L C Rᵀ.
+struct OsftTerm {
+  const char* name;
+  Complement left, right;
+};
+
+/// 128 bits of a tensor's content as text: equal for equal values of one dtype, else different for
+/// all practice.
+std::string content_key(const Tensor& tensor);
 
 /// Along the leading singular vectors in falling order, in float64: orthogonal, of any length.
 struct LeadingDirections {
@@ -35,6 +54,19 @@ OsftComplements osft_complements(const Tensor& w, std::int64_t rank, at::ScalarT
 /// The same through a folder of earlier results, found by the content of `w`.
 OsftComplements cached_osft_complements(const std::string& folder, const Tensor& w,
                                         std::int64_t rank, at::ScalarType type);
+
+/// Terms whose sum reaches every allowed change once. `kept`: of what is protected; its left side
+/// is set to nothing for `input_only`.
+std::vector<OsftTerm> osft_terms(OsftComplements& kept, OsftProjection projection,
+                                 at::ScalarType type);
+
+/// An orthonormal basis [n, k] of what a complement leaves out, in float64.
+Tensor protected_basis(const Complement& complement);
+
+/// Protects what `earlier` does and, of what that leaves free, the leading directions of w, so that
+/// `rank` are protected in all.
+OsftComplements nested_complements(const Tensor& w, const OsftComplements& earlier,
+                                   std::int64_t rank, at::ScalarType type);
 
 }  // namespace posttrain
 

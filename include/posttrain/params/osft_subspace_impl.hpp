@@ -44,8 +44,22 @@ POSTTRAIN_INLINE OsftComplements osft_complements(const Tensor& w, std::int64_t 
 
 namespace detail {
 
-/// 128 bits of the content, as text: equal for equal tensors, else different for all practice.
-inline std::string content_key(const Tensor& tensor) {
+/// U itself [n, n − k], in float64.
+inline Tensor dense_basis(const Complement& complement, const at::TensorOptions& options) {
+  return complement.expand_columns(at::eye(complement.size(), options.dtype(at::kDouble)));
+}
+
+/// The complement of a complement: its basis spans the directions.
+inline Complement opposite(const Complement& complement, at::ScalarType type) {
+  const std::vector<NamedTensor> tensors = complement.tensors();
+  const at::TensorOptions options =
+      tensors.empty() ? at::TensorOptions() : tensors[0].value.options();
+  return Complement::of(dense_basis(complement, options), type);
+}
+
+}  // namespace detail
+
+POSTTRAIN_INLINE std::string content_key(const Tensor& tensor) {
   const Tensor host = tensor.detach().to(at::kCPU).contiguous();
   const char* bytes = static_cast<const char*>(host.const_data_ptr());
   const std::size_t size = host.nbytes();
@@ -59,16 +73,14 @@ inline std::string content_key(const Tensor& tensor) {
   return fmt::format("{:016x}{:016x}", a, b);
 }
 
-}  // namespace detail
-
 POSTTRAIN_INLINE OsftComplements cached_osft_complements(const std::string& folder, const Tensor& w,
                                                          std::int64_t rank, at::ScalarType type) {
   if (rank == 0) return osft_complements(w, rank, type);  // nothing to compute
   using Side = std::pair<const char*, Complement OsftComplements::*>;
   const Side sides[] = {{"left.", &OsftComplements::left}, {"right.", &OsftComplements::right}};
   const io::fs::path entry =
-      io::fs::path(folder) / fmt::format("{}-{}x{}-{}-{}", detail::content_key(w), w.size(0),
-                                         w.size(1), rank, c10::toString(type));
+      io::fs::path(folder) / fmt::format("{}-{}x{}-{}-{}", content_key(w), w.size(0), w.size(1),
+                                         rank, c10::toString(type));
   const io::fs::path file = entry / "complements.safetensors";
   OsftComplements result;
   io::recover_folder(entry);
@@ -95,6 +107,45 @@ POSTTRAIN_INLINE OsftComplements cached_osft_complements(const std::string& fold
   io::save_tensors(target.path() / file.filename(), tensors);
   target.commit();
   return result;
+}
+
+POSTTRAIN_INLINE std::vector<OsftTerm> osft_terms(OsftComplements& kept, OsftProjection projection,
+                                                  at::ScalarType type) {
+  const Complement whole_left = Complement::whole(kept.left.n());
+  const Complement whole_right = Complement::whole(kept.right.n());
+  if (projection == OsftProjection::input_only) kept.left = whole_left;
+  const auto& [left, right] = kept;
+  if (projection != OsftProjection::joint || right.k() == 0) return {{"core", left, right}};
+  // The wide basis is that of the shorter side.
+  if (left.n() >= right.n()) {
+    return {{"core", whole_left, right}, {"cross", left, detail::opposite(right, type)}};
+  }
+  return {{"core", left, whole_right}, {"cross", detail::opposite(left, type), right}};
+}
+
+POSTTRAIN_INLINE Tensor protected_basis(const Complement& complement) {
+  at::NoGradGuard no_grad;
+  const std::vector<NamedTensor> tensors = complement.tensors();
+  if (tensors.empty()) return at::empty({complement.n(), 0}, at::kDouble);
+  return detail::dense_basis(detail::opposite(complement, at::kDouble), tensors[0].value.options());
+}
+
+POSTTRAIN_INLINE OsftComplements nested_complements(const Tensor& w, const OsftComplements& earlier,
+                                                    std::int64_t rank, at::ScalarType type) {
+  at::NoGradGuard no_grad;
+  const auto& [left, right] = earlier;
+  const std::int64_t before = std::max(left.k(), right.k());
+  if (rank < before) {
+    raise("expected at least the {} directions that earlier tasks protect, got {}", before, rank);
+  }
+  const Tensor free = left.project_columns(right.project_rows(w.to(at::kDouble)));
+  const LeadingDirections leading = leading_directions(free, rank - before);
+  const auto together = [&](const Complement& old, const Tensor& more) {
+    if (old.k() < before) return Complement::whole(old.n());  // a side that is not protected
+    const Tensor found = old.expand_columns(more);
+    return Complement::of(at::cat({protected_basis(old).to(found.device()), found}, 1), type);
+  };
+  return {together(left, leading.left), together(right, leading.right)};
 }
 
 }  // namespace posttrain

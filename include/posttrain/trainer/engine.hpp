@@ -394,6 +394,10 @@ class Engine {
     for (const ParameterGroup& group : state_.trainable()) {
       all.push_back({"parameters." + group.name, group.master});
     }
+    // What masters mean only together with (bases of subspaces).
+    if constexpr (requires { state_.checkpoint_tensors(); }) {
+      for (NamedTensor& tensor : state_.checkpoint_tensors()) all.push_back(std::move(tensor));
+    }
     return all;
   }
 
