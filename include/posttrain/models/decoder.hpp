@@ -165,7 +165,12 @@ class Decoder {
       const auto block_of = [this, &gate, layer, rope, rotations, attend](const Tensor& input) {
         return block(gate, layer, input, rope >= 0 ? &(*rotations)[rope] : nullptr, attend);
       };
+      const Tensor before = x;
       x = gradient_checkpointing ? recompute(x, gate.anchor(), block_of) : block_of(x);
+      // A gate may watch the residual stream (params/layer_importance.hpp).
+      if constexpr (requires { gate.after_layer(layer, before, x); }) {
+        gate.after_layer(layer, before, x);
+      }
     }
     return norm(gate, sites_.final_norm, x);
   }

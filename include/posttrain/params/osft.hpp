@@ -14,8 +14,10 @@
 // wider sets of changes (osft_subspace.hpp), exact in the same way.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/literal_string.hpp"
@@ -92,7 +94,8 @@ struct BasicOsft {
     return common;
   }
 
-  State attach(const auto& model) const {
+  /// `inputs`: see OsftPlan (params/osft_on_inputs.hpp passes it).
+  State attach(const auto& model, std::function<Tensor(int)> inputs = {}) const {
     validate();
     const WeightSource source = WeightSource::of(model);
     check_patterns(source.layout);
@@ -104,7 +107,7 @@ struct BasicOsft {
          },
          unfreeze_rank_ratio, projection,
          [policy = *this](std::string_view name) { return matches_any(policy.train.view(), name); },
-         keep_base, cache_dir.str()});
+         keep_base, cache_dir.str(), std::move(inputs)});
   }
 
  private:

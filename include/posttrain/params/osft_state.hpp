@@ -26,6 +26,8 @@ struct OsftPlan {
   TensorSelection trained{};  // as a whole, without a subspace
   bool keep_base = true;
   std::string cache_dir{};
+  /// E[x xᵀ] [in, in] of what a site reads, where directions are weighted by it; empty: not.
+  std::function<Tensor(int site)> inputs{};
 };
 
 /// How a task differs from the policy's fields.

@@ -97,6 +97,13 @@ OsftComplements OsftState<Storage>::complements_of(const OsftTarget& target, std
                                                    const Protected* earlier) const {
   const Tensor w = weights_.part(target.site, target.part);
   const at::ScalarType type = w.scalar_type();
+  if (plan_.inputs) {
+    if (earlier) {
+      fail("begin_task: keep_protected goes by W alone, and this state weights it by its inputs");
+    }
+    const LeadingDirections leading = leading_directions(w, rank, plan_.inputs(target.site));
+    return {Complement::of(leading.left, type), Complement::of(leading.right, type)};
+  }
   if (!earlier) {
     return plan_.cache_dir.empty() ? osft_complements(w, rank, type)
                                    : cached_osft_complements(plan_.cache_dir, w, rank, type);

@@ -43,6 +43,11 @@ struct LeadingDirections {
 /// w [rows, in], any floating dtype; 0 ≤ rank ≤ min(rows, in).
 LeadingDirections leading_directions(const Tensor& w, std::int64_t rank);
 
+/// Those of W G^(1/2), the right ones as inputs G^(1/2) z, not orthogonal in general; second
+/// moments `gram` [in, in] = G. A ten-thousandth of G's mean eigenvalue is added to its diagonal,
+/// so that W orders what no input showed.
+LeadingDirections leading_directions(const Tensor& w, std::int64_t rank, const Tensor& gram);
+
 /// Of the rank leading left (in `rows` dimensions) and right singular vectors.
 struct OsftComplements {
   Complement left, right;

@@ -16,6 +16,7 @@
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/params/osft_subspace.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/shape_text.hpp"
 
 namespace posttrain {
 
@@ -34,6 +35,21 @@ POSTTRAIN_INLINE LeadingDirections leading_directions(const Tensor& w, std::int6
   const Tensor of_long = tall.matmul(of_short);
   if (rows >= in) return {of_long, of_short};
   return {of_short, of_long};
+}
+
+POSTTRAIN_INLINE LeadingDirections leading_directions(const Tensor& w, std::int64_t rank,
+                                                      const Tensor& gram) {
+  at::NoGradGuard no_grad;
+  if (gram.dim() != 2 || gram.size(0) != w.size(1) || gram.size(1) != w.size(1)) {
+    raise("expected second moments [{}, {}], got {}", w.size(1), w.size(1), shape_text(gram));
+  }
+  Tensor g = gram.to(w.device(), at::kDouble).clone();
+  g.diagonal().add_(g.diagonal().mean() * 1e-4);
+  const auto [values, vectors] = at::linalg_eigh(g);
+  const Tensor root = (vectors * values.clamp_min(0).sqrt()).matmul(vectors.t());
+  LeadingDirections whitened = leading_directions(w.to(at::kDouble).matmul(root), rank);
+  whitened.right = root.matmul(whitened.right);
+  return whitened;
 }
 
 POSTTRAIN_INLINE OsftComplements osft_complements(const Tensor& w, std::int64_t rank,
