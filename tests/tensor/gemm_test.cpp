@@ -17,7 +17,7 @@ double tolerance(at::ScalarType type) {
 
 }  // namespace
 
-TEST_CASE("The three products equal their definitions in double") {
+TEST_CASE("The products equal their definitions in double") {
   const auto type = GENERATE(at::kDouble, at::kFloat, at::kBFloat16);
   // Below and above the size from which oneDNN is used.
   const auto [m, n, k] = GENERATE(std::tuple{1, 1, 1}, std::tuple{5, 7, 3}, std::tuple{1, 512, 64},
@@ -27,6 +27,9 @@ TEST_CASE("The three products equal their definitions in double") {
   const Tensor wide_x = x.to(at::kDouble), wide_w = w.to(at::kDouble), wide_dy = dy.to(at::kDouble);
   CHECK(relative_error(matmul_nt(x, w), at::matmul(wide_x, wide_w.t())) < tolerance(type));
   CHECK(relative_error(matmul_nn(dy, w), at::matmul(wide_dy, wide_w)) < tolerance(type));
+  Tensor sum = x.clone();
+  accumulate_nn(sum, dy, w);
+  CHECK(relative_error(sum, at::matmul(wide_dy, wide_w) + wide_x) < tolerance(type));
   Tensor acc = start.clone();
   accumulate_tn(acc, dy, x);
   const Tensor expected = at::matmul(wide_dy.t(), wide_x) + start.to(at::kDouble);
@@ -52,6 +55,11 @@ TEST_CASE("Products read and write strided views") {
         tolerance(type));
   CHECK(relative_error(matmul_nn(dy, w), matmul_nn(dy.contiguous(), w.contiguous())) <
         tolerance(type));
+  const Tensor rows = at::ones({150, 300}, type);
+  accumulate_nn(rows.narrow(1, 100, 120), dy, w);
+  CHECK(relative_error(rows.narrow(1, 100, 120), matmul_nn(dy, w) + 1) < tolerance(type));
+  CHECK(rows.narrow(1, 0, 100).eq(1).all().item<bool>());
+  CHECK(rows.narrow(1, 220, 80).eq(1).all().item<bool>());
   const Tensor buffer = at::zeros({130, 500}, type);
   accumulate_tn(buffer.narrow(1, 200, 120), dy, x);
   Tensor expected = at::zeros({130, 120}, type);
@@ -73,6 +81,8 @@ TEST_CASE("Products say which shapes do not fit") {
   const Tensor x = at::zeros({3, 4}), w = at::zeros({5, 6});
   CHECK_THROWS_WITH(matmul_nt(x, w), Catch::Contains("[3, 4] and [5, 6]"));
   CHECK_THROWS_WITH(matmul_nn(x, w), Catch::Contains("matmul_nn"));
+  CHECK_THROWS_WITH(accumulate_nn(at::zeros({3, 3}), x, at::zeros({4, 2})),
+                    Catch::Contains("[3, 3]"));
   CHECK_THROWS_WITH(accumulate_tn(at::zeros({4, 4}), at::zeros({3, 5}), x),
                     Catch::Contains("[4, 4]"));
 }

@@ -70,7 +70,7 @@ class SiteAdapters {
     Tensor y = base_->product(x);
     for (const PartAdapter& part : parts) {
       Tensor out = y.narrow(1, part.row, part.rows);
-      out.addmm_(saved.h.narrow(1, part.first, part.rank), part.b.value.t(), 1, part.scale);
+      accumulate_nn(out, scaled(saved.h, part), part.b.value.t());
       if (!part.magnitude.value.defined()) continue;
       saved.z.push_back(out.clone());
       out.mul_(rescaling(part));
@@ -95,7 +95,7 @@ class SiteAdapters {
       }
       const Tensor d = dy.narrow(1, part.row, part.rows);
       dh.narrow(1, part.first, part.rank).copy_(matmul_nn(d, part.b.value).mul_(part.scale));
-      accumulate_tn(part.b.grad, d, saved.h.narrow(1, part.first, part.rank) * part.scale);
+      accumulate_tn(part.b.grad, d, scaled(saved.h, part));
     }
     accumulate_tn(a.grad, dh, saved.x);
     if (!needs_input_gradient) return {};
@@ -103,9 +103,15 @@ class SiteAdapters {
     if (saved.dropout) {
       dx.add_(saved.dropout->apply(matmul_nn(dh, a.value), site_));
     } else {
-      dx.addmm_(dh, a.value);
+      accumulate_nn(dx, dh, a.value);
     }
     return dx;
+  }
+
+  /// s x Aᵀ of a part: the small factor is the one to scale.
+  static Tensor scaled(const Tensor& h, const PartAdapter& part) {
+    const Tensor own = h.narrow(1, part.first, part.rank);
+    return part.scale == 1.0 ? own : own * part.scale;
   }
 
   static Tensor rescaling(const PartAdapter& part) {

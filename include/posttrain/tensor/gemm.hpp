@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The three matrix products of training: y = x wᵀ, dx = dy w, dw += dyᵀ x.
+// The matrix products of training: y = x wᵀ, dx = dy w, dw += dyᵀ x, and y += a b of adapters.
 //
 // In float32, at::mm goes to the BLAS that LibTorch was built with (MKL), which is up to twice
 // slower than oneDNN in the same library on processors of another maker. oneDNN is reached through
@@ -16,6 +16,9 @@ Tensor matmul_nt(const Tensor& x, const Tensor& w);
 
 /// a b: [m, k] times [k, n] gives [m, n]. Strided views are fine. Computed without a graph.
 Tensor matmul_nn(const Tensor& a, const Tensor& b);
+
+/// acc += a b: a [m, k], b [k, n], acc [m, n] (strided is fine), all of one dtype.
+void accumulate_nn(const Tensor& acc, const Tensor& a, const Tensor& b);
 
 /// acc += dyᵀ x: dy [m, n], x [m, k], acc [n, k] (strided is fine) in the inputs' dtype or float32.
 /// bfloat16 inputs with a float32 acc: the product is rounded to bfloat16, then added in float32.

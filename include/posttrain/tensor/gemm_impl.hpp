@@ -119,6 +119,26 @@ POSTTRAIN_INLINE Tensor matmul_nn(const Tensor& a, const Tensor& b) {
   return detail::gemm(a, b);
 }
 
+POSTTRAIN_INLINE void accumulate_nn(const Tensor& acc, const Tensor& a, const Tensor& b) {
+  detail::check_matrices("accumulate_nn", a, b, a.size(-1) == b.size(0));
+  detail::check_matrices("accumulate_nn into", acc, a,
+                         acc.size(0) == a.size(0) && acc.size(-1) == b.size(-1));
+  at::NoGradGuard no_grad;
+  const bool fp32 = detail::use_onednn(a, b, acc.numel() * a.size(1));
+  if (!fp32 && !detail::mm_is_onednn(a)) {
+    acc.addmm_(a, b);
+    return;
+  }
+  detail::for_token_pieces(a.size(0), [&](std::int64_t begin, std::int64_t size, bool onednn) {
+    const Tensor rows = a.narrow(0, begin, size), out = acc.narrow(0, begin, size);
+    if (fp32 && onednn) {
+      detail::onednn_gemm(rows, b, out, 1);
+    } else {
+      out.addmm_(rows, b);
+    }
+  });
+}
+
 POSTTRAIN_INLINE void accumulate_tn(const Tensor& acc, const Tensor& dy, const Tensor& x) {
   detail::check_matrices("accumulate_tn", dy, x, dy.size(0) == x.size(0));
   detail::check_matrices("accumulate_tn into", acc, dy,
