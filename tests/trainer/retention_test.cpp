@@ -7,6 +7,8 @@
 
 #include "posttrain/models/generate.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/frozen.hpp"
+#include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/nf4.hpp"
 #include "posttrain/trainer.hpp"
