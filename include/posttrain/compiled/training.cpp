@@ -14,6 +14,7 @@
 #include "posttrain/models/decoder_impl.hpp"
 #include "posttrain/models/rotations_impl.hpp"
 #include "posttrain/optim/clip_impl.hpp"
+#include "posttrain/optim/host_staging_impl.hpp"
 #include "posttrain/params/bitsandbytes_impl.hpp"
 #include "posttrain/params/complement_impl.hpp"
 #include "posttrain/params/int8_impl.hpp"

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {
@@ -42,18 +41,14 @@ class HostStaging {
   // Whole blocks of every size; 64 MiB of fp32.
   static constexpr std::int64_t kPiece = std::int64_t{1} << 24;
 
-  static Tensor filled(Tensor& buffer, const Tensor& source) {
-    if (!buffer.defined() || buffer.numel() < source.numel() ||
-        buffer.scalar_type() != source.scalar_type()) {
-      // Page-locked memory is what CUDA copies fast.
-      buffer = at::empty({source.numel()},
-                         at::TensorOptions(source.scalar_type()).pinned_memory(source.is_cuda()));
-    }
-    Tensor host = buffer.narrow(0, 0, source.numel());
-    return host.copy_(source);
-  }
+  /// A copy of `source` in host memory, in (and of) the buffer.
+  static Tensor filled(Tensor& buffer, const Tensor& source);
 
   Tensor master_, grad_;
 };
 
 }  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/optim/host_staging_impl.hpp"
+#endif

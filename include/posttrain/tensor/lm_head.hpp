@@ -54,22 +54,23 @@ Scores score_logits(const Tensor& logits, const Tensor& target, Need need);
 using HeadFunction = std::function<Tensor(const Tensor&)>;
 
 /// Which hidden rows are scored, and on which tokens: [P] int64 each.
-struct HeadRows {
+struct PredictedRows {
   Tensor row, target;
   std::int64_t size() const { return row.size(0); }
 };
 
 namespace detail {
 
-Scores score_rows(const HeadFunction& logits, const Tensor& hidden, const HeadRows& rows, Need need,
-                  std::int64_t chunk);
+Scores score_rows(const HeadFunction& logits, const Tensor& hidden, const PredictedRows& rows,
+                  Need need, std::int64_t chunk);
 
 /// The loss's sum over the predictions [begin, begin + size).
 using LossSum = std::function<Tensor(const Scores&, std::int64_t begin, std::int64_t size)>;
 
-double backward_row_local(const HeadFunction& logits, const Tensor& hidden, const HeadRows& rows,
-                          const LossSum& sum, Need need, double scale, std::int64_t chunk);
-double backward_whole(const HeadFunction& logits, const Tensor& hidden, const HeadRows& rows,
+double backward_row_local(const HeadFunction& logits, const Tensor& hidden,
+                          const PredictedRows& rows, const LossSum& sum, Need need, double scale,
+                          std::int64_t chunk);
+double backward_whole(const HeadFunction& logits, const Tensor& hidden, const PredictedRows& rows,
                       const LossSum& sum, Need need, double scale, std::int64_t chunk);
 
 }  // namespace detail
@@ -86,7 +87,7 @@ Scores score_predictions(const HeadFunction& logits, const Tensor& hidden, const
 template <class Loss, class Batch>
 double backward_through_head(const HeadFunction& logits, const Tensor& hidden, const Batch& batch,
                              const Loss& loss, Need need, double scale, std::int64_t chunk) {
-  const HeadRows rows{batch.row, batch.target};
+  const PredictedRows rows{batch.row, batch.target};
   if constexpr (Loss::row_local) {
     return detail::backward_row_local(
         logits, hidden, rows,

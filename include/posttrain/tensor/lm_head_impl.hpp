@@ -44,7 +44,7 @@ struct HeadChunk {
   std::int64_t size;
   Tensor row, target;  // [filled]
 
-  HeadChunk(const HeadRows& rows, std::int64_t begin, std::int64_t chunk)
+  HeadChunk(const PredictedRows& rows, std::int64_t begin, std::int64_t chunk)
       : size(std::min(chunk, rows.size() - begin)),
         row(filled(rows.row, begin)),
         target(filled(rows.target, begin)) {}
@@ -64,7 +64,7 @@ struct HeadChunk {
 };
 
 POSTTRAIN_INLINE Scores score_rows(const HeadFunction& logits, const Tensor& hidden,
-                                   const HeadRows& rows, Need need, std::int64_t chunk) {
+                                   const PredictedRows& rows, Need need, std::int64_t chunk) {
   at::NoGradGuard no_grad;
   Scores all;
   std::vector<Scores> chunks;
@@ -87,7 +87,7 @@ POSTTRAIN_INLINE Scores score_rows(const HeadFunction& logits, const Tensor& hid
 }
 
 /// Runs `step` on each chunk and collects the gradient of the hidden rows.
-inline void head_chunks(const HeadFunction& logits, const Tensor& hidden, const HeadRows& rows,
+inline void head_chunks(const HeadFunction& logits, const Tensor& hidden, const PredictedRows& rows,
                         Need need, std::int64_t chunk, const LossSum& step) {
   const bool hidden_trains = hidden.requires_grad();
   const Tensor detached = hidden.detach();
@@ -108,7 +108,7 @@ inline void head_chunks(const HeadFunction& logits, const Tensor& hidden, const 
 }
 
 POSTTRAIN_INLINE double backward_row_local(const HeadFunction& logits, const Tensor& hidden,
-                                           const HeadRows& rows, const LossSum& sum, Need need,
+                                           const PredictedRows& rows, const LossSum& sum, Need need,
                                            double scale, std::int64_t chunk) {
   at::AutoGradMode enabled(true);
   Tensor total = at::zeros({}, hidden.options().dtype(at::kDouble));
@@ -122,7 +122,7 @@ POSTTRAIN_INLINE double backward_row_local(const HeadFunction& logits, const Ten
 }
 
 POSTTRAIN_INLINE double backward_whole(const HeadFunction& logits, const Tensor& hidden,
-                                       const HeadRows& rows, const LossSum& sum, Need need,
+                                       const PredictedRows& rows, const LossSum& sum, Need need,
                                        double scale, std::int64_t chunk) {
   at::AutoGradMode enabled(true);
   Scores scores = score_rows(logits, hidden.detach(), rows, need, chunk);

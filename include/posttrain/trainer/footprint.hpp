@@ -9,8 +9,8 @@
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/layout.hpp"
-#include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/parameters.hpp"
+#include "posttrain/tensor/tensor.hpp"
 
 namespace posttrain {
 
