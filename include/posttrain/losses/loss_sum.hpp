@@ -55,9 +55,6 @@ struct Weighted {
 
 template <class First, class Second>
 struct LossSum {
-  static_assert(std::is_same_v<typename First::Batch, typename Second::Batch>,
-                "posttrain: terms of a sum of losses need one batch type; OnChosen{…} and "
-                "OnRejected{…} make a loss on tokens one on pairs [docs/losses.md#sums]");
   using Batch = typename First::Batch;
   static constexpr bool row_local = First::row_local && Second::row_local;
   static constexpr bool needs_reference =
@@ -113,8 +110,16 @@ constexpr Weighted<Loss> operator*(double weight, const Loss& loss) {
 }
 
 template <detail::LossTerm First, detail::LossTerm Second>
-constexpr LossSum<First, Second> operator+(const First& first, const Second& second) {
-  return {first, second};
+constexpr auto operator+(const First& first, const Second& second) {
+  constexpr bool agree = std::is_same_v<typename First::Batch, typename Second::Batch>;
+  static_assert(agree,
+                "posttrain: terms of a sum of losses need one batch type; OnChosen{…} and "
+                "OnRejected{…} make a loss on tokens one on pairs [docs/losses.md#sums]");
+  if constexpr (agree) {
+    return LossSum<First, Second>{first, second};
+  } else {
+    return first;  // the message is the only error
+  }
 }
 
 }  // namespace posttrain

@@ -6,6 +6,7 @@
 // scored and there is no padding to count (C17).
 #pragma once
 
+#include "posttrain/core/metric_means.hpp"
 #include "posttrain/tensor/lm_head.hpp"
 #include "posttrain/tensor/preference_batch.hpp"
 
