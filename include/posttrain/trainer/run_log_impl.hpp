@@ -3,7 +3,6 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -23,9 +22,16 @@
 namespace posttrain {
 
 POSTTRAIN_INLINE double peak_memory_gib() {
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / (1024.0 * 1024.0);
+  // Not getrusage(): its maximum begins with that of the process that started this one.
+  double kib = 0.0;
+  if (std::FILE* status = std::fopen("/proc/self/status", "r")) {
+    char line[256];
+    while (kib == 0.0 && std::fgets(line, sizeof line, status)) {
+      if (std::sscanf(line, "VmHWM: %lf kB", &kib) != 1) kib = 0.0;
+    }
+    std::fclose(status);
+  }
+  return kib / (1024.0 * 1024.0);
 }
 
 class RunLog::Writer {
