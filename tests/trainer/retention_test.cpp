@@ -11,6 +11,7 @@
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/nf4.hpp"
+#include "posttrain/params/prompt_tuning.hpp"
 #include "posttrain/trainer.hpp"
 #include "posttrain/trainer/forgetting.hpp"
 #include "support/catch.hpp"
@@ -131,6 +132,11 @@ TEST_CASE("a run says what it holds", "[trainer][footprint]") {
 
   const Footprint lora = footprint(Lora{.rank = 2}, at::kFloat);
   CHECK(lora.trained_parameters < numbers / 3);
+  CHECK(lora.weights == 4 * (numbers + lora.trained_parameters));
+  CHECK(footprint(BasicLora<Nf4>{.rank = 2}, at::kFloat).weights < lora.weights / 2);
+  const Footprint prompt = footprint(PromptTuning{.num_virtual_tokens = 4}, at::kFloat);
+  CHECK(prompt.trained_parameters == 4 * 16);
+  CHECK(prompt.weights == 4 * (numbers + prompt.trained_parameters));
 
   Footprint line{.trained_parameters = 55296,
                  .model_parameters = 3721984,

@@ -57,6 +57,8 @@ class OsftReferenceState {
   /// Those of the factors as "<matrix>.u", ".s" and ".v".
   std::vector<NamedTensor> gradients() const;
   std::vector<const OsftFactors*> targets() const;
+  /// What the weights and their factors take, gradients and masters not counted.
+  std::int64_t bytes() const;
 
  private:
   /// The parts of a site in order: factors, or the rows of a dense matrix.

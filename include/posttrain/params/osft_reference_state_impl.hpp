@@ -210,6 +210,16 @@ POSTTRAIN_INLINE std::vector<NamedTensor> OsftReferenceState::gradients() const 
   return all;
 }
 
+POSTTRAIN_INLINE std::int64_t OsftReferenceState::bytes() const {
+  std::int64_t total = weights_.bytes();
+  for (const OsftFactors* f : targets()) {
+    for (const Tensor& t : {f->u_high, f->s_high, f->v_high, f->u.value, f->s.value, f->v.value}) {
+      total += static_cast<std::int64_t>(t.nbytes());
+    }
+  }
+  return total;
+}
+
 POSTTRAIN_INLINE std::vector<const OsftFactors*> OsftReferenceState::targets() const {
   std::vector<const OsftFactors*> all;
   for (const auto& site : sites_) {

@@ -110,8 +110,7 @@ class OsftState {
     at::NoGradGuard no_grad;
     return target.update();
   }
-  /// What all weights take: the model's, W₀ where it is kept, and the complements; neither cores
-  /// nor gradients.
+  /// What all weights take: the model's, W₀ where it is kept, bases and cores; no gradients.
   std::int64_t bytes() const;
 
  private:

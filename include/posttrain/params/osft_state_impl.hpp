@@ -268,7 +268,10 @@ std::int64_t OsftState<Storage>::bytes() const {
       if (tensor.defined()) total += static_cast<std::int64_t>(tensor.nbytes());
     };
     for (const NamedTensor& tensor : target->bases()) add(tensor.value);
-    for (const OsftCore& core : target->cores) add(core.published);
+    for (const OsftCore& core : target->cores) {
+      add(core.values.master);
+      add(core.published);
+    }
     add(target->base);
   }
   return total;

@@ -84,7 +84,19 @@ Footprint footprint_of(const Model& model, const State& state,
   if constexpr (requires { model.layout().tables; }) {
     all.model_parameters = parameters_of(model.layout());
   }
-  if constexpr (requires { state.bytes(); }) all.weights = state.bytes();
+  if constexpr (requires { state.bytes(); }) {
+    all.weights = state.bytes();
+  } else if constexpr (requires { state.base().bytes(); }) {
+    // Adapters and prompts: the base, and the groups that are not the base's own.
+    all.weights = state.base().bytes();
+    for (const ParameterGroup& group : state.trainable()) {
+      bool of_base = false;
+      for (const ParameterGroup& own : state.base().trainable()) {
+        of_base = of_base || own.value.is_same(group.value);
+      }
+      if (!of_base) all.weights += bytes_of(group.value);
+    }
+  }
   return all;
 }
 
