@@ -49,11 +49,12 @@ Tensor mean_share(const Loss& loss, const Scores& scores, const typename Loss::B
   if constexpr (CountsTerms<Loss>) {
     return loss.mean(scores, batch, counts, statistics);
   } else {
+    // Methods of tensors only: operators belong to what computes (tensor/ops.hpp).
     const double factor = counts[0] > 0.0 ? 1.0 / counts[0] : 0.0;
     if constexpr (GathersStatistics<Loss>) {
-      return loss.sum(scores, batch, statistics) * factor;
+      return loss.sum(scores, batch, statistics).mul(factor);
     } else {
-      return loss.sum(scores, batch) * factor;
+      return loss.sum(scores, batch).mul(factor);
     }
   }
 }
