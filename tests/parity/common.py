@@ -14,11 +14,13 @@ import dataclasses
 import json
 import math
 import os
+import subprocess
 import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
+import safetensors.torch
 import torch
 import transformers
 
@@ -251,3 +253,49 @@ def save(model, folder, batch):
     model.save_pretrained(folder)
     with open(os.path.join(folder, "batch.json"), "w") as f:
         json.dump(batch, f)
+
+
+def error_of(a, b):
+    """max |a - b| / max |b|."""
+    return ((a - b).abs().max() / b.abs().max()).item()
+
+
+def run(program, *arguments):
+    """What a program of ours prints; its last line is the error if it fails."""
+    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError((done.stderr or done.stdout).strip().splitlines()[-1])
+    return done.stdout
+
+
+def run_on(program, folder, *arguments):
+    """The tensors that a program of ours writes for what `save` put into a folder."""
+    out = os.path.join(folder, "out.safetensors")
+    run(program, "--model", folder, "--batch", os.path.join(folder, "batch.json"), "--out", out,
+        *arguments)
+    return safetensors.torch.load_file(out)
+
+
+class Attempts:
+    """Checks that return (what, error): each is a line, counted against one tolerance."""
+
+    def __init__(self, tolerance, only=""):
+        self.tolerance, self.only = tolerance, only
+        self.passed = self.failed = 0
+
+    def __call__(self, name, check):
+        if self.only not in name:
+            return
+        try:
+            what, error = check()
+            good = error <= self.tolerance
+            line = f"worst {error:.1e} ({what})"
+        except (RuntimeError, OSError, KeyError, ValueError, AttributeError) as problem:
+            good, line = False, (str(problem) or repr(problem)).splitlines()[0]
+        self.passed += good
+        self.failed += not good
+        print(f"{'ok  ' if good else 'FAIL'} {name}: {line}", flush=True)
+
+    def finish(self):
+        print(f"{self.passed} passed, {self.failed} failed")
+        sys.exit(1 if self.failed or not self.passed else 0)

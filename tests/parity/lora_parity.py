@@ -19,8 +19,6 @@ import contextlib
 import copy
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import warnings
 
@@ -130,16 +128,6 @@ def exact_split(adapted, base, init):
     return doubled
 
 
-def run_ours(program, folder, *arguments):
-    out = os.path.join(folder, "out.safetensors")
-    done = subprocess.run([program, "--model", folder, "--batch",
-                           os.path.join(folder, "batch.json"), "--out", out, *arguments],
-                          capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError((done.stderr or done.stdout).strip().splitlines()[-1])
-    return load_file(out)
-
-
 def compare(result, expected):
     missing = sorted(set(expected) - set(result))
     if missing:
@@ -184,7 +172,7 @@ def peft_to_ours(program, case, name, kwargs, seed):
         if "unconverted" in name:
             adapted = exact_split(adapted, base, kwargs["init_lora_weights"])
         expected = trained_results(adapted.base_model.model.eval(), batch)
-        result = run_ours(program, folder, "--from", adapter, "--save", again)
+        result = common.run_on(program, folder, "--from", adapter, "--save", again)
         worst = compare(result, expected)
         back = load_in_peft(base, again, batch)
         error = ((back - expected["logps"]).abs().max() / expected["logps"].abs().max()).item()
@@ -197,7 +185,7 @@ def ours_to_peft(program, case, arguments, seed):
     with tempfile.TemporaryDirectory() as folder:
         common.save(base, folder, batch)
         adapter = os.path.join(folder, "adapter")
-        result = run_ours(program, folder, *arguments, "--steps", "3", "--save", adapter)
+        result = common.run_on(program, folder, *arguments, "--steps", "3", "--save", adapter)
         start = common.oracle(base, batch)["logps"]
         # An adapter starts as the base.
         error = ((result["logps"] - start).abs().max() / start.abs().max()).item()
@@ -251,7 +239,7 @@ def loftq(program, case, iterations, seed):
                 quantised.get_submodule(name).weight.data = q.clone()
         expected = common.oracle(adapted.base_model.model.eval(), batch)["logps"]
         adapter = os.path.join(folder, "adapter")
-        result = run_ours(program, folder, "--init", "loftq", "--loftq-iter", str(iterations),
+        result = common.run_on(program, folder, "--init", "loftq", "--loftq-iter", str(iterations),
                           "--alpha", "4", "--steps", "2", "--save", adapter)
         error = ((result["logps"] - expected).abs().max() / expected.abs().max()).item()
         back = load_in_peft(quantised, adapter, batch)
@@ -284,7 +272,7 @@ def eva(program, case, seed):
     with tempfile.TemporaryDirectory() as folder:
         common.save(base, folder, batch)
         adapter = os.path.join(folder, "adapter")
-        result = run_ours(program, folder, "--eva", "--steps", "1", "--save", adapter)
+        result = common.run_on(program, folder, "--eva", "--steps", "1", "--save", adapter)
         start = common.oracle(base, batch)["logps"]
         worst = ("start", ((result["logps"] - start).abs().max() / start.abs().max()).item())
         back = load_in_peft(base, adapter, batch)
@@ -292,7 +280,7 @@ def eva(program, case, seed):
         worst = max(worst, ("PEFT on the base", error), key=lambda i: i[1])
 
         # Before the step: the folder of a run without one.
-        run_ours(program, folder, "--eva", "--save", adapter)
+        common.run_on(program, folder, "--eva", "--save", adapter)
         ours = {key.removeprefix("base_model.model.").removesuffix(".lora_A.weight"): value.double()
                 for key, value in load_file(os.path.join(adapter, "adapter_model.safetensors")).items()
                 if key.endswith("lora_A.weight")}
@@ -358,7 +346,7 @@ def adapter_sets(program, case, seed):
         for name in ("default", "other", "cat", "linear"):
             doubled.set_adapter(name)
             expected[name] = logps_in_double(doubled.base_model.model, batch)
-        result = run_ours(program, folder, "--set", theirs, "--save", again)
+        result = common.run_on(program, folder, "--set", theirs, "--save", again)
         if set(result) != set(expected):
             raise RuntimeError(f"expected {sorted(expected)}, got {sorted(result)}")
         errors = {name: ((result[name] - b).abs().max() / b.abs().max()).item()
@@ -390,7 +378,7 @@ def refused(program, case, change, message, seed):
             json.dump(config, f)
         save_file(weights, weights_file)
         try:
-            run_ours(program, folder, "--from", adapter)
+            common.run_on(program, folder, "--from", adapter)
         except RuntimeError as problem:
             if message in str(problem):
                 return "refused", 0.0
@@ -424,22 +412,7 @@ def main():
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    passed = failed = 0
-
-    def attempt(name, check):
-        nonlocal passed, failed
-        if options.only not in name:
-            return
-        try:
-            what, error = check()
-            good = error <= TOLERANCE
-            line = f"worst {error:.1e} ({what})"
-        except (RuntimeError, OSError, KeyError, ValueError, AttributeError) as problem:
-            good, line = False, (str(problem) or repr(problem)).splitlines()[0]
-        passed += good
-        failed += not good
-        print(f"{'ok  ' if good else 'FAIL'} {name}: {line}", flush=True)
-
+    attempt = common.Attempts(TOLERANCE, options.only)
     by_name = {case.name: case for case in common.cases()}
     for index, family in enumerate(SEEN):
         case = by_name[family]
@@ -473,8 +446,7 @@ def main():
     for name, change, message in REFUSALS:
         attempt(f"refused: {name}",
                 lambda: refused(options.adapter, by_name["llama untied"], change, message, 12))
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed or not passed else 0)
+    attempt.finish()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import argparse
 import copy
 import importlib.util
 import os
-import subprocess
 import sys
 import tempfile
 import types
@@ -52,17 +51,6 @@ def load_mini_trainer():
     return osft_utils
 
 
-def run_ours(program, *arguments):
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError((done.stderr or done.stdout).strip().splitlines()[-1])
-    return done.stdout
-
-
-def relative(a, b):
-    return ((a - b).abs().max() / b.abs().max()).item()
-
-
 class Case:
     """A model folder with a batch, and its oracle in float64."""
 
@@ -76,7 +64,7 @@ class Case:
 
     def ours(self, program, *arguments):
         out = os.path.join(self.folder, "out.safetensors")
-        run_ours(program, "--model", self.folder, "--batch",
+        common.run(program, "--model", self.folder, "--batch",
                  os.path.join(self.folder, "batch.json"), "--out", out, *arguments)
         return load_file(out)
 
@@ -120,7 +108,7 @@ def compare_start(ours, theirs):
                  projector(theirs, "v_high", True))):
             if mine.numel() == 0 or not other.any():
                 continue
-            worst = max(worst, (f"{name} {what}", relative(mine, other)), key=lambda w: w[1])
+            worst = max(worst, (f"{name} {what}", common.error_of(mine, other)), key=lambda w: w[1])
     return worst
 
 
@@ -167,7 +155,8 @@ def compare(ours, first, after):
     errors = common.relative_errors(ours, first)
     worst = max(errors.items(), key=lambda item: item[1])
     for name, weight in after.items():
-        worst = max(worst, (f"{name} after the steps", relative(ours[f"after.{name}"], weight)),
+        error = common.error_of(ours[f"after.{name}"], weight)
+        worst = max(worst, (f"{name} after the steps", error),
                     key=lambda item: item[1])
     return worst
 
@@ -206,7 +195,8 @@ def against_mini_trainer(osft_utils, program, ratio, count, seed):
                    ".osft_params.V_low": ".v"}
         after = model.prepare_state_dict_for_save(
             {name: p.detach().clone() for name, p in model.state_dict().items()})
-        moved = max(relative(after[n], p.double()) for n, p in case.base.state_dict().items())
+        moved = max(common.error_of(after[n], p.double())
+                    for n, p in case.base.state_dict().items())
         if moved < 1e-2:
             raise RuntimeError(f"the steps moved no weight by more than {moved:.1e}")
         return max(worst, compare(ours, plain_names(first, renames), after), key=lambda w: w[1])
@@ -268,7 +258,7 @@ def ranks(osft_utils, program):
     for ratio in (0.01, 0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.75, 0.8, 0.9, 1.0):
         theirs = osft_utils.auto_generate_target_osft_config(
             model, target_patterns=["q_proj"], rank_ratio=1.0 - ratio)
-        ours = map(int, run_ours(program, "--ranks", *sides, "--ratio", ratio).split())
+        ours = map(int, common.run(program, "--ranks", *sides, "--ratio", ratio).split())
         wrong += [(side, ratio) for side, rank in zip(sides, ours)
                   if rank != theirs[f"q_proj_{side}"]]
     if wrong:

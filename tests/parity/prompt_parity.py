@@ -14,14 +14,11 @@ ends with `N passed, M failed`.
 import argparse
 import copy
 import os
-import subprocess
-import sys
 import tempfile
 import types
 import warnings
 
 import torch
-from safetensors.torch import load_file
 
 import common
 
@@ -73,20 +70,6 @@ def load(base, adapter, method, batch):
     return evaluate(adapted, method, batch)["logps"]
 
 
-def run_ours(program, folder, *arguments):
-    out = os.path.join(folder, "out.safetensors")
-    done = subprocess.run([program, "--model", folder, "--batch",
-                           os.path.join(folder, "batch.json"), "--out", out, *arguments],
-                          capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError((done.stderr or done.stdout).strip().splitlines()[-1])
-    return load_file(out)
-
-
-def error_of(a, b):
-    return ((a - b).abs().max() / b.abs().max()).item()
-
-
 def peft_to_ours(program, case, method, seed):
     base = common.random_model(case, seed)
     batch = common.random_batch(case, seed)
@@ -101,11 +84,12 @@ def peft_to_ours(program, case, method, seed):
         adapter, again = os.path.join(folder, "adapter"), os.path.join(folder, "again")
         adapted.save_pretrained(adapter)
         expected = evaluate(adapted, method, batch)
-        result = run_ours(program, folder, "--method", method, "--from", adapter, "--save", again)
+        result = common.run_on(program, folder, "--method", method, "--from", adapter, "--save",
+                               again)
         if set(result) != set(expected) | {"logps_after"}:
             raise RuntimeError(f"tensors {sorted(result)}")
         errors = common.relative_errors(result, expected)
-        errors["logps of the folder saved again"] = error_of(load(base, again, method, batch),
+        errors["logps of the folder saved again"] = common.error_of(load(base, again, method, batch),
                                                              expected["logps"])
         return max(errors.items(), key=lambda item: item[1])
 
@@ -116,12 +100,13 @@ def ours_to_peft(program, case, method, seed):
     with tempfile.TemporaryDirectory() as folder:
         common.save(base, folder, batch)
         adapter = os.path.join(folder, "adapter")
-        result = run_ours(program, folder, "--method", method, "--steps", "3", "--save", adapter)
+        result = common.run_on(program, folder, "--method", method, "--steps", "3", "--save",
+                               adapter)
         moved = (result["logps_after"] - result["logps"]).abs().max().item()
         if moved < 1e-3:
             raise RuntimeError(f"three steps moved the log-probabilities by {moved:.1e} only")
         back = load(base, adapter, method, batch)
-        return "PEFT on the base", error_of(back, result["logps_after"])
+        return "PEFT on the base", common.error_of(back, result["logps_after"])
 
 
 def save_words(folder, vocab):
@@ -147,15 +132,17 @@ def from_text(program, case, seed):
             task_type="CAUSAL_LM", num_virtual_tokens=4, prompt_tuning_init="TEXT",
             prompt_tuning_init_text=TEXT, tokenizer_name_or_path=folder))
         expected = evaluate(adapted, "prompt", batch)
-        result = run_ours(program, folder, "--method", "prompt", "--init", "text", "--text", TEXT)
+        result = common.run_on(program, folder, "--method", "prompt", "--init", "text", "--text",
+                               TEXT)
         errors = common.relative_errors(result, expected)
         # A prefix that starts from a text is the base that read it.
         ids = [1, 3, 7, 5]
         hard = {"sequences": [ids + s for s in batch["sequences"]],
                 "weights": [[0.0] * 5 + w[1:] for w in batch["weights"]]}
-        prefix = run_ours(program, folder, "--method", "prefix", "--init", "text", "--text", TEXT)
+        prefix = common.run_on(program, folder, "--method", "prefix", "--init", "text", "--text",
+                               TEXT)
         read = common.oracle(base, hard)
-        errors["loss of a prefix"] = error_of(prefix["loss"], read["loss"])
+        errors["loss of a prefix"] = common.error_of(prefix["loss"], read["loss"])
         return max(errors.items(), key=lambda item: item[1])
 
 
@@ -166,22 +153,7 @@ def main():
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    passed = failed = 0
-
-    def attempt(name, check):
-        nonlocal passed, failed
-        if options.only not in name:
-            return
-        try:
-            what, error = check()
-            good = error <= TOLERANCE
-            line = f"worst {error:.1e} ({what})"
-        except (RuntimeError, OSError, KeyError, ValueError, AttributeError) as problem:
-            good, line = False, (str(problem) or repr(problem)).splitlines()[0]
-        passed += good
-        failed += not good
-        print(f"{'ok  ' if good else 'FAIL'} {name}: {line}", flush=True)
-
+    attempt = common.Attempts(TOLERANCE, options.only)
     by_name = {case.name: case for case in common.cases()}
     for index, family in enumerate(SEEN):
         case = by_name[family]
@@ -194,8 +166,7 @@ def main():
     for family in ("llama untied", "gemma2 tied", "gemma3 tied"):
         attempt(f"{family}, from a text",
                 lambda: from_text(options.adapter, by_name[family], 1))
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed or not passed else 0)
+    attempt.finish()
 
 
 if __name__ == "__main__":
