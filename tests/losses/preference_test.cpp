@@ -91,6 +91,31 @@ Tensor answer_logps(const models::Decoder& model, const Gate& gate,
   return at::tensor(all, at::kDouble).view({-1, 2});
 }
 
+/// Pairs should be as far apart as their step's mean is: couples all pairs of a step.
+struct Evenly {
+  using Batch = PreferenceBatch;
+  static constexpr bool row_local = false;
+  using Statistics = double;
+
+  static Tensor differences(const Scores& scores, const PreferenceBatch& batch) {
+    const PairScores pairs = pair_scores(scores, batch);
+    return pairs.chosen.logps - pairs.rejected.logps;
+  }
+  double count(const PreferenceBatch& batch) const { return static_cast<double>(batch.pairs()); }
+  double gather(const std::vector<Scored<PreferenceBatch>>& scored) const {
+    double sum = 0.0, pairs = 0.0;
+    for (const auto& [batch, scores] : scored) {
+      sum += differences(scores, *batch).sum().item<double>();
+      pairs += count(*batch);
+    }
+    return sum / pairs;
+  }
+  Tensor sum(const Scores& scores, const PreferenceBatch& batch, double mean) const {
+    return (differences(scores, batch) - mean).square().sum();
+  }
+};
+static_assert(LossPolicy<Evenly> && GathersStatistics<Evenly> && !GathersStatistics<Dpo>);
+
 struct Steps {
   std::vector<StepMetrics>* values;
   void on(const event::AfterStep& event) { values->push_back(event.metrics); }
@@ -240,6 +265,27 @@ TEST_CASE("gradients of DPO are finite differences, for any split", "[losses][pr
   const double down = moved(-step);
   reset();
   CHECK(std::abs((up - down) / (2.0 * step * square) - 1.0) < 1e-4);
+}
+
+TEST_CASE("a loss that couples a step sees all its micro-batches", "[losses][preference][C1]") {
+  const auto first_step = [](const auto& loss, std::int64_t max_tokens) {
+    std::vector<StepMetrics> steps;
+    Trainer trainer(tiny_model(), loss, WithFrozenReference{Full{}}, FixedPairs{}, AdamW{},
+                    quiet(max_tokens));
+    trainer.add(Steps{&steps});
+    trainer.train();
+    return steps.at(0);
+  };
+  const auto check = [&](const auto& loss) {
+    const StepMetrics whole = first_step(loss, 1000), split = first_step(loss, 25);
+    REQUIRE(whole.grad_accum == 1);
+    REQUIRE(split.grad_accum > 2);
+    CHECK(whole.loss > 0.1);
+    CHECK(std::abs(split.loss - whole.loss) < 1e-6 * whole.loss);
+    CHECK(std::abs(split.grad_norm - whole.grad_norm) < 1e-6 * whole.grad_norm);
+  };
+  check(Evenly{});
+  check(Dpo{} + 0.5 * Evenly{});
 }
 
 TEST_CASE("a sum of losses divides each term by its own count", "[losses][preference][C1]") {

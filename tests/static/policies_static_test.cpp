@@ -7,13 +7,17 @@
 #include "posttrain/data/mixture.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
+#include "posttrain/losses/dpo.hpp"
+#include "posttrain/losses/loss_sum.hpp"
 #include "posttrain/losses/next_token.hpp"
+#include "posttrain/losses/on_side.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/optim/adamw_8bit.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/prompt_files.hpp"
+#include "posttrain/params/with_frozen_reference.hpp"
 #include "posttrain/trainer.hpp"
 
 namespace posttrain::policies_test {
@@ -27,6 +31,11 @@ static_assert(LossPolicy<NextToken>);
 static_assert(!LossPolicy<Full> && !LossPolicy<AdamW> && !LossPolicy<Messages>);
 static_assert(!needs_reference<NextToken>());
 static_assert(NextToken::row_local);
+static_assert(LossPolicy<Dpo> && MeasuresScores<Dpo> && needs_reference<Dpo>());
+static_assert(LossPolicy<OnChosen<NextToken>> && !needs_reference<OnChosen<NextToken>>());
+using Rpo = decltype(Dpo{} + 0.5 * OnChosen{NextToken{}});
+static_assert(LossPolicy<Rpo> && CountsTerms<Rpo> && needs_reference<Rpo>());
+static_assert(!GathersStatistics<Rpo> && !LossPolicy<WithFrozenReference<Full>>);
 
 static_assert(AttachesTo<Full, Decoder>);
 static_assert(AttachesTo<Full, hub::PretrainedDecoder>);
@@ -34,7 +43,9 @@ static_assert(!AttachesTo<NextToken, Decoder> && !AttachesTo<AdamW, Decoder>);
 static_assert(std::is_same_v<StateOf<Full, Decoder>, FullState>);
 static_assert(ListsTrainable<FullState> && ShowsTrainable<FullState> && NamesTensors<FullState>);
 static_assert(trains<Full>() && AttachesTo<Frozen, Decoder> && !trains<Frozen>());
-static_assert(!has_reference<Full>());
+static_assert(!has_reference<Full>() && has_reference<WithFrozenReference<Full>>());
+static_assert(has_storage<Full>() && has_storage<NextToken>());
+static_assert(StoresMatrices<Dense> && !StoresMatrices<Full>);
 static_assert(saves_model<Full>());
 
 using PromptStateOf = StateOf<PromptTuning, Decoder>;
