@@ -23,7 +23,7 @@ namespace {
 using namespace posttrain;
 
 struct Arguments {
-  std::string model, tasks, output, label, method = "osft", work = "continual-work";
+  std::string model, tasks, output, method = "osft", work = "continual-work";
   std::vector<std::string> names{"a", "b", "c"};
   std::vector<double> ratios{0.25};
   int seeds = 1;
@@ -78,13 +78,11 @@ ForgettingReport learn(const Arguments& arguments, const Options& options) {
 }
 
 void append_record(const Arguments& arguments, std::uint64_t seed, const ForgettingReport& report) {
-  nlohmann::ordered_json record{
-      {"label", arguments.label.empty() ? arguments.method : arguments.label},
-      {"method", arguments.method},
-      {"seed", seed},
-      {"tasks", report.tasks()},
-      {"average_forgetting", report.average_forgetting()},
-      {"final_accuracy", report.final_accuracy()}};
+  nlohmann::ordered_json record{{"method", arguments.method},
+                                {"seed", seed},
+                                {"tasks", report.tasks()},
+                                {"average_forgetting", report.average_forgetting()},
+                                {"final_accuracy", report.final_accuracy()}};
   for (const auto& stage : report.stages()) {
     nlohmann::ordered_json line{{"stage", stage.name}};
     for (std::size_t i = 0; i < stage.tasks.size(); ++i) {
@@ -123,7 +121,6 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seeds", arguments.seeds, "runs, with seeds 1, 2, …")->capture_default_str();
   app.add_option("--output", arguments.output, "JSON Lines to append the measurements to");
-  app.add_option("--label", arguments.label, "of these runs in the output; default: the method");
   app.add_option("--work", arguments.work, "folder for the models between tasks")
       ->capture_default_str();
   app.add_option("--num-epochs", options.num_epochs)->capture_default_str();
@@ -133,6 +130,9 @@ int main(int argc, char** argv) {
   app.add_option("--warmup-steps", options.warmup_steps)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
+    if (app.count("--ratios") > 0 && arguments.method != "osft") {
+      raise("--ratios is an option of --method osft, got --method {}", arguments.method);
+    }
     for (int seed = 1; seed <= arguments.seeds; ++seed) {
       options.seed = static_cast<std::uint64_t>(seed);
       const ForgettingReport report = learn(arguments, options);
