@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "data/tiny_tokenizer.hpp"
 #include "io/temp_folder.hpp"
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/messages.hpp"
@@ -14,33 +15,10 @@ using posttrain::data::Messages;
 using posttrain::test::contains;
 using posttrain::test::error_of;
 using posttrain::test::TempFolder;
-using posttrain::text::ChatFiles;
+using posttrain::test::tiny_tokenizer;
 using posttrain::text::ChatTokenizer;
 
 namespace {
-
-/// Every printable ASCII character is a token of its own; <eos> ends turns and documents.
-ChatTokenizer tiny_tokenizer() {
-  nlohmann::json vocab;
-  int next = 0;
-  for (char c = 33; c < 127; ++c) vocab[std::string(1, c)] = next++;
-  vocab["Ġ"] = next++;
-  vocab["Ċ"] = next++;
-  const nlohmann::json tokenizer{
-      {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", nlohmann::json::array()}}},
-      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}},
-      {"decoder", {{"type", "ByteLevel"}}},
-      {"added_tokens",
-       {{{"id", next}, {"content", "<eos>"}, {"special", true}},
-        {{"id", next + 1}, {"content", "<bos>"}, {"special", true}}}}};
-  ChatFiles files;
-  files.tokenizer = tokenizer.dump();
-  files.tokenizer_config = R"({"eos_token": "<eos>", "bos_token": "<bos>"})";
-  files.chat_template =
-      "{% for m in messages %}{{ m['role'][0] + ':' + m['content'] + '<eos>' }}{% endfor %}"
-      "{% if add_generation_prompt %}{{ 'a:' }}{% endif %}";
-  return ChatTokenizer(files);
-}
 
 std::string scored_text(const ChatTokenizer& chat, const Sequence& sequence) {
   TokenIds ids;

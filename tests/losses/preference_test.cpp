@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pairs, their losses and sums of losses: closed forms, gradients, references, invariances.
 #include <cmath>
+#include <filesystem>
 
+#include "io/temp_folder.hpp"
 #include "posttrain/data/preference_stream.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/losses/loss_sum.hpp"
@@ -9,7 +11,11 @@
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/osft.hpp"
+#include "posttrain/params/prompt_tuning.hpp"
+#include "posttrain/params/qlora.hpp"
 #include "posttrain/params/with_frozen_reference.hpp"
+#include "posttrain/params/with_moving_reference.hpp"
+#include "posttrain/params/with_reference_scores.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
@@ -101,12 +107,12 @@ struct Evenly {
     const PairScores pairs = pair_scores(scores, batch);
     return pairs.chosen.logps - pairs.rejected.logps;
   }
-  double count(const PreferenceBatch& batch) const { return static_cast<double>(batch.pairs()); }
+  double count(const PreferenceBatch& batch) const { return static_cast<double>(batch.items()); }
   double gather(const std::vector<Scored<PreferenceBatch>>& scored) const {
     double sum = 0.0, pairs = 0.0;
-    for (const auto& [batch, scores] : scored) {
-      sum += differences(scores, *batch).sum().item<double>();
-      pairs += count(*batch);
+    for (const Scored<PreferenceBatch>& each : scored) {
+      sum += differences(each.scores(), each.batch()).sum().item<double>();
+      pairs += count(each.batch());
     }
     return sum / pairs;
   }
@@ -135,7 +141,7 @@ TEST_CASE("a pair is a prompt with two answers, or two sequences", "[losses][pre
   const std::vector<PreferencePair> pairs = some_pairs(3);
   for (const bool share : {true, false}) {
     const PreferenceBatch batch = packed(pairs, share);
-    REQUIRE(batch.pairs() == 3);
+    REQUIRE(batch.items() == 3);
     std::int64_t tokens = 0, predictions = 0;
     for (const PreferencePair& pair : pairs) {
       tokens += pair.tokens(share);
@@ -152,43 +158,26 @@ TEST_CASE("a pair is a prompt with two answers, or two sequences", "[losses][pre
   }
 }
 
-TEST_CASE("DPO is its formula, with shared prompts and without", "[losses][preference][C17]") {
+TEST_CASE("log-probabilities of answers are those of whole sequences",
+          "[losses][preference][C17]") {
   const models::Decoder model = tiny_model(), other = tiny_model(at::kDouble, 2);
   const FrozenState policy = Frozen{}.attach(model), reference = Frozen{}.attach(other);
   const std::vector<PreferencePair> pairs = some_pairs(4);
-  const Tensor l = answer_logps(model, policy, pairs), r = answer_logps(other, reference, pairs);
-  const auto head = [&](const auto& m, const auto& gate) {
-    return [&](const Tensor& rows) { return m.logits(gate, rows); };
+  const auto score = [&](const auto& m, const auto& gate, const PreferenceBatch& batch) {
+    at::NoGradGuard no_grad;
+    const auto head = [&](const Tensor& rows) { return m.logits(gate, rows); };
+    return score_predictions(head, m.hidden(gate, batch), batch, {}, 64);
   };
-  const auto check = [&](const Dpo& loss, const auto& score) {
-    const Tensor ratio = l - r;
-    double expected = 0.0;
-    for (std::int64_t i = 0; i < 4; ++i) {
-      const double d =
-          score(ratio[i][0].template item<double>()) - score(ratio[i][1].template item<double>());
-      const auto log_sigmoid = [](double x) { return -std::log1p(std::exp(-x)); };
-      expected -= (1.0 - loss.label_smoothing) * log_sigmoid(loss.beta * d) +
-                  loss.label_smoothing * log_sigmoid(-loss.beta * d);
-    }
-    for (const bool share : {true, false}) {
-      at::NoGradGuard no_grad;
-      PreferenceBatch batch = packed(pairs, share);
-      batch.ref_logps =
-          score_predictions(head(other, reference), other.hidden(reference, batch), batch, {}, 64)
-              .logp;
-      const Scores scores =
-          score_predictions(head(model, policy), model.hidden(policy, batch), batch, {}, 64);
-      CHECK(std::abs(loss.sum(scores, batch).item<double>() - expected) <
-            1e-6 * std::abs(expected));
-    }
-  };
-  check(Dpo{}, [](double x) { return x; });
-  check(Dpo{.beta = 0.7, .label_smoothing = 0.2}, [](double x) { return x; });
-  check(Dpo{.divergence = Divergence::forward_kl}, [](double x) { return -std::exp(-x); });
-  check(Dpo{.divergence = Divergence::js_divergence},
-        [](double x) { return std::log(2.0) - std::log1p(std::exp(-x)); });
-  check(Dpo{.divergence = Divergence::alpha_divergence, .alpha = 0.3},
-        [](double x) { return (std::exp(-0.7 * x) - 1.0) / -0.7; });
+  for (const bool share : {true, false}) {
+    PreferenceBatch batch = packed(pairs, share);
+    batch.ref_logps = score(other, reference, batch).logp;
+    const PairScores scores = pair_scores(score(model, policy, batch), batch);
+    const auto columns = [](const Tensor& w, const Tensor& l) { return at::stack({w, l}, 1); };
+    CHECK(relative_error(columns(scores.chosen.logps, scores.rejected.logps),
+                         answer_logps(model, policy, pairs)) < 1e-12);
+    CHECK(relative_error(columns(scores.chosen.ref_logps, scores.rejected.ref_logps),
+                         answer_logps(other, reference, pairs)) < 1e-12);
+  }
 }
 
 TEMPLATE_TEST_CASE("policy and reference are the same bits before the first step",
@@ -319,4 +308,108 @@ TEST_CASE("a Trainer learns preferences on every selection", "[losses][preferenc
   check(Dpo{}, WithFrozenReference{Full{}});
   check(Dpo{}, Lora{.rank = 8, .alpha = 16});
   check(Dpo{} + 0.1 * OnChosen{NextToken{}}, Osft{.unfreeze_rank_ratio = 0.5});
+  check(Dpo{}, WithReferenceScores{Full{}});
+  check(Dpo{}, WithMovingReference{Full{}, 0.6, 10});
+}
+
+TEST_CASE("shared prompts have the gradients of unshared ones", "[losses][preference]") {
+  const models::Decoder model = tiny_model(at::kFloat);
+  const auto gradient = [&](const auto& params, bool share) {
+    Trainer trainer(model, Dpo{.beta = 1.0}, params, FixedPairs{.share_prompts = share}, AdamW{},
+                    quiet());
+    trainer.train();
+    return flat_gradient(trainer.state());
+  };
+  const auto check = [&](const auto& params) {
+    INFO(describe(params));
+    const Tensor unshared = gradient(params, false);
+    CHECK(unshared.abs().max().template item<double>() > 1e-4);
+    CHECK(relative_error(gradient(params, true), unshared) < 1e-5);
+  };
+  check(WithFrozenReference{Full{}});
+  check(Lora{.rank = 4});
+  check(QLora{.rank = 4});
+  check(Osft{.unfreeze_rank_ratio = 0.5});
+  check(PromptTuning{.num_virtual_tokens = 3});
+}
+
+TEST_CASE("reference scores are computed once, or found", "[losses][preference][trainer]") {
+  const TempFolder scratch;
+  const models::Decoder model = tiny_model(at::kFloat);
+  const auto run = [&](const auto& params, std::uint64_t pairs) {
+    Options options = quiet(40);
+    options.max_steps = 5;
+    std::vector<StepMetrics> steps;
+    Trainer trainer(model, Dpo{}, params, FixedPairs{.pairs = pairs}, AdamW{}, options);
+    trainer.add(Steps{&steps});
+    trainer.train();
+    return steps;
+  };
+  const WithReferenceScores scored{Full{}, (scratch / "scores").string()};
+  const auto files = [&] {
+    std::int64_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator((scratch / "scores").string())) {
+      count += entry.path().extension() == ".safetensors";
+    }
+    return count;
+  };
+  const auto copied = run(WithFrozenReference{Full{}}, 6), first = run(scored, 6);
+  CHECK(files() == 1);
+  const auto found = run(scored, 6);
+  CHECK(files() == 1);
+  for (std::size_t i = 0; i < copied.size(); ++i) {
+    CHECK(std::abs(first[i].loss - copied[i].loss) < 1e-5);
+    CHECK(found[i].loss == first[i].loss);
+  }
+  run(scored, 5);  // other data
+  CHECK(files() == 2);
+  // A damaged file is made again.
+  for (const auto& entry : std::filesystem::directory_iterator((scratch / "scores").string())) {
+    std::filesystem::resize_file(entry.path(), 10);
+  }
+  CHECK(run(scored, 6).back().loss == first.back().loss);
+}
+
+TEST_CASE("without its scores a batch finds no reference after the first step",
+          "[losses][preference]") {
+  Trainer trainer(tiny_model(at::kFloat), Dpo{}, WithReferenceScores{Full{}}, FixedPairs{}, AdamW{},
+                  quiet());
+  CHECK(std::abs(trainer.evaluate({packed(some_pairs(2))}) - std::log(2.0)) < 1e-6);
+  trainer.train();
+  CHECK_THROWS_WITH(trainer.evaluate({packed(some_pairs(2))}),
+                    Catch::Contains("WithReferenceScores has no reference after the first step"));
+}
+
+TEST_CASE("a moving reference follows the policy", "[losses][preference][trainer][C25]") {
+  const TempFolder scratch;
+  const auto run = [&](double alpha, std::int64_t steps, const std::string& folder) {
+    Options options = quiet();
+    options.max_steps = steps;
+    options.lr_scheduler = {.type = optim::LrScheduler::constant};
+    options.run_dir = folder;
+    options.checkpoint_steps = folder.empty() ? 0 : 3;
+    Trainer trainer(tiny_model(at::kFloat), Dpo{}, WithMovingReference{Full{}, alpha, 2},
+                    FixedPairs{}, AdamW{}, options);
+    trainer.train();
+    const auto flat = [](const std::vector<NamedTensor>& all) {
+      Tensors values;
+      for (const NamedTensor& tensor : all) values.push_back(tensor.value.flatten());
+      return at::cat(values);
+    };
+    return std::pair(flat(trainer.state().weights()), flat(trainer.state().reference().weights()));
+  };
+  const auto start = run(1.0, 1, "");
+  const auto hard = run(1.0, 2, "");
+  CHECK(at::equal(hard.first, hard.second));
+  CHECK_FALSE(at::equal(start.first, start.second));
+  const auto soft = run(0.25, 2, "");
+  CHECK(at::equal(soft.first, hard.first));  // the first two steps see the same reference
+  CHECK(relative_error(soft.second, start.second.lerp(soft.first, 0.25)) < 1e-6);
+
+  // The reference of step 2 is part of the checkpoint of step 3.
+  const auto whole = run(0.25, 6, (scratch / "whole").string());
+  run(0.25, 3, (scratch / "run").string());
+  const auto resumed = run(0.25, 6, (scratch / "run").string());
+  CHECK(at::equal(resumed.first, whole.first));
+  CHECK(at::equal(resumed.second, whole.second));
 }

@@ -9,6 +9,7 @@
 #include "posttrain/data/documents_impl.hpp"
 #include "posttrain/data/messages_impl.hpp"
 #include "posttrain/data/packing_impl.hpp"
+#include "posttrain/data/preference_loading_impl.hpp"
 #include "posttrain/data/records_impl.hpp"
 #include "posttrain/data/report_impl.hpp"
 #include "posttrain/data/supervised_impl.hpp"

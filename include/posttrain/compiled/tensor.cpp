@@ -12,6 +12,7 @@
 #include "posttrain/tensor/gated_activation_impl.hpp"
 #include "posttrain/tensor/gemm_impl.hpp"
 #include "posttrain/tensor/heads_impl.hpp"
+#include "posttrain/tensor/judged_batch_impl.hpp"
 #include "posttrain/tensor/keyed_dropout_impl.hpp"
 #include "posttrain/tensor/layer_norm_impl.hpp"
 #include "posttrain/tensor/linear_impl.hpp"

@@ -6,9 +6,12 @@
 #endif
 #define POSTTRAIN_COMPILED_SOURCE
 
+#include "posttrain/data/judged_stream_impl.hpp"
 #include "posttrain/data/token_stream_impl.hpp"
 #include "posttrain/hub/pretrained_decoder_impl.hpp"
-#include "posttrain/losses/dpo_impl.hpp"
+#include "posttrain/losses/counterparts_impl.hpp"
+#include "posttrain/losses/judged_scores_impl.hpp"
+#include "posttrain/losses/length_desensitized_impl.hpp"
 #include "posttrain/losses/next_token_impl.hpp"
 #include "posttrain/losses/pair_scores_impl.hpp"
 #include "posttrain/models/decoder_impl.hpp"
@@ -30,6 +33,7 @@
 #include "posttrain/params/prompt_files_impl.hpp"
 #include "posttrain/trainer/checkpoint_impl.hpp"
 #include "posttrain/trainer/record_impl.hpp"
+#include "posttrain/trainer/reference_scores_impl.hpp"
 #include "posttrain/trainer/retention_impl.hpp"
 #include "posttrain/trainer/run_log_impl.hpp"
 

@@ -41,11 +41,6 @@ concept CountsTerms = requires(const L& loss, const typename L::Batch& batch) {
   { loss.counts(batch) } -> std::same_as<std::vector<double>>;
 };
 
-template <class L>
-concept CountsBatch = CountsTerms<L> || requires(const L& loss, const typename L::Batch& batch) {
-  { loss.count(batch) } -> std::convertible_to<double>;
-};
-
 /// A loss that couples all sequences of an optimizer step: `gather` sees the scores of all
 /// micro-batches before the first backward pass, and `sum` gets what it made of them.
 template <class L>
@@ -70,10 +65,28 @@ struct StatisticsOf<L> {
 template <class L>
 using StatisticsOf = typename detail::StatisticsOf<L>::type;
 
+/// One value for each item of a batch (pair, answer): `losses` instead of `count` and `sum`.
 template <class L>
-concept SumsScores = requires(const L& loss, const Scores& scores, const typename L::Batch& batch,
-                              const StatisticsOf<L>& statistics,
-                              const std::vector<double>& counts) {
+concept ValuesItems = requires(const L& loss, const Scores& scores, const typename L::Batch& batch,
+                               const StatisticsOf<L>& statistics) {
+  { batch.items() } -> std::convertible_to<std::int64_t>;
+  requires requires {
+    { loss.losses(scores, batch) } -> std::same_as<Tensor>;
+  } || requires {
+    { loss.losses(scores, batch, statistics) } -> std::same_as<Tensor>;
+  };
+};
+
+template <class L>
+concept CountsBatch = CountsTerms<L> || ValuesItems<L> ||
+    requires(const L& loss, const typename L::Batch& batch) {
+  { loss.count(batch) } -> std::convertible_to<double>;
+};
+
+template <class L>
+concept SumsScores = ValuesItems<L> ||
+    requires(const L& loss, const Scores& scores, const typename L::Batch& batch,
+             const StatisticsOf<L>& statistics, const std::vector<double>& counts) {
   requires requires {
     { loss.sum(scores, batch) } -> std::same_as<Tensor>;
   } || requires {

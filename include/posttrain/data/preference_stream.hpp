@@ -7,18 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/data/preference_loading.hpp"
 #include "posttrain/data/token_stream.hpp"
 #include "posttrain/tensor/preference_batch.hpp"
 
 namespace posttrain::data {
-
-struct LoadedPairs {
-  std::vector<PreferencePair> train{};
-  std::vector<PreferencePair> validation{};
-  DataReport report{};
-  std::vector<MixturePart> parts{};  // as in LoadedData
-  std::int64_t epoch_size = 0;
-};
 
 struct PairItems {
   using Batch = PreferenceBatch;
@@ -38,6 +31,10 @@ struct PairItems {
       }
     }
   }
+  /// A pair can carry the reference's scores (params/with_reference_scores.hpp).
+  static constexpr bool keeps_reference = true;
+  static void add_to(ContentHash& hash, const PreferencePair& pair) { add_content(hash, pair); }
+
   std::vector<PreferenceBatch> batches(const Packs& packs,
                                        const std::vector<PreferencePair>& pairs) const {
     std::vector<PreferenceBatch> all;

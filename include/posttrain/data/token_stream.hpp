@@ -13,6 +13,7 @@
 
 #include "posttrain/core/concepts.hpp"
 #include "posttrain/core/error.hpp"
+#include "posttrain/core/hash.hpp"
 #include "posttrain/data/loaded.hpp"
 #include "posttrain/data/sampler.hpp"
 #include "posttrain/tensor/batch.hpp"
@@ -92,6 +93,60 @@ class Stream {
   }
 
   const DataReport& report() const { return loaded_.report; }
+
+  // --- a reference that scores all data once (trainer/reference_scores.hpp) ---------------------
+
+  /// What the scores depend on beside the reference.
+  ContentHash content() const requires(Items::keeps_reference) {
+    ContentHash hash;
+    for (const auto* store : {&loaded_.train, &loaded_.validation}) {
+      for (const auto& item : *store) Items::add_to(hash, item);
+    }
+    return hash;
+  }
+
+  /// `score(batch)` → log p of its predictions, [P].
+  template <class Score>
+  void score_reference(const Score& score) requires(Items::keeps_reference) {
+    for (auto* store : {&loaded_.train, &loaded_.validation}) {
+      for (const auto& pack : packer_.pack(items_.lengths(*store), max_tokens_)) {
+        const Tensor logps =
+            score(items_.batches({pack}, *store).front()).to(at::kCPU, at::kFloat).contiguous();
+        const float* next = logps.template const_data_ptr<float>();
+        for (const std::int64_t index : pack) {
+          auto& item = (*store)[static_cast<std::size_t>(index)];
+          item.ref_logps.assign(next, next + item.scored());
+          next += item.scored();
+        }
+      }
+    }
+  }
+
+  /// The scores of all items, one after another.
+  std::vector<float> reference_scores() const requires(Items::keeps_reference) {
+    std::vector<float> all;
+    for (const auto* store : {&loaded_.train, &loaded_.validation}) {
+      for (const auto& item : *store) {
+        all.insert(all.end(), item.ref_logps.begin(), item.ref_logps.end());
+      }
+    }
+    return all;
+  }
+
+  /// Takes back what `reference_scores` gave; false if they are not as many as are needed.
+  bool set_reference_scores(const std::vector<float>& scores) requires(Items::keeps_reference) {
+    std::size_t next = 0;
+    for (auto* store : {&loaded_.train, &loaded_.validation}) {
+      for (auto& item : *store) {
+        const auto count = static_cast<std::size_t>(item.scored());
+        if (count > scores.size() - next) return false;
+        item.ref_logps.assign(scores.begin() + static_cast<std::ptrdiff_t>(next),
+                              scores.begin() + static_cast<std::ptrdiff_t>(next + count));
+        next += count;
+      }
+    }
+    return next == scores.size();
+  }
 
  private:
   Loaded loaded_;

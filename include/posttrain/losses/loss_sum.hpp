@@ -75,7 +75,8 @@ struct LossSum {
 
   Need needs() const {
     const Need a = needs_of(first), b = needs_of(second);
-    return {a.entropy || b.entropy, a.lse || b.lse, a.mean_logit || b.mean_logit};
+    return {a.entropy || b.entropy, a.lse || b.lse, a.mean_logit || b.mean_logit,
+            a.log_sum_sq || b.log_sum_sq};
   }
   std::vector<double> counts(const Batch& batch) const {
     std::vector<double> all = term_counts(first, batch);

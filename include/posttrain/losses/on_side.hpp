@@ -55,10 +55,8 @@ struct OnSide {
   }
   static Tensor sum(const Loss& loss, const Scores& scores, const PreferenceBatch& batch) {
     const Tensor chosen = side_predictions(batch, kFirst);
-    Scores own;
-    for (auto field : {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit}) {
-      if ((scores.*field).defined()) own.*field = (scores.*field).index_select(0, chosen);
-    }
+    const Scores own =
+        scores.map([&](const Tensor& score) { return score.index_select(0, chosen); });
     return loss.sum(own, side_batch(batch, chosen, kFirst));
   }
 };

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <utility>
 
 #include "posttrain/tensor/batch.hpp"
 
@@ -22,6 +23,7 @@ struct Need {
   bool entropy = false;
   bool lse = false;
   bool mean_logit = false;
+  bool log_sum_sq = false;
 };
 
 /// Per prediction, [P], fp32 (fp64 for fp64 logits). What was not asked for is undefined.
@@ -30,13 +32,52 @@ struct Scores {
   Tensor entropy;     // −Σ p log p
   Tensor lse;         // log Σ exp z
   Tensor mean_logit;  // Σ z / V
+  Tensor log_sum_sq;  // log Σ p²; never carries a gradient
+
+  /// The same with `change` applied to each field that is there.
+  template <class Change>
+  Scores map(const Change& change) const {
+    Scores changed;
+    for (auto field : {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit,
+                       &Scores::log_sum_sq}) {
+      if ((this->*field).defined()) changed.*field = change(this->*field);
+    }
+    return changed;
+  }
 };
 
-/// A micro-batch with its scores, without a graph.
+/// A micro-batch of a step as a loss sees it before the first backward pass: without a graph, and
+/// scored only when asked.
 template <class Batch>
-struct Scored {
-  const Batch* batch = nullptr;
-  Scores scores{};
+class Scored {
+ public:
+  using Policy = std::function<Scores(const TokenBatch&)>;
+  using Reference = std::function<Tensor(const TokenBatch&)>;
+
+  Scored(const Batch& batch, std::function<Scores()> own, Policy policy, Reference reference)
+      : batch_(&batch),
+        own_(std::move(own)),
+        policy_(std::move(policy)),
+        reference_(std::move(reference)) {}
+
+  const Batch& batch() const { return *batch_; }
+
+  const Scores& scores() const {
+    if (!scores_.logp.defined()) scores_ = own_();
+    return scores_;
+  }
+
+  /// Scores of tokens that are not trained on, and their log p under the reference (of losses that
+  /// need one).
+  Scores scores_of(const TokenBatch& other) const { return policy_(other); }
+  Tensor ref_logps_of(const TokenBatch& other) const { return reference_(other); }
+
+ private:
+  const Batch* batch_;
+  std::function<Scores()> own_;
+  Policy policy_;
+  Reference reference_;
+  mutable Scores scores_{};
 };
 
 /// Rows per chunk: about 32 Mi logits, at least 128 rows (fewer starve the GEMM), at most 1,024; a

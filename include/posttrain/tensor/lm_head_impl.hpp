@@ -19,19 +19,19 @@ POSTTRAIN_INLINE Scores score_logits(const Tensor& logits, const Tensor& target,
   RowStats stats;
   {
     at::NoGradGuard no_grad;
-    stats = row_stats(z, target, {need.entropy, need.mean_logit});
+    stats = row_stats(z, target, {need.entropy, need.mean_logit, need.log_sum_sq});
   }
   // An undefined output cannot carry a graph: what is not needed gets a placeholder.
   // The outputs get the graph; the node keeps aliases without it.
   Tensors outputs{stats.logp, need.lse ? stats.lse.detach() : Tensor(),
                   need.entropy ? stats.entropy.detach() : Tensor(), stats.mean_logit};
-  outputs = differentiable(
-      std::move(outputs), {logits},
-      [z, kept = RowStats{{}, stats.lse, stats.entropy, {}}, target](const Tensors& d) -> Tensors {
-        row_stats_backward_(z, target, kept, {d[0], d[1], d[2], d[3]});
-        return {z};
-      });
-  return {outputs[0], outputs[2], outputs[1], outputs[3]};
+  outputs = differentiable(std::move(outputs), {logits},
+                           [z, kept = RowStats{{}, stats.lse, stats.entropy, {}, {}},
+                            target](const Tensors& d) -> Tensors {
+                             row_stats_backward_(z, target, kept, {d[0], d[1], d[2], d[3]});
+                             return {z};
+                           });
+  return {outputs[0], outputs[2], outputs[1], outputs[3], stats.log_sum_sq};
 }
 
 namespace detail {
@@ -50,11 +50,9 @@ struct HeadChunk {
         target(filled(rows.target, begin)) {}
 
   Scores score(const Tensor& logits, Need need) const {
-    Scores scores = score_logits(logits, target, need);
-    for (Tensor* field : {&scores.logp, &scores.entropy, &scores.lse, &scores.mean_logit}) {
-      if (field->defined()) *field = field->narrow(0, 0, size);
-    }
-    return scores;
+    return score_logits(logits, target, need).map([&](const Tensor& score) {
+      return score.narrow(0, 0, size);
+    });
   }
 
  private:
@@ -83,6 +81,7 @@ POSTTRAIN_INLINE Scores score_rows(const HeadFunction& logits, const Tensor& hid
   join(&Scores::entropy, need.entropy);
   join(&Scores::lse, need.lse);
   join(&Scores::mean_logit, need.mean_logit);
+  join(&Scores::log_sum_sq, need.log_sum_sq);
   return all;
 }
 
@@ -124,11 +123,15 @@ POSTTRAIN_INLINE double backward_row_local(const HeadFunction& logits, const Ten
 POSTTRAIN_INLINE double backward_whole(const HeadFunction& logits, const Tensor& hidden,
                                        const PredictedRows& rows, const LossSum& sum, Need need,
                                        double scale, std::int64_t chunk) {
-  at::AutoGradMode enabled(true);
-  Scores scores = score_rows(logits, hidden.detach(), rows, need, chunk);
-  for (Tensor* field : {&scores.logp, &scores.entropy, &scores.lse, &scores.mean_logit}) {
-    if (field->defined()) *field = field->detach().requires_grad_();
+  // One chunk: its scores are all there are, and the head is passed once.
+  if (rows.size() <= chunk) {
+    return backward_row_local(logits, hidden, rows, sum, need, scale, chunk);
   }
+  at::AutoGradMode enabled(true);
+  const Scores scores =
+      score_rows(logits, hidden.detach(), rows, need, chunk).map([](const Tensor& score) {
+        return score.detach().requires_grad_();
+      });
   const Tensor total = sum(scores, 0, rows.size());
   // A sum that no score goes into has nothing to carry back.
   if (total.requires_grad()) (total * scale).backward();

@@ -25,6 +25,8 @@ template <class Loss>
 std::vector<double> term_counts(const Loss& loss, const typename Loss::Batch& batch) {
   if constexpr (CountsTerms<Loss>) {
     return loss.counts(batch);
+  } else if constexpr (ValuesItems<Loss>) {
+    return {static_cast<double>(batch.items())};
   } else {
     return {static_cast<double>(loss.count(batch))};
   }
@@ -41,6 +43,20 @@ StatisticsOf<Loss> gathered(const Loss& loss,
   }
 }
 
+/// The sum of a loss that has one term.
+template <class Loss>
+Tensor term_sum(const Loss& loss, const Scores& scores, const typename Loss::Batch& batch,
+                const StatisticsOf<Loss>& statistics) {
+  if constexpr (ValuesItems<Loss>) {
+    if constexpr (GathersStatistics<Loss>) return loss.losses(scores, batch, statistics).sum();
+    if constexpr (!GathersStatistics<Loss>) return loss.losses(scores, batch).sum();
+  } else if constexpr (GathersStatistics<Loss>) {
+    return loss.sum(scores, batch, statistics);
+  } else {
+    return loss.sum(scores, batch);
+  }
+}
+
 /// Σ over terms of sum / count for one micro-batch. A term whose count is 0 in the whole step has
 /// nothing to say: it adds a zero with a graph.
 template <class Loss>
@@ -51,11 +67,7 @@ Tensor mean_share(const Loss& loss, const Scores& scores, const typename Loss::B
   } else {
     // Methods of tensors only: operators belong to what computes (tensor/ops.hpp).
     const double factor = counts[0] > 0.0 ? 1.0 / counts[0] : 0.0;
-    if constexpr (GathersStatistics<Loss>) {
-      return loss.sum(scores, batch, statistics).mul(factor);
-    } else {
-      return loss.sum(scores, batch).mul(factor);
-    }
+    return term_sum(loss, scores, batch, statistics).mul(factor);
   }
 }
 

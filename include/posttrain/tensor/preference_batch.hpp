@@ -10,29 +10,16 @@
 #include <cstdint>
 #include <span>
 
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/core/preference.hpp"
 #include "posttrain/tensor/batch.hpp"
 
 namespace posttrain {
 
-/// One tokenised pair. Weights as in `Sequence`: of predicting each token of an answer.
-struct PreferencePair {
-  TokenIds prompt;  // at least one token
-  Sequence chosen, rejected;
-  float margin = 0.0F;       // by which the chosen one is better, where the data say so
-  std::int64_t sample = -1;  // index in the data source
-
-  /// Tokens that a micro-batch reads for it.
-  std::int64_t tokens(bool share_prompt) const {
-    const auto prompts = static_cast<std::int64_t>(prompt.size()) * (share_prompt ? 1 : 2);
-    return prompts + static_cast<std::int64_t>(chosen.ids.size() + rejected.ids.size());
-  }
-};
-
 struct PreferenceBatch : TokenBatch {
   Tensor margin;  // [pairs] float32
 
-  std::int64_t pairs() const { return static_cast<std::int64_t>(offsets.size()) / 2; }
+  /// The number of pairs.
+  std::int64_t items() const { return static_cast<std::int64_t>(offsets.size()) / 2; }
 
   /// The predictions [begin, end); as in TokenBatch, pairs are not meaningful in a slice.
   PreferenceBatch slice(std::int64_t begin, std::int64_t end) const {

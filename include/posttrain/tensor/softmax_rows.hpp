@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Statistics of rows of logits and their one backward, for a chunk of the language-model head.
 //
-//   lse = log Σ exp z,  logp = z[target] − lse,  entropy = lse − Σ p z,  mean_logit = mean z
+//   lse = log Σ exp z,  logp = z[target] − lse,  entropy = lse − Σ p z,  mean_logit = mean z,
+//   log_sum_sq = log Σ p² (without a gradient)
 //   dz = a (onehot − p) + b p − c p (log p + H) + d / V
 // with a, b, c, d the upstream gradients of logp, lse, entropy and mean_logit of the row.
 // Mathematics in float32 (double for double); long sums add up in double.
@@ -14,13 +15,14 @@ namespace posttrain {
 /// Per row, float32 (float64 for double logits); what was not asked for is undefined, but logp and
 /// lse are always there.
 struct RowStats {
-  Tensor logp, lse, entropy, mean_logit;  // [n] each
+  Tensor logp, lse, entropy, mean_logit, log_sum_sq;  // [n] each
 };
 
 /// Which optional statistics to compute.
 struct RowWanted {
   bool entropy = false;
   bool mean_logit = false;
+  bool log_sum_sq = false;
 };
 
 /// Upstream gradients, [n] each; undefined means zero.

@@ -27,7 +27,7 @@ struct LogitRows {
   std::int64_t stride, width;
   const std::int64_t* targets;
   RowWanted wanted;
-  float *logp, *lse, *entropy, *mean;
+  float *logp, *lse, *entropy, *mean, *log_sum_sq;
 };
 
 template <class Element>
@@ -41,10 +41,10 @@ POSTTRAIN_ALWAYS_INLINE void logit_row_stats_body(const LogitRows<Element>& a, s
       const float value = simd::load(z, i);
       largest = value > largest ? value : largest;
     }
-    double exps = 0, weighted = 0, total = 0;
+    double exps = 0, weighted = 0, total = 0, squares = 0;
     for (std::int64_t start = 0; start < a.width; start += kRowBlock) {
       const std::int64_t stop = std::min(start + kRowBlock, a.width);
-      float block_exps = 0, block_weighted = 0, block_total = 0;
+      float block_exps = 0, block_weighted = 0, block_total = 0, block_squares = 0;
       if (a.wanted.entropy) {
 #pragma omp simd reduction(+ : block_exps, block_weighted)
         for (std::int64_t i = start; i < stop; ++i) {
@@ -63,9 +63,16 @@ POSTTRAIN_ALWAYS_INLINE void logit_row_stats_body(const LogitRows<Element>& a, s
 #pragma omp simd reduction(+ : block_total)
         for (std::int64_t i = start; i < stop; ++i) block_total += simd::load(z, i);
       }
+      if (a.wanted.log_sum_sq) {
+#pragma omp simd reduction(+ : block_squares)
+        for (std::int64_t i = start; i < stop; ++i) {
+          block_squares += simd::exp(2.0F * (simd::load(z, i) - largest));
+        }
+      }
       exps += block_exps;
       weighted += block_weighted;
       total += block_total;
+      squares += block_squares;
     }
     const double log_exps = std::log(exps);
     a.lse[row] = static_cast<float>(largest + log_exps);
@@ -74,6 +81,9 @@ POSTTRAIN_ALWAYS_INLINE void logit_row_stats_body(const LogitRows<Element>& a, s
         static_cast<float>(static_cast<double>(simd::load(z, a.targets[row])) - largest - log_exps);
     if (a.wanted.entropy) a.entropy[row] = static_cast<float>(log_exps - weighted / exps);
     if (a.wanted.mean_logit) a.mean[row] = static_cast<float>(total / static_cast<double>(a.width));
+    if (a.wanted.log_sum_sq) {
+      a.log_sum_sq[row] = static_cast<float>(std::log(squares) - 2.0 * log_exps);
+    }
   }
 }
 POSTTRAIN_SIMD void logit_row_stats(const LogitRows<float>& a, std::int64_t begin,
@@ -171,6 +181,7 @@ inline RowStats row_stats_generic(const Tensor& logits, const Tensor& targets, R
     stats.entropy = stats.lse - (p * z).masked_fill(p == 0, 0).sum(1);
   }
   if (wanted.mean_logit) stats.mean_logit = z.mean(1);
+  if (wanted.log_sum_sq) stats.log_sum_sq = (2.0 * z).logsumexp(1) - 2.0 * stats.lse;
   return stats;
 }
 
@@ -210,6 +221,7 @@ POSTTRAIN_INLINE RowStats row_stats(const Tensor& logits, const Tensor& targets,
   stats.lse = at::empty({rows}, options);
   if (wanted.entropy) stats.entropy = at::empty({rows}, options);
   if (wanted.mean_logit) stats.mean_logit = at::empty({rows}, options);
+  if (wanted.log_sum_sq) stats.log_sum_sq = at::empty({rows}, options);
   const auto data = [](const Tensor& t) {
     return t.defined() ? t.mutable_data_ptr<float>() : nullptr;
   };
@@ -223,7 +235,8 @@ POSTTRAIN_INLINE RowStats row_stats(const Tensor& logits, const Tensor& targets,
                                                data(stats.logp),
                                                data(stats.lse),
                                                data(stats.entropy),
-                                               data(stats.mean_logit)};
+                                               data(stats.mean_logit),
+                                               data(stats.log_sum_sq)};
     at::parallel_for(0, rows, detail::logit_grain(logits),
                      [&](std::int64_t begin, std::int64_t end) {
                        detail::logit_row_stats(arguments, begin, end);

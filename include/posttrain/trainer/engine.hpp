@@ -23,15 +23,14 @@
 #include "posttrain/data/token_stream.hpp"
 #include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/allocator.hpp"
-#include "posttrain/tensor/lm_head.hpp"
-#include "posttrain/tensor/model_call.hpp"
-#include "posttrain/tensor/virtual_tokens.hpp"
 #include "posttrain/trainer/callbacks.hpp"
 #include "posttrain/trainer/checkpoint.hpp"
 #include "posttrain/trainer/footprint.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
+#include "posttrain/trainer/reference_scores.hpp"
 #include "posttrain/trainer/run_log.hpp"
+#include "posttrain/trainer/scorer.hpp"
 #include "posttrain/trainer/signals.hpp"
 
 namespace posttrain {
@@ -63,6 +62,10 @@ class Engine {
     if constexpr (requires { model_.check_all_loaded(); }) model_.check_all_loaded();
     total_steps_ = options_.max_steps > 0 ? options_.max_steps
                                           : options_.num_epochs * stream_.steps_per_epoch();
+    if constexpr (needs_reference<Loss>() && ScoresReferenceOnce<State>) {
+      score_reference_once(stream_, state_.reference_cache(), state_.weights(),
+                           [this](const Batch& batch) { return scorer().reference_logps(batch); });
+    }
     if (options_.resume) resume();
   }
 
@@ -121,10 +124,11 @@ class Engine {
     for (ParameterGroup& group : state_.trainable()) group.grad.zero_();
     Objective<Loss> objective(loss_, batches);
     if (!objective.empty()) {
-      const std::vector<Batch> ready = prepared_batches(batches);
-      if constexpr (Objective<Loss>::gathers) objective.gather(score_for_training(ready));
+      const TrainingScorer scorer = training_scorer();
+      const std::vector<Batch> ready = scorer.prepared(batches);
+      if constexpr (Objective<Loss>::gathers) objective.gather(scorer.scored(ready, true));
       for (const Batch& batch : ready) {
-        metrics.loss += backward(batch, objective);
+        metrics.loss += scorer.backward(batch, objective);
         if (!std::isfinite(metrics.loss)) stop_at(batches, "loss", metrics.loss);
       }
       metrics.loss_metrics = objective.means().values();
@@ -188,65 +192,12 @@ class Engine {
                                             std::declval<const data::LoadContext&>(),
                                             std::int64_t{}, std::int64_t{}));
 
-  /// Whether the model's `hidden` takes a ModelCall, and so the options that need one.
-  static constexpr bool kTakesCall =
-      requires(const Model& model, const State& state, const Batch& batch, ModelCall call) {
-    model.hidden(state, batch, call);
-  };
+  using TrainingScorer = Scorer<Model, State, Loss>;
+  static constexpr bool kTakesCall = TrainingScorer::kTakesCall;
 
-  /// Whether the parameters' state wants to know what is trained on (dropout is keyed by token).
-  static constexpr bool kTakesBatches = requires(State & state, const Batch& batch) {
-    state.begin_batch(batch, std::uint64_t{}, std::int64_t{});
-    state.end_batch();
-  };
-
-  /// What a step reads: on the model's device, with the reference's scores where the loss compares.
-  std::vector<Batch> prepared_batches(const std::vector<Batch>& batches) const {
-    std::vector<Batch> ready;
-    for (const Batch& host_batch : batches) {
-      ready.push_back(posttrain::prepared(state_, host_batch).to(model_.device()));
-      if constexpr (needs_reference<Loss>()) {
-        Batch& batch = ready.back();
-        if (!batch.ref_logps.defined()) {
-          // The reference reads the batch as it came: it may be without virtual tokens.
-          batch.ref_logps = reference_logps(host_batch.to(model_.device()));
-        }
-      }
-    }
-    return ready;
-  }
-
-  /// log p of the targets under the reference.
-  Tensor reference_logps(const Batch& batch) const requires(needs_reference<Loss>()) {
-    at::NoGradGuard no_grad;
-    const auto& reference = state_.reference();
-    const auto head = [&](const Tensor& rows) { return model_.logits(reference, rows); };
-    return score_predictions(head, model_.hidden(reference, batch), batch, {}, chunk()).logp;
-  }
-
-  /// Scores without a graph; `training`: as the backward pass will see them.
-  Scored<Batch> score(const Batch& batch, bool training) const {
-    at::NoGradGuard no_grad;
-    return {&batch, score_predictions(logits(), hidden(batch, training), batch, need(), chunk())};
-  }
-
-  std::vector<Scored<Batch>> score_for_training(const std::vector<Batch>& batches) {
-    std::vector<Scored<Batch>> scored;
-    for (const Batch& batch : batches) {
-      begin_batch(batch);
-      scored.push_back(score(batch, /*training=*/true));
-      end_batch();
-    }
-    return scored;
-  }
-
-  /// Adds the gradients of one micro-batch's share in the objective; returns the share.
-  double backward(const Batch& batch, const Objective<Loss>& objective) {
-    begin_batch(batch);
-    const double share = backward_through_head(logits(), hidden(batch, /*training=*/true), batch,
-                                               objective, need(), 1.0, chunk());
-    end_batch();
-    return share;
+  TrainingScorer training_scorer() { return {model_, state_, loss_, options_, progress_.step}; }
+  Scorer<Model, const State, Loss> scorer() const {
+    return {model_, state_, loss_, options_, progress_.step};
   }
 
   struct Evaluation {
@@ -258,24 +209,14 @@ class Engine {
     Evaluation result;
     Objective<Loss> objective(loss_, batches);
     if (objective.empty()) return result;
-    const std::vector<Batch> ready = prepared_batches(batches);
-    std::vector<Scored<Batch>> scored;
-    for (const Batch& batch : ready) scored.push_back(score(batch, /*training=*/false));
-    objective.gather(scored);
-    for (const Scored<Batch>& each : scored) {
-      result.loss += objective.sum(each.scores, *each.batch).template item<double>();
+    const std::vector<Batch> ready = scorer().prepared(batches);
+    const std::vector<Scored<Batch>> all = scorer().scored(ready, /*training=*/false);
+    if constexpr (Objective<Loss>::gathers) objective.gather(all);
+    for (const Scored<Batch>& each : all) {
+      result.loss += objective.sum(each.scores(), each.batch()).template item<double>();
     }
     result.loss_metrics = objective.means().values();
     return result;
-  }
-
-  std::int64_t chunk() const { return head_chunk_rows(model_.vocab_size()); }
-
-  void begin_batch(const Batch& batch) {
-    if constexpr (kTakesBatches) state_.begin_batch(batch, options_.seed, progress_.step);
-  }
-  void end_batch() {
-    if constexpr (kTakesBatches) state_.end_batch();
   }
 
   /// Checks every policy before anything is loaded.
@@ -312,23 +253,6 @@ class Engine {
     context.seed = options_.seed;
     return context;
   }
-
-  auto logits() const {
-    return [this](const Tensor& rows) { return model_.logits(state_, rows); };
-  }
-
-  Tensor hidden(const Batch& batch, bool training) const {
-    if constexpr (kTakesCall) {
-      ModelCall call;
-      call.gradient_checkpointing = training && options_.gradient_checkpointing;
-      if (training) call.neftune = {options_.neftune_noise_alpha, options_.seed, progress_.step};
-      return model_.hidden(state_, batch, call);
-    } else {
-      return model_.hidden(state_, batch);
-    }
-  }
-
-  Need need() const { return needs_of(loss_); }
 
   double learning_rate(std::int64_t step) const {
     return options_.learning_rate * options_.lr_scheduler.factor(step, options_.warmup_steps,

@@ -41,7 +41,8 @@ class Objective {
 
   /// The share of one micro-batch (or of a slice of it, if the loss is row-local) in the mean.
   Tensor sum(const Scores& scores, const Batch& batch) const {
-    measure_scores(*loss_, without_graph(scores), batch, means_);
+    measure_scores(*loss_, scores.map([](const Tensor& score) { return score.detach(); }), batch,
+                   means_);
     return mean_share(*loss_, scores, batch, counts_, statistics_);
   }
 
@@ -49,14 +50,6 @@ class Objective {
   const MetricMeans& means() const { return means_; }
 
  private:
-  static Scores without_graph(const Scores& scores) {
-    Scores plain;
-    for (auto field : {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit}) {
-      if ((scores.*field).defined()) plain.*field = (scores.*field).detach();
-    }
-    return plain;
-  }
-
   const Loss* loss_;
   std::vector<double> counts_;
   StatisticsOf<Loss> statistics_{};

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Preference pairs in any of the usual formats (data/format.hpp): prompt with chosen and rejected
+// completions, explicit or implicit, of messages or of text.
+//
+// A step is `effective_batch_size` pairs. A pair is a prompt segment with two children, so that the
+// prompt is read once. Per-sample columns `tools`, `documents`, `chat_template_kwargs` and `margin`
+// are honoured. TRL: DPOTrainer's data.
+#pragma once
+
+#include "posttrain/core/literal_string.hpp"
+#include "posttrain/data/packing.hpp"
+#include "posttrain/data/preference_loading.hpp"
+#include "posttrain/data/preference_stream.hpp"
+
+namespace posttrain::data {
+
+template <class Packer = FirstFitDecreasing>
+struct BasicPreferences {
+  using Batch = PreferenceBatch;
+
+  LiteralString path{};       // a file or a folder of files (data/record_reader.hpp)
+  bool share_prompts = true;  // false: the prompt stands before each answer
+  Truncation truncation_mode = Truncation::keep_start;  // where Options::truncate asks to cut
+  bool skip_bad_samples = false;  // count malformed samples instead of stopping
+  double validation_split = 0.0;  // share of the samples, in [0, 1)
+  LiteralString validation_path{};
+  bool deduplicate = false;  // drop (and count) pairs that repeat an earlier one's tokens
+  Packer packing{};
+
+  constexpr void validate() const { validate_source(source()); }
+
+  Stream<PairItems, Packer> open(const LoadContext& context, std::int64_t effective_batch_size,
+                                 std::int64_t vocab_size = 0) const {
+    return {load(context), context, effective_batch_size, vocab_size, packing, {share_prompts}};
+  }
+
+  /// The pairs themselves.
+  LoadedPairs load(const LoadContext& context) const {
+    return load_preferences(source(), context, truncation_mode, share_prompts);
+  }
+
+  constexpr SourceOptions source() const {
+    return {path.view(), skip_bad_samples, validation_split, validation_path.view(), deduplicate,
+            {}};
+  }
+};
+
+using Preferences = BasicPreferences<>;
+
+}  // namespace posttrain::data

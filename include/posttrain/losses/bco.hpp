@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Binary classifier optimisation on single judged answers (arXiv 2404.04656): a classifier whose
+// logit is the implicit reward, shifted to lie between the two kinds:
+//
+//   L = mean over answers of −log σ(β r − δ) of desirable ones, −log σ(δ − β r) of the others,
+//   δ = ½ (mean of β r over desirable answers + mean over the others),   r = log π / π_ref
+//
+// The paper keeps a running mean for δ; here it is that of the whole optimizer step, without a
+// gradient (a kind that the step lacks leaves the other's mean). No underlying-distribution
+// matching. Of the peers, TRL had it as BCOTrainer until 1.0.
+#pragma once
+
+#include <vector>
+
+#include "posttrain/core/error.hpp"
+#include "posttrain/losses/judged_scores.hpp"
+
+namespace posttrain {
+
+struct Bco {
+  using Batch = JudgedBatch;
+  struct Statistics {
+    double shift = 0.0;  // δ
+  };
+  static constexpr bool row_local = false;
+  static constexpr bool needs_reference = true;
+
+  double beta = 0.1;
+
+  constexpr void validate() const {
+    if (!(beta > 0.0)) fail("posttrain: Bco.beta must be positive");
+  }
+
+  Statistics gather(const std::vector<Scored<JudgedBatch>>& step) const {
+    double sums[2] = {}, counts[2] = {};
+    for (const Scored<JudgedBatch>& scored : step) {
+      const Tensor rewards = answer_scores(scored.scores(), scored.batch()).log_ratio().mul(beta);
+      const Tensor desirable = scored.batch().desirable.to(rewards.scalar_type());
+      const double good = desirable.sum().item<double>();
+      const double good_sum = rewards.mul(desirable).sum().item<double>();
+      sums[0] += good_sum;
+      counts[0] += good;
+      sums[1] += rewards.sum().item<double>() - good_sum;
+      counts[1] += static_cast<double>(scored.batch().items()) - good;
+    }
+    double shift = 0.0, kinds = 0.0;
+    for (int kind = 0; kind < 2; ++kind) {
+      if (counts[kind] == 0.0) continue;
+      shift += sums[kind] / counts[kind];
+      kinds += 1.0;
+    }
+    return {shift / kinds};
+  }
+
+  Tensor losses(const Scores& scores, const JudgedBatch& batch,
+                const Statistics& statistics) const {
+    const Tensor x = answer_scores(scores, batch).log_ratio().mul(beta).sub(statistics.shift);
+    return logsigmoid(x.where(batch.desirable, x.neg())).neg();
+  }
+
+  Need needs() const { return preference_needs(); }
+  void measure(const Scores& scores, const JudgedBatch& batch, MetricMeans& means) const {
+    measure_judged(scores, batch, beta, means);
+  }
+};
+
+}  // namespace posttrain

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Efficient exact optimisation for two answers (arXiv 2402.00856, equation 16): the reverse KL
+// divergence of the policy's preference from the smoothed label,
+//
+//   L = mean over pairs of q (log q − log(1 − ε)) + (1 − q)(log(1 − q) − log ε),   q = σ(β D)
+//
+// with D = s(r_w) − s(r_l) and r = log π / π_ref. TRL: loss_type "exo_pair", whose default
+// label_smoothing of 0 gives infinity.
+#pragma once
+
+#include <cmath>
+
+#include "posttrain/core/error.hpp"
+#include "posttrain/losses/f_divergence.hpp"
+#include "posttrain/losses/pair_scores.hpp"
+
+namespace posttrain {
+
+struct ExoPair {
+  using Batch = PreferenceBatch;
+  static constexpr bool row_local = false;
+  static constexpr bool needs_reference = true;
+
+  double beta = 0.1;
+  double label_smoothing = 1e-3;  // ε in (0, 0.5); the paper's value
+  Divergence divergence{};
+
+  constexpr void validate() const {
+    if (!(beta > 0.0)) fail("posttrain: ExoPair.beta must be positive");
+    if (!(label_smoothing > 0.0 && label_smoothing < 0.5)) {
+      fail("posttrain: ExoPair.label_smoothing must be in (0, 0.5)");
+    }
+    divergence.validate();
+  }
+
+  /// One value for each pair, [pairs].
+  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+    const Tensor x = divergence.difference(pair_scores(scores, batch)).mul(beta);
+    const Tensor better = x.sigmoid().mul(logsigmoid(x).sub(std::log1p(-label_smoothing)));
+    const Tensor worse = x.neg().sigmoid().mul(logsigmoid(x.neg()).sub(std::log(label_smoothing)));
+    return better.add(worse);
+  }
+
+  Need needs() const { return preference_needs(); }
+  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+    measure_rewards(scores, batch, beta, means);
+  }
+};
+
+}  // namespace posttrain

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hinge loss of SLiC (arXiv 2305.10425) on log-ratios, as RSO has it (arXiv 2309.06657):
+//
+//   L = mean over pairs of max(0, 1 − β D),   D = s(r_w) − s(r_l),   r = log π / π_ref
+//
+// TRL: loss_type "hinge".
+#pragma once
+
+#include "posttrain/core/error.hpp"
+#include "posttrain/losses/f_divergence.hpp"
+#include "posttrain/losses/pair_scores.hpp"
+
+namespace posttrain {
+
+struct Hinge {
+  using Batch = PreferenceBatch;
+  static constexpr bool row_local = false;
+  static constexpr bool needs_reference = true;
+
+  double beta = 0.1;  // 1/β is the margin
+  Divergence divergence{};
+
+  constexpr void validate() const {
+    if (!(beta > 0.0)) fail("posttrain: Hinge.beta must be positive");
+    divergence.validate();
+  }
+
+  /// One value for each pair, [pairs].
+  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+    const Tensor difference = divergence.difference(pair_scores(scores, batch));
+    return difference.mul(-beta).add(1.0).relu();
+  }
+
+  Need needs() const { return preference_needs(); }
+  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+    measure_rewards(scores, batch, beta, means);
+  }
+};
+
+}  // namespace posttrain

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Identity preference optimisation (arXiv 2310.12036, equation 17, with β for its τ):
+//
+//   L = mean over pairs of (s(r_w)/T_w − s(r_l)/T_l − 1/(2β))²
+//
+// with r = log π / π_ref of an answer of T tokens. Scores are averages over tokens, as the paper's
+// authors have it and TRL's loss_type "ipo"; sums would let long answers ask for a larger margin.
+#pragma once
+
+#include "posttrain/core/error.hpp"
+#include "posttrain/losses/f_divergence.hpp"
+#include "posttrain/losses/pair_scores.hpp"
+
+namespace posttrain {
+
+struct Ipo {
+  using Batch = PreferenceBatch;
+  static constexpr bool row_local = false;
+  static constexpr bool needs_reference = true;
+
+  double beta = 0.1;  // τ of the paper: the margin is 1/(2β) per token
+  Divergence divergence{};
+
+  constexpr void validate() const {
+    if (!(beta > 0.0)) fail("posttrain: Ipo.beta must be positive");
+    divergence.validate();
+  }
+
+  /// One value for each pair, [pairs].
+  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+    const PairScores pairs = pair_scores(scores, batch);
+    return divergence.mean_difference(pairs).sub(0.5 / beta).square();
+  }
+
+  Need needs() const { return preference_needs(); }
+  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+    measure_rewards(scores, batch, beta, means);
+  }
+};
+
+}  // namespace posttrain

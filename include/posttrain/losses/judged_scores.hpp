@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Metrics of losses on single judged answers.
+#pragma once
+
+#include "posttrain/core/metric_means.hpp"
+#include "posttrain/losses/pair_scores.hpp"
+#include "posttrain/tensor/judged_batch.hpp"
+
+namespace posttrain {
+
+/// TRL's metrics of a loss whose implicit reward is β log π / π_ref: rewards/chosen and
+/// logps/chosen are means over desirable answers, rewards/rejected and logps/rejected over the
+/// others, entropy is one over tokens.
+void measure_judged(const Scores& scores, const JudgedBatch& batch, double beta,
+                    MetricMeans& means);
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/losses/judged_scores_impl.hpp"
+#endif

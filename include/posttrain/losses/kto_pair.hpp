@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kahneman–Tversky optimisation on pairs (arXiv 2402.01306 as DPO's early code had it, loss_type
+// "kto_pair" of TRL before 0.9): each side is held against the mean log-ratio of the other one,
+//
+//   L = mean over answers of 1 − σ(β (r_w − KL_l)) and 1 − σ(β (KL_w − r_l)),
+//   KL_w = max(0, mean r_w),   KL_l = max(0, mean r_l),   r = log π / π_ref
+//
+// with means over the whole optimizer step and no gradient through them. On single judged answers,
+// with the paper's own estimate: losses/kto.hpp.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "posttrain/core/error.hpp"
+#include "posttrain/losses/pair_scores.hpp"
+
+namespace posttrain {
+
+struct KtoPair {
+  using Batch = PreferenceBatch;
+  struct Statistics {
+    double kl_chosen = 0.0, kl_rejected = 0.0;
+  };
+  static constexpr bool row_local = false;
+  static constexpr bool needs_reference = true;
+
+  double beta = 0.1;
+
+  constexpr void validate() const {
+    if (!(beta > 0.0)) fail("posttrain: KtoPair.beta must be positive");
+  }
+
+  Statistics gather(const std::vector<Scored<PreferenceBatch>>& step) const {
+    double chosen = 0.0, rejected = 0.0, count = 0.0;
+    for (const Scored<PreferenceBatch>& scored : step) {
+      const PairScores pairs = pair_scores(scored.scores(), scored.batch());
+      chosen += pairs.chosen.log_ratio().sum().item<double>();
+      rejected += pairs.rejected.log_ratio().sum().item<double>();
+      count += static_cast<double>(scored.batch().items());
+    }
+    return {std::max(0.0, chosen / count), std::max(0.0, rejected / count)};
+  }
+
+  Tensor losses(const Scores& scores, const PreferenceBatch& batch,
+                const Statistics& statistics) const {
+    const PairScores pairs = pair_scores(scores, batch);
+    const Tensor chosen = pairs.chosen.log_ratio().sub(statistics.kl_rejected).mul(-beta).sigmoid();
+    const Tensor rejected =
+        pairs.rejected.log_ratio().sub(statistics.kl_chosen).mul(beta).sigmoid();
+    return chosen.add(rejected).mul(0.5);
+  }
+
+  Need needs() const { return preference_needs(); }
+  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+    measure_rewards(scores, batch, beta, means);
+  }
+};
+
+}  // namespace posttrain

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// DPO on scores per token (Tülu 3's length-normalised DPO, arXiv 2411.15124):
+//
+//   L = mean over pairs of −log σ(β (s(r_w)/T_w − s(r_l)/T_l))
+//
+// with r = log π / π_ref of an answer of T tokens. TRL: loss_type "sigmoid_norm".
+#pragma once
+
+#include "posttrain/core/error.hpp"
+#include "posttrain/losses/f_divergence.hpp"
+#include "posttrain/losses/pair_scores.hpp"
+
+namespace posttrain {
+
+struct SigmoidNorm {
+  using Batch = PreferenceBatch;
+  static constexpr bool row_local = false;
+  static constexpr bool needs_reference = true;
+
+  double beta = 5.0;  // larger than DPO's: scores are averages (Tülu 3's value)
+  Divergence divergence{};
+
+  constexpr void validate() const {
+    if (!(beta > 0.0)) fail("posttrain: SigmoidNorm.beta must be positive");
+    divergence.validate();
+  }
+
+  /// One value for each pair, [pairs].
+  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+    const PairScores pairs = pair_scores(scores, batch);
+    return logsigmoid(divergence.mean_difference(pairs).mul(beta)).neg();
+  }
+
+  Need needs() const { return preference_needs(); }
+  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+    measure_rewards(scores, batch, beta, means);
+  }
+};
+
+}  // namespace posttrain

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model under its parameters as a loss sees it: scores of micro-batches, with a graph or
+// without, those of the reference, and the gradients of an objective.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "posttrain/core/concepts.hpp"
+#include "posttrain/tensor/lm_head.hpp"
+#include "posttrain/tensor/model_call.hpp"
+#include "posttrain/tensor/virtual_tokens.hpp"
+#include "posttrain/trainer/objective.hpp"
+#include "posttrain/trainer/options.hpp"
+
+namespace posttrain {
+
+/// Of one optimizer step. Refers to what it is made of. `State` is const where nothing trains.
+template <class Model, class State, class Loss>
+class Scorer {
+ public:
+  using Batch = typename Loss::Batch;
+
+  /// Whether the model's `hidden` takes a ModelCall, and so the options that need one.
+  static constexpr bool kTakesCall =
+      requires(const Model& model, const State& state, const Batch& batch, ModelCall call) {
+    model.hidden(state, batch, call);
+  };
+
+  Scorer(const Model& model, State& state, const Loss& loss, const Options& options,
+         std::int64_t step)
+      : model_(model), state_(state), loss_(loss), options_(options), step_(step) {}
+
+  /// What a step reads: on the model's device, with the reference's scores where the loss compares.
+  std::vector<Batch> prepared(const std::vector<Batch>& batches) const {
+    std::vector<Batch> ready;
+    for (const Batch& host_batch : batches) {
+      ready.push_back(posttrain::prepared(state_, host_batch).to(model_.device()));
+      if constexpr (needs_reference<Loss>()) {
+        Batch& batch = ready.back();
+        // The reference reads the batch as it came: it may be without virtual tokens.
+        if (!batch.ref_logps.defined()) batch.ref_logps = reference_logps(host_batch);
+      }
+    }
+    return ready;
+  }
+
+  /// log p of the targets under the reference.
+  template <class AnyBatch>
+  Tensor reference_logps(const AnyBatch& host_batch) const requires(needs_reference<Loss>()) {
+    at::NoGradGuard no_grad;
+    const AnyBatch batch = host_batch.to(model_.device());
+    const auto& reference = state_.reference();
+    const auto head = [&](const Tensor& rows) { return model_.logits(reference, rows); };
+    return score_predictions(head, model_.hidden(reference, batch), batch, {}, chunk()).logp;
+  }
+
+  /// The micro-batches of a step for a loss that couples them, scored when it asks: `training` as
+  /// the backward pass will see them, dropout included.
+  std::vector<Scored<Batch>> scored(const std::vector<Batch>& batches, bool training) const {
+    typename Scored<Batch>::Policy policy;
+    typename Scored<Batch>::Reference reference;
+    if constexpr (std::derived_from<Batch, TokenBatch>) {
+      policy = [self = *this, training](const TokenBatch& other) {
+        return self.score(posttrain::prepared(self.state_, other).to(self.model_.device()),
+                          training);
+      };
+      if constexpr (needs_reference<Loss>()) {
+        reference = [self = *this](const TokenBatch& other) { return self.reference_logps(other); };
+      }
+    }
+    std::vector<Scored<Batch>> all;
+    for (const Batch& batch : batches) {
+      all.emplace_back(
+          batch, [self = *this, &batch, training] { return self.score(batch, training); }, policy,
+          reference);
+    }
+    return all;
+  }
+
+  /// Adds the gradients of one micro-batch's share in the objective; returns the share.
+  double backward(const Batch& batch, const Objective<Loss>& objective) const {
+    begin_batch(batch);
+    const double share = backward_through_head(head(), hidden(batch, /*training=*/true), batch,
+                                               objective, needs_of(loss_), 1.0, chunk());
+    end_batch();
+    return share;
+  }
+
+ private:
+  /// Whether the parameters' state wants to know what is trained on (dropout is keyed by token).
+  static constexpr bool kTakesBatches = requires(State & state, const TokenBatch& batch) {
+    state.begin_batch(batch, std::uint64_t{}, std::int64_t{});
+    state.end_batch();
+  };
+
+  /// Scores without a graph.
+  template <class AnyBatch>
+  Scores score(const AnyBatch& batch, bool training) const {
+    at::NoGradGuard no_grad;
+    if (training) begin_batch(batch);
+    Scores scores =
+        score_predictions(head(), hidden(batch, training), batch, needs_of(loss_), chunk());
+    if (training) end_batch();
+    return scores;
+  }
+
+  template <class AnyBatch>
+  void begin_batch(const AnyBatch& batch) const {
+    if constexpr (kTakesBatches) state_.begin_batch(batch, options_.seed, step_);
+  }
+  void end_batch() const {
+    if constexpr (kTakesBatches) state_.end_batch();
+  }
+
+  std::int64_t chunk() const { return head_chunk_rows(model_.vocab_size()); }
+
+  auto head() const {
+    return [this](const Tensor& rows) { return model_.logits(state_, rows); };
+  }
+
+  template <class AnyBatch>
+  Tensor hidden(const AnyBatch& batch, bool training) const {
+    if constexpr (kTakesCall) {
+      ModelCall call;
+      call.gradient_checkpointing = training && options_.gradient_checkpointing;
+      if (training) call.neftune = {options_.neftune_noise_alpha, options_.seed, step_};
+      return model_.hidden(state_, batch, call);
+    } else {
+      return model_.hidden(state_, batch);
+    }
+  }
+
+  const Model& model_;
+  State& state_;
+  const Loss& loss_;
+  const Options& options_;
+  std::int64_t step_;
+};
+
+}  // namespace posttrain

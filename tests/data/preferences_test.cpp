@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// Preference files to tokenised pairs and judged answers: boundaries, truncation, counts.
+#include "data/tiny_tokenizer.hpp"
+#include "io/temp_folder.hpp"
+#include "posttrain/data/preference_loading.hpp"
+#include "support/catch.hpp"
+
+using posttrain::JudgedAnswer;
+using posttrain::PreferencePair;
+using posttrain::Sequence;
+using posttrain::TokenIds;
+using posttrain::test::contains;
+using posttrain::test::error_of;
+using posttrain::test::TempFolder;
+using posttrain::test::tiny_tokenizer;
+using posttrain::text::ChatTokenizer;
+using namespace posttrain::data;
+
+namespace {
+
+Sequence sequence(const TokenIds& ids, float weight = 1.0F) {
+  return {ids, std::vector<float>(ids.size(), weight), -1};
+}
+
+PreferencePair pair_of(const TokenIds& prompt, const TokenIds& chosen, const TokenIds& rejected) {
+  return {prompt, sequence(chosen), sequence(rejected), 0.0F, -1};
+}
+
+LoadedPairs load(const ChatTokenizer& chat, const std::string& path, LoadContext context = {},
+                 SourceOptions options = {}, Truncation truncation = Truncation::keep_start,
+                 bool share_prompts = true) {
+  context.text = &chat;
+  options.path = path;
+  return load_preferences(options, context, truncation, share_prompts);
+}
+
+}  // namespace
+
+TEST_CASE("truncation of pairs made by hand [C17]", "[data][preferences][C17]") {
+  const PreferencePair original = pair_of({1, 2, 3}, {4, 5, 6, 7}, {8, 9});
+  const auto cut = [&](std::int64_t limit, Truncation truncation) {
+    PreferencePair pair = original;
+    const bool kept = truncate(pair, limit, truncation);
+    return kept ? pair : PreferencePair{};
+  };
+  SECTION("keep_start cuts the ends of answers and leaves the prompt") {
+    const PreferencePair five = cut(5, Truncation::keep_start);
+    CHECK(five.prompt == TokenIds{1, 2, 3});
+    CHECK(five.chosen.ids == TokenIds{4, 5});
+    CHECK(five.chosen.weights.size() == 2);
+    CHECK(five.rejected.ids == TokenIds{8, 9});
+    const PreferencePair four = cut(4, Truncation::keep_start);
+    CHECK(four.chosen.ids == TokenIds{4});
+    CHECK(four.rejected.ids == TokenIds{8});
+    CHECK(cut(3, Truncation::keep_start).prompt.empty());  // no room for an answer: dropped
+  }
+  SECTION("keep_end cuts the start of the prompt, once for both answers") {
+    const PreferencePair six = cut(6, Truncation::keep_end);
+    CHECK(six.prompt == TokenIds{2, 3});
+    CHECK(six.chosen.ids == original.chosen.ids);
+    CHECK(six.rejected.ids == original.rejected.ids);
+    CHECK(cut(5, Truncation::keep_end).prompt == TokenIds{3});
+    CHECK(cut(4, Truncation::keep_end).prompt.empty());  // the longer answer fills it: dropped
+  }
+  SECTION("single answers likewise") {
+    JudgedAnswer answer{{1, 2, 3}, sequence({4, 5, 6}), true, -1};
+    CHECK(truncate(answer, 5, Truncation::keep_start));
+    CHECK(answer.answer.ids == TokenIds{4, 5});
+    CHECK(truncate(answer, 4, Truncation::keep_end));
+    CHECK(answer.prompt == TokenIds{2, 3});
+    CHECK_FALSE(truncate(answer, 2, Truncation::keep_end));
+  }
+}
+
+TEST_CASE("pairs have one prompt, and answers with their terminators [C8]",
+          "[data][preferences][C8][C17]") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  const auto text = [&](const TokenIds& ids) { return chat.tokenizer().decode(ids); };
+  const std::string path = scratch.write(
+      "pairs.jsonl",
+      R"({"prompt": [{"role": "user", "content": "hi"}], "chosen": [{"role": "assistant", "content": "good"}], "rejected": [{"role": "assistant", "content": "gosh"}], "margin": 1.5})"
+      "\n"
+      R"({"prompt": "one", "chosen": " two", "rejected": " 2"})"
+      "\n");
+  const LoadedPairs data = load(chat, path);
+  REQUIRE(data.train.size() == 2);
+  // Answers start where the assistant starts to write, not where they first differ ("go").
+  CHECK(text(data.train[0].prompt) == "u:hi<eos>a:");
+  CHECK(text(data.train[0].chosen.ids) == "good<eos>");
+  CHECK(text(data.train[0].rejected.ids) == "gosh<eos>");
+  CHECK(data.train[0].margin == 1.5F);
+  CHECK(data.train[0].chosen.weights == std::vector<float>(5, 1.0F));
+  CHECK(text(data.train[1].prompt) == "one");
+  CHECK(text(data.train[1].chosen.ids) == " two<eos>");
+  CHECK(data.train[1].sample == 1);
+  CHECK(data.report.train == 2);
+
+  const LoadedPairs implicit = load(
+      chat,
+      scratch.write(
+          "implicit.jsonl",
+          R"({"chosen": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "x"}], "rejected": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "y"}]})"
+          "\n"));
+  REQUIRE(implicit.train.size() == 1);
+  CHECK(text(implicit.train[0].prompt) == "u:ab<eos>a:");
+  CHECK(text(implicit.train[0].rejected.ids) == "y<eos>");
+}
+
+TEST_CASE("what does not fit is cut, or dropped and counted", "[data][preferences][C17]") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  const std::string path =
+      scratch.write("pairs.jsonl", R"({"prompt": "abcd", "chosen": "e", "rejected": "f"})"
+                                   "\n"
+                                   R"({"prompt": "ab", "chosen": "cdefgh", "rejected": "i"})"
+                                   "\n"
+                                   R"({"prompt": "abcdefgh", "chosen": "i", "rejected": "j"})"
+                                   "\n");
+  LoadContext context;
+  context.max_seq_len = 6;
+  const LoadedPairs dropped = load(chat, path, context);
+  CHECK(dropped.train.size() == 1);
+  CHECK(dropped.report.too_long == 2);
+  context.truncate = true;
+  const LoadedPairs cut = load(chat, path, context);
+  REQUIRE(cut.train.size() == 2);
+  CHECK(cut.report.truncated == 1);
+  CHECK(cut.report.too_long == 1);
+  CHECK(cut.train[1].chosen.ids.size() == 4);
+  const LoadedPairs end = load(chat, path, context, {}, Truncation::keep_end);
+  REQUIRE(end.train.size() == 2);
+  CHECK(end.train[1].prompt.size() == 4);
+  CHECK(end.report.too_long == 1);
+
+  // What a micro-batch must hold depends on whether the prompt stands there once or twice.
+  context = {};
+  context.max_tokens_per_batch = 14;
+  CHECK(load(chat, path, context).train.size() == 3);
+  CHECK(contains(error_of([&] {
+                   load(chat, path, context, {}, Truncation::keep_start, /*share_prompts=*/false);
+                 }),
+                 "a sequence of 20 tokens does not fit max_tokens_per_batch = 14 (1 do not)"));
+}
+
+TEST_CASE("bad pairs are errors with their place, or counted", "[data][preferences]") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  const std::string path =
+      scratch.write("pairs.jsonl", R"({"prompt": "a", "chosen": "b", "rejected": "c"})"
+                                   "\n"
+                                   R"({"prompt": "a", "chosen": "b", "rejected": "b"})"
+                                   "\n"
+                                   R"({"prompt": "", "chosen": "b", "rejected": "c"})"
+                                   "\n"
+                                   R"({"prompt": "a", "chosen": "b", "rejected": "c"})"
+                                   "\n");
+  CHECK(contains(error_of([&] { load(chat, path); }),
+                 "pairs.jsonl:2: expected 'chosen' and 'rejected' to differ"));
+  SourceOptions options;
+  options.skip_bad_samples = true;
+  options.deduplicate = true;
+  const LoadedPairs data = load(chat, path, {}, options);
+  CHECK(data.train.size() == 1);
+  CHECK(data.report.bad == 2);
+  CHECK(data.report.duplicates == 1);
+  REQUIRE(data.report.reasons.size() == 2);
+  CHECK(contains(data.report.reasons[1], "expected a prompt of at least one token, got none"));
+}
+
+TEST_CASE("a validation share of pairs is held out", "[data][preferences]") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  std::string lines;
+  for (char c = 'a'; c < 'k'; ++c) {
+    lines += std::string(R"({"prompt": "p)") + c + R"(", "chosen": "x", "rejected": "y"})" + "\n";
+  }
+  SourceOptions options;
+  options.validation_split = 0.2;
+  const LoadedPairs data = load(chat, scratch.write("pairs.jsonl", lines), {}, options);
+  CHECK(data.train.size() == 8);
+  CHECK(data.validation.size() == 2);
+  CHECK(data.report.validation == 2);
+}
+
+TEST_CASE("judged answers keep their verdicts", "[data][preferences]") {
+  const TempFolder scratch;
+  const ChatTokenizer chat = tiny_tokenizer();
+  const std::string path = scratch.write(
+      "answers.jsonl",
+      R"({"prompt": "one", "completion": " two", "label": true})"
+      "\n"
+      R"({"prompt": [{"role": "user", "content": "hi"}], "completion": [{"role": "assistant", "content": "no"}], "label": false})"
+      "\n");
+  SourceOptions options;
+  options.path = path;
+  LoadContext context;
+  context.text = &chat;
+  const LoadedAnswers data = load_judged_answers(options, context, Truncation::keep_start);
+  REQUIRE(data.train.size() == 2);
+  CHECK(data.train[0].desirable);
+  CHECK_FALSE(data.train[1].desirable);
+  CHECK(chat.tokenizer().decode(data.train[1].prompt) == "u:hi<eos>a:");
+  CHECK(chat.tokenizer().decode(data.train[1].answer.ids) == "no<eos>");
+}
