@@ -75,15 +75,17 @@ struct ServerOptions {
   }
 };
 
-/// `report(state)`: the members of the last line's object.
-template <class Params, class Report>
-void serve(const ServerOptions& server, const Params& params, const Report& report) {
+inline Options step_options() {
   Options options;
   options.learning_rate = 1e-4;
   options.lr_scheduler = {.type = optim::LrScheduler::constant};
   options.progress = false;
-  Trainer trainer(server.decoder(), NextToken{}, params, Driven{}, AdamW{}, options);
-  const std::vector<TokenBatch> steps = read_steps(server.data, server.score_padding);
+  return options;
+}
+
+/// Answers the driver. `report(state)`: the members of the last line's object.
+template <class Trainer, class Batch, class Report>
+void serve_steps(Trainer& trainer, const std::vector<Batch>& steps, const Report& report) {
   std::printf("READY\n");
   std::fflush(stdout);
   std::int64_t step = 0;
@@ -95,6 +97,13 @@ void serve(const ServerOptions& server, const Params& params, const Report& repo
     std::fflush(stdout);
   }
   fmt::print("{{{}}}\n", report(trainer.state()));
+}
+
+/// Next-token training of these parameters.
+template <class Params, class Report>
+void serve(const ServerOptions& server, const Params& params, const Report& report) {
+  Trainer trainer(server.decoder(), NextToken{}, params, Driven{}, AdamW{}, step_options());
+  serve_steps(trainer, read_steps(server.data, server.score_padding), report);
 }
 
 /// Parses, runs, and turns an error into one line.

@@ -31,6 +31,25 @@ struct SumOfDouble : fake::Loss {
 struct SumWithoutBatch : fake::Loss {
   Tensor sum(const Scores& scores) const;
 };
+struct Items : TokenBatch {
+  std::int64_t items() const;
+};
+struct OnItems {
+  using Batch = Items;
+  static constexpr bool row_local = false;
+  Tensor losses(const Scores& scores, const Batch& batch) const;
+};
+struct OnCoupledItems {
+  using Batch = Items;
+  using Statistics = Nothing;
+  static constexpr bool row_local = false;
+  Statistics gather(const std::vector<Scored<Batch>>& step) const;
+  Tensor losses(const Scores& scores, const Batch& batch, const Statistics& statistics) const;
+};
+struct OnNoItems : OnItems {
+  using Batch = TokenBatch;
+  Tensor losses(const Scores& scores, const Batch& batch) const;
+};
 struct Comparing : fake::Loss {
   static constexpr bool needs_reference = true;
 };
@@ -47,6 +66,10 @@ static_assert(!CountsBatch<CountNotConst> && !CountsBatch<WithoutBatch>);
 static_assert(SumsScores<fake::Loss> && !SumsScores<SumOfDouble> && !SumsScores<SumWithoutBatch>);
 static_assert(LossPolicy<fake::Loss> && LossPolicy<Comparing> && !LossPolicy<Nothing>);
 static_assert(!LossPolicy<SumOfDouble> && !LossPolicy<CountOfOther>);
+static_assert(ValuesItems<OnItems> && LossPolicy<OnItems> && !GathersStatistics<OnItems>);
+static_assert(ValuesItems<OnCoupledItems> && LossPolicy<OnCoupledItems>);
+static_assert(GathersStatistics<OnCoupledItems> && !ValuesItems<fake::Loss>);
+static_assert(!ValuesItems<OnNoItems> && !LossPolicy<OnNoItems>);
 static_assert(needs_reference<Comparing>());
 static_assert(!needs_reference<NotComparing>() && !needs_reference<fake::Loss>());
 

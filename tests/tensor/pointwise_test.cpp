@@ -208,11 +208,13 @@ TEST_CASE("Row statistics match log_softmax and their gradients finite differenc
         .sum();
   };
   const Tensor log_p = logits.log_softmax(1);
-  const RowStats stats = row_stats(logits, targets, {.entropy = true, .mean_logit = true});
+  const RowStats stats =
+      row_stats(logits, targets, {.entropy = true, .mean_logit = true, .log_sum_sq = true});
   CHECK(relative_error(stats.logp, log_p.gather(1, targets.unsqueeze(1)).squeeze(1)) < 1e-14);
   CHECK(relative_error(stats.entropy, -(log_p.exp() * log_p).sum(1)) < 1e-14);
   CHECK(relative_error(stats.lse, logits.exp().sum(1).log()) < 1e-14);
   CHECK(relative_error(stats.mean_logit, logits.mean(1)) < 1e-14);
+  CHECK(relative_error(stats.log_sum_sq, log_p.exp().square().sum(1).log()) < 1e-13);
 
   const RowGrads grads{upstream[0], upstream[1], upstream[2], upstream[3]};
   Tensor dz = logits.clone();
@@ -228,7 +230,7 @@ TEST_CASE("Row statistics in float32 and bfloat16 are close to double") {
   const auto [rows, vocab] = GENERATE(std::pair{1, 1}, std::pair{3, 17}, std::pair{40, 5003});
   const Tensor logits = (normal({rows, vocab}, 70) * 4).to(type);
   const Tensor targets = at::arange(rows, at::kLong).remainder(vocab);
-  const RowWanted wanted{.entropy = true, .mean_logit = true};
+  const RowWanted wanted{.entropy = true, .mean_logit = true, .log_sum_sq = true};
   const RowStats actual = row_stats(logits, targets, wanted);
   const RowStats expected = row_stats(logits.to(at::kDouble), targets, wanted);
   const double tolerance = 2e-6;  // bfloat16 logits are exact in float32
@@ -236,6 +238,8 @@ TEST_CASE("Row statistics in float32 and bfloat16 are close to double") {
   CHECK((actual.entropy - expected.entropy).abs().max().item<double>() < 1e-5);
   CHECK(relative_error(actual.lse, expected.lse) < tolerance);
   CHECK(relative_error(actual.mean_logit, expected.mean_logit) < 1e-5);
+  // Twice the logarithm of a sum, hence twice its error.
+  CHECK((actual.log_sum_sq - expected.log_sum_sq).abs().max().item<double>() < 2e-5);
   for (const bool with_entropy : {true, false}) {
     RowGrads grads{normal({rows}, 71), normal({rows}, 72), {}, normal({rows}, 74)};
     if (with_entropy) grads.entropy = normal({rows}, 73);

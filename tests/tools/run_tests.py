@@ -7,11 +7,13 @@ The last line printed is the sum in the same form.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -23,8 +25,15 @@ class Total:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.failures = []
+        self.lock = threading.Lock()
 
-    def add(self, name, passed, failed, skipped, seconds):
+    def add(self, name, passed, failed, skipped, seconds, notes=""):
+        with self.lock:
+            self._add(name, passed, failed, skipped, seconds, notes)
+
+    def _add(self, name, passed, failed, skipped, seconds, notes):
+        if notes:
+            print(notes)
         self.passed += passed
         self.failed += failed
         self.skipped += skipped
@@ -145,11 +154,12 @@ def run_script(total, name, command, timeout, env):
         passed, failed, skipped = 0, 0, 1
     else:
         passed, failed, skipped = (1, 0, 0) if status == 0 else (0, 1, 0)
+    notes = ""
     if failed:
-        print(f"       exit status {status}\n" + indent(tail(output)))
+        notes = f"       exit status {status}\n" + indent(tail(output))
     elif skipped and lines:
-        print(indent(tail("\n".join(line for line in lines if "skip" in line.lower()), 10)))
-    total.add(name, passed, failed, skipped, seconds)
+        notes = indent(tail("\n".join(line for line in lines if "skip" in line.lower()), 10))
+    total.add(name, passed, failed, skipped, seconds, notes)
 
 
 def suites_of(test):
@@ -163,6 +173,34 @@ def needed(build, tests):
     outputs = {target["id"]: target["filename"] for target in listed}
     return sorted({os.path.relpath(name, build) for test in tests for target in test["depends"]
                    for name in outputs.get(target, [])})
+
+
+def run_in_turn(total, tests, env, build, spec):
+    """How many cases ran, counting a script as one."""
+    ran = 0
+    for test in tests:
+        test_env = dict(env, **test["env"])
+        timeout = test["timeout"] or None
+        if "catch" in suites_of(test):
+            report = os.path.join(build, "reports", test["name"] + ".xml")
+            ran += run_catch(total, test["name"], test["cmd"], timeout, test_env, report, spec)
+        else:
+            run_script(total, test["name"], test["cmd"], timeout, test_env)
+            ran += 1
+    return ran
+
+
+def run_parity(total, tests, env, jobs):
+    """Several at a time with one thread each: the peers compute with small tensors."""
+    python = env["POSTTRAIN_PYTHON"]
+
+    def one(test):
+        run_script(total, test["name"], [python, *test["cmd"][1:]], test["timeout"] or None,
+                   dict(env, OMP_NUM_THREADS="1", **test["env"]))
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(one, tests))
+    return len(tests)
 
 
 def main():
@@ -214,19 +252,9 @@ def main():
         total.add("build", 0, 1, 0, time.time() - started)
     env = dict(os.environ, POSTTRAIN_BUILD=build, POSTTRAIN_SOURCE_ROOT=ROOT)
     env.setdefault("POSTTRAIN_PYTHON", sys.executable)
-    ran = 0
-    for test in tests:
-        test_env = dict(env, **{k: v for k, v in test["env"].items()})
-        timeout = test["timeout"] or None
-        if "catch" in suites_of(test):
-            report = os.path.join(build, "reports", test["name"] + ".xml")
-            ran += run_catch(total, test["name"], test["cmd"], timeout, test_env, report, spec)
-        else:
-            command = list(test["cmd"])
-            if "parity" in suites_of(test):
-                command[0] = env["POSTTRAIN_PYTHON"]
-            run_script(total, test["name"], command, timeout, test_env)
-            ran += 1
+    parity = [test for test in tests if "parity" in suites_of(test)]
+    ran = run_in_turn(total, [test for test in tests if test not in parity], env, build, spec)
+    ran += run_parity(total, parity, env, max(1, int(options.jobs)))
     if not ran:
         print(f"nothing ran; hint: no test has \"{options.filter}\" in its name")
         total.failed += 1

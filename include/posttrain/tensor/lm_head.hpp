@@ -28,11 +28,11 @@ struct Need {
 
 /// Per prediction, [P], fp32 (fp64 for fp64 logits). What was not asked for is undefined.
 struct Scores {
-  Tensor logp;        // log softmax(z)[target]
-  Tensor entropy;     // −Σ p log p
-  Tensor lse;         // log Σ exp z
-  Tensor mean_logit;  // Σ z / V
-  Tensor log_sum_sq;  // log Σ p²; never carries a gradient
+  Tensor logp;          // log softmax(z)[target]
+  Tensor entropy;       // −Σ p log p
+  Tensor lse;           // log Σ exp z
+  Tensor mean_logit;    // Σ z / V
+  Tensor log_sum_sq{};  // log Σ p²; never carries a gradient
 
   /// The same with `change` applied to each field that is there.
   template <class Change>

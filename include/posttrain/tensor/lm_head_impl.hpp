@@ -25,12 +25,12 @@ POSTTRAIN_INLINE Scores score_logits(const Tensor& logits, const Tensor& target,
   // The outputs get the graph; the node keeps aliases without it.
   Tensors outputs{stats.logp, need.lse ? stats.lse.detach() : Tensor(),
                   need.entropy ? stats.entropy.detach() : Tensor(), stats.mean_logit};
-  outputs = differentiable(std::move(outputs), {logits},
-                           [z, kept = RowStats{{}, stats.lse, stats.entropy, {}, {}},
-                            target](const Tensors& d) -> Tensors {
-                             row_stats_backward_(z, target, kept, {d[0], d[1], d[2], d[3]});
-                             return {z};
-                           });
+  outputs = differentiable(
+      std::move(outputs), {logits},
+      [z, kept = RowStats{{}, stats.lse, stats.entropy, {}}, target](const Tensors& d) -> Tensors {
+        row_stats_backward_(z, target, kept, {d[0], d[1], d[2], d[3]});
+        return {z};
+      });
   return {outputs[0], outputs[2], outputs[1], outputs[3], stats.log_sum_sq};
 }
 

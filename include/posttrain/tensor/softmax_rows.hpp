@@ -15,7 +15,8 @@ namespace posttrain {
 /// Per row, float32 (float64 for double logits); what was not asked for is undefined, but logp and
 /// lse are always there.
 struct RowStats {
-  Tensor logp, lse, entropy, mean_logit, log_sum_sq;  // [n] each
+  Tensor logp, lse, entropy, mean_logit;  // [n] each
+  Tensor log_sum_sq{};                    // [n]
 };
 
 /// Which optional statistics to compute.
