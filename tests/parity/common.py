@@ -129,12 +129,12 @@ def cases():
     return made
 
 
-def random_model(case, seed):
-    """The family's causal language model in fp32, every parameter random, norms and biases too."""
+def random_model(case, seed, auto_class=transformers.AutoModelForCausalLM):
+    """A model of the family in fp32, every parameter random, norms and biases too."""
     config = copy.deepcopy(case.config)
     config._attn_implementation = "eager"
     torch.manual_seed(seed)
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    model = auto_class.from_config(config, attn_implementation="eager")
     model = model.float().eval()
     plus_one = config.model_type.startswith("gemma")
     with torch.no_grad():
@@ -147,8 +147,8 @@ def random_model(case, seed):
             elif "embed" in name or "wte" in name or "wpe" in name:
                 p.copy_(0.3 * noise)
             else:
-                fan_in = p.shape[0] if config.model_type == "gpt2" and "lm_head" not in name \
-                    else p.shape[1]
+                head = name in ("lm_head.weight", "score.weight")
+                fan_in = p.shape[0] if config.model_type == "gpt2" and not head else p.shape[1]
                 p.copy_(1.2 / math.sqrt(fan_in) * noise)
     return model
 

@@ -5,12 +5,17 @@
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/messages.hpp"
 #include "posttrain/data/mixture.hpp"
+#include "posttrain/data/preferences.hpp"
+#include "posttrain/data/reward_stream.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
+#include "posttrain/hub/reward_model.hpp"
+#include "posttrain/losses/bradley_terry.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/losses/loss_sum.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/losses/on_side.hpp"
+#include "posttrain/losses/step_reward.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/optim/adamw_8bit.hpp"
@@ -36,6 +41,21 @@ static_assert(LossPolicy<OnChosen<NextToken>> && !needs_reference<OnChosen<NextT
 using Rpo = decltype(Dpo{} + 0.5 * OnChosen{NextToken{}});
 static_assert(LossPolicy<Rpo> && CountsTerms<Rpo> && needs_reference<Rpo>());
 static_assert(!GathersStatistics<Rpo> && !LossPolicy<WithFrozenReference<Full>>);
+
+static_assert(LossPolicy<BradleyTerry> && MeasuresScores<BradleyTerry>);
+static_assert(LossPolicy<StepReward> && MeasuresScores<StepReward> && StepReward::row_local);
+static_assert(!needs_reference<BradleyTerry>() && !needs_reference<StepReward>());
+static_assert(predicts_rewards<RewardBatch>() && predicts_rewards<StepRewardBatch>());
+static_assert(!predicts_rewards<TokenBatch>() && !predicts_rewards<PreferenceBatch>());
+static_assert(predicts_rewards<hub::RewardModel>() && !predicts_rewards<Decoder>());
+static_assert(!predicts_rewards<hub::PretrainedDecoder>());
+static_assert(CutsSlices<RewardBatch> && MovesToDevice<RewardBatch>);
+static_assert(CutsSlices<StepRewardBatch> && MovesToDevice<StepRewardBatch>);
+static_assert(StreamsBatches<data::RewardStream<>, RewardBatch>);
+static_assert(StreamsBatches<data::StepRewardStream<>, StepRewardBatch>);
+static_assert(data::LoadsPairs<data::Preferences> && !data::LoadsPairs<Messages>);
+static_assert(OpensStream<data::RewardPairs<data::Preferences>>);
+static_assert(StreamsBatches<StreamOf<data::RewardPairs<data::Preferences>>, RewardBatch>);
 
 static_assert(AttachesTo<Full, Decoder>);
 static_assert(AttachesTo<Full, hub::PretrainedDecoder>);

@@ -21,6 +21,7 @@
 #include "posttrain/tensor/preference_batch_impl.hpp"
 #include "posttrain/tensor/quantize_8bit_impl.hpp"
 #include "posttrain/tensor/quantize_nf4_impl.hpp"
+#include "posttrain/tensor/reward_batch_impl.hpp"
 #include "posttrain/tensor/rms_norm_impl.hpp"
 #include "posttrain/tensor/rotary_impl.hpp"
 #include "posttrain/tensor/soft_cap_impl.hpp"

@@ -92,6 +92,20 @@ constexpr bool check_params() {
   return false;
 }
 
+/// Whether the model's head gives what the loss is made of.
+template <class Model, class Batch>
+constexpr bool check_head() {
+  constexpr bool has_rewards = predicts_rewards<Model>() || !predicts_rewards<Batch>();
+  static_assert(has_rewards,
+                "posttrain: this Loss is on rewards and this Model predicts tokens; take a "
+                "hub::RewardModel [docs/models.md#reward-models]");
+  constexpr bool has_tokens = !predicts_rewards<Model>() || predicts_rewards<Batch>();
+  static_assert(has_tokens,
+                "posttrain: this Loss is on tokens and this Model gives rewards; take a Loss on "
+                "rewards [docs/losses.md#bradleyterry]");
+  return has_rewards && has_tokens;
+}
+
 /// The model under the gate of these parameters.
 template <class Model, class State, class Batch>
 constexpr bool check_model() {
@@ -107,7 +121,7 @@ constexpr bool check_model() {
   constexpr bool device = logits && KnowsDevice<Model>;
   static_assert(!logits || device,
                 "posttrain: Model needs `at::Device device() const` [docs/concepts.md#model]");
-  return device;
+  return device && check_head<Model, Batch>();
 }
 
 /// The data, and its agreement with the loss.

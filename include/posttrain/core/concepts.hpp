@@ -142,6 +142,14 @@ concept MovesToDevice = requires(const B& batch, const c10::Device& device) {
   { batch.to(device) } -> Gives<B>;
 };
 
+/// A batch says `static constexpr bool predicts_rewards = true` if its predictions are rewards of
+/// what was read and have no target token; a model, if its head gives one number instead of logits.
+template <class BatchOrModel>
+constexpr bool predicts_rewards() {
+  if constexpr (requires { BatchOrModel::predicts_rewards; }) return BatchOrModel::predicts_rewards;
+  return false;
+}
+
 // --- parameters --------------------------------------------------------------------------------
 
 /// How frozen matrices are stored (params/dense.hpp).

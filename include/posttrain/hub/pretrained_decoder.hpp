@@ -44,10 +44,21 @@ class PretrainedDecoder : public models::Decoder {
   void save(const std::string& folder, const std::vector<NamedTensor>& weights,
             std::optional<at::ScalarType> dtype = std::nullopt) const;
 
- private:
-  PretrainedDecoder(const std::string& folder, models::ModelOptions options,
-                    std::shared_ptr<io::PretrainedFolder> weights);
+ protected:
+  struct Opened {
+    std::string config_text;  // of config.json
+    models::DecoderConfig config;
+    std::shared_ptr<io::PretrainedFolder> weights;  // null: they are drawn at random
+    models::WeightLoader loader;
+  };
+  static Opened open(const std::string& folder, models::HeadKind head, bool with_weights);
 
+  PretrainedDecoder(const std::string& folder, models::ModelOptions options, Opened opened);
+
+  /// What `save` makes its config.json of.
+  std::string config_text_;
+
+ private:
   /// Matrices that are saved in 4 bits.
   struct PackedNames {
     std::set<std::string, std::less<>> names{};
@@ -59,7 +70,6 @@ class PretrainedDecoder : public models::Decoder {
 
   std::string path_;
   std::shared_ptr<io::PretrainedFolder> weights_;
-  std::string config_text_;
   std::shared_ptr<text::ChatTokenizer> text_;
 };
 

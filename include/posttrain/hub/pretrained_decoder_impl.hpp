@@ -22,11 +22,13 @@ inline constexpr std::string_view kPackedMark = ".quant_state.bitsandbytes__nf4"
 
 POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
                                                       models::ModelOptions options)
-    : PretrainedDecoder(folder, options, std::make_shared<io::PretrainedFolder>(folder)) {}
+    : PretrainedDecoder(folder, options,
+                        open(folder, models::HeadKind::kTokens, /*with_weights=*/true)) {}
 
 POSTTRAIN_INLINE PretrainedDecoder PretrainedDecoder::from_scratch(const std::string& folder,
                                                                    models::ModelOptions options) {
-  return PretrainedDecoder(folder, options, nullptr);
+  return PretrainedDecoder(folder, options,
+                           open(folder, models::HeadKind::kTokens, /*with_weights=*/false));
 }
 
 POSTTRAIN_INLINE void PretrainedDecoder::check_all_loaded() const {
@@ -67,15 +69,26 @@ POSTTRAIN_INLINE void PretrainedDecoder::save(const std::string& folder,
                       [&](const io::TensorInfo& info) { return by_name.at(info.name); });
 }
 
+POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::string& folder,
+                                                                   models::HeadKind head,
+                                                                   bool with_weights) {
+  Opened opened;
+  if (with_weights) {
+    opened.weights = std::make_shared<io::PretrainedFolder>(folder);
+    opened.loader = models::weight_loader(opened.weights);
+  }
+  opened.config_text = io::read_text_file(io::fs::path(folder) / "config.json");
+  opened.config = models::parse_config(opened.config_text, head);
+  return opened;
+}
+
 POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
-                                                      models::ModelOptions options,
-                                                      std::shared_ptr<io::PretrainedFolder> weights)
-    : Decoder(models::parse_config(io::read_text_file(io::fs::path(folder) / "config.json")),
-              options, weights ? models::weight_loader(weights) : models::WeightLoader(),
-              weights ? models::packed_loader(weights) : models::PackedLoader()),
+                                                      models::ModelOptions options, Opened opened)
+    : Decoder(std::move(opened.config), options, std::move(opened.loader),
+              opened.weights ? models::packed_loader(opened.weights) : models::PackedLoader()),
+      config_text_(std::move(opened.config_text)),
       path_(folder),
-      weights_(std::move(weights)),
-      config_text_(io::read_text_file(io::fs::path(folder) / "config.json")) {
+      weights_(std::move(opened.weights)) {
   if (const text::ChatFiles files = text::read_chat_files(folder); !files.tokenizer.empty()) {
     text_ = std::make_shared<text::ChatTokenizer>(files);
   }

@@ -24,6 +24,9 @@ using Activation = ActivationKind;
 /// How a family names and stores its matrices in a checkpoint.
 enum class Naming { kLlama, kPhi3, kGpt2 };
 
+/// What the head gives: logits of next tokens (`lm_head`), or one number, a reward (`score`).
+enum class HeadKind { kTokens, kReward };
+
 /// Rotary frequencies: angle(position, i) = position · inv_freq[i]; cos and sin are multiplied by
 /// `attention_factor`. Where frequencies depend on the sequence length (`dynamic`), see
 /// `at_length`. The angle, cos and sin are computed in fp32, then rounded to the compute dtype.
@@ -67,6 +70,7 @@ struct DecoderConfig {
   std::int64_t max_positions = 0;  // max_position_embeddings; the size of the table if learned
   bool learned_positions = false;  // GPT-2
   bool tied = false;               // lm_head shares the embedding table
+  HeadKind head = HeadKind::kTokens;
 
   NormKind norm = NormKind::kRms;
   double norm_eps = 1e-6;
@@ -101,5 +105,14 @@ struct DecoderConfig {
 
   std::int64_t num_layers() const { return static_cast<std::int64_t>(layers.size()); }
 };
+
+/// The same body under the head of a reward model, which has no soft-cap and no multiplier.
+inline DecoderConfig with_reward_head(DecoderConfig config) {
+  config.head = HeadKind::kReward;
+  config.tied = false;
+  config.logit_scale = 1.0;
+  config.final_softcap = 0.0;
+  return config;
+}
 
 }  // namespace posttrain::models

@@ -38,6 +38,10 @@ using WeightLoader = std::function<Tensor(const std::string&, const std::vector<
 /// dot, itself under ""; empty where it is dense.
 using PackedLoader = std::function<std::map<std::string, Tensor>(const std::string&)>;
 
+/// N(0, deviation²) in fp32, a function of seed and name.
+Tensor drawn_weight(const std::string& name, const std::vector<std::int64_t>& shape,
+                    std::uint64_t seed, double deviation);
+
 struct ModelOptions {
   at::ScalarType dtype = at::kFloat;  // of computation; parameters keep fp32 masters below it
   at::Device device = at::kCPU;

@@ -18,18 +18,24 @@ POSTTRAIN_INLINE Decoder::Decoder(DecoderConfig config, ModelOptions options, We
       packed_loader_(std::move(packed_loader)),
       sites_(decoder_layout(config_)) {}
 
+POSTTRAIN_INLINE Tensor drawn_weight(const std::string& name,
+                                     const std::vector<std::int64_t>& shape, std::uint64_t seed,
+                                     double deviation) {
+  Tensor drawn = at::empty(shape, at::kFloat);
+  Philox4x32 generator(seed, stream_of(name));
+  float* values = drawn.data_ptr<float>();
+  for (std::int64_t i = 0; i < drawn.numel(); ++i) {
+    values[i] = static_cast<float>(generator.normal() * deviation);
+  }
+  return drawn;
+}
+
 POSTTRAIN_INLINE Tensor Decoder::load(const std::string& name,
                                       const std::vector<std::int64_t>& shape, double initial,
                                       bool random) const {
   if (loader_) return loader_(name, shape);
   if (!random) return at::full(shape, initial, at::kFloat);
-  Tensor drawn = at::empty(shape, at::kFloat);
-  Philox4x32 generator(options_.seed, stream_of(name));
-  float* values = drawn.data_ptr<float>();
-  for (std::int64_t i = 0; i < drawn.numel(); ++i) {
-    values[i] = static_cast<float>(generator.normal() * config_.initializer_range);
-  }
-  return drawn;
+  return drawn_weight(name, shape, options_.seed, config_.initializer_range);
 }
 
 POSTTRAIN_INLINE std::map<std::string, Tensor> Decoder::load_packed(const std::string& name) const {

@@ -34,7 +34,9 @@ class LayoutBuilder {
                                     : llama_layer(fmt::format("model.layers.{}.", i)));
     }
     result_.final_norm = norm(root + (gpt2 ? "ln_f" : "norm"), config_.hidden_size);
-    result_.head = site({{"lm_head", config_.vocab_size, false}}, config_.hidden_size, false);
+    const Part head =
+        config_.head == HeadKind::kReward ? Part{"score", 1} : Part{"lm_head", config_.vocab_size};
+    result_.head = site({head}, config_.hidden_size, false);
     result_.layout.sites.back().head = true;
     if (config_.tied) result_.layout.sites.back().shares = result_.token_table;
     result_.layout.attention = {config_.num_layers(), config_.num_heads, config_.num_kv_heads,

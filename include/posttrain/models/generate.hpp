@@ -121,6 +121,9 @@ TokenIds generate(const Decoder& model, const Gate& gate, std::span<const TokenI
                   const std::set<TokenId>& eos_ids, const GenerateOptions& options = {}) {
   options.validate();
   if (prompt.empty()) raise("expected a prompt of at least one token, got none");
+  if (model.config().head == HeadKind::kReward) {
+    fail("expected a model that predicts tokens, got a reward model");
+  }
   at::NoGradGuard no_grad;
   const std::int64_t read = virtual_tokens(gate) + static_cast<std::int64_t>(prompt.size());
   std::int64_t capacity = read + options.max_new_tokens;

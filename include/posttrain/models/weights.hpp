@@ -45,12 +45,13 @@ inline PackedLoader packed_loader(std::shared_ptr<io::PretrainedFolder> folder) 
   };
 }
 
-/// Throws if the folder holds a tensor that no one loaded. Buffers that older checkpoints carry and
-/// the copy of a tied head are excepted.
+/// Throws if the folder holds a tensor that no one loaded. Buffers that older checkpoints carry,
+/// the copy of a tied head and the LM head under a reward model are excepted.
 inline void check_all_loaded(const io::PretrainedFolder& folder, const DecoderConfig& config) {
   folder.check_all_used([&](std::string_view name) {
     return name.ends_with("rotary_emb.inv_freq") || name.ends_with(".attn.bias") ||
-           name.ends_with(".attn.masked_bias") || (config.tied && name == "lm_head.weight");
+           name.ends_with(".attn.masked_bias") ||
+           ((config.tied || config.head == HeadKind::kReward) && name == "lm_head.weight");
   });
 }
 

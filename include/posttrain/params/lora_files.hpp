@@ -35,6 +35,7 @@ struct AdapterFolder {
   Lora policy{};            // its fields say what the folder says
   std::string base_model;   // base_model_name_or_path
   bool transposed = false;  // fan_in_fan_out
+  bool rewards = false;     // of a reward model: task_type
   std::vector<AdapterTensors> adapters{};
   std::vector<NamedTensor> others{};  // biases and modules_to_save
 };
@@ -91,7 +92,10 @@ AdapterFolder adapter_content(const LoraState<Storage>& state, const std::string
   content.base_model = base_model;
   content.adapters = state.adapters();
   for (const Site& site : state.base().layout().sites) {
-    for (const Part& part : site.parts) content.transposed |= part.transposed;
+    for (const Part& part : site.parts) {
+      content.transposed |= part.transposed;
+      content.rewards |= site.head && part.name == "score";
+    }
   }
   for (const NamedTensor& tensor : state.tensors()) {
     if (tensor.name.find(".lora_") == std::string::npos) content.others.push_back(tensor);

@@ -49,7 +49,7 @@ inline nlohmann::ordered_json adapter_config(const AdapterFolder& content) {
   }
   return {
       {"peft_type", "LORA"},
-      {"task_type", "CAUSAL_LM"},
+      {"task_type", content.rewards ? "SEQ_CLS" : "CAUSAL_LM"},
       {"base_model_name_or_path", json_or_null(content.base_model)},
       {"inference_mode", true},
       {"r", first.a.size(0)},

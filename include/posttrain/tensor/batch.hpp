@@ -60,6 +60,10 @@ class BatchBuilder {
   /// ignored.
   void score(std::span<const float> weights, bool keep_unweighted = false);
 
+  /// A reward of what was read up to the latest segment's token of this index: a prediction without
+  /// a target (0 stands there), for models whose head gives one number.
+  void reward(std::int64_t token);
+
   /// One more prediction of the current sequence.
   void predict(std::int64_t row, TokenId target, float weight) {
     row_.push_back(row);

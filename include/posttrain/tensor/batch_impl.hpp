@@ -79,6 +79,16 @@ POSTTRAIN_INLINE void BatchBuilder::score(std::span<const float> weights, bool k
   }
 }
 
+POSTTRAIN_INLINE void BatchBuilder::reward(std::int64_t token) {
+  if (path_.empty()) fail("expected a segment before its reward, got a reward alone");
+  const Node& node = batch_.nodes[path_.back()];
+  if (token < 0 || token >= node.end - node.begin) {
+    raise("expected the index of a token of the segment, below {}, got {}", node.end - node.begin,
+          token);
+  }
+  predict(node.begin + token, 0, 1.0F);
+}
+
 POSTTRAIN_INLINE TokenBatch BatchBuilder::build() && {
   if (const std::int64_t ended = batch_.offsets.back();
       ended != static_cast<std::int64_t>(row_.size())) {

@@ -27,6 +27,7 @@ class ChatRenderer {
 
   std::string bos_token() const;
   std::string eos_token() const;
+  std::string pad_token() const;
   /// What ends an assistant turn in the template ("<|im_end|>"); empty where nothing does.
   const std::string& terminator() const { return terminator_; }
 

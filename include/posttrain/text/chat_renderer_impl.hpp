@@ -47,6 +47,10 @@ POSTTRAIN_INLINE std::string ChatRenderer::eos_token() const {
   return variables_.value("eos_token", std::string());
 }
 
+POSTTRAIN_INLINE std::string ChatRenderer::pad_token() const {
+  return variables_.value("pad_token", std::string());
+}
+
 POSTTRAIN_INLINE void ChatRenderer::set_variable(const std::string& name, Json value) {
   variables_[name] = std::move(value);
   if (!templates_.empty()) terminator_ = derive_terminator();

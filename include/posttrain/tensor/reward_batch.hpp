@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What reward models are trained on: pairs of answers with one reward each, at its last token, and
+// solutions with one reward for each step, at its last token.
+//
+// The place of a reward follows from lengths alone, never from ids of padding or ends (C21).
+// Predictions have no target; weights are 1.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "posttrain/core/preference.hpp"
+#include "posttrain/core/sequence.hpp"
+#include "posttrain/tensor/batch.hpp"
+
+namespace posttrain {
+
+/// Sequences 2i and 2i + 1 are the chosen and the rejected answer of pair i, as in PreferenceBatch,
+/// with one prediction each.
+struct RewardBatch : TokenBatch {
+  static constexpr bool predicts_rewards = true;
+
+  Tensor margin;  // [pairs] float32
+
+  /// The number of pairs.
+  std::int64_t items() const { return static_cast<std::int64_t>(offsets.size()) / 2; }
+
+  /// The predictions [begin, end); pairs are not meaningful in a slice.
+  RewardBatch slice(std::int64_t begin, std::int64_t end) const {
+    RewardBatch part = *this;
+    static_cast<TokenBatch&>(part) = TokenBatch::slice(begin, end);
+    return part;
+  }
+
+  RewardBatch to(at::Device device) const;
+};
+
+/// The answers' weights have no meaning here; an empty answer is an error.
+RewardBatch pack_reward_pairs(std::span<const PreferencePair* const> pairs,
+                              bool share_prompts = true);
+
+/// A solution in steps, each of which is right or not.
+struct SteppedSolution {
+  TokenIds prompt;              // may be empty
+  std::vector<TokenIds> steps;  // of at least one token each
+  std::vector<float> labels;    // one for each step: 1 right, 0 wrong, or how likely it is right
+  std::int64_t sample = -1;     // index in the data source
+
+  std::int64_t tokens() const {
+    auto total = static_cast<std::int64_t>(prompt.size());
+    for (const TokenIds& step : steps) total += static_cast<std::int64_t>(step.size());
+    return total;
+  }
+};
+
+/// Sequences are solutions, predictions their steps.
+struct StepRewardBatch : TokenBatch {
+  static constexpr bool predicts_rewards = true;
+
+  Tensor label;  // [P] float32, in [0, 1]
+
+  StepRewardBatch slice(std::int64_t begin, std::int64_t end) const;
+  StepRewardBatch to(at::Device device) const;
+};
+
+StepRewardBatch pack_steps(std::span<const SteppedSolution* const> solutions);
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/tensor/reward_batch_impl.hpp"
+#endif
