@@ -12,7 +12,6 @@ on all linear layers but the head, its reference the model without it; full: TRL
 
 import argparse
 import tempfile
-import time
 
 import sft_peer  # sets the libraries' environment before they are loaded
 import torch
@@ -46,20 +45,6 @@ def run(options, protocol):
         columns["rejected"] += [" " + as_text(ids) for ids in line["rejected"]]
     vocab_size = transformers.AutoConfig.from_pretrained(options.model).vocab_size
 
-    class Steps(transformers.TrainerCallback):
-        def on_step_begin(self, args, state, control, **kwargs):
-            if not protocol.wants_step():
-                protocol.leave()
-            self.start = time.perf_counter()
-
-        def on_step_end(self, args, state, control, **kwargs):
-            self.seconds = time.perf_counter() - self.start
-
-        def on_log(self, args, state, control, logs=None, **kwargs):
-            if logs and "loss" in logs:
-                protocol.report(float(logs["loss"]), float(logs.get("grad_norm", 0.0)),
-                                self.seconds)
-
     with tempfile.TemporaryDirectory() as folder:
         arguments = trl.DPOConfig(
             output_dir=folder, max_steps=options.steps + 1,
@@ -71,7 +56,7 @@ def run(options, protocol):
             logging_first_step=True, save_strategy="no", report_to="none", disable_tqdm=True,
             dataloader_pin_memory=False, model_init_kwargs={"dtype": "float32"})
         trainer = trl.DPOTrainer(
-            model=options.model, args=arguments, callbacks=[Steps()],
+            model=options.model, args=arguments, callbacks=[sft_peer.steps_of(protocol)],
             peft_config=sft_peer.adapter_config("lora") if options.params == "lora" else None,
             train_dataset=datasets.Dataset.from_dict(columns),
             processing_class=tokenizer(vocab_size))

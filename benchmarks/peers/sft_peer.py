@@ -143,19 +143,9 @@ def placeholder_tokenizer(vocab_size):
                                                 pad_token="t0", eos_token="t1")
 
 
-def run_trl(options, protocol):
-    import datasets
+def steps_of(protocol):
+    """The protocol as a callback of transformers' Trainer that logs every step."""
     import transformers
-    import trl
-
-    datasets.disable_caching()
-    datasets.disable_progress_bars()
-    documents = []
-    for line in read_data(options.data):
-        if len(line["documents"]) != 1 or "lengths" in line:
-            sys.exit("--mode trl expects one document per line: it packs by itself")
-        documents.append(line["documents"][0])
-    vocab_size = transformers.AutoConfig.from_pretrained(options.model).vocab_size
 
     class Steps(transformers.TrainerCallback):
         def on_step_begin(self, args, state, control, **kwargs):
@@ -171,6 +161,23 @@ def run_trl(options, protocol):
                 protocol.report(float(logs["loss"]), float(logs.get("grad_norm", 0.0)),
                                 self.seconds)
 
+    return Steps()
+
+
+def run_trl(options, protocol):
+    import datasets
+    import transformers
+    import trl
+
+    datasets.disable_caching()
+    datasets.disable_progress_bars()
+    documents = []
+    for line in read_data(options.data):
+        if len(line["documents"]) != 1 or "lengths" in line:
+            sys.exit("--mode trl expects one document per line: it packs by itself")
+        documents.append(line["documents"][0])
+    vocab_size = transformers.AutoConfig.from_pretrained(options.model).vocab_size
+
     with tempfile.TemporaryDirectory() as folder:
         arguments = trl.SFTConfig(
             output_dir=folder, max_steps=options.steps + 1, per_device_train_batch_size=1,
@@ -183,7 +190,7 @@ def run_trl(options, protocol):
             report_to="none", disable_tqdm=True, dataloader_pin_memory=False,
             model_init_kwargs={"dtype": "float32"})
         trainer = trl.SFTTrainer(
-            model=options.model, args=arguments, callbacks=[Steps()],
+            model=options.model, args=arguments, callbacks=[steps_of(protocol)],
             peft_config=adapter_config(options.adapter) if options.adapter else None,
             train_dataset=datasets.Dataset.from_dict({"input_ids": documents}),
             processing_class=placeholder_tokenizer(vocab_size))

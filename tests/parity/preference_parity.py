@@ -6,7 +6,8 @@
 TRL's own loss code (`DPOTrainer._compute_loss`, `KTOTrainer._compute_loss`, CPO's and ORPO's batch
 losses) runs on random small models, padded as its collators pad, with the language-model head in
 float64 where TRL's fused one adds up in float32; ours reads the same weights and unpadded pairs.
-Full fine-tuning has a second model as reference; LoRA and prompt tuning have their base. TRL's
+Full fine-tuning has a second model as reference; LoRA and prompt tuning have their base, which QLoRA
+stores in NF4 (PEFT stands on what bitsandbytes makes of the same codes). TRL's
 alpha-divergence knows no float64 and runs in float32. Errors are max|a - b| / max|b|. Prints one line
 per case and loss and ends with `N passed, M failed`.
 """
@@ -275,12 +276,28 @@ def full(attempts, program, case, seed, data, losses):
                                                double))
 
 
+def through_nf4(model):
+    """The matrices of the layers as NF4 with double quantisation gives them back."""
+    from bitsandbytes import functional
+
+    with torch.no_grad():
+        for name, module in model.named_modules():
+            if isinstance(module, torch.nn.Linear) and "lm_head" not in name:
+                codes, state = functional.quantize_4bit(module.weight.float(), quant_type="nf4",
+                                                        blocksize=64, compress_statistics=True)
+                module.weight.copy_(functional.dequantize_4bit(codes, state))
+
+
 def adapted(attempts, program, case, seed, data, losses, method):
     base = common.random_model(case, seed)
+    stored = copy.deepcopy(base)
+    if method == "qlora":
+        through_nf4(stored)
     torch.manual_seed(seed)
     config = peft.LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=5, target_modules="all-linear") \
-        if method == "lora" else peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
-    model = peft.get_peft_model(copy.deepcopy(base), config)
+        if method != "prompt" else \
+        peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
+    model = peft.get_peft_model(stored, config)
     with torch.no_grad():
         for name, p in model.named_parameters():
             if "lora_B" in name:
@@ -320,7 +337,7 @@ def main():
         full(attempts, program, case, i, pairs, PAIR_LOSSES if i < 2 else some)
         full(attempts, program, case, i, answers, JUDGED_LOSSES)
         if case.name == "llama untied":
-            for method in ("lora", "prompt"):
+            for method in ("lora", "qlora", "prompt"):
                 adapted(attempts, program, case, i, pairs, some, method)
                 adapted(attempts, program, case, i, answers, JUDGED_LOSSES, method)
     attempts.finish()

@@ -2,7 +2,7 @@
 // Every loss on pairs or on judged answers, with its metrics and gradients, for comparison with
 // TRL:
 //   preference --model DIR --batch batch.json --out out.safetensors [--reference DIR]
-//     [--method full|lora|prompt] [--from ADAPTER]
+//     [--method full|lora|qlora|prompt] [--from ADAPTER]
 // batch.json: {"prompts": [[ids…], …], "chosen": …, "rejected": …}, or {"prompts": …, "answers": …,
 // "labels": [true, …], "mismatched": [[ids…], …]}. Computes in float64; `full` needs the
 // reference's folder, adapters have their base. Written for each loss NAME: `NAME.loss`,
@@ -40,6 +40,7 @@
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora_files.hpp"
+#include "posttrain/params/nf4.hpp"
 #include "posttrain/params/prompt_files.hpp"
 #include "posttrain/tensor/judged_batch.hpp"
 #include "posttrain/tensor/ops.hpp"
@@ -212,6 +213,11 @@ void run(const Arguments& arguments) {
     run(arguments, model, Full{}.attach(model), other, Frozen{}.attach(other));
     return;
   }
+  if (arguments.method == "qlora") {
+    run(arguments, model, BasicLoraFrom<Nf4>{.folder = arguments.from}.attach(model), model,
+        BasicFrozen<Nf4>{}.attach(model));
+    return;
+  }
   const FrozenState base = Frozen{}.attach(model);
   if (arguments.method == "lora") {
     run(arguments, model, LoraFrom{.folder = arguments.from}.attach(model), model, base);
@@ -229,7 +235,7 @@ int main(int argc, char** argv) {
   app.add_option("--reference", arguments.reference);
   app.add_option("--batch", arguments.batch)->required();
   app.add_option("--out", arguments.out)->required();
-  app.add_option("--method", arguments.method)->check(CLI::IsMember({"full", "lora", "prompt"}));
+  app.add_option("--method", arguments.method)->check(CLI::IsMember({"full", "lora", "qlora", "prompt"}));
   app.add_option("--from", arguments.from);
   CLI11_PARSE(app, argc, argv);
   try {

@@ -25,6 +25,10 @@ struct AnswerItems {
 
   bool share_prompts = true;
 
+  LoadedAnswers load(const SourceOptions& source, const LoadContext& context,
+                     Truncation truncation) const {
+    return load_judged_answers(source, context, truncation);
+  }
   std::vector<std::int64_t> lengths(const std::vector<JudgedAnswer>& answers) const {
     std::vector<std::int64_t> all;
     for (const JudgedAnswer& answer : answers) all.push_back(answer.tokens());

@@ -19,6 +19,10 @@ struct PairItems {
 
   bool share_prompts = true;
 
+  LoadedPairs load(const SourceOptions& source, const LoadContext& context,
+                   Truncation truncation) const {
+    return load_preferences(source, context, truncation, share_prompts);
+  }
   std::vector<std::int64_t> lengths(const std::vector<PreferencePair>& pairs) const {
     std::vector<std::int64_t> all;
     for (const PreferencePair& pair : pairs) all.push_back(pair.tokens(share_prompts));

@@ -4,7 +4,7 @@
 //
 // A step is `effective_batch_size` pairs. A pair is a prompt segment with two children, so that the
 // prompt is read once. Per-sample columns `tools`, `documents`, `chat_template_kwargs` and `margin`
-// are honoured. TRL: DPOTrainer's data.
+// are honoured. TRL: DPOTrainer's data. Single answers with a verdict: data/judged_answers.hpp.
 #pragma once
 
 #include "posttrain/core/literal_string.hpp"
@@ -14,9 +14,10 @@
 
 namespace posttrain::data {
 
-template <class Packer = FirstFitDecreasing>
+/// `Items`: PairItems (data/preference_stream.hpp) or AnswerItems (data/judged_stream.hpp).
+template <class Items, class Packer = FirstFitDecreasing>
 struct BasicPreferences {
-  using Batch = PreferenceBatch;
+  using Batch = typename Items::Batch;
 
   LiteralString path{};       // a file or a folder of files (data/record_reader.hpp)
   bool share_prompts = true;  // false: the prompt stands before each answer
@@ -24,19 +25,20 @@ struct BasicPreferences {
   bool skip_bad_samples = false;  // count malformed samples instead of stopping
   double validation_split = 0.0;  // share of the samples, in [0, 1)
   LiteralString validation_path{};
-  bool deduplicate = false;  // drop (and count) pairs that repeat an earlier one's tokens
+  bool deduplicate = false;  // drop (and count) samples that repeat an earlier one's tokens
   Packer packing{};
 
   constexpr void validate() const { validate_source(source()); }
 
-  Stream<PairItems, Packer> open(const LoadContext& context, std::int64_t effective_batch_size,
-                                 std::int64_t vocab_size = 0) const {
-    return {load(context), context, effective_batch_size, vocab_size, packing, {share_prompts}};
-  }
-
-  /// The pairs themselves.
-  LoadedPairs load(const LoadContext& context) const {
-    return load_preferences(source(), context, truncation_mode, share_prompts);
+  Stream<Items, Packer> open(const LoadContext& context, std::int64_t effective_batch_size,
+                             std::int64_t vocab_size = 0) const {
+    const Items items{share_prompts};
+    return {items.load(source(), context, truncation_mode),
+            context,
+            effective_batch_size,
+            vocab_size,
+            packing,
+            items};
   }
 
   constexpr SourceOptions source() const {
@@ -45,6 +47,6 @@ struct BasicPreferences {
   }
 };
 
-using Preferences = BasicPreferences<>;
+using Preferences = BasicPreferences<PairItems>;
 
 }  // namespace posttrain::data
