@@ -3,7 +3,9 @@
 //   08_dpo --model DIR --data pairs.jsonl --held-out more.jsonl --output DIR --method osft
 // No second model is loaded: adapters and subspaces have the base as their reference. Before and
 // after, one answer to every held-out prompt is sampled and the share in the preferred style is
-// counted; after, how often the implicit reward prefers the chosen one of a held-out pair.
+// counted; after, how often the implicit reward prefers the chosen one of a held-out pair. The
+// likelihood of chosen answers is kept up by a second term (RPO): DPO alone is content with making
+// the rejected ones unlikelier still.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -13,6 +15,9 @@
 #include "posttrain/data/preferences.hpp"
 #include "posttrain/data/records.hpp"
 #include "posttrain/losses/dpo.hpp"
+#include "posttrain/losses/loss_sum.hpp"
+#include "posttrain/losses/next_token.hpp"
+#include "posttrain/losses/on_side.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"
@@ -28,7 +33,7 @@ using namespace posttrain;
 struct Arguments {
   std::string model, data, held_out, output, method = "osft", dtype = "float32";
   std::vector<std::string> openings{"Gladly!", "Of course!", "With pleasure!", "Happy to help!"};
-  double beta = 0.1, unfreeze_rank_ratio = 0.5, temperature = 1.0;
+  double beta = 0.1, rpo_alpha = 1.0, unfreeze_rank_ratio = 0.5, temperature = 1.0;
   std::int64_t rank = 16, prompts = 200;
 };
 
@@ -72,7 +77,8 @@ void optimise(const Arguments& arguments, const Options& options, const Params& 
   // [snippet: dpo]
   const hub::PretrainedDecoder model(
       arguments.model, {.dtype = arguments.dtype == "bfloat16" ? at::kBFloat16 : at::kFloat});
-  Trainer trainer(model, Dpo{.beta = arguments.beta}, params,
+  Trainer trainer(model, Dpo{.beta = arguments.beta} + arguments.rpo_alpha * OnChosen{NextToken{}},
+                  params,
                   data::Preferences{.path = arguments.data, .validation_path = arguments.held_out},
                   AdamW{}, options);
   trainer.add(HeldOut{});
@@ -119,6 +125,8 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"float32", "bfloat16"}))
       ->capture_default_str();
   app.add_option("--beta", arguments.beta)->capture_default_str();
+  app.add_option("--rpo-alpha", arguments.rpo_alpha, "weight of the chosen answers' likelihood")
+      ->capture_default_str();
   app.add_option("--rank", arguments.rank, "of LoRA")->capture_default_str();
   app.add_option("--unfreeze-rank-ratio", arguments.unfreeze_rank_ratio, "of OSFT")
       ->capture_default_str();

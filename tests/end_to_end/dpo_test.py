@@ -23,7 +23,8 @@ def check(program, method, folder):
         [program, "--model", os.path.join(POCKET, "model"), "--method", method, "--data",
          os.path.join(data, "preferences.jsonl"), "--held-out",
          os.path.join(data, "preferences_heldout.jsonl"), "--output", output, "--max-steps", "8",
-         "--effective-batch-size", "16", "--learning-rate", "5e-4", "--prompts", "4"],
+         "--effective-batch-size", "16", "--learning-rate", "5e-4", "--prompts", "4",
+         "--rpo-alpha", "0"],
         capture_output=True, text=True)
     if done.returncode != 0:
         return [f"status {done.returncode}: {done.stderr.strip()[-300:]}"]

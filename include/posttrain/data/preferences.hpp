@@ -32,13 +32,12 @@ struct BasicPreferences {
 
   Stream<Items, Packer> open(const LoadContext& context, std::int64_t effective_batch_size,
                              std::int64_t vocab_size = 0) const {
-    const Items items{share_prompts};
-    return {items.load(source(), context, truncation_mode),
-            context,
-            effective_batch_size,
-            vocab_size,
-            packing,
-            items};
+    return {load(context), context, effective_batch_size, vocab_size, packing, {share_prompts}};
+  }
+
+  /// The pairs or answers themselves.
+  typename Items::Loaded load(const LoadContext& context) const {
+    return Items{share_prompts}.load(source(), context, truncation_mode);
   }
 
   constexpr SourceOptions source() const {
