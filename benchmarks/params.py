@@ -1,25 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parameter policies against PEFT and against each other: one JSON line per comparison.
 
-  python benchmarks/params.py [--cases P1,P2,P3,P5] [--steps 5] [--warmup 2] [--dtypes float32,bfloat16]
+  python benchmarks/params.py [--cases P1,P2,P3,P4,P5] [--steps 5] [--warmup 2] [--dtypes float32,bfloat16]
       [--ours build-native/benchmarks/params_server]
 
 The model, its data, the interleaving and the lines are those of sft.py (hidden 512, 8 layers, ffn
 1536, vocabulary 32,000; one document of 2,048 tokens per step); the policies train all linear layers
 but the head. bfloat16 runs where the processor has instructions for it. First losses must agree
-before anything is measured: an adapter starts as its base. The 4-bit base of P2 is another model, so
-that its losses are compared with themselves only.
+before anything is measured: an adapter starts as its base. The 4-bit base of P2 is another model, and
+so is P4's behind a prompt: losses are compared with themselves only.
 
 P1  LoRA, rank 16: against our full fine-tuning, TRL + PEFT, and PEFT in a bare transformers loop.
 P2  QLoRA (NF4, double quantisation) against our LoRA; bytes per stored parameter.
 P3  OSFT with half of the directions: against our full fine-tuning, and PEFT's OSF in a bare loop;
     peak memory against OSF's; seconds of the initialisation against torch.linalg.svd of the same
     matrices.
+P4  prompt tuning, 20 virtual tokens: against our LoRA; users' tokens per second.
 P5  a QLoRA step of a random model with 1.5 billion parameters (Qwen2.5-1.5B's shape, a folder in
     bfloat16): peak resident memory.
 
-The limit of a line of speed counts the matrices alone, 4 flops per parameter and token under LoRA
-(no gradients of frozen matrices) and 6 else. Lines of memory and time say so in their name; there
+The limit of a line of speed counts the matrices alone, 4 flops per parameter and token under LoRA and
+prompts (no gradients of frozen matrices) and 6 else. Lines of memory and time say so in their name; there
 "ours" and "peer" are bytes or seconds, and "ratio" is peer / ours, above 1 being better for us.
 """
 
@@ -37,7 +38,7 @@ from pathlib import Path
 from sft import (ALLOCATOR, HERE, MATRIX_PARAMETERS, Server, comparison, interleave,
                  machine_rate, make_data, make_model, trained_tokens, write_lines)
 
-CASES = ("P1", "P2", "P3", "P5")
+CASES = ("P1", "P2", "P3", "P4", "P5")
 MEMORY_LIMIT = 6 * 10**9  # of P5
 
 
@@ -128,6 +129,13 @@ def run_osft(bench, cache):
          min(t["ours"] for t in times), min(t["svd"] for t in times), 3.0, digits=3)
 
 
+def run_prompt(bench):
+    bench.ours("prompt")
+    bench.ours("lora")
+    bench.run(compare=False)
+    bench.compare("P4 prompt tuning against LoRA", "prompt", "lora", 1.0, 4)
+
+
 MAKE_LARGE = """
 import sys, torch, transformers
 torch.manual_seed(0)
@@ -196,7 +204,7 @@ def main():
             if name == "P3":
                 run_osft(bench, cache)
             else:
-                {"P1": run_lora, "P2": run_qlora}[name](bench)
+                {"P1": run_lora, "P2": run_qlora, "P4": run_prompt}[name](bench)
 
 
 if __name__ == "__main__":

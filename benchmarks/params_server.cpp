@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Our side of benchmarks/params.py, one step at a time (step_server.hpp).
 //
-//   params_server --params full|lora|qlora|osft --model DIR --data steps.jsonl [--dtype bfloat16]
-//   params_server --time-osft-init --model DIR
+//   params_server --params full|lora|qlora|osft|prompt --model DIR --data steps.jsonl [--dtype
+//   bfloat16] params_server --time-osft-init --model DIR
 //
 // qlora adds "stored_bytes_per_parameter" of its matrices in 4 bits to the last line. The second
-// form prints {"ours", "svd"}: seconds for the complements of every matrix of the layers and for
-// its singular value decomposition (torch.linalg.svd is the same function), one after the other.
+// form prints {"ours", "svd"}: seconds for the complements of all matrices of the layers, as Osft
+// finds them, and for their singular value decompositions (torch.linalg.svd is the same function),
+// one after the other, with the same number of threads.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/nf4.hpp"
 #include "posttrain/params/osft.hpp"
+#include "posttrain/params/prompt_tuning.hpp"
+#include "posttrain/tensor/parallel_tasks.hpp"
 #include "step_server.hpp"
 
 namespace {
@@ -50,15 +54,22 @@ void time_osft_init(const benchmarks::ServerOptions& options) {
   tune_allocator();
   const hub::PretrainedDecoder model = options.decoder();
   const auto frozen = Frozen{}.attach(model);
-  double ours = 0.0, svd = 0.0;
+  std::vector<Tensor> matrices;
   for (const NamedTensor& weight : frozen.weights()) {
     if (weight.name.find("_proj.weight") == std::string::npos) continue;
-    const std::int64_t shorter = std::min(weight.value.size(0), weight.value.size(1));
-    const std::int64_t rank = shorter - std::llround(kRatio * static_cast<double>(shorter));
-    const Tensor w = weight.value.to(at::kFloat);
-    ours += seconds([&] { osft_complements(w, rank, at::kFloat); });
-    svd += seconds([&] { at::linalg_svd(w, /*full_matrices=*/false); });
+    matrices.push_back(weight.value.to(at::kFloat));
   }
+  const double ours = seconds([&] {
+    parallel_tasks(static_cast<std::int64_t>(matrices.size()), [&](std::int64_t i) {
+      const Tensor& w = matrices[static_cast<std::size_t>(i)];
+      const std::int64_t shorter = std::min(w.size(0), w.size(1));
+      osft_complements(w, shorter - std::llround(kRatio * static_cast<double>(shorter)),
+                       at::kFloat);
+    });
+  });
+  const double svd = seconds([&] {
+    for (const Tensor& w : matrices) at::linalg_svd(w, /*full_matrices=*/false);
+  });
   fmt::print("{{\"ours\": {:.6f}, \"svd\": {:.6f}}}\n", ours, svd);
 }
 
@@ -73,6 +84,7 @@ void serve(const benchmarks::ServerOptions& options, const std::string& params) 
     });
   }
   if (params == "osft") benchmarks::serve(options, Osft{.unfreeze_rank_ratio = kRatio}, nothing);
+  if (params == "prompt") benchmarks::serve(options, PromptTuning{}, nothing);
 }
 
 }  // namespace
@@ -83,7 +95,8 @@ int main(int argc, char** argv) {
   options.add_to(app);
   std::string params = "full";
   bool init = false;
-  app.add_option("--params", params)->check(CLI::IsMember({"full", "lora", "qlora", "osft"}));
+  app.add_option("--params", params)
+      ->check(CLI::IsMember({"full", "lora", "qlora", "osft", "prompt"}));
   app.add_flag("--time-osft-init", init);
   return benchmarks::run_server(app, argc, argv,
                                 [&] { init ? time_osft_init(options) : serve(options, params); });

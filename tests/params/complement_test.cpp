@@ -111,6 +111,30 @@ TEST_CASE("matrices of low rank keep what they have", "[params][osft]") {
   CHECK(basis_of(osft_complements(zero, 3, at::kDouble).left).isfinite().all().item<bool>());
 }
 
+TEST_CASE("complements of a square matrix are exact however small its last singular values are",
+          "[params][osft]") {
+  const std::int64_t n = 24, rank = 10;
+  const auto orthogonal = [&](std::uint64_t seed) {
+    return std::get<0>(at::linalg_qr(normal({n, n}, seed)));
+  };
+  const Tensor left = orthogonal(1), right = orthogonal(2);
+  for (const double least : {1.0, 1e-2, 1e-3, 1e-4, 1e-7, 0.0}) {
+    INFO("from 2 to 1 those protected, the others from 0.9 to 0.9 * " << least);
+    Tensor values = at::empty({n}, at::kDouble);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const double place = static_cast<double>(i - rank) / static_cast<double>(n - rank - 1);
+      values[i] = i < rank ? 2.0 - static_cast<double>(i) / 10 : 0.9 * (1 + place * (least - 1));
+    }
+    const Tensor w = (left * values).matmul(right.t());
+    const OsftComplements c = osft_complements(w, rank, at::kFloat);
+    for (const auto& [side, vectors] : {std::pair(&c.left, left), {&c.right, right}}) {
+      const Tensor u = basis_of(*side, at::kFloat).to(at::kDouble);
+      CHECK((u.t().matmul(u) - at::eye(n - rank, u.options())).abs().max().item<double>() < 3e-7);
+      CHECK(u.t().matmul(vectors.narrow(1, 0, rank)).norm().item<double>() < 1e-6);
+    }
+  }
+}
+
 TEST_CASE("principal angles are Eigen's, and those that were built in", "[params][osft]") {
   const auto orthonormal = [](const Tensor& directions) {
     const Eigen::HouseholderQR<Eigen::MatrixXd> qr(to_eigen(directions));

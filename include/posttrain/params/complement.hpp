@@ -22,6 +22,8 @@ class Complement {
   /// Of the span of the columns of `directions` [n, k], which need not be orthogonal. Computed in
   /// their dtype, kept in `type`.
   static Complement of(const Tensor& directions, at::ScalarType type);
+  /// With an orthonormal basis [n, n − k] of its own, kept in `type`.
+  static Complement spanned_by(const Tensor& basis, at::ScalarType type);
   /// From `tensors()`; raises where their shapes do not fit.
   static Complement restored(const std::vector<NamedTensor>& tensors, std::int64_t n,
                              std::int64_t k);

@@ -38,6 +38,14 @@ POSTTRAIN_INLINE Complement Complement::of(const Tensor& directions, at::ScalarT
   return u;
 }
 
+POSTTRAIN_INLINE Complement Complement::spanned_by(const Tensor& basis, at::ScalarType type) {
+  Complement u;
+  u.n_ = basis.size(0);
+  u.k_ = basis.size(0) - basis.size(1);
+  u.basis_ = basis.to(type).contiguous();
+  return u;
+}
+
 POSTTRAIN_INLINE Complement Complement::restored(const std::vector<NamedTensor>& tensors,
                                                  std::int64_t n, std::int64_t k) {
   Complement u;

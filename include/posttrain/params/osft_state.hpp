@@ -118,7 +118,13 @@ class OsftState {
 
   /// Computes subspaces and lays out cores. `earlier`: what must stay protected.
   void lay_out(double common_ratio, const Protected* earlier);
-  void add_targets(int site, double common_ratio, const Protected* earlier);
+  /// A target whose subspaces are yet to be found.
+  struct Pending {
+    OsftTarget* target;
+    std::int64_t rank;  // directions to protect
+  };
+  std::vector<Pending> add_targets(int site, double common_ratio, const Protected* earlier);
+  void find_subspaces(const std::vector<Pending>& pending, const Protected* earlier) const;
   OsftComplements complements_of(const OsftTarget& target, std::int64_t rank,
                                  const Protected* earlier) const;
   void bind_weights();

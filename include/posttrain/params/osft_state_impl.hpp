@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <utility>
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/params/osft_state.hpp"
 #include "posttrain/params/principal_angles.hpp"
+#include "posttrain/tensor/parallel_tasks.hpp"
 
 namespace posttrain {
 
@@ -24,9 +26,12 @@ template <class Storage>
 void OsftState<Storage>::lay_out(double common_ratio, const Protected* earlier) {
   at::NoGradGuard no_grad;
   sites_.assign(weights_.layout().sites.size(), nullptr);
+  std::vector<Pending> pending;
   for (std::size_t i = 0; i < sites_.size(); ++i) {
-    add_targets(static_cast<int>(i), common_ratio, earlier);
+    std::ranges::copy(add_targets(static_cast<int>(i), common_ratio, earlier),
+                      std::back_inserter(pending));
   }
+  find_subspaces(pending, earlier);
   ParameterBuffer buffer;
   std::vector<int> places;
   std::vector<bool> copied;
@@ -56,9 +61,11 @@ void OsftState<Storage>::lay_out(double common_ratio, const Protected* earlier) 
 }
 
 template <class Storage>
-void OsftState<Storage>::add_targets(int site, double common_ratio, const Protected* earlier) {
+auto OsftState<Storage>::add_targets(int site, double common_ratio, const Protected* earlier)
+    -> std::vector<Pending> {
   const Site& spec = weights_.layout().sites[static_cast<std::size_t>(site)];
   std::vector<OsftTarget> targets;
+  std::vector<std::int64_t> ranks;
   std::int64_t row = 0;
   for (int part = 0; part < static_cast<int>(spec.parts.size()); ++part) {
     const Part& matrix = spec.parts[static_cast<std::size_t>(part)];
@@ -76,20 +83,36 @@ void OsftState<Storage>::add_targets(int site, double common_ratio, const Protec
     }
     // A matrix that was no target yet is protected as a whole.
     if (free > 0 && (!earlier || earlier->contains(matrix.name))) {
-      OsftTarget target{matrix.name, site, part, row, matrix.rows, spec.in};
-      target.complements = complements_of(target, shorter - free, earlier);
-      for (OsftTerm& term :
-           osft_terms(target.complements, plan_.projection, master_dtype(weights_.dtype()))) {
-        target.cores.push_back({term.name, std::move(term.left), std::move(term.right)});
-      }
-      targets.push_back(std::move(target));
+      targets.push_back({matrix.name, site, part, row, matrix.rows, spec.in});
+      ranks.push_back(shorter - free);
     }
     row += matrix.rows;
   }
-  if (targets.empty()) return;
+  if (targets.empty()) return {};
   auto& own = sites_[static_cast<std::size_t>(site)];
   own = std::make_shared<OsftSite<Storage>>(weights_.shared_site(site), scratch_);
   own->targets = std::move(targets);
+  std::vector<Pending> pending;
+  for (std::size_t i = 0; i < ranks.size(); ++i) pending.push_back({&own->targets[i], ranks[i]});
+  return pending;
+}
+
+template <class Storage>
+void OsftState<Storage>::find_subspaces(const std::vector<Pending>& pending,
+                                        const Protected* earlier) const {
+  const auto find = [&](std::int64_t i) {
+    at::NoGradGuard no_grad;  // a thread's own
+    const auto [target, rank] = pending[static_cast<std::size_t>(i)];
+    target->complements = complements_of(*target, rank, earlier);
+    for (OsftTerm& term :
+         osft_terms(target->complements, plan_.projection, master_dtype(weights_.dtype()))) {
+      target->cores.push_back({term.name, std::move(term.left), std::move(term.right)});
+    }
+  };
+  const auto count = static_cast<std::int64_t>(pending.size());
+  // Equal matrices share an entry of the cache, which is then written once and read.
+  if (weights_.device().is_cpu() && plan_.cache_dir.empty()) return parallel_tasks(count, find);
+  for (std::int64_t i = 0; i < count; ++i) find(i);
 }
 
 template <class Storage>

@@ -3,9 +3,10 @@
 // singular vectors, and the terms L C Rᵀ that every allowed change is a sum of.
 //
 // The vectors of the shorter side are eigenvectors of W Wᵀ or Wᵀ W, in float64; those of the other
-// side are W times them. Householder reflections in falling order of the singular values make the
-// bases: they divide by no singular value (a matrix of low rank is no special case), and the signs
-// of the vectors, which differ from one LAPACK to another, do not matter.
+// side are W times them. The trailing ones of the shorter side are a basis as they are. Householder
+// reflections of the leading ones make those of the longer side: they divide by no singular value
+// (a matrix of low rank is no special case). A square matrix that is far from that goes without
+// them.
 #pragma once
 
 #include <cstdint>

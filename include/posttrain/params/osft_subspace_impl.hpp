@@ -20,19 +20,61 @@
 
 namespace posttrain {
 
+namespace detail {
+
+/// The singular vectors of a matrix's shorter side, in falling order, in float64.
+struct ShortSide {
+  Tensor tall;     // W, or Wᵀ where in > rows: [long, short]
+  Tensor values;   // squares of the singular values [short]
+  Tensor vectors;  // [short, short]
+
+  explicit ShortSide(const Tensor& w) {
+    const Tensor wide = w.to(at::kDouble);
+    tall = w.size(0) >= w.size(1) ? wide : wide.t();
+    // LAPACK's are rising.
+    const auto [rising, columns] = at::linalg_eigh(tall.t().matmul(tall));
+    values = rising.flip({0});
+    vectors = columns.flip({1});
+  }
+  Tensor leading(std::int64_t rank) const { return vectors.narrow(1, 0, rank); }
+  Tensor trailing(std::int64_t rank) const {
+    return vectors.narrow(1, rank, vectors.size(1) - rank);
+  }
+
+  Complement short_complement(std::int64_t rank, at::ScalarType type) const {
+    if (Complement::is_explicit(vectors.size(0), rank)) {
+      return Complement::spanned_by(trailing(rank), type);
+    }
+    return Complement::of(leading(rank), type);
+  }
+
+  /// Of a square matrix the trailing vectors of the other side are W times these over the singular
+  /// values: orthonormal up to ε λ₁ / λₙ, which must be far below the rounding of `type`.
+  Complement long_complement(std::int64_t rank, at::ScalarType type) const {
+    const std::int64_t n = tall.size(0), shorter = vectors.size(0);
+    if (n == shorter && Complement::is_explicit(n, rank) && type != at::kDouble &&
+        values[n - 1].item<double>() > 1e-7 * values[0].item<double>()) {
+      const Tensor scale = values.narrow(0, rank, n - rank).rsqrt();
+      return Complement::spanned_by(tall.matmul(trailing(rank)).mul_(scale), type);
+    }
+    return Complement::of(tall.matmul(leading(rank)), type);
+  }
+};
+
+}  // namespace detail
+
 POSTTRAIN_INLINE LeadingDirections leading_directions(const Tensor& w, std::int64_t rank) {
   at::NoGradGuard no_grad;
   const std::int64_t rows = w.size(0), in = w.size(1), shorter = std::min(rows, in);
   if (rank < 0 || rank > shorter) {
     raise("expected a rank from 0 to {}, got {}", shorter, rank);
   }
-  const Tensor wide = w.to(at::kDouble);
-  if (rank == 0) return {wide.new_empty({rows, 0}), wide.new_empty({in, 0})};
-  const Tensor tall = rows >= in ? wide : wide.t();
-  // Rising eigenvalues: the leading vectors are the last.
-  const Tensor vectors = std::get<1>(at::linalg_eigh(tall.t().matmul(tall)));
-  const Tensor of_short = vectors.narrow(1, shorter - rank, rank).flip({1});
-  const Tensor of_long = tall.matmul(of_short);
+  if (rank == 0) {
+    const auto exact = w.options().dtype(at::kDouble);
+    return {at::empty({rows, 0}, exact), at::empty({in, 0}, exact)};
+  }
+  const detail::ShortSide side(w);
+  const Tensor of_short = side.leading(rank), of_long = side.tall.matmul(of_short);
   if (rows >= in) return {of_long, of_short};
   return {of_short, of_long};
 }
@@ -54,8 +96,17 @@ POSTTRAIN_INLINE LeadingDirections leading_directions(const Tensor& w, std::int6
 
 POSTTRAIN_INLINE OsftComplements osft_complements(const Tensor& w, std::int64_t rank,
                                                   at::ScalarType type) {
-  const LeadingDirections leading = leading_directions(w, rank);
-  return {Complement::of(leading.left, type), Complement::of(leading.right, type)};
+  at::NoGradGuard no_grad;
+  const std::int64_t rows = w.size(0), in = w.size(1), shorter = std::min(rows, in);
+  if (rank < 0 || rank > shorter) {
+    raise("expected a rank from 0 to {}, got {}", shorter, rank);
+  }
+  if (rank == 0) return {Complement::whole(rows), Complement::whole(in)};
+  const detail::ShortSide side(w);
+  Complement of_short = side.short_complement(rank, type);
+  Complement of_long = side.long_complement(rank, type);
+  if (rows >= in) return {std::move(of_long), std::move(of_short)};
+  return {std::move(of_short), std::move(of_long)};
 }
 
 namespace detail {
