@@ -2,9 +2,11 @@
 // Tasks learned one after another, and what each costs the earlier ones:
 //   06_continual --model examples/pocket/model --tasks examples/pocket/data/tasks --method osft
 // Every task starts from the weights that the one before left; after each, all tasks are measured
-// on held-out questions. --method full is the comparison: it forgets.
+// on held-out questions. --method full is the comparison: it forgets. --method osft-on-inputs
+// protects what the examples of earlier tasks read, so it keeps those examples; osft needs none.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "posttrain/data/messages.hpp"
@@ -14,6 +16,7 @@
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/osft.hpp"
+#include "posttrain/params/osft_on_inputs.hpp"
 #include "posttrain/trainer.hpp"
 #include "posttrain/trainer/forgetting.hpp"
 #include "support/questions.hpp"
@@ -23,13 +26,32 @@ namespace {
 using namespace posttrain;
 
 struct Arguments {
-  std::string model, tasks, output, method = "osft", work = "continual-work";
+  std::string model, tasks, output, method = "osft", work = "continual-work", first_task_from;
   std::vector<std::string> names{"a", "b", "c"};
   std::vector<double> ratios{0.25};
+  OsftProjection projection = OsftProjection::both_sides;
+  int first_seed = 1;
   int seeds = 1;
+
+  std::string folder(const std::string& work_folder, std::uint64_t seed, std::size_t task) const {
+    return fmt::format("{}/{}/{}", work_folder, seed, names[task]);
+  }
 };
 
-/// Learns the tasks in order. `params_of(i)` is the parameter policy of task i.
+/// What the model reads in the examples of these tasks, and only there.
+InputStatistics inputs_of(const Arguments& arguments, const hub::PretrainedDecoder& model,
+                          std::size_t tasks) {
+  std::vector<TokenBatch> batches;
+  for (std::size_t i = 0; i < tasks; ++i) {
+    const std::string path = arguments.tasks + "/" + arguments.names[i] + ".jsonl";
+    for (TokenBatch& batch : examples::conversation_batches(model, path)) {
+      batches.push_back(std::move(batch));
+    }
+  }
+  return input_statistics(model, Frozen{}.attach(model), batches);
+}
+
+/// Learns the tasks in order. `params_of(i, model)` is the parameter policy of task i.
 template <class ParamsOf>
 ForgettingReport learn(const Arguments& arguments, Options options, const ParamsOf& params_of) {
   ForgettingReport report(arguments.names);
@@ -50,14 +72,19 @@ ForgettingReport learn(const Arguments& arguments, Options options, const Params
   };
   measure("before", base_gate);
   for (std::size_t i = 0; i < arguments.names.size(); ++i) {
+    if (i == 0 && !arguments.first_task_from.empty()) {
+      folder = arguments.folder(arguments.first_task_from, options.seed, i);
+      measure("after " + arguments.names[i], Frozen{}.attach(hub::PretrainedDecoder(folder)));
+      continue;
+    }
     const std::string path = arguments.tasks + "/" + arguments.names[i] + ".jsonl";
     // [snippet: task]
     const hub::PretrainedDecoder model(folder);
-    Trainer trainer(model, NextToken{}, params_of(i), data::Messages{.path = path}, AdamW{},
+    Trainer trainer(model, NextToken{}, params_of(i, model), data::Messages{.path = path}, AdamW{},
                     options);
     trainer.train();
     measure("after " + arguments.names[i], trainer.state());
-    folder = arguments.work + "/" + arguments.names[i];
+    folder = arguments.folder(arguments.work, options.seed, i);
     trainer.save(folder);
     // [/snippet]
   }
@@ -66,14 +93,23 @@ ForgettingReport learn(const Arguments& arguments, Options options, const Params
 
 ForgettingReport learn(const Arguments& arguments, const Options& options) {
   if (arguments.method == "full") {
-    return learn(arguments, options, [](std::size_t) { return Full{}; });
+    return learn(arguments, options, [](std::size_t, const auto&) { return Full{}; });
   }
   if (arguments.method == "lora") {
-    return learn(arguments, options, [](std::size_t) { return Lora{.rank = 16, .alpha = 32}; });
+    return learn(arguments, options,
+                 [](std::size_t, const auto&) { return Lora{.rank = 16, .alpha = 32}; });
   }
-  return learn(arguments, options, [&](std::size_t task) {
-    const double ratio = arguments.ratios[std::min(task, arguments.ratios.size() - 1)];
-    return Osft{.unfreeze_rank_ratio = ratio};
+  const auto osft = [&](std::size_t task) {
+    return Osft{
+        .unfreeze_rank_ratio = arguments.ratios[std::min(task, arguments.ratios.size() - 1)],
+        .projection = arguments.projection};
+  };
+  if (arguments.method == "osft") {
+    return learn(arguments, options, [&](std::size_t task, const auto&) { return osft(task); });
+  }
+  return learn(arguments, options, [&](std::size_t task, const auto& model) {
+    // The first task has none before it: what it is not to disturb are its own questions.
+    return OsftOnInputs{osft(task), inputs_of(arguments, model, std::max<std::size_t>(task, 1))};
   });
 }
 
@@ -114,14 +150,24 @@ int main(int argc, char** argv) {
       ->required();
   app.add_option("--names", arguments.names, "of the tasks, in order")->capture_default_str();
   app.add_option("--method", arguments.method)
-      ->check(CLI::IsMember({"full", "lora", "osft"}))
+      ->check(CLI::IsMember({"full", "lora", "osft", "osft-on-inputs"}))
       ->capture_default_str();
   app.add_option("--ratios", arguments.ratios,
                  "unfreeze_rank_ratio of each task; the last one goes on")
       ->capture_default_str();
-  app.add_option("--seeds", arguments.seeds, "runs, with seeds 1, 2, …")->capture_default_str();
+  app.add_option("--projection", arguments.projection, "of the changes: see docs/parameters.md")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, OsftProjection>{{"both_sides", OsftProjection::both_sides},
+                                                {"joint", OsftProjection::joint},
+                                                {"input_only", OsftProjection::input_only}}))
+      ->default_str("both_sides");
+  app.add_option("--first-seed", arguments.first_seed)->capture_default_str();
+  app.add_option("--seeds", arguments.seeds, "runs, each with the seed after the one before")
+      ->capture_default_str();
+  app.add_option("--first-task-from", arguments.first_task_from,
+                 "--work of an earlier run, whose models of the first task are taken");
   app.add_option("--output", arguments.output, "JSON Lines to append the measurements to");
-  app.add_option("--work", arguments.work, "folder for the models between tasks")
+  app.add_option("--work", arguments.work, "folder for the models between tasks, by seed")
       ->capture_default_str();
   app.add_option("--num-epochs", options.num_epochs)->capture_default_str();
   app.add_option("--max-steps", options.max_steps)->capture_default_str();
@@ -130,10 +176,15 @@ int main(int argc, char** argv) {
   app.add_option("--warmup-steps", options.warmup_steps)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
-    if (app.count("--ratios") > 0 && arguments.method != "osft") {
-      raise("--ratios is an option of --method osft, got --method {}", arguments.method);
+    if (app.count("--ratios") + app.count("--projection") > 0 &&
+        !arguments.method.starts_with("osft")) {
+      raise(
+          "--ratios and --projection are options of --method osft and osft-on-inputs, got --method "
+          "{}",
+          arguments.method);
     }
-    for (int seed = 1; seed <= arguments.seeds; ++seed) {
+    const int first = arguments.first_seed;
+    for (int seed = first; seed < first + arguments.seeds; ++seed) {
       options.seed = static_cast<std::uint64_t>(seed);
       const ForgettingReport report = learn(arguments, options);
       fmt::print("{}, seed {}\n{}", arguments.method, seed, report.text());

@@ -12,10 +12,13 @@
 
 namespace examples {
 
-/// Lines of {"messages": [user], "answer": …}: the answer and its terminator are scored.
-inline std::vector<posttrain::TokenBatch> question_batches(
-    const posttrain::hub::PretrainedDecoder& model, const std::string& path,
-    std::int64_t max_tokens = 2048) {
+namespace detail {
+
+/// `prepare` makes a line's conversation of it.
+template <class Prepare>
+std::vector<posttrain::TokenBatch> batches_of(const posttrain::hub::PretrainedDecoder& model,
+                                              const std::string& path, std::int64_t max_tokens,
+                                              const Prepare& prepare) {
   using namespace posttrain;
   if (model.text() == nullptr) raise("{}: expected a tokenizer.json", model.folder());
   data::SequenceStore sequences;
@@ -23,7 +26,7 @@ inline std::vector<posttrain::TokenBatch> question_batches(
   while (const auto record = reader.next()) {
     if (!record->error.empty()) raise("{}: {}", reader.where(record->line), record->error);
     text::Json sample = record->value;
-    sample.at("messages").push_back({{"role", "assistant"}, {"content", sample.at("answer")}});
+    prepare(sample);
     for (Sequence& sequence : model.text()->training_sequences(sample)) {
       sequences.push_back(std::move(sequence));
     }
@@ -31,6 +34,24 @@ inline std::vector<posttrain::TokenBatch> question_batches(
   const std::vector<std::int64_t> lengths = data::detail::sequence_lengths(sequences);
   return data::detail::make_batches(data::FirstFitDecreasing{}.pack(lengths, max_tokens),
                                     sequences);
+}
+
+}  // namespace detail
+
+/// Lines of {"messages": [user], "answer": …}: the answer and its terminator are scored.
+inline std::vector<posttrain::TokenBatch> question_batches(
+    const posttrain::hub::PretrainedDecoder& model, const std::string& path,
+    std::int64_t max_tokens = 2048) {
+  return detail::batches_of(model, path, max_tokens, [](posttrain::text::Json& sample) {
+    sample.at("messages").push_back({{"role", "assistant"}, {"content", sample.at("answer")}});
+  });
+}
+
+/// Lines of {"messages": [user, assistant]}: the assistant's turns are scored.
+inline std::vector<posttrain::TokenBatch> conversation_batches(
+    const posttrain::hub::PretrainedDecoder& model, const std::string& path,
+    std::int64_t max_tokens = 2048) {
+  return detail::batches_of(model, path, max_tokens, [](posttrain::text::Json&) {});
 }
 
 }  // namespace examples

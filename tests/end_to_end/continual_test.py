@@ -50,9 +50,18 @@ def main():
               full[2]["kl"][0] > 0 and full[2]["loss"][1] < full[1]["loss"][1], full)
         check("a subspace stays nearer to the base", all(
             a < b for a, b in zip(osft[2]["kl"], full[2]["kl"])), records)
+        code, out, error = run(folder, "--method", "osft-on-inputs", "--projection", "input_only",
+                               "--first-task-from", f"{folder}/work")
+        last = json.loads((pathlib.Path(folder) / "measured.jsonl").read_text().splitlines()[-1])
+        check("a first task is taken over", code == 0 and
+              last["stages"][1]["loss"] == osft[1]["loss"], out + error)
+        check("what the first task reads is protected, and the second is learnt",
+              last["stages"][2]["loss"][1] < osft[1]["loss"][1] and
+              abs(last["stages"][2]["loss"][0] - osft[1]["loss"][0]) < 0.1 * abs(
+                  osft[2]["loss"][0] - osft[1]["loss"][0]), [last, osft])
         code, _, error = run(folder, "--method", "full", "--ratios", "0.5")
         check("an option of another method is refused", code == 1 and
-              error.startswith("error: --ratios is an option of --method osft"), error)
+              error.startswith("error: --ratios and --projection are options of --method osft"), error)
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     sys.exit(0 if all(results) else 1)
 
