@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of losses and parameter policies in README.md and docs/parameters.md is what this test
+// trained: every product on every storage, or the reason why it is refused. Where a page says
+// something else the test fails; POSTTRAIN_UPDATE_DOCS=1 in the environment rewrites the page.
+//
+// A new loss is one line of `losses()`, a new parameter policy one line of `rows()`.
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string_view>
+#include <variant>
+
+#include "posttrain/data/preference_stream.hpp"
+#include "posttrain/losses/aot_pair.hpp"
+#include "posttrain/losses/aot_unpaired.hpp"
+#include "posttrain/losses/apo_down.hpp"
+#include "posttrain/losses/apo_zero.hpp"
+#include "posttrain/losses/bco_pair.hpp"
+#include "posttrain/losses/cpo.hpp"
+#include "posttrain/losses/discopop.hpp"
+#include "posttrain/losses/dpo.hpp"
+#include "posttrain/losses/exo_pair.hpp"
+#include "posttrain/losses/hinge.hpp"
+#include "posttrain/losses/ipo.hpp"
+#include "posttrain/losses/kto_pair.hpp"
+#include "posttrain/losses/nca_pair.hpp"
+#include "posttrain/losses/next_token.hpp"
+#include "posttrain/losses/on_side.hpp"
+#include "posttrain/losses/orpo.hpp"
+#include "posttrain/losses/robust_dpo.hpp"
+#include "posttrain/losses/sigmoid_norm.hpp"
+#include "posttrain/losses/simpo.hpp"
+#include "posttrain/losses/sppo_hard.hpp"
+#include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/frozen.hpp"
+#include "posttrain/params/int8.hpp"
+#include "posttrain/params/lora.hpp"
+#include "posttrain/params/lora_eva.hpp"
+#include "posttrain/params/nf4.hpp"
+#include "posttrain/params/osft.hpp"
+#include "posttrain/params/osft_on_inputs.hpp"
+#include "posttrain/params/osft_reference.hpp"
+#include "posttrain/params/prefix_tuning.hpp"
+#include "posttrain/params/prompt_tuning.hpp"
+#include "posttrain/params/with_frozen_reference.hpp"
+#include "posttrain/trainer.hpp"
+#include "support/catch.hpp"
+#include "support/tiny_model.hpp"
+#include "trainer/any_loss.hpp"
+
+using namespace posttrain;
+using namespace posttrain::test;
+
+namespace {
+
+// --- losses --------------------------------------------------------------------------------------
+
+struct LossColumn {
+  std::string name;
+  std::variant<OnTokens, OnPairs<false>, OnPairs<true>> loss;
+};
+
+template <class Loss>
+LossColumn column(const std::string& name, const Loss& loss) {
+  if constexpr (std::is_same_v<typename Loss::Batch, TokenBatch>) {
+    return {name, OnTokens{LossFunctions<TokenBatch>(loss)}};
+  } else {
+    return {name, OnPairs<needs_reference<Loss>()>{LossFunctions<PreferenceBatch>(loss)}};
+  }
+}
+
+std::vector<LossColumn> losses() {
+  return {
+      column("`NextToken`", NextToken{}),
+      column("`OnChosen`", OnChosen{NextToken{}}),
+      column("`SimPo`", SimPo{}),
+      column("`Cpo`", Cpo{}),
+      column("`Orpo`", Orpo{}),
+      column("`Dpo`", Dpo{}),
+      column("`Ipo`", Ipo{}),
+      column("`Hinge`", Hinge{}),
+      column("`RobustDpo`", RobustDpo{.label_smoothing = 0.1}),
+      column("`ExoPair`", ExoPair{}),
+      column("`NcaPair`", NcaPair{}),
+      column("`BcoPair`", BcoPair{}),
+      column("`SppoHard`", SppoHard{}),
+      column("`AotPair`", AotPair{}),
+      column("`AotUnpaired`", AotUnpaired{}),
+      column("`ApoZero`", ApoZero{}),
+      column("`ApoDown`", ApoDown{}),
+      column("`Discopop`", Discopop{}),
+      column("`SigmoidNorm`", SigmoidNorm{}),
+      column("`KtoPair`", KtoPair{}),
+  };
+}
+
+/// The same few sequences in every epoch.
+struct FixedTokens {
+  data::LoadedData load(const data::LoadContext&) const {
+    data::LoadedData loaded;
+    for (std::uint64_t i = 1; i < 5; ++i) {
+      loaded.train.push_back(some_sequence(6 + static_cast<std::int64_t>(i), i));
+    }
+    return loaded;
+  }
+};
+
+/// The same few pairs.
+struct FixedPairs {
+  using Batch = PreferenceBatch;
+  data::PreferenceStream<> open(const data::LoadContext& context, std::int64_t batch) const {
+    data::LoadedPairs loaded;
+    for (std::uint64_t i = 1; i < 5; ++i) {
+      PreferencePair pair;
+      pair.prompt = some_ids(3 + static_cast<std::int64_t>(i), i);
+      pair.chosen = some_sequence(4, i + 100);
+      pair.rejected = some_sequence(5, i + 200);
+      pair.sample = static_cast<std::int64_t>(i);
+      loaded.train.push_back(std::move(pair));
+    }
+    return {std::move(loaded), context, batch, 50};
+  }
+};
+
+// --- one product ---------------------------------------------------------------------------------
+
+struct Losses {
+  std::vector<double>* values;
+  void on(const event::AfterStep& event) { values->push_back(event.metrics.loss); }
+};
+
+/// "trains", or why not. What is refused at run time is refused with an Error.
+template <class Params, class Loss, class Data>
+std::string train(const Params& params, const Loss& loss, const Data& data) {
+  if constexpr (!trains<Params>()) {
+    return "refused: nothing trains";
+  } else if constexpr (needs_reference<Loss>() && !has_reference<Params>()) {
+    return "refused: no reference";
+  } else {
+    INFO(describe(params) << " with " << describe(loss));
+    Options options;
+    options.effective_batch_size = 4;
+    options.max_tokens_per_batch = 40;
+    options.learning_rate = 1e-2;
+    options.max_steps = 8;
+    options.progress = false;
+    std::vector<double> values;
+    try {
+      Trainer trainer(tiny_model(at::kFloat), loss, params, data, AdamW{}, options);
+      trainer.add(Losses{&values});
+      trainer.train();
+    } catch (const Error&) {
+      return "refused";
+    }
+    CHECK(values.size() == 8);
+    CHECK(values.back() < values.front());
+    return "trains";
+  }
+}
+
+template <class Params>
+std::string train(const Params& params, const LossColumn& column) {
+  return std::visit(
+      [&]<class Loss>(const Loss& loss) {
+        using Data = std::conditional_t<Loss::row_local, FixedTokens, FixedPairs>;
+        return train(params, loss, Data{});
+      },
+      column.loss);
+}
+
+// --- parameters ----------------------------------------------------------------------------------
+
+struct Row {
+  std::string name;
+  /// By storage, and within it by loss.
+  std::vector<std::pair<std::string, std::vector<std::string>>> results;
+};
+
+template <class Storage, class Make>
+void add_storage(Row& row, const std::string& storage, const Make& make) {
+  std::vector<std::string> results;
+  for (const LossColumn& loss : losses()) {
+    results.push_back(train(make.template operator()<Storage>(), loss));
+  }
+  row.results.emplace_back(storage, std::move(results));
+}
+
+/// `make<Storage>()` is the policy.
+template <class Make>
+Row on_every_storage(const std::string& name, const Make& make) {
+  Row row{name, {}};
+  add_storage<Dense>(row, "`Dense`", make);
+  add_storage<Nf4>(row, "`Nf4`", make);
+  add_storage<Int8>(row, "`Int8`", make);
+  return row;
+}
+
+template <class Params>
+Row dense(const std::string& name, const Params& params) {
+  Row row{name, {}};
+  add_storage<Dense>(row, "`Dense`", [&]<class>() { return params; });
+  return row;
+}
+
+InputStatistics some_inputs() {
+  const models::Decoder model = tiny_model(at::kFloat);
+  const std::vector<TokenBatch> batches{batch_of({some_sequence(40, 1), some_sequence(40, 2)})};
+  return input_statistics(model, Frozen{}.attach(model), batches);
+}
+
+std::vector<Row> rows() {
+  using enum OsftProjection;
+  // clang-format off
+  return {
+      dense("`Full{}`", Full{}),
+      on_every_storage("`Full`, a selection", []<class S>() { return BasicFull<S>{.train = "layers.1"}; }),
+      dense("`WithFrozenReference{Full{}}`", WithFrozenReference{Full{}}),
+      on_every_storage("`Lora`", []<class S>() { return BasicLora<S>{.rank = 4}; }),
+      on_every_storage("`Lora`, DoRA", []<class S>() { return BasicLora<S>{.rank = 4, .use_dora = true}; }),
+      on_every_storage("`Lora`, OLoRA", []<class S>() { return BasicLora<S>{.rank = 4, .init = LoraInit::olora}; }),
+      on_every_storage("`Lora`, PiSSA", []<class S>() { return BasicLora<S>{.rank = 4, .init = LoraInit::pissa}; }),
+      on_every_storage("`Lora`, LoftQ", []<class S>() { return BasicLora<S>{.rank = 4, .init = LoraInit::loftq}; }),
+      on_every_storage("`Eva`", []<class S>() { return BasicEva<S>{.lora = {.rank = 4}, .inputs = some_inputs()}; }),
+      on_every_storage("`Osft`", []<class S>() { return BasicOsft<S>{.unfreeze_rank_ratio = 0.5}; }),
+      on_every_storage("`Osft`, `joint`", []<class S>() { return BasicOsft<S>{.unfreeze_rank_ratio = 0.5, .projection = joint}; }),
+      on_every_storage("`OsftOnInputs`", []<class S>() { return BasicOsftOnInputs<S>{{.unfreeze_rank_ratio = 0.5}, some_inputs()}; }),
+      dense("`OsftReference`", OsftReference{.unfreeze_rank_ratio = 0.5}),
+      on_every_storage("`PromptTuning`", []<class S>() { return BasicPromptTuning<S>{.num_virtual_tokens = 6}; }),
+      on_every_storage("`PrefixTuning`", []<class S>() { return BasicPrefixTuning<S>{.num_virtual_tokens = 6}; }),
+      on_every_storage("`Frozen`", []<class S>() { return BasicFrozen<S>{}; }),
+  };
+  // clang-format on
+}
+
+// --- the table -----------------------------------------------------------------------------------
+
+/// The storages on which a product trains; the reason where there is none.
+std::string cell(const Row& row, std::size_t loss) {
+  std::string storages;
+  for (const auto& [storage, results] : row.results) {
+    if (results[loss] == "trains") storages += (storages.empty() ? "" : ", ") + storage;
+  }
+  return storages.empty() ? row.results.front().second[loss] : storages;
+}
+
+/// Losses that train and are refused with the same parameters share a column.
+std::string table() {
+  const std::vector<LossColumn> columns = losses();
+  const std::vector<Row> all = rows();
+  std::vector<std::pair<std::string, std::vector<std::string>>> merged;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    std::vector<std::string> cells;
+    for (const Row& row : all) cells.push_back(cell(row, i));
+    const auto same =
+        std::ranges::find_if(merged, [&](const auto& other) { return other.second == cells; });
+    if (same != merged.end()) {
+      same->first += ", " + columns[i].name;
+    } else {
+      merged.emplace_back(columns[i].name, std::move(cells));
+    }
+  }
+  std::string text = "| parameters |", rule = "|---|";
+  for (const auto& [names, cells] : merged) {
+    text += " " + names + " |";
+    rule += "---|";
+  }
+  text += "\n" + rule + "\n";
+  for (std::size_t r = 0; r < all.size(); ++r) {
+    text += "| " + all[r].name + " |";
+    for (const auto& [names, cells] : merged) text += " " + cells[r] + " |";
+    text += "\n";
+  }
+  return text;
+}
+
+std::string read(const std::string& path) {
+  std::ifstream file(path);
+  REQUIRE(file.good());
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// What a page says between its markers; rewritten first where the environment asks for that.
+std::string table_in(const std::string& page, const std::string& trained) {
+  const std::string path = std::string(POSTTRAIN_SOURCE_ROOT) + "/" + page;
+  const std::string begin = "<!-- products: tests/trainer/product_table_test.cpp -->\n";
+  const std::string end = "<!-- /products -->\n";
+  std::string text = read(path);
+  const std::size_t from = text.find(begin), to = text.find(end);
+  if (from == std::string::npos || to == std::string::npos || to < from) return "no markers";
+  const std::size_t first = from + begin.size();
+  if (const char* update = std::getenv("POSTTRAIN_UPDATE_DOCS"); update && *update == '1') {
+    text.replace(first, to - first, trained);
+    std::ofstream(path) << text;
+    return trained;
+  }
+  return text.substr(first, to - first);
+}
+
+}  // namespace
+
+TEST_CASE("the table of products in the documentation is what trains", "[trainer][products]") {
+  const std::string trained = table();
+  for (const char* page : {"README.md", "docs/parameters.md"}) {
+    INFO(page << "; hint: POSTTRAIN_UPDATE_DOCS=1 rewrites its table");
+    CHECK(table_in(page, trained) == trained);
+  }
+}
