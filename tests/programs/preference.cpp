@@ -235,7 +235,8 @@ int main(int argc, char** argv) {
   app.add_option("--reference", arguments.reference);
   app.add_option("--batch", arguments.batch)->required();
   app.add_option("--out", arguments.out)->required();
-  app.add_option("--method", arguments.method)->check(CLI::IsMember({"full", "lora", "qlora", "prompt"}));
+  app.add_option("--method", arguments.method)
+      ->check(CLI::IsMember({"full", "lora", "qlora", "prompt"}));
   app.add_option("--from", arguments.from);
   CLI11_PARSE(app, argc, argv);
   try {
