@@ -37,25 +37,47 @@ compile=("$clang")
 if command -v ccache >/dev/null 2>&1; then compile=(ccache "$clang"); fi
 read -ra packages < <(pkg-config --cflags nlohmann_json libpcre2-8 libutf8proc zlib)
 read -ra libraries < <(pkg-config --libs libpcre2-8 libutf8proc zlib)
-flags=(-std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
-  -fno-sanitize-recover=all -DFMT_HEADER_ONLY "-I$root/include" "${packages[@]}")
-failed=0
-for target in "${targets[@]}"; do
-  "${compile[@]}" "${flags[@]}" -c "$here/$target.cpp" -o "$work/$target.o"
-  "$clang" -fsanitize=fuzzer,address,undefined "$work/$target.o" -o "$work/$target" "${libraries[@]}"
-  mkdir -p "$work/$target.corpus"
-  dictionary=()
-  if [ -f "$here/$target.dict" ]; then dictionary=("-dict=$here/$target.dict"); fi
-  echo "$target: $seconds seconds"
-  if ! "$work/$target" "-max_total_time=$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=4096 \
-    "-artifact_prefix=$work/$target.failures-" "${dictionary[@]}" "$work/$target.corpus" \
-    "$here/seeds/$target" >"$work/$target.log" 2>&1; then
-    tail -n 40 "$work/$target.log"
-    echo "FAILED $target"
-    failed=$((failed + 1))
-  else
-    grep -E '^(Done|stat::|#[0-9]+.*DONE)' "$work/$target.log" | tail -n 2
+flags=(-std=c++20 -O1 -gline-tables-only -fno-omit-frame-pointer
+  -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DFMT_HEADER_ONLY
+  "-I$root/include" "${packages[@]}")
+
+build() {  # target
+  "${compile[@]}" "${flags[@]}" -c "$here/$1.cpp" -o "$work/$1.o" &&
+    "$clang" -fsanitize=fuzzer,address,undefined "$work/$1.o" -o "$work/$1" "${libraries[@]}"
+}
+
+fuzz() {  # target
+  mkdir -p "$work/$1.corpus"
+  local dictionary=()
+  if [ -f "$here/$1.dict" ]; then dictionary=("-dict=$here/$1.dict"); fi
+  if ! "$work/$1" "-max_total_time=$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=4096 \
+    "-artifact_prefix=$work/$1.failures-" "${dictionary[@]}" "$work/$1.corpus" \
+    "$here/seeds/$1" >"$work/$1.log" 2>&1; then
+    tail -n 40 "$work/$1.log"
+    echo "FAILED $1"
+    return 1
   fi
-done
+  echo "$1: $(grep -E '^Done' "$work/$1.log" | tail -n 1)"
+}
+
+# Does it for all targets, as many at once as there are processors; `failed` counts.
+at_once="${POSTTRAIN_JOBS:-$(nproc)}"
+for_all() {  # build or fuzz
+  local running=0 target
+  for target in "${targets[@]}"; do
+    if [ "$running" -ge "$at_once" ]; then
+      wait -n || failed=$((failed + 1))
+      running=$((running - 1))
+    fi
+    "$1" "$target" &
+    running=$((running + 1))
+  done
+  for (( ; running > 0; running--)); do wait -n || failed=$((failed + 1)); done
+}
+
+failed=0
+for_all build
+[ "$failed" -eq 0 ] || exit 1
+for_all fuzz
 echo "$((${#targets[@]} - failed)) passed, $failed failed"
 [ "$failed" -eq 0 ]

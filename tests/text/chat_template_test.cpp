@@ -112,7 +112,7 @@ TEST_CASE("Errors are one line with a line number") {
   CHECK_THROWS_WITH(render("a\n{% if %}"), Catch::Contains("line 2"));
   CHECK_THROWS_WITH(render("{% for x in y %}"), Catch::Contains("endfor"));
   CHECK_THROWS_WITH(render("{{ 1 | nope }}"), Catch::Contains("'nope' is not supported"));
-  CHECK_THROWS_WITH(render("{% include 'x' %}"), Catch::Contains("'include' is not supported"));
+  CHECK_THROWS_WITH(render("{% do x %}"), Catch::Contains("'do' is not supported"));
   CHECK_THROWS_WITH(render("{{ raise_exception('a\nb') }}"),
                     Catch::Contains("line 1, column 19: a b"));
   CHECK_THROWS_WITH(render("{{ [].append(1) }}"), Catch::Contains("changes its object"));
@@ -190,6 +190,48 @@ TEST_CASE("An unknown filter is an error unless a condition skips it") {
   CHECK(render("{% if false %}{{ 1|nope }}{% endif %}{{ 2 if true else 1|nope }}") == "2");
   CHECK_THROWS_WITH(render("{% macro f() %}\n {{ 1|nope }}{% endmacro %}"),
                     Catch::Contains("line 2, column 7: the filter 'nope' is not supported"));
+}
+
+TEST_CASE("What would need another file is an error where it is reached") {
+  CHECK_THROWS_WITH(render("a\n {% include 'x' %}"),
+                    Catch::Contains("line 2, column 5: 'include' needs another file"));
+  CHECK_THROWS_WITH(render("{% extends 'x' %}"), Catch::Contains("'extends' needs another file"));
+  CHECK(render("{% if false %}{% import 'x' as y %}{% from 'x' import a %}{% endif %}b") == "b");
+  CHECK_THROWS_WITH(render("{% for x in [] %}{% extends 'x' %}{% endfor %}"),
+                    Catch::Contains("'extends' stands inside another block"));
+}
+
+TEST_CASE("Blocks run where they stand and see the outermost names") {
+  CHECK(render("{% set a = 1 %}{% for x in [2] %}{% block b %}{{ a }}{{ x }}{% endblock %}"
+               "{% block c scoped %}{{ x }}{% endblock %}{% endfor %}{{ self.b() }}") == "121");
+  CHECK_THROWS_WITH(render("{% block b %}{% endblock %}{% block b %}{% endblock %}"),
+                    Catch::Contains("two blocks 'b'"));
+  CHECK_THROWS_WITH(render("{% block b %}{{ self.b() }}{% endblock %}"),
+                    Catch::Contains("nested too deeply"));
+}
+
+TEST_CASE("Autoescape escapes what is printed, and marks what is captured") {
+  CHECK(
+      render("{% autoescape true %}{{ '<' }}{{ '<'|safe }}{% set x %}>{{ '>' }}{% endset %}{{ x }}"
+             "{% endautoescape %}{{ '<' }}") == "&lt;<>&gt;<");
+}
+
+TEST_CASE("Filters for web pages, wrapping and looking") {
+  CHECK(render("{{ {'a': '<', 'b': none, 'c': 1}|xmlattr }}") == " a=\"&lt;\" c=\"1\"");
+  CHECK_THROWS_WITH(render("{{ {'a b': 1}|xmlattr }}"), Catch::Contains("got 'a b'"));
+  CHECK(render("{{ '(http://x.org/a).'|urlize(6) }}") ==
+        "(<a href=\"http://x.org/a\" rel=\"noopener\">http:/...</a>).");
+  CHECK(render("{{ 'a well-known b'|wordwrap(7) }}") == "a well-\nknown b");
+  CHECK(render("{{ {'b': 1, 'a': ['x' * 50, 'y' * 50]}|pprint }}") ==
+        "{'a': ['" + std::string(50, 'x') + "',\n       '" + std::string(50, 'y') +
+            "'],\n 'b': 1}");
+}
+
+TEST_CASE("What is random is refused where it runs") {
+  CHECK_THROWS_WITH(render("{{ [1, 2]|random }}"), Catch::Contains("the filter 'random'"));
+  CHECK_THROWS_WITH(render("{{ lipsum() }}"), Catch::Contains("the function 'lipsum'"));
+  CHECK(render("{% if false %}{{ [1]|random }}{{ lipsum() }}{% endif %}{{ lipsum is defined }}") ==
+        "True");
 }
 
 TEST_CASE("Generation blocks are transparent and mark what they wrote") {

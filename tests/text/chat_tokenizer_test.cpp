@@ -270,6 +270,46 @@ TEST_CASE("Generation marks agree with the spans found by rendering") {
   }
 }
 
+TEST_CASE("Generation marks tell the turns that rendering prefixes cannot") {
+  // The first line depends on the generation prompt, so no prompt is the start of a turn.
+  const auto body = [](const std::string& open, const std::string& close) {
+    return "{{ 'ask' if add_generation_prompt else 'tell' }}\n{% for m in messages %}"
+           "<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}" +
+           open + "{{ m.content }}" + close +
+           "<|im_end|>\n{% else %}{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}"
+           "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+  };
+  const ChatTokenizer plain(files(body("", "")));
+  CHECK_THROWS_WITH(plain.training_sequences({{"messages", conversation()}}),
+                    Catch::Contains("so its prompt cannot be told"));
+  const ChatTokenizer marked(files(body("{% generation %}", "{% endgeneration %}")));
+  CHECK(trained(marked, marked.training_sequences({{"messages", conversation()}})[0]) ==
+        "\nthe first<|im_end|>|the second<|im_end|>|");
+  const EncodedChat encoded = marked.encode(conversation());
+  REQUIRE(encoded.assistant_spans.size() == 2);
+  CHECK(spoken(marked, encoded, 1) == "the second<|im_end|>");
+}
+
+TEST_CASE("Generation marks tell a turn that opens its conversation, and rewritten ones") {
+  std::string forgetful = kForgetful;
+  const std::string header = "{{ m.role }}\n";
+  forgetful.replace(forgetful.find(header), header.size(), header + "{% generation %}");
+  const std::string end = "{{ m.content }}<|im_end|>\n";
+  forgetful.replace(forgetful.find(end), end.size(),
+                    "{{ m.content }}<|im_end|>{% endgeneration %}\n");
+  const ChatTokenizer chat(files(forgetful));
+  const Json opened =
+      Json::array({{{"role", "assistant"}, {"content", "the first"}, {"reasoning_content", "so"}}});
+  CHECK(trained(chat, chat.training_sequences({{"messages", opened}})[0]) ==
+        "<think>so</think>the first<|im_end|>|");
+  // Such a turn has a span, but it is not what the assistant wrote: training it is refused.
+  Json rewritten = opened;
+  rewritten.push_back({{"role", "assistant"}, {"content", "z"}, {"reasoning_content", "y"}});
+  CHECK(spoken(chat, chat.encode(rewritten), 0) == "the first<|im_end|>");
+  CHECK_THROWS_WITH(chat.training_sequences({{"messages", rewritten}}),
+                    Catch::Contains("renders this assistant turn differently"));
+}
+
 TEST_CASE("Published templates: spans of every assistant turn, ending in the terminator") {
   POSTTRAIN_SHARED_OR_SKIP(folder, "data/chat_templates/trl");
   const Json messages = {{{"role", "user"}, {"content", "hello"}},

@@ -7,6 +7,7 @@
 
 #include "posttrain/text/chat_files_impl.hpp"
 #include "posttrain/text/chat_renderer_impl.hpp"
+#include "posttrain/text/chat_spans_impl.hpp"
 #include "posttrain/text/chat_template_impl.hpp"
 #include "posttrain/text/chat_tokenizer_impl.hpp"
 #include "posttrain/text/stream_decoder_impl.hpp"

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conversations as text, and where in it the turns and contents stand, in bytes.
-//
-// Everything follows from rendering prefixes of the conversation and from swapping contents for a
-// sentinel (chat_tokenizer.hpp).
+// Conversations as text: tokenizer, chat templates and special tokens of a model, and what ends an
+// assistant's turn in its template.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,11 +41,10 @@ class ChatRenderer {
   /// The text of a conversation. `tools`: null or an array.
   std::string render(const Json& messages, const Json& tools, bool add_generation_prompt) const;
 
+  /// The same, with the byte ranges that `{% generation %}` blocks wrote.
+  ChatTemplate::Rendered render_marked(const Json& messages, const Json& tools) const;
+
  protected:
-  struct Bytes {
-    std::size_t begin = 0;
-    std::size_t end = 0;
-  };
   static constexpr const char* kSentinel = "\uE000";  // a private-use character stands for content
 
   static bool is_assistant(const Json& message);
@@ -69,32 +65,6 @@ class ChatRenderer {
   /// What stands behind an assistant's content whatever follows: its last added token, else its
   /// text without trailing white space, else that white space.
   std::string derive_terminator() const;
-
-  struct Turn {
-    std::string text;  // the rendering up to and with the turn
-    Bytes span;
-  };
-
-  /// The turn of assistant message `i` as the last of its conversation.
-  Turn last_turn(const Json& messages, const Json& tools, std::size_t i) const;
-
-  std::size_t turn_begin(const Json& messages, const Json& tools, std::size_t i,
-                         const std::string& text) const;
-
-  std::size_t turn_end(const std::string& text, std::size_t begin) const;
-
-  /// The span of assistant message `i` in the rendering `full` of the whole conversation.
-  std::optional<Bytes> find_turn(const Json& messages, const Json& tools, std::size_t i,
-                                 const std::string& full) const;
-
-  /// The places of message `j`'s texts: its content, or the texts of its parts.
-  static std::vector<Json::json_pointer> texts(const Json& messages, std::size_t j);
-
-  /// Where the contents of messages [from, to) that are to be scored but not by the assistant stand
-  /// in the rendering `full`: what changes when the content is swapped for a sentinel. `unmask`
-  /// has all scored but the system's; a message's own weight goes before it.
-  std::vector<Bytes> contents(const Json& messages, const Json& tools, std::size_t from,
-                              std::size_t to, const std::string& full, bool unmask) const;
 
   Tokenizer tokenizer_;
   std::vector<std::pair<std::string, ChatTemplate>> templates_;

@@ -7,6 +7,7 @@
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
 #include "posttrain/text/chat_template.hpp"
+#include "posttrain/text/jinja/block.hpp"
 #include "posttrain/text/jinja/evaluator.hpp"
 #include "posttrain/text/jinja/filters.hpp"
 #include "posttrain/text/jinja/from_json.hpp"
@@ -18,7 +19,7 @@
 namespace posttrain::text {
 
 struct ChatTemplate::Parsed {
-  jinja::Body body;
+  jinja::Tree tree;
 };
 
 POSTTRAIN_INLINE ChatTemplate ChatTemplate::parse(std::string_view source) {
@@ -33,8 +34,8 @@ POSTTRAIN_INLINE std::string ChatTemplate::render(const Json& context) const {
 
 POSTTRAIN_INLINE ChatTemplate::Rendered ChatTemplate::render_marked(const Json& context) const {
   if (!context.is_object()) fail("expected an object as a template's variables");
-  jinja::Evaluator evaluator(jinja::from_json(context).dict());
-  return evaluator.run(parsed_->body);
+  jinja::Evaluator evaluator(parsed_->tree, jinja::from_json(context).dict());
+  return evaluator.run();
 }
 
 POSTTRAIN_INLINE Json ChatTemplate::context(const Json& messages, const Json& tools,

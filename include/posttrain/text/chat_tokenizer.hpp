@@ -19,7 +19,7 @@
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/sequence.hpp"
 #include "posttrain/text/chat_files.hpp"
-#include "posttrain/text/chat_renderer.hpp"
+#include "posttrain/text/chat_spans.hpp"
 
 namespace posttrain::text {
 
@@ -43,7 +43,7 @@ enum class Turns {
   last   // one sample with the last turn only
 };
 
-class ChatTokenizer : public ChatRenderer {
+class ChatTokenizer : public ChatSpans {
  public:
   explicit ChatTokenizer(const ChatFiles& files);
 

@@ -13,7 +13,7 @@
 namespace posttrain::text {
 
 POSTTRAIN_INLINE ChatTokenizer::ChatTokenizer(const ChatFiles& files)
-    : ChatRenderer(files, parse_object(files.tokenizer_config, "tokenizer_config.json")) {
+    : ChatSpans(files, parse_object(files.tokenizer_config, "tokenizer_config.json")) {
   add_eos_ids(parse_object(files.generation_config, "generation_config.json"), eos_ids_);
   add_eos_ids(parse_object(files.config, "config.json"), eos_ids_);
   if (const auto id = tokenizer_.id(eos_token()); !eos_token().empty() && id) {
@@ -26,17 +26,18 @@ POSTTRAIN_INLINE ChatTokenizer::ChatTokenizer(const ChatFiles& files)
 
 POSTTRAIN_INLINE EncodedChat ChatTokenizer::encode(const Json& messages, const Json& tools,
                                                    bool add_generation_prompt) const {
-  std::string text = render(messages, tools, add_generation_prompt);
+  ChatTemplate::Rendered full{render(messages, tools, add_generation_prompt), {}};
+  if (!add_generation_prompt) full = render_marked(messages, tools);
   std::vector<Bytes> spans;
   std::size_t done = 0;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     if (!is_assistant(messages[i])) continue;
-    const auto span = find_turn(messages, tools, i, text);
+    const auto span = find_turn(messages, tools, i, full);
     if (!span || span->begin < done || span->begin >= span->end) continue;
     spans.push_back(*span);
     done = span->end;
   }
-  return tokenize(std::move(text), spans);
+  return tokenize(std::move(full.text), spans);
 }
 
 POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(const Json& sample,

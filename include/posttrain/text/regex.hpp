@@ -68,7 +68,7 @@ class Regex {
                           scratch.data_.get(), nullptr);
     }
     if (found == PCRE2_ERROR_NOMATCH) return std::nullopt;
-    if (found < 0) raise("a tokenizer pattern gave up on a text of {} bytes", text.size());
+    if (found < 0) raise("a pattern gave up on a text of {} bytes", text.size());
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(scratch.data_.get());
     return std::pair{ends[0], ends[1]};
   }

@@ -117,6 +117,28 @@ inline Value integer_operation(std::string_view op, std::int64_t a, std::int64_t
   return out;
 }
 
+/// str(), but text that needs no escaping stays so.
+inline Value text_of(const Value& value) { return value.is_string() ? value : Value(print(value)); }
+
+/// markupsafe.escape().
+inline std::string escaped(const Value& value) {
+  return value.is_markup() ? value.text() : escape_markup(print(value));
+}
+
+/// The texts in a value, its items or entries escaped: what is put into markup.
+inline Value escaped_parts(const Value& value) {
+  const auto escape = [](const Value& v) { return v.is_string() ? Value(escaped(v), true) : v; };
+  if (value.is_dict()) {
+    Dict dict;
+    for (const auto& [key, item] : value.dict().items) dict.items.emplace_back(key, escape(item));
+    return dict;
+  }
+  if (!value.is_tuple() && !value.is_sequence(Sequence::kList)) return escape(value);
+  List items;
+  for (const Value& item : value.list()) items.push_back(escape(item));
+  return Value(std::move(items), value.sequenced().kind);
+}
+
 inline Value add_texts(const Value& a, const Value& b) {
   if (a.is_markup() == b.is_markup()) return make_text(a.text() + b.text(), a.is_markup());
   return make_text((a.is_markup() ? a.text() : escape_markup(a.text())) +
@@ -147,7 +169,9 @@ inline Value binary_operation(std::string_view op, const Value& a, const Value& 
     if (repeatable(a) && b.is_whole()) return repeat(a, b.integer());
     if (a.is_whole() && repeatable(b)) return repeat(b, a.integer());
   }
-  if (op == "%" && a.is_string()) return make_text(printf_format(a.text(), b), a.is_markup());
+  if (op == "%" && a.is_string()) {
+    return make_text(printf_format(a.text(), a.is_markup() ? escaped_parts(b) : b), a.is_markup());
+  }
   operand_error(op, a, b);
 }
 

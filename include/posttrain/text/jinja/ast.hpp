@@ -74,7 +74,10 @@ struct Statement {
     kCallBlock,   // value is the call, body its caller
     kFilter,      // body through the filters of value
     kGeneration,  // body is what the assistant wrote
-    kWith,        // parameters are the bindings
+    kWith,        // targets = value for each of bindings, seen by body
+    kAutoescape,  // body with printed values escaped if value holds
+    kBlock,       // text is its name; scoped: it sees the names around it, not the outermost only
+    kOtherFile,   // include and the like: value is the file, text the tag
     kBreak,
     kContinue
   };
@@ -83,9 +86,18 @@ struct Statement {
   std::string text;  // the text, or the macro's name
   ExpressionPtr value, condition, target;
   std::vector<Parameter> parameters;
+  std::vector<std::pair<ExpressionPtr, ExpressionPtr>> bindings;
   bool recursive = false;
+  bool scoped = false, required = false;  // of a block
+  bool optional = false;                  // of another file: it may be none
   bool takes_varargs = false, takes_kwargs = false, takes_caller = false;
   Body body, otherwise;
+};
+
+/// A parsed template; `blocks` are statements somewhere in `body`.
+struct Tree {
+  Body body;
+  std::vector<const Statement*> blocks;
 };
 
 }  // namespace posttrain::text::jinja

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/text/jinja/arithmetic.hpp"
 #include "posttrain/text/jinja/function.hpp"
 #include "posttrain/text/jinja/operators.hpp"
 #include "posttrain/text/jinja/string_methods.hpp"
@@ -33,6 +34,16 @@ inline Value dict_view(const Value& self, Sequence kind) {
   return Value(std::move(out), kind);
 }
 
+inline Value dict_from_keys(const Arguments& arguments) {
+  const Value* value = arguments.get(1, "value");
+  Dict dict;
+  for (const Value& key : iterate(need(arguments, 0, "iterable"))) {
+    check_key(key);
+    dict.set(key, value != nullptr ? *value : Value(nullptr));
+  }
+  return dict;
+}
+
 inline const MethodTable& dict_method_table() {
   static const MethodTable table = {
       {"get",
@@ -47,6 +58,7 @@ inline const MethodTable& dict_method_table() {
       {"keys", [](const Value& v, const Arguments&) { return dict_view(v, Sequence::kKeys); }},
       {"values", [](const Value& v, const Arguments&) { return dict_view(v, Sequence::kValues); }},
       {"copy", [](const Value& v, const Arguments&) { return v; }},
+      {"fromkeys", [](const Value&, const Arguments& a) { return dict_from_keys(a); }},
   };
   return table;
 }
@@ -84,6 +96,26 @@ inline bool changes_object(const Value& object, std::string_view name) {
          std::find(std::begin(kList), std::end(kList), name) != std::end(kList);
 }
 
+/// A method of markup: what it puts in is escaped, and what it returns is markup.
+inline Value markup_method(const Value& object, std::string_view name, Method method,
+                           Arguments arguments) {
+  const bool replaces = name == "replace";
+  if (replaces || name == "join" || name == "format" || name == "format_map") {
+    for (std::size_t i = replaces ? 1 : 0; i < arguments.positional.size(); ++i) {
+      arguments.positional[i] = escaped_parts(arguments.positional[i]);
+    }
+    for (auto& [key, value] : arguments.named) {
+      if (key != "old") value = escaped_parts(value);
+    }
+  }
+  const Value result = method(object, arguments);
+  if (result.is_string()) return Value(result.text(), true);
+  if (!result.is_sequence()) return result;
+  List parts;
+  for (const Value& part : result.list()) parts.push_back(Value(part.text(), true));
+  return Value(std::move(parts), result.sequenced().kind);
+}
+
 /// getattr(): a method bound to its object, a namespace's entry, or nothing.
 inline std::optional<Value> find_attribute(const Value& object, std::string_view name) {
   if (name.starts_with('_')) return {};
@@ -93,6 +125,12 @@ inline std::optional<Value> find_attribute(const Value& object, std::string_view
     return *found;
   }
   if (object.is_object()) return object.object().attribute(name);
+  if (object.is_sequence(Sequence::kRange)) {
+    const Range& range = object.sequenced().range;
+    if (name == "start") return range.start;
+    if (name == "stop") return range.stop;
+    if (name == "step") return range.step;
+  }
   if (object.is_sequence(Sequence::kGroup) && (name == "grouper" || name == "list")) {
     return object.list()[name == "list" ? 1 : 0];
   }
@@ -109,10 +147,9 @@ inline std::optional<Value> find_attribute(const Value& object, std::string_view
     if (known != name || (name == "copy" && object.is_tuple())) continue;
     return Value::function(
         std::string(name),
-        [object, method = method](Evaluator&, const Arguments& arguments) {
-          Value result = method(object, arguments);
-          if (object.is_markup() && result.is_string()) return Value(result.text(), true);
-          return result;
+        [object, known = known, method = method](Evaluator&, const Arguments& arguments) {
+          return object.is_markup() ? markup_method(object, known, method, arguments)
+                                    : method(object, arguments);
         },
         object.depth());
   }

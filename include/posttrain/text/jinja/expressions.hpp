@@ -2,6 +2,7 @@
 // Evaluating expressions (part of Evaluator).
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,18 @@
 #include "posttrain/text/jinja/operators.hpp"
 
 namespace posttrain::text::jinja {
+
+inline bool is_constant(const Expression& e, bool with_filters) {
+  using Kind = Expression::Kind;
+  const auto all = [&](const auto& parts) {
+    return std::ranges::all_of(
+        parts, [&](const auto& part) { return !part || is_constant(*part, with_filters); });
+  };
+  if (e.kind == Kind::kName || e.kind == Kind::kCall) return false;
+  if (!with_filters && (e.kind == Kind::kFilter || e.kind == Kind::kTest)) return false;
+  const CallArguments& a = e.arguments;
+  return a.named.empty() && !a.star && !a.star_star && all(e.children) && all(a.positional);
+}
 
 inline Arguments Evaluator::evaluate(const CallArguments& source) {
   Arguments arguments;
@@ -102,6 +115,12 @@ inline Value Evaluator::evaluate(const Expression& e) {
       const Value input = child(0);
       const Arguments arguments = evaluate(e.arguments);
       place_ = e.place;
+      if (autoescape_ != escaping_.on && !escaping_.asked && is_constant(e)) {
+        const bool moment = std::exchange(autoescape_, escaping_.on);
+        Value value = apply_filter(*this, e.name, input, arguments);
+        autoescape_ = moment;
+        return value;
+      }
       return apply_filter(*this, e.name, input, arguments);
     }
     case Kind::kTest: {
@@ -143,6 +162,9 @@ inline Value Evaluator::evaluate_operator(const Expression& e) {
       return left.truth() ? left : evaluate(*e.children[1]);
     }
     case Kind::kBinary: {
+      if (e.name == "~" && escaping_.on && !escaping_.asked && !is_constant(e)) {
+        return concatenate(e);
+      }
       const Value left = evaluate(*e.children[0]);
       const Value right = evaluate(*e.children[1]);
       place_ = e.place;
@@ -151,6 +173,16 @@ inline Value Evaluator::evaluate_operator(const Expression& e) {
     default:
       return compare(e);
   }
+}
+
+/// `a ~ b ~ c` under autoescape: if one part is markup, all others are escaped.
+inline Value Evaluator::concatenate(const Expression& e) {
+  const Expression& left = *e.children[0];
+  const bool chain = left.kind == Expression::Kind::kBinary && left.name == "~";
+  const Value before = text_of(chain ? concatenate(left) : evaluate(left));
+  const Value behind = text_of(evaluate(*e.children[1]));
+  place_ = e.place;
+  return add_texts(before, behind);
 }
 
 inline Value Evaluator::compare(const Expression& e) {

@@ -2,8 +2,7 @@
 // The filters of `value | filter` by name, with the meanings of Jinja2's and transformers'
 // `tojson`.
 //
-// Left out, with an error that names them: urlize and xmlattr (made for web pages), pprint,
-// wordwrap, and random (a rendering is a function of its input).
+// `random` is refused where it runs: a rendering is a function of its input.
 #pragma once
 
 #include <algorithm>
@@ -13,11 +12,15 @@
 #include <vector>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/text/jinja/arithmetic.hpp"
 #include "posttrain/text/jinja/evaluator.hpp"
 #include "posttrain/text/jinja/number_filters.hpp"
+#include "posttrain/text/jinja/pretty.hpp"
 #include "posttrain/text/jinja/printf_format.hpp"
 #include "posttrain/text/jinja/sequence_filters.hpp"
 #include "posttrain/text/jinja/text_filters.hpp"
+#include "posttrain/text/jinja/web_filters.hpp"
+#include "posttrain/text/jinja/word_wrap.hpp"
 
 namespace posttrain::text::jinja {
 
@@ -46,9 +49,15 @@ inline Value trim(Evaluator&, const Value& v, const Arguments& a) {
   return make_text(strip(print(v), a.get(0, "chars"), true, true), v.is_markup());
 }
 
-inline Value replace(Evaluator&, const Value& v, const Arguments& a) {
-  return make_text(jinja::replace(print(v), print(need(a, 0, "old")), print(need(a, 1, "new")),
-                                  integer_argument(a, 2, "count", -1)));
+inline Value replace(Evaluator& evaluator, const Value& v, const Arguments& a) {
+  const Value& old = need(a, 0, "old");
+  const Value& fresh = need(a, 1, "new");
+  const std::int64_t count = integer_argument(a, 2, "count", -1);
+  const bool escape = evaluator.autoescape();
+  const bool markup = escape && (v.is_markup() || old.is_markup() || fresh.is_markup());
+  return make_text(jinja::replace(markup ? escaped(v) : print(v), print(old),
+                                  markup ? escaped(fresh) : print(fresh), count),
+                   markup);
 }
 
 inline Value attr(Evaluator&, const Value& v, const Arguments& a) {
@@ -61,18 +70,25 @@ inline Value attr(Evaluator&, const Value& v, const Arguments& a) {
 inline Value center(Evaluator&, const Value& v, const Arguments& a) {
   Arguments width;
   width.positional.emplace_back(integer_argument(a, 0, "width", 80));
-  return string_methods::pad<0>(Value(print(v)), width);
+  return Value(string_methods::pad<0>(Value(print(v)), width).text(), v.is_markup());
 }
 
 inline Value format(Evaluator&, const Value& v, const Arguments& a) {
   if (!a.positional.empty() && !a.named.empty()) {
     fail("format: expected positional or keyword arguments, not both");
   }
-  if (a.named.empty())
-    return make_text(printf_format(print(v), Value(a.positional, Sequence::kTuple)));
+  if (a.named.empty()) {
+    return binary_operation("%", text_of(v), Value(a.positional, Sequence::kTuple));
+  }
   Dict dict;
   for (const auto& [key, value] : a.named) dict.set(key, value);
-  return make_text(printf_format(print(v), dict));
+  return binary_operation("%", text_of(v), dict);
+}
+
+inline Value random(Evaluator&, const Value&, const Arguments&) {
+  fail(
+      "the filter 'random' would render the same conversation differently each time; hint: use "
+      "first");
 }
 
 }  // namespace filters
@@ -108,6 +124,8 @@ inline const std::vector<std::pair<std::string_view, Filter>>& filter_table() {
       {"map", filters::map},
       {"max", filters::extreme<true>},
       {"min", filters::extreme<false>},
+      {"pprint", filters::pretty},
+      {"random", filters::random},
       {"reject", filters::select<false, false>},
       {"rejectattr", filters::select<false, true>},
       {"replace", filters::replace},
@@ -129,7 +147,10 @@ inline const std::vector<std::pair<std::string_view, Filter>>& filter_table() {
       {"unique", filters::unique},
       {"upper", filters::text<upper>},
       {"urlencode", filters::url_encode},
+      {"urlize", filters::urlize},
       {"wordcount", filters::word_count},
+      {"wordwrap", filters::word_wrap},
+      {"xmlattr", filters::xml_attributes},
   };
   return table;
 }

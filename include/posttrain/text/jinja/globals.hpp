@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The functions every template can call: range, namespace, dict, joiner, cycler, and transformers'
-// raise_exception and strftime_now.
+// raise_exception and strftime_now. `lipsum` is known, too, but refused: its text is random.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/text/jinja/attributes.hpp"
 #include "posttrain/text/jinja/evaluator.hpp"
 #include "posttrain/text/jinja/function.hpp"
 #include "posttrain/text/jinja/operators.hpp"
@@ -57,7 +58,7 @@ inline Value range(Evaluator&, const Arguments& arguments) {
     out.emplace_back(i);
     if (__builtin_add_overflow(i, by, &i)) break;
   }
-  return Value(std::move(out), Sequence::kRange);
+  return Value(std::move(out), Sequence::kRange, {from, to, by});
 }
 
 inline Value make_namespace(Evaluator& evaluator, const Arguments& arguments) {
@@ -70,16 +71,39 @@ inline Value make_namespace(Evaluator& evaluator, const Arguments& arguments) {
   return evaluator.make_namespace(std::move(dict));
 }
 
+struct DictFunction final : Object {
+  DictFunction() : Object("dict") {}
+  Value call(Evaluator&, const Arguments& arguments) const override { return dict_of(arguments); }
+  std::optional<Value> attribute(std::string_view asked) const override {
+    if (asked != "fromkeys") return {};
+    return Value::function("fromkeys",
+                           [](Evaluator&, const Arguments& a) { return dict_from_keys(a); });
+  }
+};
+
+struct Joiner final : Object {
+  explicit Joiner(const Value& its_separator) : Object("joiner"), separator(its_separator) {
+    depth = separator.depth() + 1;
+  }
+  Value call(Evaluator&, const Arguments& arguments) const override {
+    if (!arguments.positional.empty() || !arguments.named.empty()) {
+      fail("a joiner takes no arguments");
+    }
+    return std::exchange(used, true) ? separator : Value("");
+  }
+  std::optional<Value> attribute(std::string_view asked) const override {
+    if (asked == "sep") return separator;
+    if (asked == "used") return used;
+    return {};
+  }
+  Value separator;
+  mutable bool used = false;
+};
+
 inline Value joiner(Evaluator&, const Arguments& arguments) {
   const Value* given = arguments.get(0, "sep");
   const Value separator = given != nullptr ? *given : Value(", ");
-  auto used = std::make_shared<bool>(false);
-  return Value::function(
-      "joiner",
-      [separator, used](Evaluator&, const Arguments&) {
-        return std::exchange(*used, true) ? separator : Value("");
-      },
-      separator.depth());
+  return Value::object(std::make_shared<Joiner>(separator));
 }
 
 struct Cycler final : Object, std::enable_shared_from_this<Cycler> {
@@ -141,6 +165,10 @@ inline Value strftime_now(Evaluator&, const Arguments& arguments) {
   return text;
 }
 
+inline Value lipsum(Evaluator&, const Arguments&) {
+  fail("the function 'lipsum' would render the same conversation differently each time");
+}
+
 }  // namespace global
 
 inline const Dict& globals() {
@@ -151,9 +179,10 @@ inline const Dict& globals() {
     };
     add("range", global::range);
     add("namespace", global::make_namespace);
-    add("dict", [](Evaluator&, const Arguments& a) { return Value(global::dict_of(a)); });
+    dict.items.emplace_back("dict", Value::object(std::make_shared<global::DictFunction>()));
     add("joiner", global::joiner);
     add("cycler", global::cycler);
+    add("lipsum", global::lipsum);
     add("raise_exception", global::raise_exception);
     add("strftime_now", global::strftime_now);
     return dict;

@@ -177,7 +177,12 @@ inline Value slice(const Value& value, const Value& start, const Value& stop, co
     }
   }
   if (value.is_string()) return Value(std::move(text), value.is_markup());
-  return Value(std::move(list), value.sequenced().kind);
+  if (!value.is_sequence(Sequence::kRange)) {
+    return Value(std::move(list), value.sequenced().kind);
+  }
+  const Range& range = value.sequenced().range;
+  return Value(std::move(list), Sequence::kRange,
+               {range.start + from * range.step, range.start + to * range.step, by * range.step});
 }
 
 }  // namespace posttrain::text::jinja

@@ -10,19 +10,20 @@
 #include <vector>
 
 #include "posttrain/text/jinja/ast.hpp"
-#include "posttrain/text/jinja/expression_parser.hpp"
 #include "posttrain/text/jinja/lexer.hpp"
+#include "posttrain/text/jinja/target_parser.hpp"
 
 namespace posttrain::text::jinja {
 
-class Parser : ExpressionParser {
+class Parser : TargetParser {
  public:
-  explicit Parser(std::string_view source) : ExpressionParser(Lexer(source).run()) {}
+  explicit Parser(std::string_view source) : TargetParser(Lexer(source).run()) {}
 
-  Body run() {
-    Body body = statements({});
+  Tree run() {
+    Tree tree{statements({}), {}};
     if (peek().kind != TokenKind::kEnd) error("unexpected '" + peek().spelled() + "'");
-    return body;
+    tree.blocks = std::move(blocks_);
+    return tree;
   }
 
  private:
@@ -62,16 +63,14 @@ class Parser : ExpressionParser {
     return body;
   }
 
-  StatementPtr statement(Statement::Kind kind) const {
-    auto made = std::make_unique<Statement>();
-    made->kind = kind;
-    made->place = peek().place;
-    return made;
+  /// The end of the tag before a body; Jinja allows Python's colon there.
+  void open_body() {
+    skip_operator(":");
+    expect_block_end();
   }
-
   /// A body with names of its own.
   Body body_until(std::string_view end) {
-    expect_block_end();
+    open_body();
     Body body = inner({end});
     expect_name(end);
     expect_block_end();
@@ -79,7 +78,9 @@ class Parser : ExpressionParser {
   }
   Body inner(std::initializer_list<std::string_view> ends) {
     const int conditional = std::exchange(conditional_, 0);
+    ++bodies_;
     Body body = statements(ends);
+    --bodies_;
     conditional_ = conditional;
     return body;
   }
@@ -120,25 +121,76 @@ class Parser : ExpressionParser {
       made = statement(Statement::Kind::kGeneration);
       made->body = function_until("endgeneration");
     } else if (tag == "with") {
-      made = statement(Statement::Kind::kWith);
-      while (peek().kind != TokenKind::kBlockEnd) {
-        if (!made->parameters.empty()) expect_operator(",");
-        Parameter binding;
-        binding.name = name();
-        expect_operator("=");
-        binding.preset = expression();
-        made->parameters.push_back(std::move(binding));
-      }
-      made->body = body_until("endwith");
+      made = with_block();
+    } else if (tag == "autoescape") {
+      made = statement(Statement::Kind::kAutoescape);
+      made->value = expression();
+      made->body = body_until("endautoescape");
+    } else if (tag == "block") {
+      made = named_block();
+    } else if (tag == "print") {
+      made = print_block();
     } else if (tag == "break" || tag == "continue") {
       if (loops_ == 0) error(fmt::format("'{}' outside a loop", tag));
       made = statement(tag == "break" ? Statement::Kind::kBreak : Statement::Kind::kContinue);
+      expect_block_end();
+    } else if (tag == "include" || tag == "import" || tag == "from" || tag == "extends") {
+      if (tag == "extends" && bodies_ > 0) error("'extends' stands inside another block");
+      made = other_file(tag);
       expect_block_end();
     } else {
       error(fmt::format("the block '{}' is not supported", tag));
     }
     made->place = place;
     refuse_unknown();
+    return made;
+  }
+
+  StatementPtr with_block() {
+    auto made = statement(Statement::Kind::kWith);
+    while (peek().kind != TokenKind::kBlockEnd) {
+      if (!made->bindings.empty()) expect_operator(",");
+      auto names = target(false);
+      expect_operator("=");
+      made->bindings.emplace_back(std::move(names), expression());
+    }
+    made->body = body_until("endwith");
+    return made;
+  }
+
+  StatementPtr named_block() {
+    auto made = statement(Statement::Kind::kBlock);
+    made->text = name();
+    made->scoped = skip_name("scoped");
+    made->required = skip_name("required");
+    for (const Statement* other : blocks_) {
+      if (other->text == made->text) error(fmt::format("two blocks '{}'", made->text));
+    }
+    blocks_.push_back(made.get());
+    open_body();
+    const int loops = std::exchange(loops_, 0);
+    made->body = inner({"endblock"});
+    loops_ = loops;
+    expect_name("endblock");
+    skip_name(made->text);
+    expect_block_end();
+    for (const StatementPtr& part : made->body) {
+      const bool blank = part->kind == Statement::Kind::kText && trimmed_length(part->text) == 0;
+      if (made->required && !blank) error("a required block holds white space only");
+    }
+    return made;
+  }
+
+  /// `print a, b`: a `with` that binds nothing holds them.
+  StatementPtr print_block() {
+    auto made = statement(Statement::Kind::kWith);
+    while (peek().kind != TokenKind::kBlockEnd) {
+      if (!made->body.empty()) expect_operator(",");
+      auto part = statement(Statement::Kind::kPrint);
+      part->value = expression();
+      made->body.push_back(std::move(part));
+    }
+    expect_block_end();
     return made;
   }
 
@@ -152,12 +204,12 @@ class Parser : ExpressionParser {
     made->value = tuple(false);
     if (skip_name("if")) made->condition = expression();
     made->recursive = skip_name("recursive");
-    expect_block_end();
+    open_body();
     ++loops_;
     made->body = inner({"else", "endfor"});
     --loops_;
     if (skip_name("else")) {
-      expect_block_end();
+      open_body();
       made->otherwise = inner({"endfor"});
     }
     expect_name("endfor");
@@ -170,7 +222,7 @@ class Parser : ExpressionParser {
     auto made = statement(Statement::Kind::kIf);
     ++conditional_;
     made->value = tuple(false);
-    expect_block_end();
+    open_body();
     made->body = statements({"elif", "else", "endif"});
     if (skip_name("elif")) {
       made->otherwise.push_back(if_block());
@@ -178,7 +230,7 @@ class Parser : ExpressionParser {
       return made;
     }
     if (skip_name("else")) {
-      expect_block_end();
+      open_body();
       made->otherwise = statements({"endif"});
     }
     expect_name("endif");
@@ -201,63 +253,30 @@ class Parser : ExpressionParser {
     return made;
   }
 
-  /// A name, ns.attribute, or several names.
-  ExpressionPtr target() {
-    const Place place = peek().place;
-    std::vector<ExpressionPtr> parts;
-    bool several = false;
-    do {
-      if (!parts.empty() && is_name("in")) break;
-      const bool nested = skip_operator("(");
-      if (nested) {
-        parts.push_back(target());
-        expect_operator(")");
-      } else {
-        auto part = node(Kind::kName, place, name());
-        if (skip_operator(".")) {
-          auto attribute = node(Kind::kAttribute, place, name());
-          adopt(*attribute, std::move(part));
-          part = std::move(attribute);
-        }
-        parts.push_back(std::move(part));
-      }
-      several = several || is_operator(",");
-    } while (skip_operator(","));
-    if (!several) return std::move(parts[0]);
-    auto made = node(Kind::kTuple, place);
-    for (auto& part : parts) adopt(*made, std::move(part));
-    return made;
-  }
-
-  void macro_parameters(Statement& macro) {
-    expect_operator("(");
-    while (!is_operator(")")) {
-      if (!macro.parameters.empty()) expect_operator(",");
-      Parameter parameter;
-      parameter.name = name();
-      if (skip_operator("=")) {
-        parameter.preset = expression();
-      } else if (!macro.parameters.empty() && macro.parameters.back().preset) {
-        error("a parameter without a default follows one with a default");
-      }
-      macro.parameters.push_back(std::move(parameter));
-    }
-    expect_operator(")");
-  }
-
   void macro_body(Statement& macro, std::string_view end) {
     const std::size_t from = at_;
     macro.body = function_until(end);
     // A macro takes surplus arguments only if it asks for them by these names.
     for (std::size_t i = from; i < at_; ++i) {
       if (tokens_[i].kind != TokenKind::kName) continue;
+      const auto is = [&](std::size_t at, std::string_view op) {
+        return tokens_[at].kind == TokenKind::kOperator && tokens_[at].text == op;
+      };
+      if (is(i - 1, ".") || is(i + 1, "=")) continue;  // an attribute, or an argument's name
       macro.takes_varargs = macro.takes_varargs || tokens_[i].text == "varargs";
       macro.takes_kwargs = macro.takes_kwargs || tokens_[i].text == "kwargs";
       macro.takes_caller = macro.takes_caller || tokens_[i].text == "caller";
     }
+    for (const Parameter& parameter : macro.parameters) {
+      if (macro.takes_caller && parameter.name == "caller" && !parameter.preset) {
+        error("a parameter 'caller' needs a default");
+      }
+    }
   }
 
   int loops_ = 0;
+  int bodies_ = 0;                        // open ones, but of conditions
+  std::vector<const Statement*> blocks_;  // named ones
 };
 
 }  // namespace posttrain::text::jinja

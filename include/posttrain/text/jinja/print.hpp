@@ -90,10 +90,9 @@ inline void print_sequence(const Value& value, std::string& out) {
       out += "<generator object>";
       break;
     case Sequence::kRange: {
-      const std::int64_t first = items.empty() ? 0 : items[0].integer();
-      const std::int64_t step = items.size() < 2 ? 1 : items[1].integer() - first;
-      out += fmt::format("range({}, {}", first, first + step * static_cast<int>(items.size()));
-      out += step == 1 ? std::string(")") : fmt::format(", {})", step);
+      const Range& range = value.sequenced().range;
+      out += fmt::format("range({}, {}", range.start, range.stop);
+      out += range.step == 1 ? std::string(")") : fmt::format(", {})", range.step);
       break;
     }
     case Sequence::kList:

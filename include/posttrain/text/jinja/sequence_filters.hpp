@@ -197,7 +197,8 @@ inline Value first(Evaluator&, const Value& v, const Arguments&) {
 inline Value last(Evaluator&, const Value& v, const Arguments&) {
   if (v.is_sequence(Sequence::kGenerator)) fail("'generator' object is not reversible");
   const List items = iterate(v);
-  return items.empty() ? Value::undefined("No last item, sequence was empty.") : items.back();
+  if (items.empty()) return Value::undefined("No last item, sequence was empty.");
+  return v.is_markup() ? Value(items.back().text(), true) : items.back();
 }
 
 inline Value items(Evaluator&, const Value& v, const Arguments&) {
@@ -216,7 +217,7 @@ inline Value reverse(Evaluator&, const Value& input, const Arguments&) {
     auto parts = characters(input.text());
     std::string out;
     for (auto part = parts.rbegin(); part != parts.rend(); ++part) out += *part;
-    return out;
+    return Value(std::move(out), input.is_markup());
   }
   List items = iterate(input);
   std::reverse(items.begin(), items.end());

@@ -11,39 +11,16 @@
 #include <vector>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/text/jinja/arithmetic.hpp"
 #include "posttrain/text/jinja/ast.hpp"
 #include "posttrain/text/jinja/evaluator.hpp"
 #include "posttrain/text/jinja/expressions.hpp"
 #include "posttrain/text/jinja/function.hpp"
 #include "posttrain/text/jinja/loop.hpp"
+#include "posttrain/text/jinja/macro.hpp"
 #include "posttrain/text/jinja/operators.hpp"
 
 namespace posttrain::text::jinja {
-
-inline ScopePtr scope_in(ScopePtr parent) {
-  return std::make_shared<Scope>(Scope{{}, std::move(parent)});
-}
-
-struct Macro final : Object {
-  Macro(const Statement& its_source, const ScopePtr& its_scope)
-      : Object(its_source.text), source(its_source), defined_in(its_scope) {}
-
-  Value call(Evaluator& evaluator, const Arguments& arguments) const override {
-    const Level level;
-    return evaluator.run_macro(source, defined_in.lock(), arguments);
-  }
-  std::optional<Value> attribute(std::string_view asked) const override {
-    if (asked == "name") return name;
-    if (asked != "arguments") return {};
-    List names;
-    for (const Parameter& parameter : source.parameters) names.emplace_back(parameter.name);
-    return Value(std::move(names), Sequence::kTuple);
-  }
-  std::string print() const override { return "<Macro '" + name + "'>"; }
-
-  const Statement& source;
-  std::weak_ptr<Scope> defined_in;  // the evaluator holds it
-};
 
 inline Evaluator::Flow Evaluator::execute(const Body& body) {
   for (const StatementPtr& statement : body) {
@@ -61,9 +38,12 @@ inline Evaluator::Flow Evaluator::execute(const Statement& statement) {
     case Kind::kText:
       write(statement.text);
       break;
-    case Kind::kPrint:
-      write(print(evaluate(*statement.value)));
+    case Kind::kPrint: {
+      const Value value = evaluate(*statement.value);
+      const bool constant = escaping_.asked && is_constant(*statement.value, false);
+      write((constant ? escaping_.on : escapes()) ? escaped(value) : print(value));
       break;
+    }
     case Kind::kIf:
       return execute(evaluate(*statement.value).truth() ? statement.body : statement.otherwise);
     case Kind::kFor:
@@ -77,11 +57,13 @@ inline Evaluator::Flow Evaluator::execute(const Statement& statement) {
       std::string text;
       const Flow flow = capture(statement.body, scope_in(scope_), text);
       if (flow != Flow::kNormal) return flow;
-      Value value(std::move(text));
+      Value value(std::move(text), escapes());
       if (statement.value) value = filtered(*statement.value, std::move(value));
       if (statement.kind == Kind::kFilter) {
-        write(print(value));
+        if (!value.is_string()) raise("a filter block needs text, got {}", value.type_name());
+        write(value.text());
       } else {
+        if (autoescape_) value = Value(print(value), true);
         assign(*statement.target, value, *scope_);
       }
       break;
@@ -94,7 +76,10 @@ inline Evaluator::Flow Evaluator::execute(const Statement& statement) {
       Arguments arguments = evaluate(statement.value->arguments);
       arguments.named.emplace_back("caller", make_macro(statement));
       place_ = statement.value->place;
-      write(print(call(callee, arguments)));
+      if (!callee.is_object() || dynamic_cast<const Macro*>(&callee.object()) == nullptr) {
+        fail("a call block needs a macro");  // nothing else takes a caller
+      }
+      write(call(callee, arguments).text());
       break;
     }
     case Kind::kGeneration:
@@ -102,6 +87,14 @@ inline Evaluator::Flow Evaluator::execute(const Statement& statement) {
       break;
     case Kind::kWith:
       return run_with(statement);
+    case Kind::kAutoescape:
+      return run_autoescape(statement);
+    case Kind::kBlock:
+      write(run_block(statement, statement.scoped ? scope_ : held_.front()).text());
+      break;
+    case Kind::kOtherFile:
+      run_other_file(statement);
+      break;
     case Kind::kBreak:
       return Flow::kBreak;
     case Kind::kContinue:
@@ -129,11 +122,10 @@ inline void Evaluator::run_generation(const Statement& generation) {
 
 inline Evaluator::Flow Evaluator::run_with(const Statement& with) {
   std::vector<Value> values;
-  for (const Parameter& binding : with.parameters) values.push_back(evaluate(*binding.preset));
+  for (const auto& binding : with.bindings) values.push_back(evaluate(*binding.second));
   ScopePtr scope = scope_in(scope_);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    scope->set(with.parameters[i].name, values[i]);
-  }
+  for (std::size_t i = 0; i < values.size(); ++i)
+    assign(*with.bindings[i].first, values[i], *scope);
   std::swap(scope_, scope);
   const Flow flow = execute(with.body);
   std::swap(scope_, scope);
@@ -200,75 +192,7 @@ inline Value Evaluator::run_nested_loop(const Statement& loop, const Value& over
   run_loop(loop, over, parent, depth);
   out_ = outer;
   place_ = called_from;
-  return make_text(std::move(text));
-}
-
-inline Value Evaluator::make_macro(const Statement& macro) {
-  spend(8);
-  if (held_.empty() || held_.back() != scope_) held_.push_back(scope_);
-  return Value::object(std::make_shared<Macro>(macro, scope_));
-}
-
-inline Value Evaluator::run_macro(const Statement& macro, const ScopePtr& defined_in,
-                                  const Arguments& arguments) {
-  const Place called_from = place_;
-  ScopePtr scope = scope_in(defined_in);
-  std::swap(scope_, scope);  // defaults see the parameters before them
-  bind_parameters(macro, arguments, *scope_);
-  std::swap(scope_, scope);
-  std::string text;
-  capture(macro.body, std::move(scope), text);
-  place_ = called_from;
-  return make_text(std::move(text));
-}
-
-inline void Evaluator::bind_parameters(const Statement& macro, const Arguments& arguments,
-                                       Scope& scope) {
-  auto surplus = arguments.named;
-  const auto take = [&](std::string_view name, Value& value) {
-    const auto found = std::find_if(surplus.begin(), surplus.end(),
-                                    [&](const auto& given) { return given.first == name; });
-    if (found == surplus.end()) return false;
-    value = std::move(found->second);
-    surplus.erase(found);
-    return true;
-  };
-  bool has_caller = false;
-  for (std::size_t i = 0; i < macro.parameters.size(); ++i) {
-    const Parameter& parameter = macro.parameters[i];
-    has_caller = has_caller || parameter.name == "caller";
-    Value value(nullptr);
-    if (i < arguments.positional.size()) {
-      value = arguments.positional[i];
-    } else if (!take(parameter.name, value)) {
-      value =
-          parameter.preset
-              ? evaluate(*parameter.preset)
-              : Value::undefined(fmt::format("parameter '{}' was not provided", parameter.name));
-    }
-    scope.set(parameter.name, value);
-  }
-  if (macro.takes_caller && !has_caller) {
-    Value caller = Value::undefined("No caller defined");
-    take("caller", caller);
-    scope.set("caller", caller);
-  }
-  List rest;
-  for (std::size_t i = macro.parameters.size(); i < arguments.positional.size(); ++i) {
-    rest.push_back(arguments.positional[i]);
-  }
-  if (macro.takes_varargs) {
-    scope.set("varargs", Value(std::move(rest), Sequence::kTuple));
-  } else if (!rest.empty()) {
-    raise("macro '{}' takes not more than {} argument(s)", macro.text, macro.parameters.size());
-  }
-  if (macro.takes_kwargs) {
-    Dict kwargs;
-    for (const auto& [name, value] : surplus) kwargs.set(name, value);
-    scope.set("kwargs", std::move(kwargs));
-  } else if (!surplus.empty()) {
-    raise("macro '{}' takes no keyword argument '{}'", macro.text, surplus[0].first);
-  }
+  return make_text(std::move(text), escapes());
 }
 
 }  // namespace posttrain::text::jinja

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/text/jinja/arithmetic.hpp"
 #include "posttrain/text/jinja/evaluator.hpp"
 #include "posttrain/text/jinja/function.hpp"
 #include "posttrain/text/jinja/json.hpp"
@@ -71,19 +72,28 @@ inline Value indent(Evaluator&, const Value& input, const Arguments& arguments) 
   return Value(std::move(out), input.is_markup());
 }
 
-inline Value join(Evaluator&, const Value& input, const Arguments& arguments) {
+inline Value join(Evaluator& evaluator, const Value& input, const Arguments& arguments) {
   const Value* separator = arguments.get(0, "d");
   const Value* attribute = arguments.get(1, "attribute");
-  const std::string mark = separator != nullptr ? print(*separator) : "";
+  const Value mark = separator != nullptr ? *separator : Value("");
+  List items = iterate(input);
+  if (attribute != nullptr && !attribute->is_none()) {
+    for (Value& item : items) item = follow(item, *attribute);
+  }
+  // Under autoescape one part that is markup has all others escaped.
+  const bool markup = evaluator.autoescape() &&
+                      (mark.is_markup() ||
+                       std::ranges::any_of(items, [](const Value& v) { return v.is_markup(); }));
+  const auto text = [&](const Value& value) { return markup ? escaped(value) : print(value); };
+  const std::string between = text(mark);
   std::string out;
   bool first = true;
-  for (const Value& value : iterate(input)) {
-    if (!first) out += mark;
-    first = false;
-    out += print(attribute != nullptr && !attribute->is_none() ? follow(value, *attribute) : value);
+  for (const Value& item : items) {
+    if (!std::exchange(first, false)) out += between;
+    out += text(item);
     check_text(out.size());
   }
-  return out;
+  return Value(std::move(out), markup);
 }
 
 inline Value truncate(Evaluator&, const Value& input, const Arguments& arguments) {
@@ -129,7 +139,7 @@ inline Value title(Evaluator&, const Value& input, const Arguments&) {
     out += c;
   }
   close();
-  return Value(std::move(out), input.is_markup());
+  return out;
 }
 
 inline Value word_count(Evaluator&, const Value& input, const Arguments&) {

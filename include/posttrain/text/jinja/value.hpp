@@ -50,11 +50,16 @@ struct String {
 
 enum class Sequence { kList, kTuple, kGroup, kRange, kKeys, kValues, kItems, kGenerator };
 
+struct Range {
+  std::int64_t start = 0, stop = 0, step = 1;
+};
+
 struct Sequenced {
   List items;
   Sequence kind = Sequence::kList;
   int depth = 1;
   mutable std::size_t used = 0;  // a generator yields every item once
+  Range range{};                 // of a range
 };
 
 struct Namespace {
@@ -88,7 +93,7 @@ class Value {
       : data_(std::make_shared<const String>(String{std::move(text), markup})) {}
   Value(std::string_view text) : Value(std::string(text)) {}
   Value(const char* text) : Value(std::string(text)) {}
-  Value(List items, Sequence kind = Sequence::kList);
+  Value(List items, Sequence kind = Sequence::kList, Range range = {});
   Value(Dict dict);
 
   static Value undefined(std::string hint) {
@@ -189,12 +194,12 @@ class Value {
       data_;
 };
 
-inline Value::Value(List items, Sequence kind) : data_(nullptr) {
+inline Value::Value(List items, Sequence kind, Range range) : data_(nullptr) {
   check_list(items.size());
   int depth = 0;
   for (const Value& item : items) depth = std::max(depth, item.depth());
   if (depth >= kDeepestValue) fail("a value is nested too deeply");
-  data_ = std::make_shared<const Sequenced>(Sequenced{std::move(items), kind, depth + 1});
+  data_ = std::make_shared<const Sequenced>(Sequenced{std::move(items), kind, depth + 1, 0, range});
 }
 
 inline Value::Value(Dict dict) : data_(nullptr) {
