@@ -59,9 +59,13 @@ POSTTRAIN_INLINE std::optional<ChatSpans::Bytes> ChatSpans::marked_turn(
   }
   if (from >= to || to > marks.size()) return std::nullopt;
   Bytes span{marks[from].first, marks[to - 1].second};
+  const std::string_view text = rendered.text;
+  for (std::size_t k = from + 1; k < to; ++k) {  // a tool's answer in between is not the turn's
+    const std::size_t gap = marks[k - 1].second;
+    if (trimmed_length(text.substr(gap, marks[k].first - gap)) > 0) return std::nullopt;
+  }
   if (terminator_.empty()) return span;
   // The terminator is the block's end, or stands behind it.
-  const std::string_view text = rendered.text;
   const std::string_view said = text.substr(span.begin, span.end - span.begin);
   const std::string_view trimmed = said.substr(0, trimmed_length(said));
   const std::size_t behind = span.end + leading_whitespace(text.substr(span.end));
