@@ -121,9 +121,6 @@ OsftComplements OsftState<Storage>::complements_of(const OsftTarget& target, std
   const Tensor w = weights_.part(target.site, target.part);
   const at::ScalarType type = w.scalar_type();
   if (plan_.inputs) {
-    if (earlier) {
-      fail("begin_task: keep_protected goes by W alone, and this state weights it by its inputs");
-    }
     const LeadingDirections leading = leading_directions(w, rank, plan_.inputs(target.site));
     return {Complement::of(leading.left, type), Complement::of(leading.right, type)};
   }
@@ -151,6 +148,9 @@ const OsftTask& OsftState<Storage>::begin_task(const std::string& name,
   }
   if (const double ratio = options.unfreeze_rank_ratio.value_or(0.0); !(ratio >= 0 && ratio <= 1)) {
     raise("begin_task: expected an unfreeze_rank_ratio in [0, 1], got {}", ratio);
+  }
+  if (options.keep_protected && plan_.inputs) {
+    fail("begin_task: keep_protected goes by W alone, and this state weights it by its inputs");
   }
   publish();  // a dense weight is W₀ + ΔW: nothing else has to be folded
   Protected before;
