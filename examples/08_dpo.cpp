@@ -46,7 +46,11 @@ void report_style(const char* when, const Arguments& arguments, const hub::Pretr
   std::string first;
   while (const auto read = reader.next()) {
     if (asked == arguments.prompts) break;
-    if (!read->record || read->record->prompt.is_text()) continue;
+    if (!read->record) raise("{}: {}", read->where, read->error);
+    if (read->record->prompt.is_text()) {
+      fmt::print("{}: the prompts are texts, not conversations: no answers are sampled\n", when);
+      return;
+    }
     const std::string reply = examples::answer(
         model, gate, read->record->prompt.messages,
         {.temperature = arguments.temperature, .seed = static_cast<std::uint64_t>(asked)});

@@ -18,7 +18,7 @@ import torch
 
 
 def as_text(ids):
-    return " ".join(f"t{i}" for i in ids)
+    return " ".join(map(sft_peer.word, ids))
 
 
 def tokenizer(vocab_size):
@@ -47,19 +47,17 @@ def run(options, protocol):
 
     with tempfile.TemporaryDirectory() as folder:
         arguments = trl.DPOConfig(
-            output_dir=folder, max_steps=options.steps + 1,
-            per_device_train_batch_size=len(lines[0]["prompts"]), gradient_accumulation_steps=1,
-            learning_rate=sft_peer.LEARNING_RATE, lr_scheduler_type="constant", weight_decay=0.0,
-            max_grad_norm=1.0, optim="adamw_torch_fused", adam_beta1=0.9, adam_beta2=0.999,
-            adam_epsilon=1e-8, bf16=False, use_cpu=True, gradient_checkpointing=False,
-            max_length=None, train_sampling_strategy="sequential", logging_steps=1,
-            logging_first_step=True, save_strategy="no", report_to="none", disable_tqdm=True,
-            dataloader_pin_memory=False, model_init_kwargs={"dtype": "float32"})
+            **sft_peer.trl_arguments(options, folder), bf16=False, max_length=None,
+            per_device_train_batch_size=len(lines[0]["prompts"]))
         trainer = trl.DPOTrainer(
             model=options.model, args=arguments, callbacks=[sft_peer.steps_of(protocol)],
             peft_config=sft_peer.adapter_config("lora") if options.params == "lora" else None,
             train_dataset=datasets.Dataset.from_dict(columns),
             processing_class=tokenizer(vocab_size))
+        first = trainer.train_dataset[0]
+        for key, wanted in (("prompt", "prompts"), ("chosen", "chosen"), ("rejected", "rejected")):
+            if first[f"{key}_ids"] != lines[0][wanted][0]:
+                raise SystemExit(f"TRL's tokens of the first {key} are not the data's")
         trainer.remove_callback(transformers.PrinterCallback)
         protocol.say("READY")
         trainer.train()

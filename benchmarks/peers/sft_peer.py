@@ -132,15 +132,20 @@ def run_bare(options, protocol):
     protocol.leave()
 
 
+def word(token):
+    """No word begins another: a tokenizer would cut the special one out of it."""
+    return f"t{token:06d}"
+
+
 def placeholder_tokenizer(vocab_size):
-    """SFTTrainer wants a tokenizer even for tokens; this one is never asked to tokenise."""
+    """SFTTrainer wants a tokenizer even for tokens; there this one is never asked to tokenise."""
     import tokenizers
     import transformers
 
-    vocabulary = {f"t{i}": i for i in range(vocab_size)}
-    core = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="t0"))
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=core, unk_token="t0",
-                                                pad_token="t0", eos_token="t1")
+    vocabulary = {word(i): i for i in range(vocab_size)}
+    core = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token=word(0)))
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=core, unk_token=word(0),
+                                                pad_token=word(0), eos_token=word(1))
 
 
 def steps_of(protocol):
@@ -164,6 +169,18 @@ def steps_of(protocol):
     return Steps()
 
 
+def trl_arguments(options, folder):
+    """What every trainer of TRL gets here."""
+    return dict(
+        output_dir=folder, max_steps=options.steps + 1, gradient_accumulation_steps=1,
+        learning_rate=LEARNING_RATE, lr_scheduler_type="constant", weight_decay=0.0,
+        max_grad_norm=1.0, optim="adamw_torch_fused", adam_beta1=0.9, adam_beta2=0.999,
+        adam_epsilon=1e-8, use_cpu=True, gradient_checkpointing=False,
+        train_sampling_strategy="sequential", logging_steps=1, save_strategy="no",
+        report_to="none", disable_tqdm=True, dataloader_pin_memory=False,
+        model_init_kwargs={"dtype": "float32"})
+
+
 def run_trl(options, protocol):
     import datasets
     import transformers
@@ -180,15 +197,9 @@ def run_trl(options, protocol):
 
     with tempfile.TemporaryDirectory() as folder:
         arguments = trl.SFTConfig(
-            output_dir=folder, max_steps=options.steps + 1, per_device_train_batch_size=1,
-            gradient_accumulation_steps=1, learning_rate=LEARNING_RATE,
-            lr_scheduler_type="constant", weight_decay=0.0, max_grad_norm=1.0,
-            optim="adamw_torch_fused", adam_beta1=0.9, adam_beta2=0.999, adam_epsilon=1e-8,
-            bf16=options.dtype == "bfloat16", use_cpu=True, gradient_checkpointing=False,
-            packing=True, max_length=max(map(len, documents)), shuffle_dataset=False,
-            train_sampling_strategy="sequential", logging_steps=1, save_strategy="no",
-            report_to="none", disable_tqdm=True, dataloader_pin_memory=False,
-            model_init_kwargs={"dtype": "float32"})
+            **trl_arguments(options, folder), per_device_train_batch_size=1, packing=True,
+            bf16=options.dtype == "bfloat16", max_length=max(map(len, documents)),
+            shuffle_dataset=False)
         trainer = trl.SFTTrainer(
             model=options.model, args=arguments, callbacks=[steps_of(protocol)],
             peft_config=adapter_config(options.adapter) if options.adapter else None,

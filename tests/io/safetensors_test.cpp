@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/io/safetensors.hpp"
 
+#include <fstream>
+
 #include "io/temp_folder.hpp"
 #include "posttrain/io/safetensors_writer.hpp"
 #include "support/catch.hpp"
@@ -40,6 +42,15 @@ std::span<const std::byte> bytes_of(const std::vector<float>& values) {
   return std::as_bytes(std::span(values));
 }
 
+/// Bytes of mapped files that this process holds in memory.
+std::size_t mapped_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssFile:")) return std::stoull(line.substr(8)) * 1024;
+  }
+  return 0;
+}
+
 }  // namespace
 
 TEST_CASE("what was written is read back, in the layout of the reference") {
@@ -72,6 +83,24 @@ TEST_CASE("what was written is read back, in the layout of the reference") {
   CHECK(file.at("empty").bytes.empty());
   CHECK(file.find("c") == nullptr);
   CHECK(contains(error_of([&] { file.at("c"); }), "x.safetensors: expected a tensor 'c'"));
+}
+
+TEST_CASE("a tensor that was copied out leaves the process's memory and can be read again") {
+  constexpr std::size_t kCount = std::size_t{8} << 20, kBytes = 4 * kCount;
+  const TempFolder scratch;
+  const std::vector<float> values(kCount, 1.5F);
+  SafetensorsWriter writer(scratch / "x.safetensors", {{"x", Dtype::kF32, {kCount}}});
+  writer.write("x", bytes_of(values));
+  writer.finish();
+
+  const SafetensorsFile file(scratch / "x.safetensors");
+  const auto& tensor = file.at("x");
+  const auto same = [&] { return std::memcmp(tensor.bytes.data(), values.data(), kBytes) == 0; };
+  CHECK(same());
+  const std::size_t before = mapped_memory();
+  file.release(tensor);
+  if (before > 0) CHECK(mapped_memory() + kBytes / 2 < before);
+  CHECK(same());
 }
 
 TEST_CASE("the writer refuses what was not declared, came twice, never came or has a wrong size") {

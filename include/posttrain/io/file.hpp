@@ -132,6 +132,17 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+  /// Stops counting the whole pages of a part of `bytes` as this process's memory; touched again,
+  /// they are read again.
+  void release(std::span<const std::byte> part) const {
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const auto offset = static_cast<std::size_t>(part.data() - data_);
+    const std::size_t begin = (offset + page - 1) / page * page;
+    const std::size_t end = (offset + part.size()) / page * page;
+    // A hint: where it fails, nothing is lost but memory.
+    if (begin < end) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+  }
+
  private:
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;

@@ -50,7 +50,7 @@ class PretrainedFolder {
   Tensor load(std::string_view name) {
     const WeightFiles::Entry& entry = at(name);
     used_.emplace(name);
-    return to_tensor(*entry.tensor, entry.file->path());
+    return to_tensor(*entry.tensor, *entry.file);
   }
 
   /// As above; another shape than expected is an error.

@@ -93,6 +93,9 @@ class SafetensorsFile {
     return *found;
   }
 
+  /// A tensor of this file that was copied out need not stay in memory.
+  void release(const TensorView& tensor) const { map_->release(tensor.bytes); }
+
  private:
   void read_header(std::string_view header, std::span<const std::byte> data) {
     if (!header.starts_with('{')) {

@@ -2,6 +2,7 @@
 // Between safetensors and LibTorch: element types, tensors out of files, bytes out of tensors.
 #pragma once
 
+#include "posttrain/io/safetensors.hpp"
 #include "posttrain/io/safetensors_writer.hpp"
 #include "posttrain/tensor/ops.hpp"
 
@@ -61,16 +62,18 @@ inline Dtype dtype_of(at::ScalarType type) {
   raise("safetensors has no element type for {}", c10::toString(type));
 }
 
-/// A fresh contiguous CPU tensor with the view's content; `file` is named in errors.
-inline Tensor to_tensor(const TensorView& view, std::string_view file) {
+/// A fresh contiguous CPU tensor with the content of a tensor of `file`, whose own pages then leave
+/// the process's memory: loading takes no more of it than what is loaded.
+inline Tensor to_tensor(const TensorView& view, const SafetensorsFile& file) {
   const std::optional<at::ScalarType> type = scalar_type(view.dtype);
   if (!type) {
-    raise("{}: tensor '{}' has type {}, which LibTorch cannot hold", file, view.name,
+    raise("{}: tensor '{}' has type {}, which LibTorch cannot hold", file.path(), view.name,
           dtype_name(view.dtype));
   }
   Tensor tensor = at::empty(view.shape, at::TensorOptions().dtype(*type));
   // Copied byte by byte: the bytes in the file need not be aligned for the type.
   if (!view.bytes.empty()) std::memcpy(tensor.data_ptr(), view.bytes.data(), view.bytes.size());
+  file.release(view);
   return tensor;
 }
 
@@ -121,7 +124,7 @@ inline std::map<std::string, Tensor> load_tensors(const fs::path& path) {
   const SafetensorsFile file(path);
   std::map<std::string, Tensor> tensors;
   for (const TensorView& view : file.tensors()) {
-    tensors.emplace(view.name, to_tensor(view, file.path()));
+    tensors.emplace(view.name, to_tensor(view, file));
   }
   return tensors;
 }

@@ -31,10 +31,7 @@ struct ApoZeroUnpaired {
   /// One value for each answer, [answers].
   Tensor losses(const Scores& scores, const JudgedBatch& batch) const {
     const Tensor x = answer_scores(scores, batch).log_ratio().mul(beta);
-    return x.neg()
-        .sigmoid()
-        .mul(desirable_weight)
-        .where(batch.desirable, x.sigmoid().mul(undesirable_weight));
+    return judged_losses(x, batch, desirable_weight, undesirable_weight);
   }
 
   Need needs() const { return preference_needs(); }

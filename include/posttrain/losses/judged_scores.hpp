@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Metrics of losses on single judged answers.
+// What losses on single judged answers share: values by verdict, and metrics.
 #pragma once
 
 #include "posttrain/core/metric_means.hpp"
@@ -7,6 +7,10 @@
 #include "posttrain/tensor/judged_batch.hpp"
 
 namespace posttrain {
+
+/// λ_D [1 − σ(x)] of desirable answers, λ_U σ(x) of the others: x [answers] → [answers].
+Tensor judged_losses(const Tensor& x, const JudgedBatch& batch, double desirable_weight,
+                     double undesirable_weight);
 
 /// TRL's metrics of a loss whose implicit reward is β log π / π_ref: rewards/chosen and
 /// logps/chosen are means over desirable answers, rewards/rejected and logps/rejected over the

@@ -9,6 +9,12 @@
 
 namespace posttrain {
 
+POSTTRAIN_INLINE Tensor judged_losses(const Tensor& x, const JudgedBatch& batch,
+                                      double desirable_weight, double undesirable_weight) {
+  const Tensor missed = (-x).sigmoid() * desirable_weight;
+  return missed.where(batch.desirable, x.sigmoid() * undesirable_weight);
+}
+
 POSTTRAIN_INLINE void measure_judged(const Scores& scores, const JudgedBatch& batch, double beta,
                                      MetricMeans& means) {
   const AnswerScores answers = answer_scores(scores, batch);

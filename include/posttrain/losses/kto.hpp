@@ -50,10 +50,7 @@ struct Kto {
   Tensor losses(const Scores& scores, const JudgedBatch& batch,
                 const Statistics& statistics) const {
     const Tensor x = answer_scores(scores, batch).log_ratio().sub(statistics.kl).mul(beta);
-    return x.neg()
-        .sigmoid()
-        .mul(desirable_weight)
-        .where(batch.desirable, x.sigmoid().mul(undesirable_weight));
+    return judged_losses(x, batch, desirable_weight, undesirable_weight);
   }
 
   Need needs() const { return preference_needs(); }

@@ -2,7 +2,7 @@
 // The adapters of one site: y += s · B A dropout(x) on each adapted part, with DoRA's rescaling.
 //
 // The A of all parts of a site lie one below another, so that x Aᵀ is one product (q, k, v; gate,
-// up). Gradients: dB = s · dyᵀ (x Aᵀ), dA = s · (dy B)ᵀ x; the frozen matrix gets none.
+// up). Gradients: dB = s · dyᵀ (x Aᵀ), dA = (dy s B)ᵀ x; the frozen matrix gets none.
 #pragma once
 
 #include <cstdint>
@@ -68,10 +68,10 @@ class SiteAdapters {
     if (base_->trained()) saved.input = x;
     saved.h = matmul_nt(saved.x, a.value);
     Tensor y = base_->product(x);
+    accumulate_nn(y, saved.h, blocks(y.size(1)).t());
     for (const PartAdapter& part : parts) {
-      Tensor out = y.narrow(1, part.row, part.rows);
-      accumulate_nn(out, scaled(saved.h, part), part.b.value.t());
       if (!part.magnitude.value.defined()) continue;
+      Tensor out = y.narrow(1, part.row, part.rows);
       saved.z.push_back(out.clone());
       out.mul_(rescaling(part));
     }
@@ -82,21 +82,18 @@ class SiteAdapters {
   Tensor backward(const Tensor& upstream, const Saved& saved, bool needs_input_gradient) const {
     if (saved.input.defined()) base_->accumulate(upstream, saved.input);
     Tensor dy = upstream;
-    Tensor dh = at::empty_like(saved.h);
     std::size_t rescaled = 0;
     for (const PartAdapter& part : parts) {
-      if (part.magnitude.value.defined()) {
-        if (dy.is_same(upstream)) dy = upstream.clone();
-        Tensor d = dy.narrow(1, part.row, part.rows);
-        Tensor grad = part.magnitude.grad;
-        const Tensor& z = saved.z[rescaled++];
-        grad.add_(at::sum(d * z, {0}, false, grad.scalar_type()) / part.norm);
-        d.mul_(rescaling(part));
-      }
-      const Tensor d = dy.narrow(1, part.row, part.rows);
-      dh.narrow(1, part.first, part.rank).copy_(matmul_nn(d, part.b.value).mul_(part.scale));
-      accumulate_tn(part.b.grad, d, scaled(saved.h, part));
+      if (!part.magnitude.value.defined()) continue;
+      if (dy.is_same(upstream)) dy = upstream.clone();
+      Tensor d = dy.narrow(1, part.row, part.rows);
+      Tensor grad = part.magnitude.grad;
+      const Tensor& z = saved.z[rescaled++];
+      grad.add_(at::sum(d * z, {0}, false, grad.scalar_type()) / part.norm);
+      d.mul_(rescaling(part));
     }
+    accumulate_b(dy, saved.h);
+    const Tensor dh = matmul_nn(dy, blocks(dy.size(1)));
     accumulate_tn(a.grad, dh, saved.x);
     if (!needs_input_gradient) return {};
     Tensor dx = base_->input_gradient(dy);
@@ -108,10 +105,32 @@ class SiteAdapters {
     return dx;
   }
 
-  /// s x Aᵀ of a part: the small factor is the one to scale.
-  static Tensor scaled(const Tensor& h, const PartAdapter& part) {
-    const Tensor own = h.narrow(1, part.first, part.rank);
-    return part.scale == 1.0 ? own : own * part.scale;
+  /// s B of every part at its rows of the site and its columns of x Aᵀ, zeros elsewhere: one
+  /// product with the whole, where views of single parts would be copied first.
+  Tensor blocks(std::int64_t rows) const {
+    const PartAdapter& first = parts.front();
+    if (first.rows == rows) return first.scale == 1.0 ? first.b.value : first.b.value * first.scale;
+    Tensor all = at::zeros({rows, a.value.size(0)}, a.value.options());
+    for (const PartAdapter& part : parts) {
+      Tensor block = block_of(part, all);
+      block.copy_(part.b.value);
+      if (part.scale != 1.0) block.mul_(part.scale);
+    }
+    return all;
+  }
+
+  /// dB += s · dyᵀ (x Aᵀ), of each part its block of the site's product.
+  void accumulate_b(const Tensor& dy, const Tensor& h) const {
+    const Tensor all = at::zeros({dy.size(1), h.size(1)}, parts.front().b.grad.options());
+    accumulate_tn(all, dy, h);
+    for (const PartAdapter& part : parts) {
+      Tensor grad = part.b.grad;
+      grad.add_(block_of(part, all), part.scale);
+    }
+  }
+
+  static Tensor block_of(const PartAdapter& part, const Tensor& all) {
+    return all.narrow(0, part.row, part.rows).narrow(1, part.first, part.rank);
   }
 
   static Tensor rescaling(const PartAdapter& part) {

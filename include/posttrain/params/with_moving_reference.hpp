@@ -29,12 +29,15 @@ class MovingReferenceState : public FrozenReferenceState<Inner> {
     if (event.metrics.step % sync_steps_ == 0) sync();
   }
 
-  /// Moves the reference towards the policy, in the compute dtype.
+  /// Moves the reference towards the policy's masters; it is kept in the compute dtype.
   void sync() {
     at::NoGradGuard no_grad;
     const std::vector<NamedTensor> own = this->weights();
     std::vector<NamedTensor> reference = this->reference().weights();  // views
-    for (std::size_t i = 0; i < own.size(); ++i) reference[i].value.lerp_(own[i].value, alpha_);
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      const Tensor exact = reference[i].value.to(own[i].value.scalar_type());
+      reference[i].value.copy_(exact.lerp(own[i].value, alpha_));
+    }
   }
 
   std::vector<NamedTensor> checkpoint_tensors() const {

@@ -2,6 +2,8 @@
 // Definitions of gemm.hpp: part of it, or of the compiled library (core/compiled.hpp).
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
@@ -10,6 +12,7 @@
 #include "posttrain/tensor/gemm.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
+#include "posttrain/tensor/simd.hpp"
 
 #ifdef POSTTRAIN_HAS_MKLDNN_MATMUL
 namespace at::native {
@@ -100,6 +103,29 @@ inline Tensor gemm(const Tensor& a, const Tensor& b) {
   return result;
 }
 
+POSTTRAIN_SIMD void add_widened(const c10::BFloat16* x, std::int64_t count, float* out) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) out[i] += simd::load(x, i);
+}
+
+// acc += product, which is of a narrower type: one pass over memory, where ATen makes a float32
+// copy of the product first.
+inline void add_product(const Tensor& acc, const Tensor& product) {
+  if (!product.is_cpu() || product.scalar_type() != at::kBFloat16 ||
+      acc.scalar_type() != at::kFloat || acc.stride(-1) != 1) {
+    acc.add_(product);
+    return;
+  }
+  const auto* from = product.const_data_ptr<c10::BFloat16>();
+  auto* to = acc.mutable_data_ptr<float>();
+  const std::int64_t columns = acc.size(1), stride = acc.stride(0);
+  const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, columns));
+  at::parallel_for(0, acc.size(0), grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r)
+      add_widened(from + r * columns, columns, to + r * stride);
+  });
+}
+
 inline void check_matrices(const char* name, const Tensor& a, const Tensor& b, bool fits) {
   if (a.dim() == 2 && b.dim() == 2 && fits) return;
   raise("{} expected matrices that fit, got {} and {}", name, shape_text(a), shape_text(b));
@@ -149,7 +175,7 @@ POSTTRAIN_INLINE void accumulate_tn(const Tensor& acc, const Tensor& dy, const T
     if (acc.scalar_type() == dy.scalar_type()) {
       acc.addmm_(dy.t(), x);
     } else {
-      acc.add_(at::mm(dy.t(), x));
+      detail::add_product(acc, at::mm(dy.t(), x));
     }
     return;
   }
@@ -161,7 +187,7 @@ POSTTRAIN_INLINE void accumulate_tn(const Tensor& acc, const Tensor& dy, const T
     } else if (acc.scalar_type() == dy.scalar_type()) {
       acc.addmm_(a, b);
     } else {
-      acc.add_(at::mm(a, b));
+      detail::add_product(acc, at::mm(a, b));
     }
   });
 }

@@ -5,8 +5,9 @@
 // The head is a functor `logits(rows [n, d]) → [n, V]`, never a raw weight: adapters, soft-caps and
 // multipliers apply by construction. At no time does more than one chunk of logits exist. A
 // row-local loss is evaluated and differentiated inside the chunk loop (its normaliser is known
-// before); any other loss is evaluated on the scores of the whole batch, and a second pass over the
-// chunks carries its gradients back. (TRL calls the first `chunked_nll`, and recomputes.)
+// before), as is any loss whose batch fits one chunk; another loss is evaluated on the scores of
+// the whole batch, and a second pass over the chunks carries its gradients back. (TRL calls the
+// first `chunked_nll`, and recomputes.)
 #pragma once
 
 #include <algorithm>

@@ -118,7 +118,7 @@ POSTTRAIN_INLINE bool load_checkpoint(const Options& options, Progress& progress
   }
   at::NoGradGuard no_grad;
   for (const NamedTensor& tensor : tensors) {
-    const Tensor stored = io::to_tensor(file.at(tensor.name), file.path());
+    const Tensor stored = io::to_tensor(file.at(tensor.name), file);
     if (stored.sizes() != tensor.value.sizes()) {
       raise(
           "{}: tensor '{}': expected {} elements, found {}; hint: the checkpoint is of another "
