@@ -27,6 +27,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import common
+import exact_nf4  # noqa: F401
 
 warnings.filterwarnings("ignore")
 import peft

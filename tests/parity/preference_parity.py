@@ -25,6 +25,7 @@ from collections import defaultdict
 import torch
 
 import common
+import exact_nf4  # noqa: F401
 
 warnings.filterwarnings("ignore")
 import peft

@@ -21,6 +21,7 @@ import warnings
 import torch
 
 import common
+import exact_nf4  # noqa: F401
 
 warnings.filterwarnings("ignore")
 import peft

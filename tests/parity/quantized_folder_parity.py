@@ -22,6 +22,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import bitsandbytes
+import exact_nf4  # noqa: F401
 import torch
 import transformers
 from safetensors.torch import load_file

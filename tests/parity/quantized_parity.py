@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 
+import exact_nf4  # noqa: F401
 import torch
 from bitsandbytes import functional
 from safetensors.torch import load_file, save_file
@@ -52,20 +53,6 @@ def matrices():
             for name, w in made.items() for dtype in (torch.float32, torch.bfloat16)}
 
 
-def dequantize_4bit(codes, state):
-    if state.shape[-1] >= state.blocksize:
-        return functional.dequantize_4bit(codes, state)
-    # The peer's vectorised loop starts a new block with every row, and so takes wrong scales where
-    # rows are shorter than blocks: its formula.
-    absmax = state.absmax
-    if state.nested:
-        absmax = functional.dequantize_blockwise(absmax, state.state2) + state.offset
-    index = torch.stack([codes.flatten() >> 4, codes.flatten() & 15], 1).flatten()
-    values = state.code[index[:state.shape.numel()].int()]
-    scales = absmax.repeat_interleave(state.blocksize)[:values.numel()]
-    return (values * scales).to(state.dtype).view(state.shape)
-
-
 def expected(w, blocksize_4bit, blocksize_8bit):
     """What bitsandbytes makes of a matrix, under the program's names."""
     result = {}
@@ -83,7 +70,7 @@ def expected(w, blocksize_4bit, blocksize_8bit):
         if nested:
             result[f"{name}.nested_absmax"] = state.state2.absmax
             result[f"{name}.offset"] = state.offset
-        values(name, lambda s, codes=codes: dequantize_4bit(codes, s), state)
+        values(name, lambda s, codes=codes: functional.dequantize_4bit(codes, s), state)
     codes, state = functional.quantize_blockwise(w, blocksize=blocksize_8bit)
     result["int8.codes"] = codes
     result["int8.absmax"] = state.absmax
