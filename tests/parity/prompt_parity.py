@@ -21,7 +21,6 @@ import warnings
 import torch
 
 import common
-import exact_nf4  # noqa: F401
 
 warnings.filterwarnings("ignore")
 import peft
