@@ -7,7 +7,9 @@ TRL's own loss code (`DPOTrainer._compute_loss`, `KTOTrainer._compute_loss`, CPO
 losses) runs on random small models, padded as its collators pad, with the language-model head in
 float64 where TRL's fused one adds up in float32; ours reads the same weights and unpadded pairs.
 Full fine-tuning has a second model as reference; LoRA and prompt tuning have their base, which QLoRA
-stores in NF4 (PEFT stands on what bitsandbytes makes of the same codes). TRL's
+stores in NF4 (PEFT stands on what bitsandbytes makes of the same codes). OSFT's base is its reference
+as well: TRL trains the whole matrices, whose gradient G counts as P G Q with the projectors on the
+complements of the leading singular vectors that LAPACK finds. TRL's
 alpha-divergence knows no float64 and runs in float32. Errors are max|a - b| / max|b|. Prints one line
 per case and loss and ends with `N passed, M failed`.
 """
@@ -15,6 +17,7 @@ per case and loss and ends with `N passed, M failed`.
 import argparse
 import contextlib
 import copy
+import functools
 import json
 import os
 import tempfile
@@ -322,6 +325,62 @@ def adapted(attempts, program, case, seed, data, losses, method):
                  lambda loss, double: evaluate(loss, model, None, data, trained, double))
 
 
+def osft(attempts, program, case, seed, data, losses, ratio=0.5):
+    base = common.random_model(case, seed).double()
+
+    def ours():
+        with tempfile.TemporaryDirectory() as folder:
+            common.save(copy.deepcopy(base).float(), folder, {})
+            save_data(folder, data)
+            return common.run_on(program, folder, "--method", "osft", "--ratio", str(ratio))
+
+    results = once(ours)
+    targets = [f"{name}.weight" for name, module in base.named_modules()
+               if isinstance(module, torch.nn.Linear) and name != "lm_head"]
+    weights = dict(base.named_parameters())
+
+    @functools.cache
+    def projectors(name):
+        u, _, vh = torch.linalg.svd(weights[name].detach())
+        protected = min(weights[name].shape) - round(ratio * min(weights[name].shape))
+        left, right = u[:, protected:], vh[protected:].t()
+        return left @ left.t(), right @ right.t()
+
+    def projected(name, matrix):
+        p, q = projectors(name)
+        return p @ matrix @ q
+
+    def inside():
+        """How far the policy's change reaches into what is protected."""
+        worst = ("", 0.0)
+        for name, weight in weights.items():
+            change = results()[f"policy.{name}"] - weight.detach()
+            if name not in targets:
+                worst = max(worst, (name, change.abs().max().item()), key=lambda w: w[1])
+            elif not change.any():
+                return name + " has not changed", 1.0
+            else:
+                worst = max(worst, (name, common.error_of(projected(name, change), change)),
+                            key=lambda w: w[1])
+        return worst
+
+    if "chosen" in data:  # of either run: the cores are the same
+        attempts(f"osft on {case.name}, change", inside)
+
+    def evaluate_one(loss, double):
+        policy = copy.deepcopy(base)
+        with torch.no_grad():
+            for name, p in policy.named_parameters():
+                p.copy_(results()[f"policy.{name}"])
+        expected = evaluate(loss, policy, base, data,
+                            lambda name: name if name in targets else None, double)
+        for name in targets:
+            expected[f"gradient.{name}"] = projected(name, expected[f"gradient.{name}"])
+        return expected
+
+    check_losses(attempts, f"osft on {case.name}", results, losses, evaluate_one)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -341,6 +400,8 @@ def main():
             for method in ("lora", "qlora", "prompt"):
                 adapted(attempts, program, case, i, pairs, some, method)
                 adapted(attempts, program, case, i, answers, JUDGED_LOSSES, method)
+            osft(attempts, program, case, i, pairs, some)
+            osft(attempts, program, case, i, answers, JUDGED_LOSSES)
     attempts.finish()
 
 

@@ -2,11 +2,12 @@
 // Every loss on pairs or on judged answers, with its metrics and gradients, for comparison with
 // TRL:
 //   preference --model DIR --batch batch.json --out out.safetensors [--reference DIR]
-//     [--method full|lora|qlora|prompt] [--from ADAPTER]
+//     [--method full|lora|qlora|prompt|osft] [--from ADAPTER] [--ratio R]
 // batch.json: {"prompts": [[ids…], …], "chosen": …, "rejected": …}, or {"prompts": …, "answers": …,
 // "labels": [true, …], "mismatched": [[ids…], …]}. Computes in float64; `full` needs the
-// reference's folder, adapters have their base. Written for each loss NAME: `NAME.loss`,
-// `NAME.metric.…`, `NAME.gradient.…`.
+// reference's folder, the others have their base. Written for each loss NAME: `NAME.loss`,
+// `NAME.metric.…`, `NAME.gradient.…`. `osft` starts from random cores: the weights that they make
+// are written as `policy.…`, and the gradient of a core C as that of its matrix, U ∂C Vᵀ.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -41,6 +42,7 @@
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora_files.hpp"
 #include "posttrain/params/nf4.hpp"
+#include "posttrain/params/osft.hpp"
 #include "posttrain/params/prompt_files.hpp"
 #include "posttrain/tensor/judged_batch.hpp"
 #include "posttrain/tensor/ops.hpp"
@@ -81,6 +83,25 @@ JudgedBatch read_answers(const io::Json& json) {
   return pack_answers(all);
 }
 
+template <class State>
+NamedTensors gradients_of(const State& state) {
+  NamedTensors all;
+  for (const NamedTensor& gradient : state.gradients()) {
+    all.emplace_back(gradient.name, gradient.value.clone());
+  }
+  return all;
+}
+
+/// In the space of the matrices, where they do not depend on the bases.
+NamedTensors gradients_of(const OsftState<Dense>& state) {
+  NamedTensors all;
+  for (const OsftTarget* target : state.targets()) {
+    const OsftCore& core = target->cores.front();
+    all.emplace_back(target->name + ".weight", core.product(core.values.grad).clone());
+  }
+  return all;
+}
+
 /// A policy and its reference on one batch.
 template <class State, class Reference, class Batch>
 class Probe {
@@ -111,8 +132,8 @@ class Probe {
     };
     put("loss", value);
     for (const auto& [metric, mean] : objective.means().values()) put("metric." + metric, mean);
-    for (const NamedTensor& gradient : state_.gradients()) {
-      tensors.emplace_back(name + ".gradient." + gradient.name, gradient.value.clone());
+    for (auto& [parameter, gradient] : gradients_of(state_)) {
+      tensors.emplace_back(name + ".gradient." + parameter, std::move(gradient));
     }
   }
 
@@ -189,19 +210,32 @@ void add_judged_losses(P& probe) {
 
 struct Arguments {
   std::string model, reference, batch, out, method = "full", from;
+  double ratio = 0.5;
 };
+
+/// Away from the start, where every reward is 0.
+void randomize_cores(OsftState<Dense>& state) {
+  at::manual_seed(0);
+  for (const OsftTarget* target : state.targets()) {
+    for (const OsftCore& core : target->cores) core.values.master.normal_(0.0, 0.05);
+  }
+  state.publish();
+}
 
 template <class State, class Reference>
 void run(const Arguments& arguments, const models::Decoder& model, State state,
-         const models::Decoder& reference_model, const Reference& reference) {
+         const models::Decoder& reference_model, const Reference& reference,
+         const NamedTensors& also = {}) {
   const io::Json json = io::parse_json(io::read_text_file(arguments.batch), arguments.batch);
   if (json.contains("chosen")) {
     Probe probe(model, state, reference_model, reference, read_pairs(json));
     add_pair_losses(probe);
+    probe.tensors.insert(probe.tensors.end(), also.begin(), also.end());
     io::save_tensors(arguments.out, probe.tensors);
   } else {
     Probe probe(model, state, reference_model, reference, read_answers(json));
     add_judged_losses(probe);
+    probe.tensors.insert(probe.tensors.end(), also.begin(), also.end());
     io::save_tensors(arguments.out, probe.tensors);
   }
 }
@@ -219,6 +253,16 @@ void run(const Arguments& arguments) {
     return;
   }
   const FrozenState base = Frozen{}.attach(model);
+  if (arguments.method == "osft") {
+    OsftState<Dense> state = Osft{.unfreeze_rank_ratio = arguments.ratio}.attach(model);
+    randomize_cores(state);
+    NamedTensors policy;
+    for (const NamedTensor& weight : state.weights()) {
+      policy.emplace_back("policy." + weight.name, weight.value.clone());
+    }
+    run(arguments, model, std::move(state), model, base, policy);
+    return;
+  }
   if (arguments.method == "lora") {
     run(arguments, model, LoraFrom{.folder = arguments.from}.attach(model), model, base);
   } else {
@@ -236,8 +280,9 @@ int main(int argc, char** argv) {
   app.add_option("--batch", arguments.batch)->required();
   app.add_option("--out", arguments.out)->required();
   app.add_option("--method", arguments.method)
-      ->check(CLI::IsMember({"full", "lora", "qlora", "prompt"}));
+      ->check(CLI::IsMember({"full", "lora", "qlora", "prompt", "osft"}));
   app.add_option("--from", arguments.from);
+  app.add_option("--ratio", arguments.ratio);
   CLI11_PARSE(app, argc, argv);
   try {
     run(arguments);
