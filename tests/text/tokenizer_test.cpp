@@ -178,6 +178,17 @@ TEST_CASE("Unsupported or broken parts are one clear error") {
   merges["model"]["merges"] = {"a nothing"};
   CHECK_THROWS_WITH(make(merges), Catch::Contains("outside the vocabulary"));
   CHECK_THROWS_AS(make(byte_level({}, {})).token(300), Error);
+
+  // Numbers that an id cannot be.
+  auto ids = byte_level({}, {});
+  ids["post_processor"] = {{"type", "BertProcessing"}, {"cls", {"a", 8.9e27}}, {"sep", {"b", 1}}};
+  CHECK_THROWS_WITH(make(ids), Catch::Contains("an integer from 0 to 2147483647, got 8.9e+27"));
+  ids["post_processor"] = nullptr;
+  ids["decoder"] = {{"type", "Strip"}, {"content", "_"}, {"start", -1}, {"stop", 0}};
+  CHECK_THROWS_WITH(make(ids), Catch::Contains("expected start to be an integer of at least 0"));
+  auto added = byte_level({}, {"<|end|>"});
+  added["added_tokens"][0]["id"] = 300.5;
+  CHECK_THROWS_WITH(make(added), Catch::Contains("the id of the added token '<|end|>'"));
 }
 
 TEST_CASE("Offsets lead back to the source") {

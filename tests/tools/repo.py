@@ -145,12 +145,16 @@ class Compiler:
                 return None
         return total.hexdigest()
 
-    def run(self, source, extra=(), scratch=None, after=None):
-        """(exit status, output). `after(scratch)` may add to the output: [(text, …)]."""
+    def run(self, source, extra=(), scratch=None, before=None, after=None, also=()):
+        """(exit status, output). `before()` runs first where nothing is remembered; `after()` may
+        return a problem with what was compiled. `also`: files read that the compiler does not list.
+        """
         key = " ".join([source, *extra])
         known = self.memory.get(key)
         if known and self.digest(key, known["files"]) == known["digest"]:
             return known["status"], known["output"]
+        if before:
+            before()
         depends = scratch + ".d"
         if os.path.exists(depends):
             os.remove(depends)
@@ -167,7 +171,7 @@ class Compiler:
                 names = file.read().replace("\\\n", " ").split()[1:]
             # A system header changes with its compiler or library only.
             names = [n for n in names if os.path.abspath(os.path.join(ROOT, n)).startswith(ROOT + "/")
-                     and "/.cache/" not in n] + [source]
+                     and "/.cache/" not in n] + [source, *also]
             names = sorted({os.path.join(ROOT, n) for n in names})
             digest = self.digest(key, names)
             if digest:

@@ -55,9 +55,10 @@ struct OnTokens {
   }
 };
 
-template <bool NeedsReference>
-struct OnPairs {
-  using Batch = PreferenceBatch;
+/// On pairs or on judged answers.
+template <class Items, bool NeedsReference>
+struct OnItems {
+  using Batch = Items;
   using Statistics = std::any;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = NeedsReference;

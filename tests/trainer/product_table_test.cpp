@@ -10,11 +10,14 @@
 #include <string_view>
 #include <variant>
 
+#include "posttrain/data/judged_stream.hpp"
 #include "posttrain/data/preference_stream.hpp"
 #include "posttrain/losses/aot_pair.hpp"
 #include "posttrain/losses/aot_unpaired.hpp"
 #include "posttrain/losses/apo_down.hpp"
 #include "posttrain/losses/apo_zero.hpp"
+#include "posttrain/losses/apo_zero_unpaired.hpp"
+#include "posttrain/losses/bco.hpp"
 #include "posttrain/losses/bco_pair.hpp"
 #include "posttrain/losses/cpo.hpp"
 #include "posttrain/losses/discopop.hpp"
@@ -22,6 +25,7 @@
 #include "posttrain/losses/exo_pair.hpp"
 #include "posttrain/losses/hinge.hpp"
 #include "posttrain/losses/ipo.hpp"
+#include "posttrain/losses/kto.hpp"
 #include "posttrain/losses/kto_pair.hpp"
 #include "posttrain/losses/nca_pair.hpp"
 #include "posttrain/losses/next_token.hpp"
@@ -43,6 +47,8 @@
 #include "posttrain/params/prefix_tuning.hpp"
 #include "posttrain/params/prompt_tuning.hpp"
 #include "posttrain/params/with_frozen_reference.hpp"
+#include "posttrain/params/with_moving_reference.hpp"
+#include "posttrain/params/with_reference_scores.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
@@ -57,15 +63,18 @@ namespace {
 
 struct LossColumn {
   std::string name;
-  std::variant<OnTokens, OnPairs<false>, OnPairs<true>> loss;
+  std::variant<OnTokens, OnItems<PreferenceBatch, false>, OnItems<PreferenceBatch, true>,
+               OnItems<JudgedBatch, true>>
+      loss;
 };
 
 template <class Loss>
 LossColumn column(const std::string& name, const Loss& loss) {
-  if constexpr (std::is_same_v<typename Loss::Batch, TokenBatch>) {
-    return {name, OnTokens{LossFunctions<TokenBatch>(loss)}};
+  using Batch = typename Loss::Batch;
+  if constexpr (std::is_same_v<Batch, TokenBatch>) {
+    return {name, OnTokens{LossFunctions<Batch>(loss)}};
   } else {
-    return {name, OnPairs<needs_reference<Loss>()>{LossFunctions<PreferenceBatch>(loss)}};
+    return {name, OnItems<Batch, needs_reference<Loss>()>{LossFunctions<Batch>(loss)}};
   }
 }
 
@@ -91,6 +100,9 @@ std::vector<LossColumn> losses() {
       column("`Discopop`", Discopop{}),
       column("`SigmoidNorm`", SigmoidNorm{}),
       column("`KtoPair`", KtoPair{}),
+      column("`Kto`", Kto{}),
+      column("`ApoZeroUnpaired`", ApoZeroUnpaired{}),
+      column("`Bco`", Bco{}),
   };
 }
 
@@ -122,12 +134,40 @@ struct FixedPairs {
   }
 };
 
+/// The same few answers, two of them to one prompt.
+struct FixedAnswers {
+  using Batch = JudgedBatch;
+  data::JudgedStream<> open(const data::LoadContext& context, std::int64_t batch) const {
+    data::LoadedAnswers loaded;
+    for (std::uint64_t i = 1; i < 5; ++i) {
+      JudgedAnswer answer;
+      const std::uint64_t prompt = std::min<std::uint64_t>(i, 3);
+      answer.prompt = some_ids(3 + static_cast<std::int64_t>(prompt), prompt);
+      answer.answer = some_sequence(4, i + 100);
+      answer.desirable = i % 2 == 0;
+      answer.sample = static_cast<std::int64_t>(i);
+      loaded.train.push_back(std::move(answer));
+    }
+    return {std::move(loaded), context, batch, 50};
+  }
+};
+
+template <class Batch>
+using FixedData = std::conditional_t<
+    std::is_same_v<Batch, TokenBatch>, FixedTokens,
+    std::conditional_t<std::is_same_v<Batch, PreferenceBatch>, FixedPairs, FixedAnswers>>;
+
 // --- one product ---------------------------------------------------------------------------------
 
 struct Losses {
   std::vector<double>* values;
   void on(const event::AfterStep& event) { values->push_back(event.metrics.loss); }
 };
+
+template <class Params>
+inline constexpr bool kStoresScores = false;
+template <class Params>
+inline constexpr bool kStoresScores<WithReferenceScores<Params>> = true;
 
 /// "trains", or why not. What is refused at run time is refused with an Error.
 template <class Params, class Loss, class Data>
@@ -136,6 +176,8 @@ std::string train(const Params& params, const Loss& loss, const Data& data) {
     return "refused: nothing trains";
   } else if constexpr (needs_reference<Loss>() && !has_reference<Params>()) {
     return "refused: no reference";
+  } else if constexpr (kStoresScores<Params> && std::is_same_v<Data, FixedAnswers>) {
+    return "refused: answers keep no scores";
   } else {
     INFO(describe(params) << " with " << describe(loss));
     Options options;
@@ -162,8 +204,7 @@ template <class Params>
 std::string train(const Params& params, const LossColumn& column) {
   return std::visit(
       [&]<class Loss>(const Loss& loss) {
-        using Data = std::conditional_t<Loss::row_local, FixedTokens, FixedPairs>;
-        return train(params, loss, Data{});
+        return train(params, loss, FixedData<typename Loss::Batch>{});
       },
       column.loss);
 }
@@ -215,6 +256,8 @@ std::vector<Row> rows() {
       dense("`Full{}`", Full{}),
       on_every_storage("`Full`, a selection", []<class S>() { return BasicFull<S>{.train = "layers.1"}; }),
       dense("`WithFrozenReference{Full{}}`", WithFrozenReference{Full{}}),
+      dense("`WithMovingReference{Full{}}`", WithMovingReference{Full{}}),
+      dense("`WithReferenceScores{Full{}}`", WithReferenceScores{Full{}}),
       on_every_storage("`Lora`", []<class S>() { return BasicLora<S>{.rank = 4}; }),
       on_every_storage("`Lora`, DoRA", []<class S>() { return BasicLora<S>{.rank = 4, .use_dora = true}; }),
       on_every_storage("`Lora`, OLoRA", []<class S>() { return BasicLora<S>{.rank = 4, .init = LoraInit::olora}; }),

@@ -10,6 +10,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace posttrain {
 
@@ -19,6 +20,9 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// What users' files say may hold line breaks, and a message quotes it: control characters as <0a>.
+std::string one_line(std::string_view text);
+
 /// Throws `Error(message)`. Not constexpr on purpose: reaching it in a constant expression is the
 /// compile error of a bad `constexpr` experiment.
 [[noreturn]] inline void fail(const char* message) { throw Error(message); }
@@ -27,7 +31,8 @@ namespace detail {
 [[noreturn]] void raise_formatted(fmt::string_view format, fmt::format_args arguments);
 }
 
-/// Throws `Error` with a formatted message: `raise("expected {} rows, got {}; hint: …", a, b)`.
+/// Throws `Error` with a formatted message in one line: `raise("expected {} rows, got {}; hint: …",
+/// a, b)`.
 template <class... Args>
 [[noreturn]] void raise(fmt::format_string<Args...> format, Args&&... args) {
   detail::raise_formatted(format, fmt::make_format_args(args...));

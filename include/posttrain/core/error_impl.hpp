@@ -7,11 +7,28 @@
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
 
-namespace posttrain::detail {
+namespace posttrain {
+
+POSTTRAIN_INLINE std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20 || code == 0x7f) {
+      line += fmt::format("<{:02x}>", code);
+    } else {
+      line += c;
+    }
+  }
+  return line;
+}
+
+namespace detail {
 
 [[noreturn]] POSTTRAIN_INLINE void raise_formatted(fmt::string_view format,
                                                    fmt::format_args arguments) {
-  throw Error(fmt::vformat(format, arguments));
+  throw Error(one_line(fmt::vformat(format, arguments)));
 }
 
-}  // namespace posttrain::detail
+}  // namespace detail
+
+}  // namespace posttrain

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "posttrain/core/error.hpp"
 #include "posttrain/data/record_reader.hpp"
 
 namespace posttrain::data {
@@ -76,7 +77,7 @@ inline std::string keys_of(const Json& record) {
   if (!record.is_object()) return record.type_name();
   std::string keys;
   for (const auto& [key, value] : record.items()) keys += (keys.empty() ? "" : ", ") + key;
-  return keys.empty() ? "an object without keys" : "the keys " + keys;
+  return keys.empty() ? "an object without keys" : "the keys " + one_line(keys);
 }
 
 }  // namespace detail

@@ -10,6 +10,7 @@
 
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/hub/reward_model.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/models/config_parse.hpp"
 
 namespace posttrain::hub {
@@ -18,22 +19,12 @@ namespace detail {
 
 inline constexpr const char* kScore = "score.weight";
 
-/// The ids that a configuration gives under a key: one, several, or none.
-inline std::vector<TokenId> ids_under(const nlohmann::ordered_json& config, const char* key) {
-  std::vector<TokenId> ids;
-  const auto found = config.find(key);
-  if (found == config.end()) return ids;
-  for (const auto& id : found->is_array() ? *found : nlohmann::ordered_json::array({*found})) {
-    if (id.is_number_integer()) ids.push_back(id.get<TokenId>());
-  }
-  return ids;
-}
-
 /// The padding id that transformers tells the last token by: of the tokenizer, else of the
 /// configuration, else the end of a sequence; one that ends sequences only if there is no other.
 inline std::optional<TokenId> padding_id(const nlohmann::ordered_json& config,
                                          const text::ChatTokenizer* text) {
-  std::vector<TokenId> candidates, ends = ids_under(config, "eos_token_id");
+  std::vector<TokenId> candidates,
+      ends = io::token_ids_under(config, "eos_token_id", "config.json");
   const auto token = [&](const std::string& name) {
     if (const auto id = text->tokenizer().id(name); id && !name.empty()) candidates.push_back(*id);
   };
@@ -41,7 +32,8 @@ inline std::optional<TokenId> padding_id(const nlohmann::ordered_json& config,
     ends.insert(ends.end(), text->eos_ids().begin(), text->eos_ids().end());
     token(text->pad_token());
   }
-  for (const TokenId id : ids_under(config, "pad_token_id")) candidates.push_back(id);
+  for (const TokenId id : io::token_ids_under(config, "pad_token_id", "config.json"))
+    candidates.push_back(id);
   for (const TokenId id : candidates) {
     if (std::ranges::find(ends, id) == ends.end()) return id;
   }

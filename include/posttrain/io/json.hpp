@@ -2,6 +2,8 @@
 // JSON text to values, with errors in one line that say where.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -9,13 +11,13 @@
 #include <vector>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/core/sequence.hpp"
 
 namespace posttrain::io {
 
 using Json = nlohmann::json;
 
-/// The useful half of nlohmann's parse error: without its identifier and with control characters
-/// (which it quotes from the input) made visible.
+/// The useful half of nlohmann's parse error, which quotes the input: without its identifier.
 inline std::string json_error_text(std::string_view what) {
   for (const std::string_view prefix : {"parse error at ", "parse error"}) {
     const std::size_t at = what.find(prefix);
@@ -24,15 +26,7 @@ inline std::string json_error_text(std::string_view what) {
       break;
     }
   }
-  std::string text;
-  for (const char c : what) {
-    if (static_cast<unsigned char>(c) < 0x20) {
-      text += fmt::format("<{:02x}>", static_cast<unsigned char>(c));
-    } else {
-      text += c;
-    }
-  }
-  return text;
+  return one_line(what);
 }
 
 /// Parses `text`; `where` (a file name, say) starts the message of an error.
@@ -66,6 +60,61 @@ inline Json parse_json_without_duplicates(std::string_view text, std::string_vie
   } catch (const Json::exception& error) {
     raise("{}: expected JSON, {}", where, json_error_text(error.what()));
   }
+}
+
+/// The integer that a value is. (nlohmann's own conversions cut fractions off and wrap what does
+/// not fit.) An error starts with `where` and calls the value `name`.
+template <class AnyJson>
+std::int64_t integer_from(const AnyJson& value, std::string_view where, std::string_view name,
+                          std::int64_t minimum,
+                          std::int64_t maximum = std::numeric_limits<std::int64_t>::max()) {
+  const bool fits = value.is_number_unsigned()
+                        ? value.template get<std::uint64_t>() <= static_cast<std::uint64_t>(maximum)
+                        : value.is_number_integer();
+  if (fits) {
+    const auto number = value.template get<std::int64_t>();
+    if (number >= minimum && number <= maximum) return number;
+  }
+  const bool open = maximum == std::numeric_limits<std::int64_t>::max();
+  raise("{}: expected {} to be an integer {}, got {}", where, name,
+        open ? fmt::format("of at least {}", minimum)
+             : fmt::format("from {} to {}", minimum, maximum),
+        value.dump(-1, ' ', true));
+}
+
+/// The integer under a key; `otherwise` where there is none, or null.
+template <class AnyJson>
+std::int64_t integer_under(const AnyJson& object, const char* key, std::int64_t otherwise,
+                           std::string_view where, std::int64_t minimum) {
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return otherwise;
+  return integer_from(*found, where, key, minimum);
+}
+
+/// A token id: see `integer_from`.
+template <class AnyJson>
+TokenId token_id_from(const AnyJson& value, std::string_view where, std::string_view name) {
+  constexpr std::int64_t kMaximum = std::numeric_limits<TokenId>::max();
+  return static_cast<TokenId>(integer_from(value, where, name, 0, kMaximum));
+}
+
+/// The token ids under a key: one, several, or none. Null and negative ones (as in old Llamas'
+/// "pad_token_id": -1) mean none.
+template <class AnyJson>
+TokenIds token_ids_under(const AnyJson& object, const char* key, std::string_view where) {
+  TokenIds ids;
+  const auto found = object.find(key);
+  if (found == object.end()) return ids;
+  const auto add = [&](const AnyJson& id) {
+    if (id.is_null() || (id.is_number_integer() && id < 0)) return;
+    ids.push_back(token_id_from(id, where, key));
+  };
+  if (found->is_array()) {
+    for (const AnyJson& id : *found) add(id);
+  } else {
+    add(*found);
+  }
+  return ids;
 }
 
 }  // namespace posttrain::io

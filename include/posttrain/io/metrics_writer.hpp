@@ -46,7 +46,8 @@ class MetricsWriter {
                                       /*allow_exceptions=*/false);
       if (!record.is_object()) break;
       const auto step = record.find("step");
-      if (step != record.end() && step->is_number() && step->get<std::int64_t>() > resume_step) {
+      if (step != record.end() && step->is_number_integer() &&
+          step->get<std::int64_t>() > resume_step) {
         break;
       }
     }

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/io/json.hpp"
 
 namespace posttrain::models {
 
@@ -148,15 +149,7 @@ class ConfigReader {
 
   std::int64_t checked_integer(std::string_view key, const Json& value,
                                std::int64_t minimum) const {
-    constexpr std::int64_t kMaximum = std::int64_t{1} << 31;
-    const bool fits = value.is_number_integer() &&
-                      !(value.is_number_unsigned() &&
-                        value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMaximum));
-    if (!fits || value.get<std::int64_t>() < minimum) {
-      raise("{}: expected {} to be an integer from {} to 2^31, got {}", where_, key, minimum,
-            shown(value));
-    }
-    return value.get<std::int64_t>();
+    return io::integer_from(value, where_, key, minimum, std::int64_t{1} << 31);
   }
 
   double checked_number(std::string_view key, const Json& value) const {

@@ -64,17 +64,19 @@ POSTTRAIN_INLINE Nf4Matrix unpack_nf4(const std::string& name, const PackedTenso
   Nf4Matrix matrix;
   bool nested = false;
   try {
-    const auto shape = state.at("shape").get<std::vector<std::int64_t>>();
+    constexpr std::int64_t kMaximum = std::int64_t{1} << 31;
+    const io::Json& shape = state.at("shape");
     if (shape.size() != 2) raise("{}: expected the state of a matrix, got {}", name, state.dump());
-    matrix.row_count = shape[0];
-    matrix.columns = shape[1];
-    matrix.blocksize = state.at("blocksize").get<std::int64_t>();
+    matrix.row_count = io::integer_from(shape.at(0), name, "shape[0]", 0, kMaximum);
+    matrix.columns = io::integer_from(shape.at(1), name, "shape[1]", 0, kMaximum);
+    matrix.blocksize = io::integer_from(state.at("blocksize"), name, "blocksize", 1);
     nested = state.contains("nested_offset");
     if (nested) {
       matrix.offset = static_cast<float>(state.at("nested_offset").get<double>());
-      if (state.at("nested_blocksize").get<std::int64_t>() != Nf4Matrix::kNestedBlocksize) {
+      const io::Json& size = state.at("nested_blocksize");
+      if (size != Nf4Matrix::kNestedBlocksize) {
         raise("{}: expected nested_blocksize {}, got {}", name, Nf4Matrix::kNestedBlocksize,
-              state.at("nested_blocksize").dump());
+              size.dump());
       }
     }
   } catch (const io::Json::exception&) {

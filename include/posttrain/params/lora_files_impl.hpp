@@ -8,6 +8,7 @@
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/describe.hpp"
 #include "posttrain/core/join.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/io/module_pattern.hpp"
 #include "posttrain/params/lora_files.hpp"
 #include "posttrain/params/peft_folder_impl.hpp"
@@ -174,7 +175,7 @@ POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
   const std::string& where = content.where;
   SavedAdapter saved;
   Lora& lora = saved.policy;
-  lora.rank = config.at("r").get<std::int64_t>();
+  lora.rank = io::integer_from(config.at("r"), where, "r", 1);
   lora.alpha = config.value("lora_alpha", 8.0);
   lora.dropout = config.value("lora_dropout", 0.0);
   lora.use_rslora = config.value("use_rslora", false);

@@ -24,7 +24,8 @@ namespace posttrain {
 
 class Workspace;
 template <class Storage>
-class SiteWeights;  // params/site_weights.hpp
+class SiteWeights;    // params/site_weights.hpp
+struct MatrixChange;  // params/matrix_change.hpp
 struct Nf4Matrix;
 
 /// What weights are loaded from: a model's `layout()`, `dtype()`, `device()` and `load()`.
@@ -101,6 +102,9 @@ class ModelWeights {
   bool stored(int site, int part) const;
   /// Replaces a frozen one.
   void replace_part(int site, int part, const Tensor& w);
+  /// Changes a stored one, which keeps its codes: the sum of its changes stands beside them in the
+  /// compute dtype.
+  void change_part(int site, int part, const MatrixChange& change);
   /// What all weights take, gradients and masters not counted.
   std::int64_t bytes() const;
 

@@ -259,7 +259,9 @@ Tensor ModelWeights<Storage>::part(int site, int part) const {
   }
   Tensor dense = at::empty({rows, spec.in}, exact);
   if constexpr (!Storage::dense) {
-    block.stored[static_cast<std::size_t>(part - block.first_part)].write(dense);
+    const auto index = static_cast<std::size_t>(part - block.first_part);
+    block.stored[index].write(dense);
+    if (index < block.changes.size()) block.changes[index].to(dense.scalar_type()).add_to(dense);
   }
   return dense;
 }
@@ -284,6 +286,18 @@ void ModelWeights<Storage>::replace_part(int site, int part, const Tensor& w) {
 }
 
 template <class Storage>
+void ModelWeights<Storage>::change_part(int site, int part, const MatrixChange& change) {
+  at::NoGradGuard no_grad;
+  auto& own = sites_[static_cast<std::size_t>(site)];
+  own = std::make_shared<Site>(*own);  // others may hold the site as it is
+  auto& block = detail::locate(*own, layout_.sites[static_cast<std::size_t>(site)], part).first;
+  block.changes.resize(block.stored.size());
+  MatrixChange& sum = block.changes[static_cast<std::size_t>(part - block.first_part)];
+  const at::ScalarType exact = master_dtype(dtype_);
+  sum = sum.to(exact).plus(change.to(exact)).to(dtype_);
+}
+
+template <class Storage>
 std::int64_t ModelWeights<Storage>::bytes() const {
   std::int64_t total = 0;
   const auto add = [&](const ParameterView& view) {
@@ -299,6 +313,7 @@ std::int64_t ModelWeights<Storage>::bytes() const {
         add(block.dense);
         if constexpr (!Storage::dense) {
           for (const auto& stored : block.stored) total += stored.bytes();
+          for (const MatrixChange& change : block.changes) total += change.bytes();
         }
       }
     }
@@ -369,7 +384,11 @@ std::vector<NamedTensor> ModelWeights<Storage>::packed_weights() const
         detail::locate(*sites_[static_cast<std::size_t>(entry.site)],
                        layout_.sites[static_cast<std::size_t>(entry.site)], entry.part)
             .first;
-    const Nf4Matrix& matrix = block.stored[static_cast<std::size_t>(entry.part - block.first_part)];
+    const auto index = static_cast<std::size_t>(entry.part - block.first_part);
+    if (index < block.changes.size() && block.changes[index].defined()) {
+      raise("{} has changed beside its codes; hint: weights() gives the sum", entry.name);
+    }
+    const Nf4Matrix& matrix = block.stored[index];
     for (NamedTensor& tensor : pack_nf4(entry.name, matrix, dtype_)) {
       all.push_back(std::move(tensor));
     }

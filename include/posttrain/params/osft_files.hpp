@@ -30,11 +30,8 @@ struct OsftDelta {
   struct Matrix {
     std::string name{};
     std::int64_t rank = 0, rows = 0, in = 0;
-    std::string base{};                                // content of W₀
-    std::vector<std::pair<Tensor, Tensor>> factors{};  // ΔW = Σ A B, [rows, r] and [r, in]
-    Tensor whole{};                                    // or ΔW itself
-
-    Tensor change(at::ScalarType type) const;
+    std::string base{};     // content of W₀
+    MatrixChange change{};  // ΔW
   };
   std::string base_model{};
   OsftProjection projection = OsftProjection::both_sides;

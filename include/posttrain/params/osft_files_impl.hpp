@@ -11,7 +11,6 @@
 #include "posttrain/io/json.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/params/osft_files.hpp"
-#include "posttrain/tensor/gemm.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
 
@@ -23,35 +22,10 @@ inline constexpr const char* kDeltaWeights = "osft_delta.safetensors";
 /// Of W₀'s values, whatever dtype of up to 32 bits they are held in.
 inline std::string base_key(const Tensor& base) { return content_key(base.to(at::kFloat)); }
 
-POSTTRAIN_INLINE Tensor OsftDelta::Matrix::change(at::ScalarType type) const {
-  if (whole.defined()) return whole.to(type);
-  Tensor sum = at::zeros({rows, in}, factors.at(0).first.options().dtype(type));
-  for (const auto& [a, b] : factors) sum.add_(matmul_nn(a.to(type), b.to(type)));
-  return sum;
-}
-
 POSTTRAIN_INLINE OsftDelta::Matrix delta_of(const OsftTarget& target, const Tensor& base,
                                             at::ScalarType type) {
-  OsftDelta::Matrix matrix{target.name, target.rank(), target.rows, target.in, base_key(base)};
-  std::int64_t factored = 0;
-  for (const OsftCore& core : target.cores) {
-    factored += std::min(core.left.size(), core.right.size()) * (target.rows + target.in);
-  }
-  if (factored >= target.rows * target.in) {
-    matrix.whole = target.update().to(type);
-    return matrix;
-  }
-  for (const OsftCore& core : target.cores) {
-    const Tensor& c = core.values.master;
-    if (core.left.size() < core.right.size()) {
-      const Tensor left = core.left.expand_columns(at::eye(core.left.size(), c.options()));
-      matrix.factors.emplace_back(left.to(type), core.right.expand_rows(c).to(type));
-    } else {
-      const Tensor right = core.right.expand_rows(at::eye(core.right.size(), c.options()));
-      matrix.factors.emplace_back(core.left.expand_columns(c).to(type), right.to(type));
-    }
-  }
-  return matrix;
+  return {target.name, target.rank(),  target.rows,
+          target.in,   base_key(base), target.change().to(type)};
 }
 
 POSTTRAIN_INLINE void restore_delta(OsftTarget& target, const OsftDelta::Matrix& matrix,
@@ -67,13 +41,12 @@ POSTTRAIN_INLINE void restore_delta(OsftTarget& target, const OsftDelta::Matrix&
         "and storage that it was trained with",
         folder, target.name);
   }
-  const Tensor stored = matrix.change(at::kDouble).to(base.device());
+  const Tensor stored = matrix.change.to(at::kDouble).dense().to(base.device());
   for (OsftCore& core : target.cores) {
     core.values.master.copy_(core.left.project_columns(core.right.project_rows(stored)));
   }
   // Rounded to the stored dtype, but in the same subspaces.
-  const at::ScalarType type =
-      matrix.whole.defined() ? matrix.whole.scalar_type() : matrix.factors[0].first.scalar_type();
+  const at::ScalarType type = matrix.change.left.scalar_type();
   const double tolerance = type == at::kDouble ? 1e-10 : type == at::kFloat ? 1e-5 : 1e-2;
   const double outside = (target.update().to(at::kDouble) - stored).norm().item<double>();
   if (outside > tolerance * stored.norm().item<double>()) {
@@ -95,11 +68,12 @@ POSTTRAIN_INLINE void write_osft_delta(const std::string& folder, const OsftDelt
                         {"rows", matrix.rows},
                         {"in", matrix.in},
                         {"base", matrix.base},
-                        {"terms", matrix.factors.size()}});
-    if (matrix.whole.defined()) add(matrix.name + ".delta", matrix.whole);
-    for (std::size_t i = 0; i < matrix.factors.size(); ++i) {
-      add(fmt::format("{}.{}.a", matrix.name, i), matrix.factors[i].first);
-      add(fmt::format("{}.{}.b", matrix.name, i), matrix.factors[i].second);
+                        {"factored", matrix.change.right.defined()}});
+    if (matrix.change.right.defined()) {
+      add(matrix.name + ".a", matrix.change.left);
+      add(matrix.name + ".b", matrix.change.right);
+    } else {
+      add(matrix.name + ".delta", matrix.change.left);
     }
   }
   for (const NamedTensor& other : delta.others) {
@@ -155,17 +129,14 @@ POSTTRAIN_INLINE OsftDelta read_osft_delta(const std::string& folder) {
               shape_text(tensor));
       }
     };
-    const auto terms = entry.at("terms").get<std::size_t>();
-    if (terms == 0) {
-      matrix.whole = take(matrix.name + ".delta");
-      expect(matrix.whole, matrix.rows, matrix.in);
-    }
-    for (std::size_t i = 0; i < terms; ++i) {
-      const Tensor a = take(fmt::format("{}.{}.a", matrix.name, i));
-      const Tensor b = take(fmt::format("{}.{}.b", matrix.name, i));
+    if (entry.at("factored").get<bool>()) {
+      const Tensor a = take(matrix.name + ".a"), b = take(matrix.name + ".b");
       expect(a, matrix.rows, b.size(0));
       expect(b, a.size(1), matrix.in);
-      matrix.factors.emplace_back(a, b);
+      matrix.change = {a, b};
+    } else {
+      matrix.change = {take(matrix.name + ".delta"), {}};
+      expect(matrix.change.left, matrix.rows, matrix.in);
     }
     delta.matrices.push_back(std::move(matrix));
   }

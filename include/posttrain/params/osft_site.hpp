@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/params/matrix_change.hpp"
 #include "posttrain/params/osft_subspace.hpp"
 #include "posttrain/params/site_weights.hpp"
 
@@ -51,6 +52,26 @@ struct OsftTarget {
     if (sum.is_same(cores[0].values.master)) sum = sum.clone();
     for (std::size_t i = 1; i < cores.size(); ++i) {
       sum.add_(cores[i].product(cores[i].values.master));
+    }
+    return sum;
+  }
+  /// ΔW apart from the cores, in its smaller form, in the masters' dtype.
+  MatrixChange change() const {
+    std::int64_t factored = 0;
+    for (const OsftCore& core : cores) {
+      factored += std::min(core.left.size(), core.right.size()) * (rows + in);
+    }
+    if (factored >= rows * in) return {update(), {}};
+    MatrixChange sum;
+    for (const OsftCore& core : cores) {
+      const Tensor& c = core.values.master;
+      if (core.left.size() < core.right.size()) {
+        const Tensor left = core.left.expand_columns(at::eye(core.left.size(), c.options()));
+        sum = sum.plus({left, core.right.expand_rows(c)});
+      } else {
+        const Tensor right = core.right.expand_rows(at::eye(core.right.size(), c.options()));
+        sum = sum.plus({core.left.expand_columns(c), right});
+      }
     }
     return sum;
   }

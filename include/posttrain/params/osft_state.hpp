@@ -92,8 +92,8 @@ class OsftState {
   // --- tasks in sequence -----------------------------------------------------------------------
   /// The model as it is now becomes the base (in the model's dtype, as in a saved folder), its
   /// subspaces are computed anew, and all cores are 0 again; so `reference()` is from now on the
-  /// model as it was at this call. What `trainable()` lists is laid out anew: the optimizer must be
-  /// attached again. Dense storage only.
+  /// model as it was at this call. A stored matrix keeps its codes, and what the task learnt stands
+  /// beside them. What `trainable()` lists is laid out anew: the optimizer must be attached again.
   const OsftTask& begin_task(const std::string& name, const OsftTaskOptions& options = {});
   /// What was begun, in order.
   const std::vector<OsftTask>& tasks() const { return tasks_; }

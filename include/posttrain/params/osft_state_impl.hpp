@@ -141,20 +141,20 @@ OsftComplements OsftState<Storage>::complements_of(const OsftTarget& target, std
 template <class Storage>
 const OsftTask& OsftState<Storage>::begin_task(const std::string& name,
                                                const OsftTaskOptions& options) {
-  if constexpr (!Storage::dense) {
-    fail(
-        "stored matrices take one task; hint: save the model and begin the next task from its "
-        "folder");
-  }
   if (const double ratio = options.unfreeze_rank_ratio.value_or(0.0); !(ratio >= 0 && ratio <= 1)) {
     raise("begin_task: expected an unfreeze_rank_ratio in [0, 1], got {}", ratio);
   }
   if (options.keep_protected && plan_.inputs) {
     fail("begin_task: keep_protected goes by W alone, and this state weights it by its inputs");
   }
-  publish();  // a dense weight is W₀ + ΔW: nothing else has to be folded
+  publish();  // a dense weight is W₀ + ΔW: only a stored one has yet to take it
   Protected before;
-  for (const OsftTarget* target : targets()) before[target->name] = target->complements;
+  for (const OsftTarget* target : targets()) {
+    before[target->name] = target->complements;
+    if (target->weight.defined()) continue;
+    at::NoGradGuard no_grad;
+    weights_.change_part(target->site, target->part, target->change());
+  }
   lay_out(options.unfreeze_rank_ratio.value_or(plan_.unfreeze_rank_ratio),
           options.keep_protected ? &before : nullptr);
   OsftTask task{name, {}};

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "posttrain/core/compiled.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/params/peft_folder_impl.hpp"
 #include "posttrain/params/prompt_files.hpp"
 
@@ -37,12 +38,7 @@ POSTTRAIN_INLINE void write_prompt(const std::string& folder, const PromptFolder
 POSTTRAIN_INLINE PromptFolder read_prompt(const std::string& folder, const std::string& peft_type) {
   const PeftFolder content = read_peft_folder(folder, peft_type, {"prefix_projection"});
   const auto integer = [&](const char* key, std::int64_t otherwise) {
-    const auto entry = content.config.find(key);
-    if (entry == content.config.end() || entry->is_null()) return otherwise;
-    if (!entry->is_number_integer()) {
-      raise("{}: expected an integer for {}, got {}", content.where, key, entry->dump());
-    }
-    return entry->get<std::int64_t>();
+    return io::integer_under(content.config, key, otherwise, content.where, 0);
   };
   if (const std::int64_t submodules = integer("num_transformer_submodules", 1); submodules != 1) {
     raise("{}: expected num_transformer_submodules 1 (a decoder), got {}", content.where,

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/params/matrix_change.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/gemm.hpp"
 #include "posttrain/tensor/linear.hpp"
@@ -43,6 +44,7 @@ class SiteWeights : public std::enable_shared_from_this<SiteWeights<Storage>> {
     std::int64_t rows = 0;
     ParameterView dense{};  // [rows, in]; undefined: stored
     std::vector<typename Storage::Matrix> stored{};
+    std::vector<MatrixChange> changes{};  // of the stored ones; may end early
   };
   struct Bias {
     int first_part = 0;
@@ -152,9 +154,11 @@ class SiteWeights : public std::enable_shared_from_this<SiteWeights<Storage>> {
     Tensor dense = workspace_->matrix(block.rows, in_, options_);
     if constexpr (!Storage::dense) {
       std::int64_t row = 0;
-      for (const auto& stored : block.stored) {
-        stored.write(dense.narrow(0, row, stored.rows()));
-        row += stored.rows();
+      for (std::size_t i = 0; i < block.stored.size(); ++i) {
+        const Tensor part = dense.narrow(0, row, block.stored[i].rows());
+        block.stored[i].write(part);
+        if (i < block.changes.size()) block.changes[i].add_to(part);
+        row += part.size(0);
       }
     }
     return dense;

@@ -2,13 +2,11 @@
 // What the files beside a tokenizer say about chats: special tokens, templates, end tokens.
 #pragma once
 
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/sequence.hpp"
 #include "posttrain/text/chat_template.hpp"
 
 namespace posttrain::text {
@@ -29,9 +27,6 @@ Json parse_object(std::string_view text, std::string_view file);
 
 /// bos_token, eos_token and their like as strings, under their names.
 Json special_tokens(const Json& tokenizer_config, const Json& special_tokens_map);
-
-/// Adds the ids of an `eos_token_id` entry: a number or a list of numbers.
-void add_eos_ids(const Json& file, std::set<TokenId>& ids);
 
 /// Templates by name; a single one is called "default". Files of their own come before those of
 /// tokenizer_config.json.

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,7 +10,6 @@
 
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
-#include "posttrain/core/sequence.hpp"
 #include "posttrain/text/chat_files.hpp"
 #include "posttrain/text/chat_template.hpp"
 
@@ -45,19 +43,6 @@ POSTTRAIN_INLINE Json special_tokens(const Json& tokenizer_config, const Json& s
     }
   }
   return tokens;
-}
-
-POSTTRAIN_INLINE void add_eos_ids(const Json& file, std::set<TokenId>& ids) {
-  const auto found = file.find("eos_token_id");
-  if (found == file.end()) return;
-  const auto add = [&](const Json& id) {
-    if (id.is_number_integer()) ids.insert(id.get<TokenId>());
-  };
-  if (found->is_array()) {
-    for (const Json& id : *found) add(id);
-  } else {
-    add(*found);
-  }
 }
 
 POSTTRAIN_INLINE std::vector<std::pair<std::string, ChatTemplate>> chat_templates(

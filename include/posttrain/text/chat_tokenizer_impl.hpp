@@ -3,9 +3,11 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 #include "posttrain/text/message_weight.hpp"
 #include "posttrain/text/utf8.hpp"
@@ -14,8 +16,12 @@ namespace posttrain::text {
 
 POSTTRAIN_INLINE ChatTokenizer::ChatTokenizer(const ChatFiles& files)
     : ChatSpans(files, parse_object(files.tokenizer_config, "tokenizer_config.json")) {
-  add_eos_ids(parse_object(files.generation_config, "generation_config.json"), eos_ids_);
-  add_eos_ids(parse_object(files.config, "config.json"), eos_ids_);
+  for (const auto& [text, file] : {std::pair(files.generation_config, "generation_config.json"),
+                                   std::pair(files.config, "config.json")}) {
+    for (const TokenId id : io::token_ids_under(parse_object(text, file), "eos_token_id", file)) {
+      eos_ids_.insert(id);
+    }
+  }
   if (const auto id = tokenizer_.id(eos_token()); !eos_token().empty() && id) {
     eos_ids_.insert(*id);
   }

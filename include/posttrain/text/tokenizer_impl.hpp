@@ -10,6 +10,7 @@
 #include "posttrain/core/compiled.hpp"
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/sequence.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 #include "posttrain/text/tokenizer/pipeline.hpp"
@@ -195,14 +196,14 @@ POSTTRAIN_INLINE Tokenizer::Tokenizer(const nlohmann::json& description) {
 
 POSTTRAIN_INLINE void Tokenizer::add_token(Parts& parts, const nlohmann::json& entry) {
   AddedToken token;
-  token.id = entry.at("id").get<TokenId>();
   token.content = entry.at("content").get<std::string>();
+  token.id = io::token_id_from(entry.at("id"), "tokenizer.json",
+                               fmt::format("the id of the added token '{}'", token.content));
   token.special = entry.value("special", false);
   token.normalized = entry.value("normalized", !token.special);
   token.single_word = entry.value("single_word", false);
   token.lstrip = entry.value("lstrip", false);
   token.rstrip = entry.value("rstrip", false);
-  if (token.id < 0) raise("tokenizer.json: added token '{}' has id {}", token.content, token.id);
   if (token.normalized) {
     const AlignedText content(token.content, 0, false);
     std::string normalized = parts.normalizer(content, true).text;

@@ -150,7 +150,7 @@ inline Output Evaluator::run() {
 }
 
 inline Value Evaluator::call(const Value& callee, const Arguments& arguments) {
-  if (callee.is_undefined()) throw Error(callee.hint());
+  if (callee.is_undefined()) raise("{}", callee.hint());
   if (!callee.is_object()) raise("'{}' object is not callable", callee.type_name());
   return callee.object().call(*this, arguments);
 }

@@ -57,7 +57,7 @@ inline const Value& need(const Arguments& arguments, std::size_t position, std::
 inline const std::string& text_argument(const Arguments& arguments, std::size_t position,
                                         std::string_view name) {
   const Value& found = need(arguments, position, name);
-  if (found.is_undefined()) throw Error(found.hint());
+  if (found.is_undefined()) raise("{}", found.hint());
   if (!found.is_string()) raise("expected a string for '{}', got {}", name, found.type_name());
   return found.text();
 }

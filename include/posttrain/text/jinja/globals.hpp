@@ -151,7 +151,7 @@ inline Value cycler(Evaluator&, const Arguments& arguments) {
 
 inline Value raise_exception(Evaluator&, const Arguments& arguments) {
   const std::string message = print(need(arguments, 0, "message"));
-  throw Error(message.empty() ? std::string("raise_exception") : message);
+  raise("{}", message.empty() ? std::string("raise_exception") : message);
 }
 
 inline Value strftime_now(Evaluator&, const Arguments& arguments) {

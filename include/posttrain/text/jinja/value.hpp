@@ -148,7 +148,7 @@ class Value {
   std::int64_t integer() const {
     if (is_bool()) return get<bool>() ? 1 : 0;
     if (is_integer()) return get<std::int64_t>();
-    if (is_undefined()) throw Error(hint());
+    if (is_undefined()) raise("{}", hint());
     raise("expected an integer, got {}", type_name());
   }
   double number() const {

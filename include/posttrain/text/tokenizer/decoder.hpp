@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/byte_alphabet.hpp"
 #include "posttrain/text/tokenizer/pattern.hpp"
 #include "posttrain/text/utf8.hpp"
@@ -192,6 +193,11 @@ class TokenDecoder {
     return out;
   }
 
+  static std::size_t count_under(const nlohmann::json& description, const char* key) {
+    return static_cast<std::size_t>(
+        io::integer_under(description, key, 0, "tokenizer.json: the decoder 'Strip'", 0));
+  }
+
   void add(const nlohmann::json& description) {
     if (description.is_null()) return;
     const std::string type = description.at("type").get<std::string>();
@@ -210,8 +216,8 @@ class TokenDecoder {
       step.kind = Kind::kStrip;
       step.content = description.value("content", std::string(" "));
       if (step.content.empty()) fail("tokenizer.json: the decoder 'Strip' has an empty content");
-      step.start = description.value("start", std::size_t{0});
-      step.stop = description.value("stop", std::size_t{0});
+      step.start = count_under(description, "start");
+      step.stop = count_under(description, "stop");
     } else if (type == "Replace") {
       step.kind = Kind::kReplace;
       step.content = description.at("content").get<std::string>();

@@ -15,6 +15,7 @@
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/sequence.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 #include "posttrain/text/utf8.hpp"
 
@@ -89,8 +90,8 @@ class PostProcessor {
     if (type == "TemplateProcessing") {
       read_template(description, step);
     } else if (type == "RobertaProcessing" || type == "BertProcessing") {
-      step.before.push_back(description.at("cls").at(1).get<TokenId>());
-      step.after.push_back(description.at("sep").at(1).get<TokenId>());
+      step.before.push_back(token_id(description.at("cls").at(1)));
+      step.after.push_back(token_id(description.at("sep").at(1)));
     } else if (type != "ByteLevel") {
       raise(
           "tokenizer.json: the post-processor '{}' is not supported; hint: supported are "
@@ -106,6 +107,10 @@ class PostProcessor {
     steps_.push_back(std::move(step));
   }
 
+  static TokenId token_id(const nlohmann::json& id) {
+    return io::token_id_from(id, "tokenizer.json", "an id of the post-processor");
+  }
+
   static void read_template(const nlohmann::json& description, Step& step) {
     bool text_seen = false;
     for (const auto& piece : description.at("single")) {
@@ -116,7 +121,7 @@ class PostProcessor {
       }
       const std::string name = piece.at("SpecialToken").at("id").get<std::string>();
       for (const auto& id : description.at("special_tokens").at(name).at("ids")) {
-        (text_seen ? step.after : step.before).push_back(id.get<TokenId>());
+        (text_seen ? step.after : step.before).push_back(token_id(id));
       }
     }
   }

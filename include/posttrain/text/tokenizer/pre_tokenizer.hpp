@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "posttrain/core/error.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 #include "posttrain/text/tokenizer/character_splits.hpp"
 #include "posttrain/text/tokenizer/characters.hpp"
@@ -282,8 +283,8 @@ inline void PreTokenizer::add(const nlohmann::json& description) {
     if (delimiter.empty()) fail("tokenizer.json: CharDelimiterSplit has an empty delimiter");
     steps_.emplace_back(CharDelimiterSplit{decode_utf8(delimiter, 0).code});
   } else if (type == "FixedLength") {
-    const auto length = description.value("length", std::int64_t{5});
-    if (length < 1) raise("tokenizer.json: expected a positive FixedLength.length, got {}", length);
+    const auto length =
+        io::integer_under(description, "length", 5, "tokenizer.json: FixedLength", 1);
     steps_.emplace_back(FixedLength{static_cast<std::size_t>(length)});
   } else if (type == "Metaspace") {
     steps_.push_back(metaspace(description));

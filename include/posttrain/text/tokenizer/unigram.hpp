@@ -20,6 +20,7 @@
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/sequence.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/tokens.hpp"
 #include "posttrain/text/tokenizer/vocabulary.hpp"
 #include "posttrain/text/utf8.hpp"
@@ -46,7 +47,7 @@ class Unigram {
     unknown_score_ = worst - 10.0;
     vocabulary_ = Vocabulary(std::move(tokens));
     if (const auto unk = model.find("unk_id"); unk != model.end() && !unk->is_null()) {
-      unk_ = unk->get<TokenId>();
+      unk_ = io::token_id_from(*unk, "tokenizer.json", "unk_id");
       if (vocabulary_.token(*unk_) == nullptr) {
         raise("tokenizer.json: expected unk_id in the vocabulary of {} tokens, got {}",
               vocabulary_.size(), *unk_);

@@ -14,6 +14,7 @@
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/sequence.hpp"
+#include "posttrain/io/json.hpp"
 
 namespace posttrain::text {
 
@@ -30,11 +31,8 @@ class Vocabulary {
     // An id may lie beyond the count (gaps), but a huge one would ask for the memory of a table.
     const auto limit = static_cast<std::int64_t>(4 * vocab->size() + 1000000);
     for (const auto& [token, value] : vocab->items()) {
-      const std::int64_t id = value.is_number_integer() ? value.get<std::int64_t>() : -1;
-      if (id < 0 || id > limit) {
-        raise("tokenizer.json: expected an id between 0 and {} for '{}', got {}", limit, token,
-              value.dump());
-      }
+      const std::int64_t id =
+          io::integer_from(value, "tokenizer.json", fmt::format("the id of '{}'", token), 0, limit);
       const auto i = static_cast<std::size_t>(id);
       if (i >= tokens_.size()) {
         tokens_.resize(i + 1);

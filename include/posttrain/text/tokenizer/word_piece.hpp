@@ -15,6 +15,7 @@
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/sequence.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 #include "posttrain/text/tokenizer/tokens.hpp"
 #include "posttrain/text/tokenizer/vocabulary.hpp"
@@ -46,7 +47,8 @@ class WordPiece : public WordVocabulary {
   explicit WordPiece(const nlohmann::json& model)
       : WordVocabulary(model, "[UNK]"),
         prefix_(model.value("continuing_subword_prefix", std::string("##"))),
-        longest_word_(model.value("max_input_chars_per_word", std::size_t{100})) {}
+        longest_word_(static_cast<std::size_t>(
+            io::integer_under(model, "max_input_chars_per_word", 100, "tokenizer.json", 0))) {}
 
   void encode(std::string_view word, const Tokens& out) const {
     std::size_t characters = 0;
