@@ -62,7 +62,7 @@ def include_graph():
         return seen
 
     def not_back(header, path):  # the definitions of a header include it back (core/compiled.hpp)
-        return path == header or path != header.replace("_impl.hpp", ".hpp")
+        return path == header or not (header.endswith("_impl.hpp") and header in direct[path])
 
     reach = {h: reached(h, not_back) for h in direct}
     torch = {h: any(path.startswith(("ATen/", "c10/", "torch/"))

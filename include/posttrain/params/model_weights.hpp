@@ -156,5 +156,6 @@ class ModelWeights {
 #ifdef POSTTRAIN_COMPILED
 extern template class posttrain::ModelWeights<posttrain::Dense>;
 #else
+#include "posttrain/params/model_weights_build_impl.hpp"
 #include "posttrain/params/model_weights_impl.hpp"
 #endif

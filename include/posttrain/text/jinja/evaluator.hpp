@@ -142,9 +142,7 @@ inline Output Evaluator::run() {
   try {
     execute(tree_.body);
   } catch (const Error& error) {
-    std::string message = error.what();
-    for (char& c : message) c = c == '\n' || c == '\r' ? ' ' : c;
-    raise_at(place_, message);
+    raise_at(place_, error.what());
   }
   return output;
 }
