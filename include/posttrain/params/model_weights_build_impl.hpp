@@ -13,25 +13,6 @@
 
 namespace posttrain {
 
-namespace detail {
-
-/// The block of a site that holds a part, and the part's first row in it.
-template <class Weights>
-auto locate(Weights& site, const Site& spec, int part)
-    -> std::pair<typename Weights::Block&, std::int64_t> {
-  for (auto& block : site.blocks) {
-    if (part < block.first_part || part >= block.first_part + block.parts) continue;
-    std::int64_t row = 0;
-    for (int i = block.first_part; i < part; ++i) {
-      row += spec.parts[static_cast<std::size_t>(i)].rows;
-    }
-    return {block, row};
-  }
-  raise("expected a part below {}, got {}", spec.parts.size(), part);
-}
-
-}  // namespace detail
-
 template <class Storage>
 ModelWeights<Storage>::ModelWeights(const WeightSource& source, const Storage& storage,
                                     const TensorSelection& trained)

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/core/error.hpp"
+#include "posttrain/core/layout.hpp"
 #include "posttrain/params/matrix_change.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/gemm.hpp"
@@ -170,5 +172,24 @@ class SiteWeights : public std::enable_shared_from_this<SiteWeights<Storage>> {
   Tensor anchor_;
   std::shared_ptr<Workspace> workspace_;
 };
+
+namespace detail {
+
+/// The block of a site that holds a part, and the part's first row in it.
+template <class Weights>
+auto locate(Weights& site, const Site& spec, int part)
+    -> std::pair<typename Weights::Block&, std::int64_t> {
+  for (auto& block : site.blocks) {
+    if (part < block.first_part || part >= block.first_part + block.parts) continue;
+    std::int64_t row = 0;
+    for (int i = block.first_part; i < part; ++i) {
+      row += spec.parts[static_cast<std::size_t>(i)].rows;
+    }
+    return {block, row};
+  }
+  raise("expected a part below {}, got {}", spec.parts.size(), part);
+}
+
+}  // namespace detail
 
 }  // namespace posttrain
