@@ -11,6 +11,8 @@ import json
 import sys
 from collections import defaultdict
 
+import figure
+
 COLOURS = ["#1b6ca8", "#c8553d", "#588157"]
 WIDTH, HEIGHT, LEFT, TOP, GAP = 220, 150, 44, 34, 36
 
@@ -63,21 +65,12 @@ def main():
         panels += parts
         forgetting = 100 * mean([r["average_forgetting"] for r in records])
         kl = mean([mean(r["stages"][-1]["kl"]) for r in records])
-        print(f"| {label} | {len(records)} | " + " | ".join(f"{end:.1f} % ({min(s):.0f}-{max(s):.0f})" for end, s in zip(ends, spans))
+        cells = [f"{end:.1f} % ({min(s):.0f}-{max(s):.0f})" for end, s in zip(ends, spans)]
+        print(f"| {label} | {len(records)} | " + " | ".join(cells)
               + f" | {forgetting:.1f} points | {kl:.2f} |")
-    for index, task in enumerate(tasks):
-        x = LEFT + index * 90
-        y = TOP + HEIGHT + 42
-        panels.append(f'<line x1="{x}" y1="{y - 4}" x2="{x + 18}" y2="{y - 4}" '
-                      f'stroke="{COLOURS[index]}" stroke-width="3"/>')
-        panels.append(f'<text x="{x + 24}" y="{y}">task {task}</text>')
-    width = LEFT + len(runs) * (WIDTH + GAP)
-    height = TOP + HEIGHT + 54
-    with open(target, "w", encoding="utf-8") as file:
-        file.write(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-                   'font-family="sans-serif" font-size="11">\n'
-                   f'<rect width="{width}" height="{height}" fill="#fff"/>\n'
-                   + "\n".join(panels) + "\n</svg>\n")
+    panels += figure.legend([(f"task {task}", COLOURS[i]) for i, task in enumerate(tasks)], LEFT,
+                            TOP + HEIGHT + 42, 90)
+    figure.write(target, LEFT + len(runs) * (WIDTH + GAP), TOP + HEIGHT + 54, panels)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import json
 import os
 import sys
 
+import figure
+
 COLOURS = {"rewards/chosen": "#1b6ca8", "rewards/rejected": "#c8553d"}
 WIDTH, HEIGHT, LEFT, TOP, GAP = 240, 150, 44, 34, 44
 
@@ -50,17 +52,8 @@ def main():
                          'stroke-width="2"/>')
         parts.append(f'<text x="{left + WIDTH}" y="{TOP + HEIGHT + 18}" text-anchor="end">'
                      f'step {last}</text>')
-    for index, (name, colour) in enumerate(COLOURS.items()):
-        x, y = LEFT + index * 150, TOP + HEIGHT + 42
-        parts.append(f'<line x1="{x}" y1="{y - 4}" x2="{x + 18}" y2="{y - 4}" stroke="{colour}" '
-                     'stroke-width="3"/>')
-        parts.append(f'<text x="{x + 24}" y="{y}">{name}</text>')
-    width, height = LEFT + len(curves) * (WIDTH + GAP), TOP + HEIGHT + 54
-    with open(target, "w", encoding="utf-8") as file:
-        file.write(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-                   'font-family="sans-serif" font-size="11">\n'
-                   f'<rect width="{width}" height="{height}" fill="#fff"/>\n'
-                   + "\n".join(parts) + "\n</svg>\n")
+    parts += figure.legend(COLOURS.items(), LEFT, TOP + HEIGHT + 42, 150)
+    figure.write(target, LEFT + len(curves) * (WIDTH + GAP), TOP + HEIGHT + 54, parts)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ TEST_CASE("ShareGPT conversations become messages, with every name of a role") {
       "message 0 of 'conversations': expected 'from' to be human, gpt"));
   CHECK(contains(from_error<SupervisedRecord>(R"({"conversations": [{"from": "human"}]})"),
                  "got the keys from"));
+  CHECK(contains(from_error<SupervisedRecord>(R"({"a\nb": 1})"), "got the keys a<0a>b"));
   CHECK(contains(from_error<SupervisedRecord>(
                      R"({"conversations": [{"from": "function_call", "value": "f of x"}]})"),
                  "to be JSON"));

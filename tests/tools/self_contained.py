@@ -4,8 +4,9 @@
 Headers that do not reach LibTorch are compiled without its include folders. The object must define
 no symbol of its own: one is a function that lacks `inline`.
 
-LibTorch's headers are most of the cost, so a header that reaches tensor/ops.hpp is compiled behind a
-precompiled ops.hpp: that gives it nothing that it does not include anyway.
+The headers of LibTorch and of the JSON library are most of the cost, so a header that reaches one of
+ours that include them is compiled behind that one, precompiled: it gets nothing that it does not include
+anyway.
 
 usage: self_contained.py FLAGS_FILE WORK_FOLDER [FILTER]
 """
@@ -17,14 +18,19 @@ import threading
 
 import repo
 
-PRECOMPILED = "posttrain/tensor/ops.hpp"
+OPS, JSON = "posttrain/tensor/ops.hpp", "posttrain/io/json.hpp"
+PRECOMPILED = ((OPS, JSON), (OPS,), (JSON,))  # a header takes the first that it reaches as a whole
 
 
 class Precompiled:
-    """PRECOMPILED in a folder, compiled when it is first asked for."""
+    """Headers in one of a folder, compiled when it is first asked for."""
 
-    def __init__(self, compiler, folder):
-        self.compiler, self.path = compiler, os.path.join(folder, "precompiled.hpp")
+    def __init__(self, compiler, folder, headers, reach):
+        self.compiler, self.headers = compiler, headers
+        self.path = os.path.join(folder, "_".join(
+            os.path.basename(header)[:-4] for header in headers) + "_precompiled.hpp")
+        self.files = [os.path.join("include", name) for header in headers
+                      for name in (header, *sorted(reach[header]))]
         self.lock, self.done = threading.Lock(), False
 
     def make(self):
@@ -32,7 +38,7 @@ class Precompiled:
             if self.done:
                 return
             with open(self.path, "w") as file:
-                file.write(f"#include <{PRECOMPILED}>\n")
+                file.write("".join(f"#include <{header}>\n" for header in self.headers))
             flags = [flag for flag in self.compiler.flags if flag != "-c"]
             subprocess.run([*self.compiler.command, *flags, "-x", "c++-header", self.path, "-o",
                             self.path + ".gch"], check=True, cwd=repo.ROOT)
@@ -45,14 +51,15 @@ def main():
     flags = repo.load_flags(flags_file)
     os.makedirs(work, exist_ok=True)
     reach, torch = repo.include_graph()
-    command = flags["compiler"]
+    # Results are remembered here; ccache would preprocess every header once more.
+    command = [part for part in flags["compiler"] if os.path.basename(part) != "ccache"]
     compilers = {
         kind: repo.Compiler(command, flags["host"] + (flags["torch"] if kind == "torch" else [])
                             + ["-c", "-O0"], os.path.join(work, kind + ".json"))
         for kind in ("host", "torch")
     }
-    precompiled = Precompiled(compilers["torch"], work)
-    behind = [os.path.join("include", name) for name in (PRECOMPILED, *sorted(reach[PRECOMPILED]))]
+    precompiled = [Precompiled(compilers["torch" if OPS in headers else "host"], work, headers, reach)
+                   for headers in PRECOMPILED]
 
     def check(header):
         stem = os.path.join(work, header.replace("/", "_")[:-4])
@@ -71,9 +78,11 @@ def main():
             return "".join(f"defines {name}: it lacks `inline`\n" for name in strong)
 
         compiler = compilers["torch" if torch[header] else "host"]
-        if PRECOMPILED in reach[header]:
-            status, output = compiler.run(source, ("-include", precompiled.path, "-o", target), stem,
-                                          precompiled.make, symbols, behind)
+        behind = next((p for p in precompiled
+                       if p.compiler is compiler and reach[header].issuperset(p.headers)), None)
+        if behind:
+            status, output = compiler.run(source, ("-include", behind.path, "-o", target), stem,
+                                          behind.make, symbols, behind.files)
         else:
             status, output = compiler.run(source, ("-o", target), stem, after=symbols)
         return header, [] if status == 0 else [output.strip()[-3000:] or f"exit status {status}"]

@@ -23,8 +23,7 @@ inline constexpr const char* kScore = "score.weight";
 /// configuration, else the end of a sequence; one that ends sequences only if there is no other.
 inline std::optional<TokenId> padding_id(const nlohmann::ordered_json& config,
                                          const text::ChatTokenizer* text) {
-  std::vector<TokenId> candidates,
-      ends = io::token_ids_under(config, "eos_token_id", "config.json");
+  TokenIds candidates, ends = io::token_ids_under(config, "eos_token_id", "config.json");
   const auto token = [&](const std::string& name) {
     if (const auto id = text->tokenizer().id(name); id && !name.empty()) candidates.push_back(*id);
   };
@@ -32,8 +31,8 @@ inline std::optional<TokenId> padding_id(const nlohmann::ordered_json& config,
     ends.insert(ends.end(), text->eos_ids().begin(), text->eos_ids().end());
     token(text->pad_token());
   }
-  for (const TokenId id : io::token_ids_under(config, "pad_token_id", "config.json"))
-    candidates.push_back(id);
+  const TokenIds padding = io::token_ids_under(config, "pad_token_id", "config.json");
+  candidates.insert(candidates.end(), padding.begin(), padding.end());
   for (const TokenId id : candidates) {
     if (std::ranges::find(ends, id) == ends.end()) return id;
   }

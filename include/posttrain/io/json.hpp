@@ -62,6 +62,15 @@ inline Json parse_json_without_duplicates(std::string_view text, std::string_vie
   }
 }
 
+/// A value as a message quotes it: the beginning of its text.
+template <class AnyJson>
+std::string shown(const AnyJson& value) {
+  std::string text = value.dump(-1, ' ', true, AnyJson::error_handler_t::replace);
+  constexpr std::size_t kLongest = 60;
+  if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
+  return text;
+}
+
 /// The integer that a value is. (nlohmann's own conversions cut fractions off and wrap what does
 /// not fit.) An error starts with `where` and calls the value `name`.
 template <class AnyJson>
@@ -79,7 +88,7 @@ std::int64_t integer_from(const AnyJson& value, std::string_view where, std::str
   raise("{}: expected {} to be an integer {}, got {}", where, name,
         open ? fmt::format("of at least {}", minimum)
              : fmt::format("from {} to {}", minimum, maximum),
-        value.dump(-1, ' ', true));
+        shown(value));
 }
 
 /// The integer under a key; `otherwise` where there is none, or null.

@@ -121,7 +121,7 @@ inline std::optional<std::vector<bool>> read_layer_types(ConfigReader& reader, s
       raise(
           "{}: layer type {} is not supported; supported: \"full_attention\", "
           "\"sliding_attention\"",
-          reader.where(), ConfigReader::shown(entry));
+          reader.where(), io::shown(entry));
     }
     sliding.push_back(entry == "sliding_attention");
   }

@@ -94,7 +94,7 @@ inline std::vector<RopeSpec> read_gemma3_ropes(ConfigReader& reader, const Decod
   if (const Json* scaling = reader.find("rope_scaling")) {  // of the full layers, as there
     if (!scaling->is_object() || !full_parameters.is_object()) {
       raise("{}: expected rope_scaling to be an object, got {}", reader.where(),
-            ConfigReader::shown(*scaling));
+            io::shown(*scaling));
     }
     full_parameters.update(*scaling);
     if (scaling->contains("type") && !scaling->contains("rope_type")) {

@@ -93,7 +93,7 @@ inline const Family& find_family(ConfigReader& reader, HeadKind head) {
   if (const auto* list = reader.array("architectures"); list != nullptr && !list->empty()) {
     if (!list->front().is_string()) {
       raise("{}: expected architectures to list names, got {}", reader.where(),
-            ConfigReader::shown(*list));
+            io::shown(*list));
     }
     architecture = list->front().get<std::string>();
   }
@@ -140,7 +140,7 @@ inline DecoderConfig parse_config(std::string_view config_json, HeadKind head = 
     raise(
         "config.json: quantised weights are not supported but bitsandbytes' NF4 "
         "(quantization_config = {}); hint: use the folder of the original weights",
-        ConfigReader::shown(*quantization));
+        io::shown(*quantization));
   }
   DecoderConfig config = family.parse(reader);
   config.model_type = family.model_type;

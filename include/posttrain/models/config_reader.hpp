@@ -89,7 +89,7 @@ class ConfigReader {
     const Json* value = find(key);
     if (value == nullptr) return fallback;
     if (!value->is_boolean()) {
-      raise("{}: expected {} to be true or false, got {}", where_, key, shown(*value));
+      raise("{}: expected {} to be true or false, got {}", where_, key, io::shown(*value));
     }
     return value->get<bool>();
   }
@@ -98,7 +98,7 @@ class ConfigReader {
     const Json* value = find(key);
     if (value == nullptr) return std::string(fallback);
     if (!value->is_string()) {
-      raise("{}: expected {} to be a string, got {}", where_, key, shown(*value));
+      raise("{}: expected {} to be a string, got {}", where_, key, io::shown(*value));
     }
     return value->get<std::string>();
   }
@@ -107,7 +107,7 @@ class ConfigReader {
   const Json* array(std::string_view key) {
     const Json* value = find(key);
     if (value != nullptr && !value->is_array()) {
-      raise("{}: expected {} to be a list, got {}", where_, key, shown(*value));
+      raise("{}: expected {} to be a list, got {}", where_, key, io::shown(*value));
     }
     return value;
   }
@@ -124,7 +124,8 @@ class ConfigReader {
   void only(std::string_view key, const Json& neutral) {
     const Json* value = find(key);
     if (value != nullptr && *value != neutral) {
-      raise("{}: {} = {} is not supported, only {}", where_, key, shown(*value), neutral.dump());
+      raise("{}: {} = {} is not supported, only {}", where_, key, io::shown(*value),
+            neutral.dump());
     }
   }
 
@@ -143,7 +144,7 @@ class ConfigReader {
       raise(
           "{}: key \"{}\" = {} is not understood and might change the computation; hint: remove it "
           "if it has no effect",
-          where_, key, shown(value));
+          where_, key, io::shown(value));
     }
   }
 
@@ -154,17 +155,9 @@ class ConfigReader {
 
   double checked_number(std::string_view key, const Json& value) const {
     if (!value.is_number() || !std::isfinite(value.get<double>())) {
-      raise("{}: expected {} to be a number, got {}", where_, key, shown(value));
+      raise("{}: expected {} to be a number, got {}", where_, key, io::shown(value));
     }
     return value.get<double>();
-  }
-
-  /// The value as JSON in one line, shortened.
-  static std::string shown(const Json& value) {
-    std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-    constexpr std::size_t kLongest = 60;
-    if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
-    return text;
   }
 
  private:

@@ -99,8 +99,8 @@ POSTTRAIN_INLINE OsftDelta read_osft_delta(const std::string& folder) {
   const io::fs::path path(folder);
   const std::string where = (path / kDeltaConfig).string();
   const io::Json config = io::parse_json(io::read_text_file(path / kDeltaConfig), where);
-  if (config.value("format", 0) != 1) {
-    raise("{}: expected format 1, got {}", where, config.value("format", 0));
+  if (const auto format = io::integer_under(config, "format", 0, where, 0); format != 1) {
+    raise("{}: expected format 1, got {}", where, format);
   }
   OsftDelta delta;
   delta.base_model = config.value("base_model_name_or_path", "");
@@ -121,7 +121,10 @@ POSTTRAIN_INLINE OsftDelta read_osft_delta(const std::string& folder) {
     return tensor;
   };
   for (const auto& entry : config.at("matrices")) {
-    OsftDelta::Matrix matrix{entry.at("name"), entry.at("rank"), entry.at("rows"), entry.at("in"),
+    const auto integer = [&](const char* key) {
+      return io::integer_from(entry.at(key), where, key, 0);
+    };
+    OsftDelta::Matrix matrix{entry.at("name"), integer("rank"), integer("rows"), integer("in"),
                              entry.at("base")};
     const auto expect = [&](const Tensor& tensor, std::int64_t rows, std::int64_t columns) {
       if (tensor.dim() != 2 || tensor.size(0) != rows || tensor.size(1) != columns) {

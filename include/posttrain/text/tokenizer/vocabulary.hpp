@@ -32,7 +32,7 @@ class Vocabulary {
     const auto limit = static_cast<std::int64_t>(4 * vocab->size() + 1000000);
     for (const auto& [token, value] : vocab->items()) {
       const std::int64_t id =
-          io::integer_from(value, "tokenizer.json", fmt::format("the id of '{}'", token), 0, limit);
+          io::integer_from(value, "tokenizer.json: model.vocab", token, 0, limit);
       const auto i = static_cast<std::size_t>(id);
       if (i >= tokens_.size()) {
         tokens_.resize(i + 1);
