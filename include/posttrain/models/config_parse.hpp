@@ -92,8 +92,7 @@ inline const Family& find_family(ConfigReader& reader, HeadKind head) {
   std::string architecture;
   if (const auto* list = reader.array("architectures"); list != nullptr && !list->empty()) {
     if (!list->front().is_string()) {
-      raise("{}: expected architectures to list names, got {}", reader.where(),
-            io::shown(*list));
+      raise("{}: expected architectures to list names, got {}", reader.where(), io::shown(*list));
     }
     architecture = list->front().get<std::string>();
   }
