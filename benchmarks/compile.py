@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one translation unit costs to compile at -O2: processor seconds and peak memory.
+"""What one translation unit costs to compile at -O2, for no processor in particular: processor
+seconds and peak memory.
 
 The peer of every case is `#include <torch/torch.h>` alone. A Trainer is compiled header-only and
 against the compiled library (core/compiled.hpp).
@@ -29,14 +30,14 @@ CASES = [
 
 
 def compiler_arguments(build):
-    """The command that compiles the library, without its source, output and optimisation."""
+    """The command that compiles the library, without its source, output, optimisation and -march."""
     with open(os.path.join(build, "compile_commands.json")) as file:
         entry = next(e for e in json.load(file) if e["file"].endswith("compiled/training.cpp"))
     arguments, given = [], iter(shlex.split(entry["command"]))
     for argument in given:
         if argument in ("-o", "-MF", "-MQ"):
             next(given)
-        elif not argument.startswith(("-O", "-M")) and argument not in (
+        elif not argument.startswith(("-O", "-M", "-march=")) and argument not in (
                 "-c", "ccache", entry["file"]):
             arguments.append(argument)
     return arguments, entry["directory"]

@@ -196,6 +196,33 @@ TEST_CASE("unpaired preferences have a verdict, prompts an answer and all column
   CHECK(contains(from_error<PromptRecord>(R"({"prompt": ""})"), "not empty"));
 }
 
+TEST_CASE("a solution has steps with a verdict each, and a prompt of text or messages") {
+  const auto text = SteppedRecord::from(
+      parse(R"({"prompt": "q", "completions": ["a", "b"], "labels": [true, 0]})"));
+  CHECK(said(text.prompt) == "q");
+  CHECK(text.steps == std::vector<std::string>{"a", "b"});
+  CHECK(text.labels == std::vector<float>{1.0F, 0.0F});
+  const auto chat = SteppedRecord::from(
+      parse(R"({"question": "q", "system": "s", "completions": ["a"], "labels": [0.25]})"));
+  CHECK(said(chat.prompt) == "system: s | user: q");
+  CHECK(chat.labels == std::vector<float>{0.25F});
+  const auto error = [](const char* sample) { return from_error<SteppedRecord>(sample); };
+  CHECK(contains(error(R"({"prompt": "q", "completions": ["a", "b"], "labels": [true]})"),
+                 "lists of one length, got 2 and 1 entries"));
+  CHECK(contains(error(R"({"prompt": "q", "completions": [], "labels": []})"), "got 0 and 0"));
+  CHECK(contains(error(R"({"prompt": "q", "completions": "a", "labels": [1]})"), "to be lists"));
+  CHECK(contains(error(R"({"prompt": "q", "completions": ["a"], "labels": [2]})"),
+                 "expected labels[0] to be true, false or a number in [0, 1], got 2"));
+  CHECK(contains(error(R"({"prompt": "q", "completions": ["a"], "labels": ["+"]})"),
+                 "in [0, 1], got \"+\""));
+  CHECK(contains(error(R"({"prompt": "q", "completions": ["a", ""], "labels": [1, 1]})"),
+                 "expected completions[1] to say something"));
+  CHECK(contains(error(R"({"prompt": "q", "completions": [3], "labels": [1]})"),
+                 "expected 'completions[0]' to be a text"));
+  CHECK(contains(error(R"({"completions": ["a"], "labels": [1]})"),
+                 "got the keys completions, labels"));
+}
+
 TEST_CASE("a record of another format than the first is malformed, with its place") {
   const TempFolder scratch;
   const std::string path =

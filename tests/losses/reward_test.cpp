@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "posttrain/data/reward_stream.hpp"
+#include "posttrain/data/stepped_solutions.hpp"
 #include "posttrain/losses/bradley_terry.hpp"
 #include "posttrain/losses/step_reward.hpp"
 #include "posttrain/models/reward_decoder.hpp"

@@ -6,7 +6,9 @@
 
 #include "io/temp_folder.hpp"
 #include "posttrain/data/reward_stream.hpp"
+#include "posttrain/data/stepped_solutions.hpp"
 #include "posttrain/losses/bradley_terry.hpp"
+#include "posttrain/losses/step_reward.hpp"
 #include "posttrain/models/generate.hpp"
 #include "posttrain/models/reward_scores.hpp"
 #include "posttrain/optim/adamw.hpp"
@@ -186,6 +188,61 @@ TEST_CASE("a language model learns to judge answers that it has not seen", "[mod
   CHECK(right(model, Frozen{}.attach(model)) < 25);
   CHECK(right(judge, gate) >= 29);
   CHECK(rewards == models::reward_scores(model, trainer.state(), answers));
+}
+
+TEST_CASE("a language model learns from a file which steps are right", "[models][reward]") {
+  const TempFolder folder;
+  const std::string base = language_model(folder, llama_config());
+  folder.write("language/tokenizer.json", byte_level({}, {"<eos>"}).dump());
+  folder.write("language/tokenizer_config.json", R"({"eos_token": "<eos>"})");
+  // A step with "!" is right.
+  const auto record = [](std::uint64_t seed) {
+    data::SteppedRecord made;
+    made.prompt.text = fmt::format("{}?", seed % 10);
+    for (std::uint64_t i = 0; i < 2 + seed % 3; ++i) {
+      const bool right = (seed >> i) % 2 == 0;
+      made.steps.push_back(fmt::format("{}{}", (seed * 7 + i) % 100, right ? "!" : "."));
+      made.labels.push_back(right ? 1.0F : 0.0F);
+    }
+    return made;
+  };
+  std::string lines;
+  for (std::uint64_t i = 0; i < 96; ++i) {
+    const data::SteppedRecord made = record(i);
+    lines +=
+        Json{{"prompt", made.prompt.text}, {"completions", made.steps}, {"labels", made.labels}}
+            .dump() +
+        "\n";
+  }
+  const std::string path = folder.write("steps.jsonl", lines);
+  Options options;
+  options.effective_batch_size = 16;
+  options.learning_rate = 1e-2;
+  options.num_epochs = 10;
+  options.progress = false;
+  const hub::RewardModel model(base);
+  // [snippet: steps]
+  Trainer trainer(model, StepReward{}, Full{}, data::SteppedSolutions{.path = path}, AdamW{},
+                  options);
+  trainer.train();
+  // [/snippet]
+  std::vector<SteppedSolution> solutions;
+  for (std::uint64_t i = 1000; i < 1020; ++i) {
+    solutions.push_back(data::stepped_solution(*model.text(), record(i)));
+  }
+  const auto right = [&](const auto& gate) {
+    const auto rewards = models::step_reward_scores(model, gate, solutions);
+    double count = 0.0, all = 0.0;
+    for (std::size_t i = 0; i < rewards.size(); ++i) {
+      for (std::size_t step = 0; step < rewards[i].size(); ++step) {
+        count += (rewards[i][step] > 0.0) == (solutions[i].labels[step] > 0.5F);
+        all += 1.0;
+      }
+    }
+    return count / all;
+  };
+  CHECK(right(Frozen{}.attach(model)) < 0.8);
+  CHECK(right(trainer.state()) > 0.95);
 }
 
 TEST_CASE("the padding id is one that ends nothing, where there is one", "[models][reward]") {

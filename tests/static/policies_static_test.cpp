@@ -7,6 +7,7 @@
 #include "posttrain/data/mixture.hpp"
 #include "posttrain/data/preferences.hpp"
 #include "posttrain/data/reward_stream.hpp"
+#include "posttrain/data/stepped_solutions.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/hub/reward_model.hpp"
@@ -53,6 +54,8 @@ static_assert(CutsSlices<RewardBatch> && MovesToDevice<RewardBatch>);
 static_assert(CutsSlices<StepRewardBatch> && MovesToDevice<StepRewardBatch>);
 static_assert(StreamsBatches<data::RewardStream<>, RewardBatch>);
 static_assert(StreamsBatches<data::StepRewardStream<>, StepRewardBatch>);
+static_assert(StreamsBatches<StreamOf<data::SteppedSolutions>, StepRewardBatch>);
+static_assert(OpensStream<data::SteppedSolutions> && !data::LoadsPairs<data::SteppedSolutions>);
 static_assert(data::LoadsPairs<data::Preferences> && !data::LoadsPairs<Messages>);
 static_assert(OpensStream<data::RewardPairs<data::Preferences>>);
 static_assert(StreamsBatches<StreamOf<data::RewardPairs<data::Preferences>>, RewardBatch>);

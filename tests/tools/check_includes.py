@@ -8,11 +8,9 @@ import repo
 # A folder includes itself and folders of a lower level.
 LEVEL = {
     "fwd": 0, "core": 1, "tensor": 2, "io": 3,
-    "text": 4, "losses": 4, "params": 4, "quant": 4, "rewards": 4, "optim": 4, "models": 4,
+    "text": 4, "losses": 4, "params": 4, "optim": 4, "models": 4,
     "data": 5, "hub": 5, "trainer": 6,
 }
-# Same level, allowed all the same: parameter policies store quantised weights.
-ALSO = {("params", "quant")}
 NEVER = {("losses", "params"), ("losses", "data"), ("params", "losses"), ("params", "data")}
 
 # Adapter headers that nobody includes by accident.
@@ -29,7 +27,7 @@ EXCEPT = {("posttrain/tensor/ops.hpp", "ATen/Functions.h")}
 LEAF_ONLY = {"filesystem", "functional"}
 LEAF_FOLDERS = {"filesystem": {"io", "data"}, "functional": {"io", "data", "trainer"}}
 # Must never reach LibTorch: their tests compile in a second.
-HOST_FOLDERS = {"text", "rewards"}
+HOST_FOLDERS = {"text"}
 
 
 def folder(header):
@@ -60,8 +58,7 @@ def main():
                 if own and not other:
                     problems.append(where + f"umbrella header {path} is for users only")
                 elif own and own in LEVEL and other in LEVEL and own != other and (
-                        (LEVEL[other] >= LEVEL[own] and (own, other) not in ALSO)
-                        or (own, other) in NEVER):
+                        LEVEL[other] >= LEVEL[own] or (own, other) in NEVER):
                     problems.append(where + f"{own} must not include {other} ({path})")
             elif quote == '"':
                 problems.append(where + f"only own headers are included with quotes: {path}")

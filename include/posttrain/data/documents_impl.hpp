@@ -64,8 +64,9 @@ POSTTRAIN_INLINE LoadedData detail::load_documents(const SourceOptions& source,
         ids.insert(ids.end(), after.begin(), after.end());
         return document_blocks(ids, options.block_size);
       },
-      fmt::format("documents {} {} {} {}|{}", options.block_size, options.append_eos,
-                  options.prepend_bos, options.document_column, options.delimiter));
+      fmt::format("documents {} {} {} {}|{}|{}", options.block_size, options.append_eos,
+                  options.prepend_bos, options.document_column, options.delimiter,
+                  text.fingerprint()));
   data.report.sources = std::move(sources);
   return data;
 }

@@ -22,6 +22,7 @@ enum class Format : std::uint8_t {
   preference,           // {"prompt" or any of the above, "chosen", "rejected"}
   implicit_preference,  // {"chosen", "rejected"}: the prompt is what both start with
   unpaired_preference,  // {"prompt", "completion", "label"}
+  stepwise,             // {"prompt" or any of the above, "completions", "labels"}
   document,             // {"text"} or {"document"}, or a text
   tokenized             // {"input_ids", "labels"?, "weights"?}
 };
@@ -47,6 +48,8 @@ constexpr std::string_view format_name(Format format) {
       return "preference pairs with implicit prompts";
     case Format::unpaired_preference:
       return "unpaired preferences";
+    case Format::stepwise:
+      return "solutions in judged steps";
     case Format::document:
       return "documents";
     case Format::tokenized:
@@ -102,6 +105,7 @@ inline std::optional<Format> detect_format(const Json& record) {
     }
     return Format::implicit_preference;
   }
+  if (has("completions", "labels")) return Format::stepwise;
   if (has("prompt", "completion", "label")) return Format::unpaired_preference;
   if (has("prompt", "completion")) return Format::prompt_completion;
   if (has("messages")) return Format::messages;

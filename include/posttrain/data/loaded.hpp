@@ -40,6 +40,16 @@ struct LoadedData {
   std::int64_t epoch_size = 0;       // draws of an epoch of a mixture; 0: as many as sequences
 };
 
+/// The same of items that are kept in memory (pairs, judged answers, solutions in steps).
+template <class Item>
+struct LoadedItems {
+  std::vector<Item> train{};
+  std::vector<Item> validation{};
+  DataReport report{};
+  std::vector<MixturePart> parts{};
+  std::int64_t epoch_size = 0;
+};
+
 /// The fields that every data policy has, as the pipeline takes them.
 struct SourceOptions {
   std::string_view path{};

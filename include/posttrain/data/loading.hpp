@@ -22,7 +22,6 @@
 #include "posttrain/data/loaded.hpp"
 #include "posttrain/data/record_reader.hpp"
 #include "posttrain/data/sequence_cache.hpp"
-#include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {
 
@@ -198,10 +197,9 @@ void split_validation(Loaded& data, double share, std::uint64_t seed, std::strin
 /// What the cached sequences depend on beside the files' contents.
 inline std::string cache_configuration(const SourceOptions& options, const LoadContext& context,
                                        std::string_view configuration) {
-  return fmt::format("{} {} {} {} {} {} {}", configuration, options.skip_bad_samples,
+  return fmt::format("{} {} {} {} {} {}", configuration, options.skip_bad_samples,
                      options.deduplicate, context.max_seq_len, context.truncate,
-                     context.max_tokens_per_batch,
-                     context.text != nullptr ? context.text->fingerprint() : "");
+                     context.max_tokens_per_batch);
 }
 
 }  // namespace detail
@@ -255,8 +253,8 @@ void keep_in_memory(Loaded& data, const LoadBoth& load_both) {
 
 /// The whole pipeline for sequences. `open(path)` gives a range of (optional) samples,
 /// `tokenise(json)` the sequences of one; it throws `Error` or a JSON exception for a malformed
-/// sample. `configuration` says everything that `tokenise` depends on but the tokenizer: without it
-/// nothing is cached.
+/// sample. `configuration` says everything that `tokenise` depends on, the tokenizer's fingerprint
+/// if it uses one: without it nothing is cached.
 template <class Open, class Tokenise>
 LoadedData load_samples(const SourceOptions& options, const LoadContext& context, const Open& open,
                         const Tokenise& tokenise, std::string_view configuration = {}) {

@@ -32,7 +32,8 @@ POSTTRAIN_INLINE LoadedData detail::load_messages(const SourceOptions& options,
         if (record.says_nothing() && !unmask) return std::vector<Sequence>(1);
         return supervised_sequences(*context.text, record, turns, unmask);
       },
-      fmt::format("messages {} {}", static_cast<int>(turns), unmask));
+      fmt::format("messages {} {} {}", static_cast<int>(turns), unmask,
+                  context.text->fingerprint()));
   if (readers.empty()) {  // from the cache: the format is still worth a look
     open(options.path);
     if (!options.validation_path.empty()) open(options.validation_path);

@@ -24,21 +24,8 @@ namespace posttrain::data {
 /// the prompt by itself and may cut into an answer.
 enum class Truncation { keep_start, keep_end };
 
-struct LoadedPairs {
-  std::vector<PreferencePair> train{};
-  std::vector<PreferencePair> validation{};
-  DataReport report{};
-  std::vector<MixturePart> parts{};  // as in LoadedData
-  std::int64_t epoch_size = 0;
-};
-
-struct LoadedAnswers {
-  std::vector<JudgedAnswer> train{};
-  std::vector<JudgedAnswer> validation{};
-  DataReport report{};
-  std::vector<MixturePart> parts{};  // as in LoadedData
-  std::int64_t epoch_size = 0;
-};
+using LoadedPairs = LoadedItems<PreferencePair>;
+using LoadedAnswers = LoadedItems<JudgedAnswer>;
 
 /// `share_prompts` says how many tokens of `max_tokens_per_batch` a pair takes.
 LoadedPairs load_preferences(const SourceOptions& options, const LoadContext& context,

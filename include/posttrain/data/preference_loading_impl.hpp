@@ -5,12 +5,11 @@
 
 #include <algorithm>
 #include <initializer_list>
-#include <memory>
 #include <utility>
 
 #include "posttrain/core/compiled.hpp"
-#include "posttrain/data/loading.hpp"
 #include "posttrain/data/preference_loading.hpp"
+#include "posttrain/data/record_loading.hpp"
 #include "posttrain/data/records.hpp"
 #include "posttrain/data/supervised.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
@@ -109,31 +108,6 @@ inline TokenIds prompt_of(const Sequence& sequence, std::size_t size) {
   return {sequence.ids.begin(), sequence.ids.begin() + static_cast<std::ptrdiff_t>(size)};
 }
 
-template <class Record>
-auto open_records(std::vector<std::shared_ptr<FormatReader>>& readers) {
-  return [&readers](std::string_view path) {
-    readers.push_back(std::make_shared<FormatReader>(path, Record::accepts, Record::kExpected));
-    return samples_until_nothing([reader = readers.back()] { return reader->next(); });
-  };
-}
-
-template <class Loaded, class Record, class Kind, class Tokenise>
-Loaded load_judged(const Kind& kind, const SourceOptions& options, const LoadContext& context,
-                   const Tokenise& tokenise) {
-  if (context.text == nullptr) {
-    fail("preferences need a tokenizer; hint: the model's folder must hold a tokenizer.json");
-  }
-  std::vector<std::shared_ptr<FormatReader>> readers;
-  Loaded data = load_items<Loaded>(
-      kind, options, context, open_records<Record>(readers),
-      [&](const Json& sample) {
-        return std::vector<typename Kind::Item>{tokenise(Record::from(sample))};
-      },
-      [](Loaded& into, const auto& load_both) { keep_in_memory(into, load_both); });
-  for (const auto& reader : readers) data.report.sources.push_back(reader->description());
-  return data;
-}
-
 }  // namespace detail
 
 POSTTRAIN_INLINE bool truncate(PreferencePair& pair, std::int64_t max_seq_len,
@@ -150,7 +124,7 @@ POSTTRAIN_INLINE bool truncate(JudgedAnswer& answer, std::int64_t max_seq_len,
 POSTTRAIN_INLINE LoadedPairs load_preferences(const SourceOptions& options,
                                               const LoadContext& context, Truncation truncation,
                                               bool share_prompts) {
-  return detail::load_judged<LoadedPairs, PreferenceRecord>(
+  return load_records<LoadedPairs, PreferenceRecord>(
       detail::PairKind{truncation, share_prompts}, options, context,
       [&](const PreferenceRecord& record) {
         const Sequence chosen =
@@ -171,7 +145,7 @@ POSTTRAIN_INLINE LoadedPairs load_preferences(const SourceOptions& options,
 POSTTRAIN_INLINE LoadedAnswers load_judged_answers(const SourceOptions& options,
                                                    const LoadContext& context,
                                                    Truncation truncation) {
-  return detail::load_judged<LoadedAnswers, UnpairedPreferenceRecord>(
+  return load_records<LoadedAnswers, UnpairedPreferenceRecord>(
       detail::AnswerKind{truncation}, options, context,
       [&](const UnpairedPreferenceRecord& record) {
         const Sequence whole =

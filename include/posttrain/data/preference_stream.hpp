@@ -43,11 +43,7 @@ struct PairItems {
                                        const std::vector<PreferencePair>& pairs) const {
     std::vector<PreferenceBatch> all;
     for (const auto& pack : packs) {
-      std::vector<const PreferencePair*> chosen;
-      for (const std::int64_t index : pack) {
-        chosen.push_back(&pairs[static_cast<std::size_t>(index)]);
-      }
-      all.push_back(pack_pairs(chosen, share_prompts));
+      all.push_back(pack_pairs(detail::items_of(pack, pairs), share_prompts));
     }
     return all;
   }

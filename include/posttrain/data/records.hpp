@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a sample means, whatever format it was written in: typed records for supervised training,
-// paired and unpaired preferences, and reinforcement learning. Host only, no tokenizer.
+// paired and unpaired preferences,
+// judged steps, and reinforcement learning. Host only, no tokenizer.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "posttrain/data/format.hpp"
 #include "posttrain/data/passage.hpp"
@@ -53,6 +55,19 @@ struct UnpairedPreferenceRecord {
   static constexpr const char* kExpected = "unpaired preferences (prompt, completion, label)";
   static bool accepts(Format format);
   static UnpairedPreferenceRecord from(const Json& sample);
+};
+
+/// A solution in steps, each with a verdict (process reward models; TRL's stepwise supervision).
+struct SteppedRecord {
+  Passage prompt{};  // may be empty
+  std::vector<std::string> steps{};
+  std::vector<float> labels{};  // one for each step: true or false, or in [0, 1]
+  TemplateInputs inputs{};
+
+  static constexpr const char* kExpected =
+      "solutions in judged steps (prompt, completions, labels)";
+  static bool accepts(Format format);
+  static SteppedRecord from(const Json& sample);
 };
 
 /// A prompt to be answered by the model, with what a reward needs (GRPO).

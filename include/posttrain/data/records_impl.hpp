@@ -89,6 +89,18 @@ inline void check_completion(const Passage& completion, std::string_view key) {
   }
 }
 
+/// The prompt of a sample: a text or messages under "prompt", or the conversation that it is.
+inline Passage prompt_passage(const Json& sample, std::string_view expected) {
+  if (const Json* given = value_of(sample, "prompt")) {
+    Passage prompt = passage(*given, "prompt");
+    if (!prompt.is_text()) put_system_first(prompt.messages, sample);
+    return prompt;
+  }
+  Json messages = prompt_messages(sample);
+  if (messages.is_null()) raise("expected {}, got {}", expected, keys_of(sample));
+  return conversation(std::move(messages));
+}
+
 inline bool truth(const Json& value, std::string_view key) {
   if (value.is_boolean()) return value.get<bool>();
   if (value == 0 || value == 1) return value == 1;
@@ -203,6 +215,38 @@ POSTTRAIN_INLINE UnpairedPreferenceRecord UnpairedPreferenceRecord::from(const J
   return record;
 }
 
+POSTTRAIN_INLINE bool SteppedRecord::accepts(Format format) { return format == Format::stepwise; }
+
+POSTTRAIN_INLINE SteppedRecord SteppedRecord::from(const Json& sample) {
+  using namespace detail;
+  const Json* steps = value_of(sample, "completions");
+  const Json* labels = value_of(sample, "labels");
+  if (steps == nullptr || labels == nullptr)
+    raise("expected {}, got {}", kExpected, keys_of(sample));
+  if (!steps->is_array() || !labels->is_array() || steps->empty() ||
+      steps->size() != labels->size()) {
+    raise("expected 'completions' and 'labels' to be lists of one length, got {} and {} entries",
+          steps->size(), labels->size());
+  }
+  SteppedRecord record;
+  record.inputs = template_inputs(sample);
+  record.prompt = prompt_passage(sample, kExpected);
+  for (std::size_t i = 0; i < steps->size(); ++i) {
+    const Json& label = (*labels)[i];
+    const double value = label.is_boolean()  ? label.get<bool>()
+                         : label.is_number() ? label.get<double>()
+                                             : -1.0;
+    if (!(value >= 0.0 && value <= 1.0)) {
+      raise("expected labels[{}] to be true, false or a number in [0, 1], got {}", i,
+            io::shown(label));
+    }
+    record.labels.push_back(static_cast<float>(value));
+    record.steps.push_back(text_value((*steps)[i], fmt::format("completions[{}]", i)));
+    if (record.steps.back().empty()) raise("expected completions[{}] to say something", i);
+  }
+  return record;
+}
+
 POSTTRAIN_INLINE bool PromptRecord::accepts(Format format) {
   return format == Format::prompt || format == Format::question || format == Format::messages ||
          format == Format::sharegpt || format == Format::alpaca ||
@@ -213,15 +257,7 @@ POSTTRAIN_INLINE PromptRecord PromptRecord::from(const Json& sample) {
   using namespace detail;
   PromptRecord record;
   record.inputs = template_inputs(sample);
-  const Json* prompt = value_of(sample, "prompt");
-  if (prompt != nullptr) {
-    record.prompt = passage(*prompt, "prompt");
-    if (!record.prompt.is_text()) put_system_first(record.prompt.messages, sample);
-  } else {
-    Json messages = prompt_messages(sample);
-    if (messages.is_null()) raise("expected {}, got {}", kExpected, keys_of(sample));
-    record.prompt = conversation(std::move(messages));
-  }
+  record.prompt = prompt_passage(sample, kExpected);
   if (record.prompt.empty()) fail("expected a prompt that is not empty");
   if (!record.prompt.is_text() && record.prompt.messages.back()["role"] == "assistant") {
     fail(

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// From tokenised pairs, or solutions in steps, to the micro-batches that reward models train on.
+// From tokenised pairs to the micro-batches that reward models train on.
 //
 //   data::RewardPairs{data::Preferences{.path = "pairs.jsonl"}}      for BradleyTerry
 //
-// A step is `effective_batch_size` pairs or solutions; a micro-batch holds whole ones.
+// A step is `effective_batch_size` pairs; a micro-batch holds whole ones. Solutions in steps:
+// data/stepped_solutions.hpp.
 #pragma once
 
 #include <concepts>
@@ -17,15 +18,6 @@
 namespace posttrain::data {
 
 namespace detail {
-
-/// The items of a pack, in its order.
-template <class Item>
-std::vector<const Item*> items_of(const std::vector<std::int64_t>& pack,
-                                  const std::vector<Item>& all) {
-  std::vector<const Item*> items;
-  for (const std::int64_t index : pack) items.push_back(&all[static_cast<std::size_t>(index)]);
-  return items;
-}
 
 /// The type of a policy's `packing`, if it has that field.
 template <class Pairs>
@@ -90,41 +82,5 @@ struct RewardPairs {
 // clang before 17 does not deduce the argument of an aggregate by itself.
 template <class Pairs>
 RewardPairs(Pairs) -> RewardPairs<Pairs>;
-
-struct LoadedSteps {
-  std::vector<SteppedSolution> train{};
-  std::vector<SteppedSolution> validation{};
-  DataReport report{};
-  std::vector<MixturePart> parts{};  // as in LoadedData
-  std::int64_t epoch_size = 0;
-};
-
-struct StepItems {
-  using Batch = StepRewardBatch;
-  using Loaded = LoadedSteps;
-
-  std::vector<std::int64_t> lengths(const std::vector<SteppedSolution>& solutions) const {
-    std::vector<std::int64_t> all;
-    for (const SteppedSolution& solution : solutions) all.push_back(solution.tokens());
-    return all;
-  }
-  void check_ids(const std::vector<SteppedSolution>& solutions, std::int64_t vocab_size) const {
-    for (const SteppedSolution& solution : solutions) {
-      detail::check_token_ids(solution.prompt, solution.sample, vocab_size);
-      for (const TokenIds& step : solution.steps) {
-        detail::check_token_ids(step, solution.sample, vocab_size);
-      }
-    }
-  }
-  std::vector<StepRewardBatch> batches(const Packs& packs,
-                                       const std::vector<SteppedSolution>& solutions) const {
-    std::vector<StepRewardBatch> all;
-    for (const auto& pack : packs) all.push_back(pack_steps(detail::items_of(pack, solutions)));
-    return all;
-  }
-};
-
-template <class Packer = FirstFitDecreasing>
-using StepRewardStream = Stream<StepItems, Packer>;
 
 }  // namespace posttrain::data

@@ -23,6 +23,11 @@ std::vector<Sequence> supervised_sequences(const text::ChatTokenizer& text,
                                            text::Turns turns = text::Turns::all,
                                            bool unmask = false);
 
+/// The ids of a prompt as inference sees them: of messages up to where the assistant starts to
+/// write; of a text with the special tokens that the tokenizer puts before one.
+TokenIds prompt_ids(const text::ChatTokenizer& text, const Passage& prompt,
+                    const TemplateInputs& inputs = {});
+
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED

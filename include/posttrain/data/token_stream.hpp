@@ -31,6 +31,19 @@ void check_token_ids(const TokenIds& ids, std::int64_t sample, std::int64_t voca
 
 }  // namespace detail
 
+namespace detail {
+
+/// The items of a pack, in its order.
+template <class Item>
+std::vector<const Item*> items_of(const std::vector<std::int64_t>& pack,
+                                  const std::vector<Item>& all) {
+  std::vector<const Item*> items;
+  for (const std::int64_t index : pack) items.push_back(&all[static_cast<std::size_t>(index)]);
+  return items;
+}
+
+}  // namespace detail
+
 /// What `Stream` asks of the kind of items that it draws: here sequences, packed as roots.
 struct SequenceItems {
   using Batch = TokenBatch;

@@ -12,6 +12,7 @@
 
 #include "posttrain/core/preference.hpp"
 #include "posttrain/core/sequence.hpp"
+#include "posttrain/core/stepped_solution.hpp"
 #include "posttrain/tensor/batch.hpp"
 
 namespace posttrain {
@@ -39,20 +40,6 @@ struct RewardBatch : TokenBatch {
 /// The answers' weights have no meaning here; an empty answer is an error.
 RewardBatch pack_reward_pairs(std::span<const PreferencePair* const> pairs,
                               bool share_prompts = true);
-
-/// A solution in steps, each of which is right or not.
-struct SteppedSolution {
-  TokenIds prompt;              // may be empty
-  std::vector<TokenIds> steps;  // of at least one token each
-  std::vector<float> labels;    // one for each step: 1 right, 0 wrong, or how likely it is right
-  std::int64_t sample = -1;     // index in the data source
-
-  std::int64_t tokens() const {
-    auto total = static_cast<std::int64_t>(prompt.size());
-    for (const TokenIds& step : steps) total += static_cast<std::int64_t>(step.size());
-    return total;
-  }
-};
 
 /// Sequences are solutions, predictions their steps.
 struct StepRewardBatch : TokenBatch {

@@ -54,6 +54,10 @@ class ChatTokenizer : public ChatSpans {
   EncodedChat encode(const Json& messages, const Json& tools = nullptr,
                      bool add_generation_prompt = false) const;
 
+  /// The ids that inference sees of a sample {"messages": […], "tools"?, "documents"?,
+  /// "chat_template_kwargs"?}, up to where the assistant starts to write.
+  TokenIds prompt_ids(const Json& sample) const;
+
   /// Training sequences of a sample {"messages": […], "tools"?: […], "documents"?: […],
   /// "chat_template_kwargs"?: {…}, "unmask"?: bool}. The loss is
   /// on assistant turns (content, reasoning, tool calls, terminator); with `unmask`, the argument
@@ -66,6 +70,8 @@ class ChatTokenizer : public ChatSpans {
  private:
   /// The variables that a sample brings for the template.
   static Json sample_variables(const Json& sample);
+
+  ChatTokenizer with_variables(const Json& own) const;
 
   EncodedChat tokenize(std::string text, const std::vector<Bytes>& spans) const;
 

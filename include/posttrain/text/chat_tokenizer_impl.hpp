@@ -58,12 +58,10 @@ POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(const J
   check_messages(messages);
   const Json tools = sample.contains("tools") ? sample.at("tools") : Json(nullptr);
   if (const Json own = sample_variables(sample); !own.empty()) {
-    ChatTokenizer with_own = *this;
-    for (const auto& [name, value] : own.items()) with_own.variables_[name] = value;
     Json rest = sample;
     rest.erase("documents");
     rest.erase("chat_template_kwargs");
-    return with_own.training_sequences(rest, turns, unmask, first);
+    return with_variables(own).training_sequences(rest, turns, unmask, first);
   }
   if (const auto found = sample.find("unmask"); found != sample.end() && found->is_boolean()) {
     unmask = unmask || found->get<bool>();
@@ -92,6 +90,20 @@ POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(const J
         messages.size(), assistants.size());
   }
   return sequences;
+}
+
+POSTTRAIN_INLINE TokenIds ChatTokenizer::prompt_ids(const Json& sample) const {
+  const Json& messages = sample.at("messages");
+  check_messages(messages);
+  const Json tools = sample.contains("tools") ? sample.at("tools") : Json(nullptr);
+  const Json own = sample_variables(sample);
+  return (own.empty() ? *this : with_variables(own)).encode(messages, tools, true).ids;
+}
+
+POSTTRAIN_INLINE ChatTokenizer ChatTokenizer::with_variables(const Json& own) const {
+  ChatTokenizer with_own = *this;
+  for (const auto& [name, value] : own.items()) with_own.variables_[name] = value;
+  return with_own;
 }
 
 POSTTRAIN_INLINE Json ChatTokenizer::sample_variables(const Json& sample) {

@@ -48,7 +48,7 @@ struct Footprint {
   static std::string grouped(std::int64_t number) {
     std::string digits = fmt::format("{}", number);
     for (auto at = static_cast<std::int64_t>(digits.size()) - 3; at > 0; at -= 3) {
-      digits.insert(static_cast<std::size_t>(at), ",");
+      digits.insert(static_cast<std::size_t>(at), 1, ',');
     }
     return digits;
   }
