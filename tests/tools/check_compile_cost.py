@@ -16,7 +16,7 @@ import repo
 LIMIT = {
     ("ops", False): 190000,
     ("trainer", False): 241000,
-    ("trainer", True): 120000,
+    ("trainer", True): 119300,
     ("pretrained", False): 248000,
     ("pretrained", True): 145000,
 }

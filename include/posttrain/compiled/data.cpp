@@ -12,6 +12,7 @@
 #include "posttrain/data/preference_loading_impl.hpp"
 #include "posttrain/data/records_impl.hpp"
 #include "posttrain/data/report_impl.hpp"
+#include "posttrain/data/sequence_store_impl.hpp"
 #include "posttrain/data/stepped_loading_impl.hpp"
 #include "posttrain/data/supervised_impl.hpp"
 #include "posttrain/data/tokenized_impl.hpp"

@@ -35,6 +35,7 @@
 #include "posttrain/params/principal_angles_impl.hpp"
 #include "posttrain/params/prompt_files_impl.hpp"
 #include "posttrain/trainer/checkpoint_impl.hpp"
+#include "posttrain/trainer/footprint_impl.hpp"
 #include "posttrain/trainer/record_impl.hpp"
 #include "posttrain/trainer/reference_scores_impl.hpp"
 #include "posttrain/trainer/retention_impl.hpp"

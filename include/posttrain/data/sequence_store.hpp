@@ -6,56 +6,35 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "posttrain/core/sequence.hpp"
-#include "posttrain/data/sequence_file.hpp"
 
 namespace posttrain::data {
+
+class SequenceFile;  // data/sequence_file.hpp
 
 class SequenceStore {
  public:
   SequenceStore() = default;
 
   /// Entries [begin, end) of a file.
-  SequenceStore(std::shared_ptr<const SequenceFile> file, std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) places_.push_back({0, i, file->sample(i)});
-    homes_.push_back({nullptr, std::move(file)});
-  }
+  SequenceStore(std::shared_ptr<const SequenceFile> file, std::size_t begin, std::size_t end);
 
   std::size_t size() const { return places_.size(); }
   bool empty() const { return places_.empty(); }
 
   /// A copy of sequence i.
-  Sequence operator[](std::size_t i) const {
-    const Place& place = places_[i];
-    const Home& home = homes_[place.home];
-    Sequence sequence = home.file ? home.file->sequence(place.index) : (*home.memory)[place.index];
-    sequence.sample = place.sample;
-    return sequence;
-  }
+  Sequence operator[](std::size_t i) const;
   Sequence front() const { return (*this)[0]; }
 
   /// Tokens of sequence i.
-  std::int64_t length(std::size_t i) const {
-    const Place& place = places_[i];
-    const Home& home = homes_[place.home];
-    return home.file ? home.file->length(place.index)
-                     : static_cast<std::int64_t>((*home.memory)[place.index].ids.size());
-  }
+  std::int64_t length(std::size_t i) const;
 
   /// Its index in the data source.
   std::int64_t sample(std::size_t i) const { return places_[i].sample; }
 
-  void push_back(Sequence sequence) {
-    if (homes_.empty() || homes_.back().file || homes_.back().memory.use_count() > 1) {
-      homes_.push_back({std::make_shared<std::vector<Sequence>>(), nullptr});
-    }
-    std::vector<Sequence>& memory = *homes_.back().memory;
-    places_.push_back({homes_.size() - 1, memory.size(), sequence.sample});
-    memory.push_back(std::move(sequence));
-  }
+  void push_back(Sequence sequence);
 
   /// The sequences with `take(i)`, in order.
   template <class Take>
@@ -69,14 +48,7 @@ class SequenceStore {
   }
 
   /// Puts another store behind this one; its samples are counted on from `first_sample`.
-  void append(const SequenceStore& other, std::int64_t first_sample) {
-    for (Place place : other.places_) {
-      place.home += homes_.size();
-      place.sample += first_sample;
-      places_.push_back(place);
-    }
-    homes_.insert(homes_.end(), other.homes_.begin(), other.homes_.end());
-  }
+  void append(const SequenceStore& other, std::int64_t first_sample);
 
   class Iterator {
    public:
@@ -111,3 +83,7 @@ class SequenceStore {
 };
 
 }  // namespace posttrain::data
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/data/sequence_store_impl.hpp"
+#endif

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -113,7 +112,7 @@ class Engine {
 
   /// One optimizer step on these micro-batches.
   StepMetrics step(const std::vector<Batch>& batches) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = steady_seconds();
     StepMetrics metrics;
     std::int64_t scored = 0;
     for (const Batch& batch : batches) {
@@ -151,8 +150,7 @@ class Engine {
     metrics.total_samples_accumulated = progress_.samples;
     metrics.total_tokens_accumulated = progress_.tokens;
     metrics.grad_accum = static_cast<std::int64_t>(batches.size());
-    metrics.time_per_batch =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    metrics.time_per_batch = steady_seconds() - start;
     const double seconds = std::max(metrics.time_per_batch, 1e-9);
     metrics.tokens_per_second = static_cast<double>(metrics.num_total_tokens) / seconds;
     metrics.samples_per_second = static_cast<double>(metrics.num_samples) / seconds;

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
 #include "posttrain/core/layout.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/tensor/tensor.hpp"
@@ -25,33 +24,7 @@ struct Footprint {
 
   /// "trains 55,296 parameters, 1.49 % of the model's 3,721,984; weights 14.9 MB, …", megabytes of
   /// 10⁶ bytes.
-  std::string text() const {
-    std::string line = fmt::format("trains {} parameters", grouped(trained_parameters));
-    if (model_parameters > 0) {
-      line += fmt::format(
-          ", {:.2f} % of the model's {}",
-          100.0 * static_cast<double>(trained_parameters) / static_cast<double>(model_parameters),
-          grouped(model_parameters));
-    }
-    const auto add = [&](const char* separator, const char* what, std::int64_t bytes) {
-      if (bytes > 0)
-        line += fmt::format("{}{} {:.1f} MB", separator, what, 1e-6 * static_cast<double>(bytes));
-    };
-    add("; ", "weights", weights);
-    add(weights > 0 ? ", " : "; ", "gradients", gradients);
-    add(", ", "masters", masters);
-    add(", ", "optimizer", optimizer);
-    return line;
-  }
-
- private:
-  static std::string grouped(std::int64_t number) {
-    std::string digits = fmt::format("{}", number);
-    for (auto at = static_cast<std::int64_t>(digits.size()) - 3; at > 0; at -= 3) {
-      digits.insert(static_cast<std::size_t>(at), 1, ',');
-    }
-    return digits;
-  }
+  std::string text() const;
 };
 
 /// Tables, matrices, biases and vectors of the checkpoint; what is tied counts once.
@@ -101,3 +74,7 @@ Footprint footprint_of(const Model& model, const State& state,
 }
 
 }  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/trainer/footprint_impl.hpp"
+#endif

@@ -15,6 +15,9 @@
 
 namespace posttrain {
 
+/// Seconds of a clock that never goes back; its zero means nothing.
+double steady_seconds();
+
 /// Peak resident memory of the process in GiB.
 double peak_memory_gib();
 
