@@ -48,7 +48,7 @@ POSTTRAIN_INLINE SteppedSolution stepped_solution(const text::ChatTokenizer& tex
   for (const std::string& step : record.steps) {
     const std::size_t begin = all.size();
     for (const std::string& part : {step, std::string(separator)}) {
-      const TokenIds ids = detail::continuation_ids(text, part, all);
+      const TokenIds ids = continuation_ids(text, part, all);
       all.insert(all.end(), ids.begin(), ids.end());
     }
     solution.steps.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(begin), all.end());

@@ -2,6 +2,7 @@
 // Supervised records to token ids and loss weights.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "posttrain/core/sequence.hpp"
@@ -27,6 +28,10 @@ std::vector<Sequence> supervised_sequences(const text::ChatTokenizer& text,
 /// write; of a text with the special tokens that the tokenizer puts before one.
 TokenIds prompt_ids(const text::ChatTokenizer& text, const Passage& prompt,
                     const TemplateInputs& inputs = {});
+
+/// The ids of a text that goes on behind these.
+TokenIds continuation_ids(const text::ChatTokenizer& text, const std::string& more,
+                          const TokenIds& before);
 
 }  // namespace posttrain::data
 

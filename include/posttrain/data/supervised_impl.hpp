@@ -32,12 +32,6 @@ inline TokenIds text_prompt_ids(const text::ChatTokenizer& text, const std::stri
   return ids;
 }
 
-inline TokenIds continuation_ids(const text::ChatTokenizer& text, const std::string& more,
-                                 const TokenIds& before) {
-  return text.tokenizer().encode_continuation(
-      more, before.empty() ? std::nullopt : std::optional(before.back()));
-}
-
 /// Messages with their inputs as chat templates take them.
 inline Json chat_sample(Json messages, const TemplateInputs& inputs) {
   Json sample{{"messages", messages.is_null() ? Json::array() : std::move(messages)}};
@@ -80,6 +74,12 @@ POSTTRAIN_INLINE std::vector<Sequence> supervised_sequences(const text::ChatToke
   const std::size_t first = messages.size();
   for (const Json& message : record.completion.messages) messages.push_back(message);
   return text.training_sequences(sample, turns, unmask || record.unmask, first);
+}
+
+POSTTRAIN_INLINE TokenIds continuation_ids(const text::ChatTokenizer& text, const std::string& more,
+                                           const TokenIds& before) {
+  return text.tokenizer().encode_continuation(
+      more, before.empty() ? std::nullopt : std::optional(before.back()));
 }
 
 POSTTRAIN_INLINE TokenIds prompt_ids(const text::ChatTokenizer& text, const Passage& prompt,
