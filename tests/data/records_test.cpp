@@ -219,6 +219,9 @@ TEST_CASE("a solution has steps with a verdict each, and a prompt of text or mes
                  "expected completions[1] to say something"));
   CHECK(contains(error(R"({"prompt": "q", "completions": [3], "labels": [1]})"),
                  "expected 'completions[0]' to be a text"));
+  CHECK(contains(error(R"({"messages": [{"role": "assistant", "content": "a"}],
+                           "completions": ["a"], "labels": [1]})"),
+                 "expected the prompt to end with a message to answer"));
   CHECK(contains(error(R"({"completions": ["a"], "labels": [1]})"),
                  "got the keys completions, labels"));
 }

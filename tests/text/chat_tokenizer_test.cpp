@@ -218,6 +218,11 @@ TEST_CASE("Named templates come from files of their own, too, and are chosen by 
   const Sequence sequence = chat.training_sequences(sample).at(0);
   CHECK(chat.tokenizer().decode(sequence.ids) == "the user ! hello<|im_end|>you<|im_end|>");
   CHECK(trained(chat, sequence) == "you<|im_end|>|");
+  Json question = sample;
+  question["messages"].erase(1);
+  CHECK(chat.tokenizer().decode(chat.prompt_ids(question)) == "the user ! hello<|im_end|>");
+  question.erase("chat_template_kwargs");
+  CHECK(chat.tokenizer().decode(chat.prompt_ids(question)) == "the user hello<|im_end|>");
   named.additional_templates = {{"rag", "{{ x"}};
   CHECK_THROWS_WITH(ChatTokenizer(named), Catch::Contains("template 'rag': chat template, line 1"));
 }

@@ -91,14 +91,21 @@ inline void check_completion(const Passage& completion, std::string_view key) {
 
 /// The prompt of a sample: a text or messages under "prompt", or the conversation that it is.
 inline Passage prompt_passage(const Json& sample, std::string_view expected) {
+  Passage prompt;
   if (const Json* given = value_of(sample, "prompt")) {
-    Passage prompt = passage(*given, "prompt");
+    prompt = passage(*given, "prompt");
     if (!prompt.is_text()) put_system_first(prompt.messages, sample);
-    return prompt;
+  } else {
+    Json messages = prompt_messages(sample);
+    if (messages.is_null()) raise("expected {}, got {}", expected, keys_of(sample));
+    prompt = conversation(std::move(messages));
   }
-  Json messages = prompt_messages(sample);
-  if (messages.is_null()) raise("expected {}, got {}", expected, keys_of(sample));
-  return conversation(std::move(messages));
+  if (!prompt.is_text() && !prompt.empty() && prompt.messages.back()["role"] == "assistant") {
+    fail(
+        "expected the prompt to end with a message to answer, got one of the assistant; hint: "
+        "remove the answer from the prompt");
+  }
+  return prompt;
 }
 
 inline bool truth(const Json& value, std::string_view key) {
@@ -259,11 +266,6 @@ POSTTRAIN_INLINE PromptRecord PromptRecord::from(const Json& sample) {
   record.inputs = template_inputs(sample);
   record.prompt = prompt_passage(sample, kExpected);
   if (record.prompt.empty()) fail("expected a prompt that is not empty");
-  if (!record.prompt.is_text() && record.prompt.messages.back()["role"] == "assistant") {
-    fail(
-        "expected the prompt to end with a message to answer, got one of the assistant; hint: "
-        "remove the answer from the prompt");
-  }
   if (const Json* answer =
           first_value(sample, "answer", "ground_truth", "solution", "target", "output")) {
     record.answer = *answer;

@@ -23,7 +23,7 @@ struct DataReport {
   std::int64_t train = 0;              // sequences kept for training
   std::int64_t validation = 0;         // sequences kept for validation
   std::int64_t tokens = 0;             // of all kept sequences
-  std::int64_t scored = 0;             // tokens of them that the loss scores
+  std::int64_t scored = 0;             // tokens (or steps) of them that the loss scores
   std::vector<std::string> sources{};  // "chats.jsonl: ShareGPT conversations"
   std::string cache{};                 // what the cache on disk did; empty: none was asked for
   std::vector<std::string> reasons{};  // "file:line: why" of the first few samples dropped

@@ -2,7 +2,7 @@
 // Solutions in judged steps, for process reward models (losses/step_reward.hpp):
 // {"prompt", "completions": ["step", …], "labels": [true, …]} (data/format.hpp).
 //
-// A step of the optimizer is `effective_batch_size` solutions; a micro-batch holds whole ones. With
+// An optimizer step is `effective_batch_size` solutions; a micro-batch holds whole ones. With
 // Options::truncate a solution longer than max_seq_len keeps the steps that fit. The format and the
 // options are those of TRL's stepwise supervision (PRMTrainer, which newer versions lack); its
 // prompts are texts, here they may be messages, too.

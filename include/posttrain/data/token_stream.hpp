@@ -29,10 +29,6 @@ std::vector<TokenBatch> make_batches(const Packs& packs, const SequenceStore& fr
 /// Raises for an id that the model has no row for (`vocab_size` 0: unchecked).
 void check_token_ids(const TokenIds& ids, std::int64_t sample, std::int64_t vocab_size);
 
-}  // namespace detail
-
-namespace detail {
-
 /// The items of a pack, in its order.
 template <class Item>
 std::vector<const Item*> items_of(const std::vector<std::int64_t>& pack,

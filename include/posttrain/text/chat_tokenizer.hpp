@@ -71,6 +71,7 @@ class ChatTokenizer : public ChatSpans {
   /// The variables that a sample brings for the template.
   static Json sample_variables(const Json& sample);
 
+  /// This one with further variables for the template.
   ChatTokenizer with_variables(const Json& own) const;
 
   EncodedChat tokenize(std::string text, const std::vector<Bytes>& spans) const;

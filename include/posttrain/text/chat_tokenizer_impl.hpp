@@ -96,8 +96,10 @@ POSTTRAIN_INLINE TokenIds ChatTokenizer::prompt_ids(const Json& sample) const {
   const Json& messages = sample.at("messages");
   check_messages(messages);
   const Json tools = sample.contains("tools") ? sample.at("tools") : Json(nullptr);
-  const Json own = sample_variables(sample);
-  return (own.empty() ? *this : with_variables(own)).encode(messages, tools, true).ids;
+  if (const Json own = sample_variables(sample); !own.empty()) {
+    return with_variables(own).encode(messages, tools, true).ids;
+  }
+  return encode(messages, tools, true).ids;
 }
 
 POSTTRAIN_INLINE ChatTokenizer ChatTokenizer::with_variables(const Json& own) const {
