@@ -17,7 +17,7 @@ struct TokenBatch;
 struct Scores;
 struct Need;
 template <class Batch>
-struct Scored;
+class Scored;
 class MetricMeans;
 struct Weight;
 struct ParameterGroup;
