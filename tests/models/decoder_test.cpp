@@ -158,6 +158,33 @@ TEST_CASE("NEFTune noise is bounded, keyed by step and independent of packing",
   CHECK(noise.abs().max().item<double>() > 0.9 * bound);
 }
 
+TEST_CASE("NEFTune noise falls where the embedding module ends", "[decoder][neftune]") {
+  // Noise in the embedding itself, before any scale of the model.
+  struct NoisyGate {
+    const FullState& state;
+    Tensor noise;
+    Tensor linear(int site, const Tensor& x) const { return state.linear(site, x); }
+    Tensor vector(int index) const { return state.vector(index); }
+    const Tensor& anchor() const { return state.anchor(); }
+    Tensor embed(int table, const Tensor& ids) const { return state.embed(table, ids) + noise; }
+  };
+  const NefTune neftune{.alpha = 5.0, .seed = 3, .step = 11};
+  const TokenBatch batch = batch_of({some_sequence(9, 1)});
+  const Tensor noise = add_neftune_noise(at::zeros({9, 16}, at::kDouble), batch, neftune);
+  const auto error = [&](double lookup_scale, double embedding_scale, const Tensor& expected) {
+    models::DecoderConfig config = tiny_config();
+    config.lookup_scale = lookup_scale;
+    config.embedding_scale = embedding_scale;
+    const models::Decoder model(config, {.dtype = at::kDouble});
+    const FullState state = Full{}.attach(model);
+    at::NoGradGuard no_grad;
+    return relative_error(model.hidden(state, batch, {.neftune = neftune}),
+                          model.hidden(NoisyGate{state, expected}, batch));
+  };
+  CHECK(error(1.0, 12.0, noise) < 1e-12);       // Granite
+  CHECK(error(4.0, 1.0, noise / 4.0) < 1e-12);  // Gemma: the module scales
+}
+
 TEST_CASE("learned positions refuse a sequence that is too long", "[decoder]") {
   models::DecoderConfig config = tiny_config();
   config.learned_positions = true;

@@ -86,9 +86,10 @@ class Decoder {
                                               const Tensor& v) {
       return attend_batch(gate, layer, q, k, v, *shared);
     };
-    Tensor x = embed(gate, batch.ids, positions_of(batch.nodes));
-    if (call.neftune.alpha > 0.0) x = add_neftune_noise(x, batch, call.neftune);
-    return run(gate, std::move(x), positions_of(batch.nodes), attend, call.gradient_checkpointing);
+    const Tensor x = embed(gate, batch.ids, positions_of(batch.nodes), [&](const Tensor& rows) {
+      return call.neftune.alpha > 0.0 ? add_neftune_noise(rows, batch, call.neftune) : rows;
+    });
+    return run(gate, x, positions_of(batch.nodes), attend, call.gradient_checkpointing);
   }
 
   /// The same for decoding: ids [n] at `positions`; `attend(layer, q, k, v)` → [n, Hq, D] brings
@@ -96,7 +97,7 @@ class Decoder {
   template <class Gate, class Attend>
   Tensor hidden(const Gate& gate, const Tensor& ids, const TokenPositions& positions,
                 const Attend& attend) const {
-    return run(gate, embed(gate, ids, positions), positions, attend, false);
+    return run(gate, embed(gate, ids, positions, std::identity{}), positions, attend, false);
   }
 
   /// The keys and values [n, Hkv, D] of every layer, as attention takes them, of one sequence.
@@ -130,13 +131,17 @@ class Decoder {
   using PartsByWindow = std::map<std::int64_t, std::vector<AttentionPart>>;
 
   void check_batch(const TokenBatch& batch, std::int64_t virtual_tokens) const;
-  Tensor scaled_embedding(const Tensor& x, const Tensor& ids) const;
+  Tensor scaled_lookup(const Tensor& x, const Tensor& ids) const;
   static Tensor concatenated(const Tensor& first, const Tensor& second);
   Tensor position_ids(const TokenPositions& positions) const;
 
-  template <class Gate>
-  Tensor embed(const Gate& gate, const Tensor& ids, const TokenPositions& positions) const {
-    Tensor x = scaled_embedding(gate.embed(sites_.token_table, ids), ids);
+  /// `noise` is called on what a model of transformers gets from its embedding module, where TRL
+  /// hooks NEFTune: after the scale that belongs to the lookup, before the one of all that enters.
+  template <class Gate, class Noise>
+  Tensor embed(const Gate& gate, const Tensor& ids, const TokenPositions& positions,
+               const Noise& noise) const {
+    Tensor x = noise(scaled_lookup(gate.embed(sites_.token_table, ids), ids));
+    if (config_.embedding_scale != 1.0) x = x.mul(config_.embedding_scale);
     if (sites_.position_table >= 0) {
       x = x.add(gate.embed(sites_.position_table, position_ids(positions)));
     }

@@ -65,13 +65,10 @@ POSTTRAIN_INLINE Tensor Decoder::add_scaled(const Tensor& x, const Tensor& branc
   return config_.residual_scale == 1.0 ? x + branch : x + branch * config_.residual_scale;
 }
 
-POSTTRAIN_INLINE Tensor Decoder::scaled_embedding(const Tensor& x, const Tensor& ids) const {
-  Tensor scaled = x;
-  if (config_.lookup_scale != 1.0) {
-    const Tensor scale = at::full({}, config_.lookup_scale, x.options());  // rounded
-    scaled = x * at::where(ids < config_.vocab_size, scale, at::ones_like(scale)).unsqueeze(1);
-  }
-  return config_.embedding_scale == 1.0 ? scaled : scaled * config_.embedding_scale;
+POSTTRAIN_INLINE Tensor Decoder::scaled_lookup(const Tensor& x, const Tensor& ids) const {
+  if (config_.lookup_scale == 1.0) return x;
+  const Tensor scale = at::full({}, config_.lookup_scale, x.options());  // rounded
+  return x * at::where(ids < config_.vocab_size, scale, at::ones_like(scale)).unsqueeze(1);
 }
 
 POSTTRAIN_INLINE Tensor Decoder::concatenated(const Tensor& first, const Tensor& second) {

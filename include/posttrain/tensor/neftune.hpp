@@ -7,6 +7,8 @@
 // depends on what shares the batch. Noise is keyed by seed, step, sample and position, so packing,
 // micro-batching and recomputation reproduce it. Virtual tokens (tensor/virtual_tokens.hpp) get no
 // noise and count neither in L nor in the position, as with PEFT, where the embedding is hooked.
+// The same hook decides where the noise falls in a model that scales what enters it (Granite's
+// embedding_multiplier): before that scale.
 #pragma once
 
 #include <cstdint>
