@@ -7,8 +7,8 @@
 #include <ATen/ops/randn.h>
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
-#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <string>
@@ -198,7 +198,9 @@ void decoding(at::ScalarType type) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1) repeats = std::atoi(argv[1]);
+  CLI::App app("The kernels against plain ATen");
+  app.add_option("repeats", repeats)->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
   tune_allocator();
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     products(type);
