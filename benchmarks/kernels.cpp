@@ -199,7 +199,7 @@ void decoding(at::ScalarType type) {
 
 int main(int argc, char** argv) {
   CLI::App app("The kernels against plain ATen");
-  app.add_option("repeats", repeats)->check(CLI::PositiveNumber);
+  app.add_option("repeats", repeats)->check(CLI::Range(1, 1000));
   CLI11_PARSE(app, argc, argv);
   tune_allocator();
   for (const auto type : {at::kFloat, at::kBFloat16}) {

@@ -132,7 +132,7 @@ int main(int argc, char** argv) {
   app.add_option("--max-seq-len", context.max_seq_len, "in tokens; 0: no limit");
   app.add_flag("--truncate", context.truncate, "cut longer sequences instead of dropping them");
   app.add_option("--show", arguments.show, "samples to print")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 1'000'000'000))
       ->capture_default_str();
   app.add_option("--colour", arguments.colour)
       ->check(CLI::IsMember({"auto", "always", "never"}))

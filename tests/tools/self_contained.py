@@ -4,8 +4,8 @@
 Headers that do not reach LibTorch are compiled without its include folders. The object must define
 no symbol of its own: one is a function that lacks `inline`.
 
-The headers of LibTorch and of the JSON library are most of the cost, so a header that reaches one of
-ours that include them is compiled behind that one, precompiled: it gets nothing that it does not include
+The headers of LibTorch and other libraries are most of the cost, so a header that reaches one of ours
+that include them is compiled behind that one, precompiled: it gets nothing that it does not include
 anyway.
 
 usage: self_contained.py FLAGS_FILE WORK_FOLDER [FILTER]
@@ -18,8 +18,12 @@ import threading
 
 import repo
 
-OPS, JSON = "posttrain/tensor/ops.hpp", "posttrain/io/json.hpp"
-PRECOMPILED = ((OPS, JSON), (OPS,), (JSON,))  # a header takes the first that it reaches as a whole
+ERROR, JSON = "posttrain/core/error.hpp", "posttrain/io/json.hpp"
+OPS, DIFFERENTIABLE = "posttrain/tensor/ops.hpp", "posttrain/tensor/differentiable.hpp"
+LM_HEAD, JINJA = "posttrain/tensor/lm_head.hpp", "posttrain/text/jinja/evaluator.hpp"
+# A header takes the first that it reaches as a whole.
+PRECOMPILED = ((DIFFERENTIABLE, JSON), (LM_HEAD,), (DIFFERENTIABLE,), (OPS, JSON), (OPS,), (JINJA,),
+               (JSON,), (ERROR,))
 
 
 class Precompiled:
@@ -58,8 +62,8 @@ def main():
                             + ["-c", "-O0"], os.path.join(work, kind + ".json"))
         for kind in ("host", "torch")
     }
-    precompiled = [Precompiled(compilers["torch" if OPS in headers else "host"], work, headers, reach)
-                   for headers in PRECOMPILED]
+    precompiled = [Precompiled(compilers["torch" if any(map(torch.get, headers)) else "host"], work,
+                               headers, reach) for headers in PRECOMPILED]
 
     def check(header):
         stem = os.path.join(work, header.replace("/", "_")[:-4])
