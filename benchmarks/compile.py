@@ -22,6 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # name, source, against the compiled library, share of the peer's cost that is the target
 CASES = [
     ("compile ops.hpp", "ops", False, None),
+    ("compile what a Trainer needs of others, header-only", "needed", False, None),
     ("compile one Trainer, header-only", "trainer", False, 0.60),
     ("compile one Trainer, compiled library", "trainer", True, 0.45),
     ("compile folder and Messages, header-only", "pretrained", False, None),
