@@ -5,6 +5,8 @@
 #include "params/osft_support.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/osft_on_inputs.hpp"
+#include "posttrain/params/prefix_tuning.hpp"
+#include "posttrain/params/prompt_tuning.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 #include "tensor/support.hpp"
@@ -22,16 +24,16 @@ std::vector<TokenBatch> calibration() {
 
 }  // namespace
 
-TEST_CASE("a layer's importance is the cosine of what it reads and writes", "[params][osft]") {
+TEMPLATE_TEST_CASE("a layer's importance is the cosine of what it reads and writes",
+                   "[params][osft]", Frozen, PromptTuning, PrefixTuning) {
   const models::Decoder model = test::tiny_model();
-  const FrozenState gate = Frozen{}.attach(model);
-  const LayerImportance all = layer_importance(model, gate, calibration());
+  const LayerImportance all = layer_importance(model, TestType{}.attach(model), calibration());
   REQUIRE(all.cosine.size() == 2);
   CHECK(all.layers == "layers");
   // The same from the embedding and the residual streams of models cut off after each layer: the
   // final norm of ones keeps a direction, so its output has the cosine of what it normalises.
   std::vector<double> expected(2, 0.0);
-  double tokens = 0.0;
+  double rows = 0.0;
   for (const TokenBatch& batch : calibration()) {
     std::vector<Tensor> streams;
     for (std::size_t layers : {0, 1, 2}) {
@@ -39,7 +41,8 @@ TEST_CASE("a layer's importance is the cosine of what it reads and writes", "[pa
       config.layers.resize(layers);
       const models::Decoder cut(config, {.dtype = at::kDouble, .seed = 1});
       at::NoGradGuard no_grad;
-      streams.push_back(cut.hidden(Frozen{}.attach(cut), batch));
+      const auto gate = TestType{}.attach(cut);
+      streams.push_back(cut.hidden(gate, prepared(gate, batch)));
     }
     for (std::size_t l = 0; l < 2; ++l) {
       const Matrix x = to_eigen(streams[l]), y = to_eigen(streams[l + 1]);
@@ -47,10 +50,10 @@ TEST_CASE("a layer's importance is the cosine of what it reads and writes", "[pa
         expected[l] += x.row(t).dot(y.row(t)) / (x.row(t).norm() * y.row(t).norm());
       }
     }
-    tokens += static_cast<double>(batch.tokens());
+    rows += static_cast<double>(streams[0].size(0));
   }
   for (std::size_t l = 0; l < 2; ++l) {
-    CHECK(all.cosine[l] == Approx(expected[l] / tokens).epsilon(1e-9));
+    CHECK(all.cosine[l] == Approx(expected[l] / rows).epsilon(1e-9));
   }
   CHECK(all.importance[0] + all.importance[1] == Approx(2.0));
   CHECK(all.importance[0] / all.importance[1] == Approx(all.cosine[0] / all.cosine[1]));

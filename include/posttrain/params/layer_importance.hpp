@@ -20,12 +20,14 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "posttrain/core/error.hpp"
 #include "posttrain/core/layout.hpp"
 #include "posttrain/tensor/batch.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/virtual_tokens.hpp"
 
 namespace posttrain {
 
@@ -75,6 +77,11 @@ class LayerWatch {
   Tensor embed(int table, const Tensor& ids) const { return gate_->embed(table, ids); }
   Tensor vector(int index) const { return gate_->vector(index); }
   const Tensor& anchor() const { return gate_->anchor(); }
+  std::int64_t virtual_tokens() const { return posttrain::virtual_tokens(*gate_); }
+  std::pair<Tensor, Tensor> prefix(int layer) const requires requires(const Gate& gate) {
+    gate.prefix(layer);
+  }
+  { return gate_->prefix(layer); }
 
   /// x, y [n, d]: called by the decoder after each layer.
   void after_layer(int layer, const Tensor& x, const Tensor& y) const {
@@ -110,7 +117,8 @@ inline std::string layer_component(const Layout& layout) {
 
 }  // namespace detail
 
-/// Runs the model over the batches through `gate`, without a graph.
+/// Runs the model over the batches through `gate`, without a graph. A soft prompt's rows count, as
+/// those of any other token.
 template <class Model, class Gate>
 LayerImportance layer_importance(const Model& model, const Gate& gate,
                                  const std::vector<TokenBatch>& batches) {
@@ -118,7 +126,7 @@ LayerImportance layer_importance(const Model& model, const Gate& gate,
   const detail::LayerWatch<Gate> watch(gate);
   std::int64_t tokens = 0;
   for (const TokenBatch& host_batch : batches) {
-    const TokenBatch batch = host_batch.to(model.device());
+    const TokenBatch batch = prepared(gate, host_batch).to(model.device());
     model.hidden(watch, batch);
     tokens += batch.tokens();
   }
