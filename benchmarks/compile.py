@@ -3,7 +3,7 @@
 seconds and peak memory.
 
 The peer of every case is `#include <torch/torch.h>` alone. A Trainer is compiled header-only and
-against the compiled library (core/compiled.hpp).
+against the compiled library (base/compiled.hpp).
 
 usage: compile.py [--repeats N] [--filter TEXT]
 """

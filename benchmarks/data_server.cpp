@@ -13,7 +13,7 @@
 #include <string>
 
 #include "posttrain/data/messages.hpp"
-#include "posttrain/data/packing.hpp"
+#include "posttrain/data/pipeline/packing.hpp"
 #include "posttrain/text/chat_folder.hpp"
 
 namespace {

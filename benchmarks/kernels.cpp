@@ -13,14 +13,14 @@
 #include <limits>
 #include <string>
 
+#include "posttrain/nn/attention.hpp"
+#include "posttrain/nn/cpu/softmax_rows.hpp"
+#include "posttrain/nn/gated_activation.hpp"
+#include "posttrain/nn/gemm.hpp"
+#include "posttrain/nn/rms_norm.hpp"
+#include "posttrain/nn/rotary.hpp"
 #include "posttrain/tensor/allocator.hpp"
-#include "posttrain/tensor/attention.hpp"
-#include "posttrain/tensor/gated_activation.hpp"
-#include "posttrain/tensor/gemm.hpp"
 #include "posttrain/tensor/ops.hpp"
-#include "posttrain/tensor/rms_norm.hpp"
-#include "posttrain/tensor/rotary.hpp"
-#include "posttrain/tensor/softmax_rows.hpp"
 
 namespace {
 

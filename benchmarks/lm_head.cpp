@@ -10,10 +10,10 @@
 #include <cstdio>
 
 #include "posttrain/losses/next_token.hpp"
+#include "posttrain/nn/linear.hpp"
 #include "posttrain/tensor/allocator.hpp"
-#include "posttrain/tensor/linear.hpp"
 #include "posttrain/tensor/ops.hpp"
-#include "posttrain/trainer/run_log.hpp"
+#include "posttrain/trainer/run/log.hpp"
 
 int main(int argc, char** argv) {
   using namespace posttrain;

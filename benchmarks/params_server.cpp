@@ -17,9 +17,9 @@
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"
-#include "posttrain/params/nf4.hpp"
 #include "posttrain/params/osft.hpp"
 #include "posttrain/params/prompt_tuning.hpp"
+#include "posttrain/storage/nf4.hpp"
 #include "posttrain/tensor/parallel_tasks.hpp"
 #include "step_server.hpp"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/data/preference_stream.hpp"
+#include "posttrain/data/pipeline/pair_stream.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"

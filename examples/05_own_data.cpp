@@ -2,13 +2,13 @@
 // A data policy of one's own: arithmetic problems that exist in no file.
 //   05_own_data --model examples/pocket/model
 // The policy makes samples; the library's pipeline applies the limits, splits off a validation set
-// and counts (data/loading.hpp).
+// and counts (data/pipeline/loading.hpp).
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <optional>
 
-#include "posttrain/core/rng.hpp"
-#include "posttrain/data/loading.hpp"
+#include "posttrain/base/rng.hpp"
+#include "posttrain/data/pipeline/loading.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "posttrain/data/messages.hpp"
+#include "posttrain/evaluate/forgetting.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/frozen.hpp"
@@ -18,7 +19,6 @@
 #include "posttrain/params/osft.hpp"
 #include "posttrain/params/osft_on_inputs.hpp"
 #include "posttrain/trainer.hpp"
-#include "posttrain/trainer/forgetting.hpp"
 #include "support/questions.hpp"
 
 namespace {

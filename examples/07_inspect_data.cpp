@@ -9,8 +9,8 @@
 #include <cstdio>
 
 #include "posttrain/data/documents.hpp"
+#include "posttrain/data/formats/records.hpp"
 #include "posttrain/data/messages.hpp"
-#include "posttrain/data/records.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/text/chat_folder.hpp"
 

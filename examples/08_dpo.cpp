@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "posttrain/data/formats/records.hpp"
 #include "posttrain/data/preferences.hpp"
-#include "posttrain/data/records.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/losses/loss_sum.hpp"
 #include "posttrain/losses/next_token.hpp"

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 
 namespace pocket {
 

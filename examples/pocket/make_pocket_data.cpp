@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "data_files.hpp"
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 
 namespace {
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "posttrain/generate/generate.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/io/json_lines.hpp"
-#include "posttrain/models/generate.hpp"
 
 namespace examples {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/data/packing.hpp"
-#include "posttrain/data/token_stream.hpp"
+#include "posttrain/data/pipeline/packing.hpp"
+#include "posttrain/data/pipeline/token_stream.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/io/json_lines.hpp"
 

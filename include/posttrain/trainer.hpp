@@ -7,7 +7,8 @@
 //   trainer.save("tuned");
 //
 // The type is deduced; a combination that cannot work is refused at compile time with one message
-// (core/check.hpp). This header includes no concrete policy: adding one touches no existing file.
+// (concepts/check.hpp). This header includes no concrete policy: adding one touches no existing
+// file.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +16,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "posttrain/core/check.hpp"
-#include "posttrain/core/experiment.hpp"
-#include "posttrain/data/report.hpp"
+#include "posttrain/concepts/check.hpp"
+#include "posttrain/concepts/experiment.hpp"
+#include "posttrain/data/pipeline/report.hpp"
 #include "posttrain/trainer/engine.hpp"
 
 namespace posttrain {
@@ -54,7 +55,7 @@ class Trainer : public std::conditional_t<check_trainer<Model, Loss, Params, Dat
       : Base(std::move(model), std::move(loss), std::move(params), std::move(data),
              std::move(optimizer), std::move(options)) {}
 
-  /// The same from a whole experiment (core/experiment.hpp).
+  /// The same from a whole experiment (concepts/experiment.hpp).
   Trainer(Model model, Experiment<Loss, Params, Data, Optimizer, Options> experiment)
       : Trainer(std::move(model), experiment.loss, experiment.params, experiment.data,
                 experiment.optimizer, experiment.options) {}

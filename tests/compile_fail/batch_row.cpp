@@ -1,7 +1,7 @@
 // expected: posttrain: Batch needs `Tensor row` and `Tensor target` [docs/concepts.md#batches]
 // SPDX-License-Identifier: Apache-2.0
 // A batch with its rows under another name.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

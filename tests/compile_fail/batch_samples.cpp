@@ -1,7 +1,7 @@
 // expected: posttrain: Batch needs `std::vector<std::int64_t> samples` [docs/concepts.md#batches]
 // SPDX-License-Identifier: Apache-2.0
 // A batch that does not say which samples it holds.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: posttrain: Batch needs `Batch slice(std::int64_t begin, std::int64_t end) const` [docs/concepts.md#batches]
 // SPDX-License-Identifier: Apache-2.0
 // A batch that cannot be cut.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: posttrain: Batch needs `Batch to(at::Device) const` [docs/concepts.md#batches]
 // SPDX-License-Identifier: Apache-2.0
 // A batch that is moved in place.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: posttrain: Batch needs `std::int64_t tokens() const` and `predictions() const` [docs/concepts.md#batches]
 // SPDX-License-Identifier: Apache-2.0
 // A batch whose predictions nobody can count.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: posttrain: Loss and Data disagree on the batch type [docs/concepts.md#batches]
 // SPDX-License-Identifier: Apache-2.0
 // A loss on single sequences with data of pairs.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: private
 // SPDX-License-Identifier: Apache-2.0
 // A private hook: it is named, not silently ignored.
-#include "posttrain/trainer/callbacks.hpp"
+#include "posttrain/trainer/run/callbacks.hpp"
 
 using namespace posttrain;
 

@@ -1,7 +1,7 @@
 // expected: posttrain: a callback needs `void on(event::AfterStep)` or another event [docs/concepts.md#events]
 // SPDX-License-Identifier: Apache-2.0
 // A callback that answers to no event would do nothing, silently.
-#include "posttrain/trainer/callbacks.hpp"
+#include "posttrain/trainer/run/callbacks.hpp"
 
 using namespace posttrain;
 

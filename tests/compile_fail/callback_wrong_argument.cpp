@@ -1,7 +1,7 @@
 // expected: posttrain: a callback needs `void on(event::AfterStep)` or another event [docs/concepts.md#events]
 // SPDX-License-Identifier: Apache-2.0
 // The right name with the wrong argument is no hook.
-#include "posttrain/trainer/callbacks.hpp"
+#include "posttrain/trainer/run/callbacks.hpp"
 
 using namespace posttrain;
 

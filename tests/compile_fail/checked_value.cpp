@@ -1,7 +1,7 @@
 // expected: value must be at least 0
 // SPDX-License-Identifier: Apache-2.0
 // A failing check in a constant expression is one error that shows its literal.
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 
 constexpr int checked(int value) {
   if (value < 0) posttrain::fail("value must be at least 0");

@@ -1,7 +1,7 @@
 // expected: posttrain: Data needs `data::LoadedData load(const data::LoadContext&) const` [docs/concepts.md#data]
 // SPDX-License-Identifier: Apache-2.0
 // A data policy that loads without the context of the run.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: posttrain: Data's Stream needs the members of `data::TokenStream` [docs/concepts.md#data]
 // SPDX-License-Identifier: Apache-2.0
 // A stream that a resumed run could not continue.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

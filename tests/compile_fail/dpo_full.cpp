@@ -1,7 +1,7 @@
 // expected: posttrain: this Loss needs a reference model and these Params have none [docs/concepts.md#reference]
 // SPDX-License-Identifier: Apache-2.0
 // DPO on parameters that overwrite what they start from.
-#include "posttrain/data/preference_stream.hpp"
+#include "posttrain/data/pipeline/pair_stream.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/optim/adamw.hpp"

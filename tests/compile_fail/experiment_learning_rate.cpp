@@ -1,7 +1,7 @@
 // expected: posttrain: Options.learning_rate must be positive
 // SPDX-License-Identifier: Apache-2.0
 // A bad option of a constexpr experiment.
-#include "posttrain/core/experiment.hpp"
+#include "posttrain/concepts/experiment.hpp"
 #include "posttrain/trainer/options.hpp"
 
 using namespace posttrain;

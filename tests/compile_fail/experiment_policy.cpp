@@ -1,7 +1,7 @@
 // expected: posttrain: NextToken.label_smoothing must be in [0, 1)
 // SPDX-License-Identifier: Apache-2.0
 // A bad hyperparameter of a real policy in a constexpr experiment.
-#include "posttrain/core/experiment.hpp"
+#include "posttrain/concepts/experiment.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"

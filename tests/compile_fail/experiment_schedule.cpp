@@ -1,7 +1,7 @@
 // expected: posttrain: Schedule.min_lr_rate must be in [0, 1]
 // SPDX-License-Identifier: Apache-2.0
 // A bad field of a policy within the options of a constexpr experiment.
-#include "posttrain/core/experiment.hpp"
+#include "posttrain/concepts/experiment.hpp"
 #include "posttrain/trainer/options.hpp"
 
 using namespace posttrain;

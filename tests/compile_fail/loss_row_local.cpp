@@ -1,7 +1,7 @@
 // expected: posttrain: Loss needs `static constexpr bool row_local` [docs/concepts.md#loss]
 // SPDX-License-Identifier: Apache-2.0
 // A loss that does not say whether its rows are independent.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

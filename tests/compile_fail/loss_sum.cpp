@@ -1,7 +1,7 @@
 // expected: posttrain: Loss needs `Tensor sum(const Scores&, const Batch&) const` [docs/concepts.md#loss]
 // SPDX-License-Identifier: Apache-2.0
 // A loss with the wrong result: a number has no gradient.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: did you mean
 // SPDX-License-Identifier: Apache-2.0
 // A misspelt event does not compile, and the compiler knows the right one.
-#include "posttrain/trainer/callbacks.hpp"
+#include "posttrain/trainer/run/callbacks.hpp"
 
 using namespace posttrain;
 

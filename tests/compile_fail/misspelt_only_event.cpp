@@ -1,7 +1,7 @@
 // expected: AfterStepp
 // SPDX-License-Identifier: Apache-2.0
 // A callback whose only hook is misspelt: the compiler's error about the name is the only one.
-#include "posttrain/trainer/callbacks.hpp"
+#include "posttrain/trainer/run/callbacks.hpp"
 
 using namespace posttrain;
 

@@ -1,7 +1,7 @@
 // expected: AfterStepp
 // SPDX-License-Identifier: Apache-2.0
 // The same with the event by value, in a class with other members.
-#include "posttrain/trainer/callbacks.hpp"
+#include "posttrain/trainer/run/callbacks.hpp"
 
 using namespace posttrain;
 

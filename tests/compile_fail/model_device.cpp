@@ -1,7 +1,7 @@
 // expected: posttrain: Model needs `at::Device device() const` [docs/concepts.md#model]
 // SPDX-License-Identifier: Apache-2.0
 // A model that does not say where it computes.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

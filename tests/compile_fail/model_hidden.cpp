@@ -1,7 +1,7 @@
 // expected: posttrain: Model needs `Tensor hidden(const auto& gate, const Batch&) const` [docs/concepts.md#model]
 // SPDX-License-Identifier: Apache-2.0
 // A model that forgets the gate.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: posttrain: Model needs `Tensor logits(const auto& gate, const Tensor& rows) const` [docs/concepts.md#model]
 // SPDX-License-Identifier: Apache-2.0
 // A model whose logits are not const.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: posttrain: Optimizer needs `State attach(const std::vector<ParameterGroup>&) const` [docs/concepts.md#optimizer]
 // SPDX-License-Identifier: Apache-2.0
 // An optimizer that attaches to nothing.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

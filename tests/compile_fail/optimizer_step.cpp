@@ -1,7 +1,7 @@
 // expected: posttrain: Optimizer's State needs `void step(std::vector<ParameterGroup>&, double learning_rate, double grad_factor)` [docs/concepts.md#optimizer]
 // SPDX-License-Identifier: Apache-2.0
 // An optimizer whose step knows no clipping factor.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

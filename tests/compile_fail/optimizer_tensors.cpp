@@ -1,7 +1,7 @@
 // expected: posttrain: Optimizer's State needs `std::vector<NamedTensor> tensors() const` [docs/concepts.md#optimizer]
 // SPDX-License-Identifier: Apache-2.0
 // An optimizer that checkpoints could not hold.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

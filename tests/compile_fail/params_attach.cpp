@@ -1,7 +1,7 @@
 // expected: posttrain: Params needs `State attach(const auto& model) const` [docs/concepts.md#params]
 // SPDX-License-Identifier: Apache-2.0
 // A parameter policy that attaches to nothing.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: posttrain: Params' State needs `std::vector<NamedTensor> weights() const` and `gradients() const` [docs/concepts.md#params]
 // SPDX-License-Identifier: Apache-2.0
 // A state that cannot be saved.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

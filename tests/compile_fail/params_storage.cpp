@@ -7,7 +7,7 @@
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"
-#include "posttrain/params/nf4.hpp"
+#include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: posttrain: Params' State needs `std::vector<ParameterGroup>& trainable()` and `void publish()` [docs/concepts.md#params]
 // SPDX-License-Identifier: Apache-2.0
 // A state without publish(): a bf16 model would never see an update.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: posttrain: Params' State needs `const std::vector<ParameterGroup>& trainable() const` [docs/concepts.md#params]
 // SPDX-License-Identifier: Apache-2.0
 // A state whose groups cannot be read: the record of a run counts them.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -1,7 +1,7 @@
 // expected: posttrain: this Loss needs a reference model and these Params have none [docs/concepts.md#reference]
 // SPDX-License-Identifier: Apache-2.0
 // A loss that compares with a reference, with parameters that keep none.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

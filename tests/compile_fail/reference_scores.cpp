@@ -1,7 +1,7 @@
 // expected: posttrain: WithReferenceScores needs data whose items keep scores, such as Preferences; what KTO compares depends on the step [docs/concepts.md#reference]
 // SPDX-License-Identifier: Apache-2.0
 // Scores computed once, for a loss that compares with answers of the same step.
-#include "posttrain/data/judged_answers.hpp"
+#include "posttrain/data/answers.hpp"
 #include "posttrain/losses/kto.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/optim/adamw.hpp"

@@ -1,7 +1,7 @@
 // expected: posttrain: this Loss is on rewards and this Model predicts tokens; take a hub::RewardModel [docs/models.md#reward-models]
 // SPDX-License-Identifier: Apache-2.0
 // A loss on rewards with a language model.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

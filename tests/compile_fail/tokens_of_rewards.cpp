@@ -1,7 +1,7 @@
 // expected: posttrain: this Loss is on tokens and this Model gives rewards; take a Loss on rewards [docs/losses.md#bradleyterry]
 // SPDX-License-Identifier: Apache-2.0
 // A loss on tokens with a reward model.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

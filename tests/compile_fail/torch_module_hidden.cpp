@@ -1,7 +1,7 @@
 // expected: posttrain: a module needs `Tensor hidden(Tensor ids, Tensor positions, Tensor mask)` [docs/concepts.md#torch-module]
 // SPDX-License-Identifier: Apache-2.0
 // A module that has torch's usual forward() only.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

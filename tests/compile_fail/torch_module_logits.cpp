@@ -1,7 +1,7 @@
 // expected: posttrain: a module needs `Tensor logits(Tensor rows)` [docs/concepts.md#torch-module]
 // SPDX-License-Identifier: Apache-2.0
 // A module that returns hidden states but cannot turn them into logits.
-#include "posttrain/core/check.hpp"
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;

@@ -3,11 +3,11 @@
 
 #include <map>
 
-#include "io/temp_folder.hpp"
-#include "posttrain/core/describe.hpp"
-#include "posttrain/data/sampler.hpp"
+#include "posttrain/base/describe.hpp"
+#include "posttrain/data/pipeline/sampler.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 
 using posttrain::data::LoadedData;
 using posttrain::data::Mixture;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Preference files to tokenised pairs and judged answers: boundaries, truncation, counts.
-#include "data/tiny_tokenizer.hpp"
-#include "io/temp_folder.hpp"
-#include "posttrain/data/preference_loading.hpp"
+#include "posttrain/data/pipeline/pair_loading.hpp"
 #include "support/catch.hpp"
+#include "support/letter_tokenizer.hpp"
+#include "support/temp_folder.hpp"
 
 using posttrain::JudgedAnswer;
 using posttrain::PreferencePair;

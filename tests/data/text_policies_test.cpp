@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "data/tiny_tokenizer.hpp"
-#include "io/temp_folder.hpp"
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/messages.hpp"
 #include "support/catch.hpp"
+#include "support/letter_tokenizer.hpp"
+#include "support/temp_folder.hpp"
 
 using posttrain::Sequence;
 using posttrain::TokenId;

@@ -3,9 +3,9 @@
 
 #include <set>
 
-#include "io/temp_folder.hpp"
-#include "posttrain/data/loading.hpp"
+#include "posttrain/data/pipeline/loading.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 
 using posttrain::Sequence;
 using posttrain::TokenIds;

@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <string>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/data/records.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/data/formats/records.hpp"
 #include "posttrain/io/file.hpp"
 
 namespace {

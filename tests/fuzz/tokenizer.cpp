@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);

@@ -5,9 +5,9 @@
 
 #include <string>
 
-#include "io/temp_folder.hpp"
-#include "posttrain/core/rng.hpp"
+#include "posttrain/base/rng.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 
 namespace fs = std::filesystem;
 using posttrain::Philox4x32;

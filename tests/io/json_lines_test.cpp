@@ -3,10 +3,10 @@
 
 #include <cmath>
 
-#include "io/temp_folder.hpp"
-#include "posttrain/io/metrics_writer.hpp"
+#include "posttrain/trainer/run/metrics_writer.hpp"
 #include "support/catch.hpp"
 #include "support/shared_data.hpp"
+#include "support/temp_folder.hpp"
 
 using posttrain::io::JsonLinesReader;
 using posttrain::io::JsonRecord;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/io/json.hpp"
 
-#include "io/temp_folder.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 
 using namespace posttrain;
 using posttrain::test::error_of;

@@ -3,9 +3,9 @@
 
 #include <fstream>
 
-#include "io/temp_folder.hpp"
 #include "posttrain/io/safetensors_writer.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 
 using posttrain::io::byte_count;
 using posttrain::io::Dtype;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/io/weight_files.hpp"
 
-#include "io/temp_folder.hpp"
 #include "posttrain/io/safetensors_writer.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 
 using posttrain::io::Dtype;
 using posttrain::io::TensorInfo;

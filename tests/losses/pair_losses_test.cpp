@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "losses/score_tables.hpp"
-#include "posttrain/core/describe.hpp"
+#include "posttrain/base/describe.hpp"
 #include "posttrain/losses/aot_pair.hpp"
 #include "posttrain/losses/aot_unpaired.hpp"
 #include "posttrain/losses/apo_down.hpp"
@@ -29,6 +28,7 @@
 #include "posttrain/losses/sppo_hard.hpp"
 #include "posttrain/losses/wpo.hpp"
 #include "support/catch.hpp"
+#include "support/score_tables.hpp"
 
 using namespace posttrain;
 using namespace posttrain::test;

@@ -3,8 +3,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "io/temp_folder.hpp"
-#include "posttrain/data/preference_stream.hpp"
+#include "posttrain/data/pipeline/pair_stream.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/losses/loss_sum.hpp"
 #include "posttrain/losses/on_side.hpp"
@@ -18,6 +17,7 @@
 #include "posttrain/params/with_reference_scores.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;

@@ -2,18 +2,18 @@
 // Rewards of answers and of steps: places, closed forms, gradients, invariances, training.
 #include <cmath>
 
-#include "posttrain/data/reward_stream.hpp"
-#include "posttrain/data/stepped_solutions.hpp"
+#include "posttrain/data/pipeline/reward_stream.hpp"
+#include "posttrain/data/steps.hpp"
 #include "posttrain/losses/bradley_terry.hpp"
 #include "posttrain/losses/step_reward.hpp"
 #include "posttrain/models/reward_decoder.hpp"
-#include "posttrain/models/reward_scores.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/lora.hpp"
-#include "posttrain/params/nf4.hpp"
 #include "posttrain/params/osft.hpp"
 #include "posttrain/params/prompt_tuning.hpp"
+#include "posttrain/rewards/reward_model.hpp"
+#include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/models/config_parse.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/models/families/parse.hpp"
 #include "support/catch.hpp"
 
 namespace {

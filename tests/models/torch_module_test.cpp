@@ -13,12 +13,12 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "io/temp_folder.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 
 using namespace posttrain;
 using models::TorchModule;

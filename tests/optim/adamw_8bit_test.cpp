@@ -9,7 +9,7 @@
 
 #include "posttrain/optim/adamw_8bit_impl.hpp"
 #include "support/catch.hpp"
-#include "tensor/support.hpp"
+#include "support/kernels.hpp"
 
 using namespace posttrain;
 using kernel_test::normal;

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "support/catch.hpp"
-#include "tensor/support.hpp"
+#include "support/kernels.hpp"
 
 using namespace posttrain;
 using kernel_test::normal;

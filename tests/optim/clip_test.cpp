@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "support/catch.hpp"
-#include "tensor/support.hpp"
+#include "support/kernels.hpp"
 
 using namespace posttrain;
 

@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "posttrain/core/describe.hpp"
+#include "posttrain/base/describe.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/qlora.hpp"
 #include "support/catch.hpp"

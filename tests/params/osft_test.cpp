@@ -4,20 +4,20 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "params/osft_support.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/optim/clip.hpp"
 #include "posttrain/params/from_state.hpp"
 #include "posttrain/params/frozen.hpp"
-#include "posttrain/params/nf4.hpp"
-#include "posttrain/params/osft_files.hpp"
-#include "posttrain/params/principal_angles.hpp"
+#include "posttrain/params/osft/files.hpp"
+#include "posttrain/params/osft/principal_angles.hpp"
+#include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/kernels.hpp"
+#include "support/osft.hpp"
 #include "support/tiny_model.hpp"
-#include "tensor/support.hpp"
 
 using namespace posttrain;
 using kernel_test::normal;

@@ -13,15 +13,15 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "posttrain/core/describe.hpp"
+#include "posttrain/base/describe.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/eva.hpp"
 #include "posttrain/params/frozen.hpp"
-#include "posttrain/params/lora_eva.hpp"
-#include "posttrain/params/lora_files.hpp"
-#include "posttrain/params/lora_set.hpp"
-#include "posttrain/params/nf4.hpp"
-#include "posttrain/params/prompt_files.hpp"
+#include "posttrain/params/lora/files.hpp"
+#include "posttrain/params/lora/set.hpp"
+#include "posttrain/params/prompt/files.hpp"
+#include "posttrain/storage/nf4.hpp"
 #include "programs/probe.hpp"
 
 namespace {

@@ -11,10 +11,10 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "posttrain/models/config_parse.hpp"
-#include "posttrain/models/weights.hpp"
+#include "posttrain/hub/decoder_weights.hpp"
+#include "posttrain/models/families/parse.hpp"
 #include "posttrain/optim/adamw.hpp"
-#include "posttrain/params/osft_reference.hpp"
+#include "posttrain/params/osft_factored.hpp"
 #include "programs/probe.hpp"
 
 namespace {

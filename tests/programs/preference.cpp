@@ -11,6 +11,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "posttrain/batch/answers.hpp"
+#include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/io/tensor_io.hpp"
@@ -40,13 +42,11 @@
 #include "posttrain/losses/wpo.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
-#include "posttrain/params/lora_files.hpp"
-#include "posttrain/params/nf4.hpp"
+#include "posttrain/params/lora/files.hpp"
 #include "posttrain/params/osft.hpp"
-#include "posttrain/params/prompt_files.hpp"
-#include "posttrain/tensor/judged_batch.hpp"
+#include "posttrain/params/prompt/files.hpp"
+#include "posttrain/storage/nf4.hpp"
 #include "posttrain/tensor/ops.hpp"
-#include "posttrain/tensor/virtual_tokens.hpp"
 #include "posttrain/trainer/objective.hpp"
 
 namespace {

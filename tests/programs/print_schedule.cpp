@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "posttrain/core/describe.hpp"
+#include "posttrain/base/describe.hpp"
 #include "posttrain/optim/schedule.hpp"
 
 int main() {

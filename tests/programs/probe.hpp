@@ -11,7 +11,7 @@
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/models/decoder.hpp"
-#include "posttrain/tensor/lm_head.hpp"
+#include "posttrain/nn/lm_head.hpp"
 
 namespace posttrain::test {
 

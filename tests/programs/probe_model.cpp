@@ -9,8 +9,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "posttrain/models/config_parse.hpp"
-#include "posttrain/models/weights.hpp"
+#include "posttrain/hub/decoder_weights.hpp"
+#include "posttrain/models/families/parse.hpp"
 #include "posttrain/params/full.hpp"
 #include "programs/probe.hpp"
 

@@ -6,8 +6,8 @@
 #include <cstdio>
 
 #include "posttrain/io/tensor_io.hpp"
-#include "posttrain/params/int8.hpp"
-#include "posttrain/params/nf4.hpp"
+#include "posttrain/storage/int8.hpp"
+#include "posttrain/storage/nf4.hpp"
 
 int main(int argc, char** argv) {
   using namespace posttrain;

@@ -6,7 +6,7 @@
 
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/params/frozen.hpp"
-#include "posttrain/params/nf4.hpp"
+#include "posttrain/storage/nf4.hpp"
 
 int main(int argc, char** argv) {
   using namespace posttrain;

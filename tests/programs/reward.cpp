@@ -17,7 +17,7 @@
 #include "posttrain/losses/step_reward.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
-#include "posttrain/params/lora_files.hpp"
+#include "posttrain/params/lora/files.hpp"
 #include "posttrain/trainer/objective.hpp"
 
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every concept of core/concepts.hpp and core/events.hpp, fulfilled and not.
-#include "posttrain/core/check.hpp"
+// Every concept of concepts/concepts.hpp and concepts/events.hpp, fulfilled and not.
+#include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 
 namespace posttrain::concepts_test {

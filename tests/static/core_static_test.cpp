@@ -3,10 +3,10 @@
 #include <concepts>
 #include <type_traits>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/forest.hpp"
-#include "posttrain/core/literal_string.hpp"
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/base/sequence.hpp"
+#include "posttrain/batch/forest.hpp"
 
 namespace posttrain {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Experiments are constants, parts without a `validate()` included, and copies can be varied.
-#include "posttrain/core/experiment.hpp"
-#include "posttrain/core/literal_string.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/concepts/experiment.hpp"
 #include "posttrain/trainer/options.hpp"
 
 namespace posttrain {

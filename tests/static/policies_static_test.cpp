@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The library's policies fulfil their roles, and none the role of another.
-#include "posttrain/core/concepts.hpp"
-#include "posttrain/core/experiment.hpp"
+#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/experiment.hpp"
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/messages.hpp"
 #include "posttrain/data/mixture.hpp"
+#include "posttrain/data/pipeline/reward_stream.hpp"
 #include "posttrain/data/preferences.hpp"
-#include "posttrain/data/reward_stream.hpp"
-#include "posttrain/data/stepped_solutions.hpp"
+#include "posttrain/data/steps.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/hub/reward_model.hpp"
@@ -22,7 +22,7 @@
 #include "posttrain/optim/adamw_8bit.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
-#include "posttrain/params/prompt_files.hpp"
+#include "posttrain/params/prompt/files.hpp"
 #include "posttrain/params/with_frozen_reference.hpp"
 #include "posttrain/trainer.hpp"
 

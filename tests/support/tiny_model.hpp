@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/core/rng.hpp"
+#include "posttrain/base/rng.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/params/full.hpp"

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 #include "support/catch.hpp"
 
 using namespace posttrain;

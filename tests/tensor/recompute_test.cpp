@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/tensor/recompute.hpp"
 
-#include "posttrain/tensor/linear.hpp"
+#include "posttrain/nn/linear.hpp"
 #include "support/catch.hpp"
-#include "tensor/support.hpp"
+#include "support/kernels.hpp"
 
 using namespace posttrain;
 using kernel_test::normal;

@@ -9,7 +9,7 @@
 
 #include "support/catch.hpp"
 #include "support/shared_data.hpp"
-#include "text/tiny_tokenizer.hpp"
+#include "support/tiny_tokenizer.hpp"
 
 using posttrain::Sequence;
 using posttrain::TokenId;

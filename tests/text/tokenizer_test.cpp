@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/text/regex.hpp"
 #include "posttrain/text/stream_decoder.hpp"
 #include "posttrain/text/tokenizer/characters.hpp"
 #include "posttrain/text/tokenizer/split.hpp"
 #include "posttrain/text/tokenizer/word_scanner.hpp"
+#include "posttrain/unicode/regex.hpp"
 #include "support/catch.hpp"
 #include "support/shared_data.hpp"
-#include "text/tiny_tokenizer.hpp"
+#include "support/tiny_tokenizer.hpp"
 
 using posttrain::Error;
 using posttrain::TokenId;

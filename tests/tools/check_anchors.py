@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every `docs/FILE.md#anchor` in a source, and every relative link between documents, exists.
 
-The messages of core/check.hpp and friends point into docs/concepts.md; a heading's anchor is its
+The messages of concepts/check.hpp and friends point into docs/concepts.md; a heading's anchor is its
 text in lower case with dashes, as renderers of Markdown make it.
 """
 

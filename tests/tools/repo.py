@@ -61,7 +61,7 @@ def include_graph():
                     stack.append(path)
         return seen
 
-    def not_back(header, path):  # the definitions of a header include it back (core/compiled.hpp)
+    def not_back(header, path):  # the definitions of a header include it back (base/compiled.hpp)
         return path == header or not (header.endswith("_impl.hpp") and header in direct[path])
 
     reach = {h: reached(h, not_back) for h in direct}

@@ -18,9 +18,9 @@ import threading
 
 import repo
 
-ERROR, JSON = "posttrain/core/error.hpp", "posttrain/io/json.hpp"
+ERROR, JSON = "posttrain/base/error.hpp", "posttrain/io/json.hpp"
 OPS, DIFFERENTIABLE = "posttrain/tensor/ops.hpp", "posttrain/tensor/differentiable.hpp"
-LM_HEAD, JINJA = "posttrain/tensor/lm_head.hpp", "posttrain/text/jinja/evaluator.hpp"
+LM_HEAD, JINJA = "posttrain/nn/lm_head.hpp", "posttrain/jinja/evaluator.hpp"
 # A header takes the first that it reaches as a whole.
 PRECOMPILED = ((DIFFERENTIABLE, JSON), (LM_HEAD,), (DIFFERENTIABLE,), (OPS, JSON), (OPS,), (JINJA,),
                (JSON,), (ERROR,))

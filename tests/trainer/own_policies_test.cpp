@@ -7,14 +7,14 @@
 #include <cstdio>
 #include <fstream>
 
-#include "posttrain/core/rng.hpp"
-#include "posttrain/data/loading.hpp"
+#include "posttrain/base/rng.hpp"
+#include "posttrain/data/pipeline/loading.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/losses/next_token.hpp"
+#include "posttrain/nn/linear.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
-#include "posttrain/tensor/linear.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <variant>
 
-#include "posttrain/data/judged_stream.hpp"
-#include "posttrain/data/preference_stream.hpp"
+#include "posttrain/data/pipeline/answer_stream.hpp"
+#include "posttrain/data/pipeline/pair_stream.hpp"
 #include "posttrain/losses/aot_pair.hpp"
 #include "posttrain/losses/aot_unpaired.hpp"
 #include "posttrain/losses/apo_down.hpp"
@@ -36,23 +36,23 @@
 #include "posttrain/losses/simpo.hpp"
 #include "posttrain/losses/sppo_hard.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/eva.hpp"
 #include "posttrain/params/frozen.hpp"
-#include "posttrain/params/int8.hpp"
 #include "posttrain/params/lora.hpp"
-#include "posttrain/params/lora_eva.hpp"
-#include "posttrain/params/nf4.hpp"
 #include "posttrain/params/osft.hpp"
+#include "posttrain/params/osft_factored.hpp"
 #include "posttrain/params/osft_on_inputs.hpp"
-#include "posttrain/params/osft_reference.hpp"
 #include "posttrain/params/prefix_tuning.hpp"
 #include "posttrain/params/prompt_tuning.hpp"
 #include "posttrain/params/with_frozen_reference.hpp"
 #include "posttrain/params/with_moving_reference.hpp"
 #include "posttrain/params/with_reference_scores.hpp"
+#include "posttrain/storage/int8.hpp"
+#include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
+#include "support/any_loss.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
-#include "trainer/any_loss.hpp"
 
 using namespace posttrain;
 using namespace posttrain::test;

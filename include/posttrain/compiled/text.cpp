@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The compiled library: tokenizer and chat templates; needs no LibTorch (core/compiled.hpp).
+// The compiled library: tokenizer and chat templates; needs no LibTorch (base/compiled.hpp).
 #ifndef POSTTRAIN_COMPILED
 #define POSTTRAIN_COMPILED
 #endif

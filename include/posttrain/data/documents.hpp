@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plain documents for (continued) pre-training: {"text": …} or {"document": …} in JSON files, .txt
-// files, or a folder of them (data/record_reader.hpp).
+// files, or a folder of them (data/formats/reader.hpp).
 //
 // A document is tokenised with the end-of-sequence token behind it. A long one is cut into blocks
 // of `block_size`, short ones stay whole and are packed: no token is predicted from another
@@ -11,9 +11,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include "posttrain/core/literal_string.hpp"
-#include "posttrain/data/loaded.hpp"
-#include "posttrain/data/packing.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/data/pipeline/loaded.hpp"
+#include "posttrain/data/pipeline/packing.hpp"
 
 namespace posttrain::data {
 

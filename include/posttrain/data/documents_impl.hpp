@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of documents.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of documents.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <memory>
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/data/document_blocks.hpp"
+#include "posttrain/base/compiled.hpp"
 #include "posttrain/data/documents.hpp"
-#include "posttrain/data/loading.hpp"
-#include "posttrain/data/records.hpp"
+#include "posttrain/data/formats/records.hpp"
+#include "posttrain/data/pipeline/document_blocks.hpp"
+#include "posttrain/data/pipeline/loading.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conversations in any of the usual formats (data/format.hpp): messages, ShareGPT, Alpaca,
+// Conversations in any of the usual formats (data/formats/format.hpp): messages, ShareGPT, Alpaca,
 // questions with answers, prompts with completions.
 //
 // The model's own chat template makes the text; the loss scores what the assistant wrote, each
 // turn's terminator included (text/chat_tokenizer.hpp). Of a prompt with a completion only the
-// completion is scored; two texts stay texts (data/supervised.hpp). A conversation without an
-// assistant turn trains nothing: it is dropped and counted, not an error (unless all are like
+// completion is scored; two texts stay texts (data/pipeline/supervised.hpp). A conversation without
+// an assistant turn trains nothing: it is dropped and counted, not an error (unless all are like
 // that).
 #pragma once
 
-#include "posttrain/core/literal_string.hpp"
-#include "posttrain/data/loaded.hpp"
-#include "posttrain/data/packing.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/data/pipeline/loaded.hpp"
+#include "posttrain/data/pipeline/packing.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {
@@ -23,7 +23,7 @@ LoadedData load_messages(const SourceOptions& options, const LoadContext& contex
 
 template <class Packer = FirstFitDecreasing>
 struct BasicMessages {
-  LiteralString path{};  // a file or a folder of files (data/record_reader.hpp)
+  LiteralString path{};  // a file or a folder of files (data/formats/reader.hpp)
   text::Turns turns = text::Turns::all;
   bool unmask = false;            // score user and tool messages too (never the system's)
   bool skip_bad_samples = false;  // count malformed samples instead of stopping

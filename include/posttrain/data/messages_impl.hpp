@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of messages.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of messages.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <memory>
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/data/loading.hpp"
+#include "posttrain/base/compiled.hpp"
 #include "posttrain/data/messages.hpp"
-#include "posttrain/data/supervised.hpp"
+#include "posttrain/data/pipeline/loading.hpp"
+#include "posttrain/data/pipeline/supervised.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {

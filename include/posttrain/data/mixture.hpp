@@ -14,10 +14,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "posttrain/core/concepts.hpp"
-#include "posttrain/core/error.hpp"
-#include "posttrain/data/loaded.hpp"
-#include "posttrain/data/packing.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/data/pipeline/loaded.hpp"
+#include "posttrain/data/pipeline/packing.hpp"
 
 namespace posttrain::data {
 

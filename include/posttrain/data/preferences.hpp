@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Preference pairs in any of the usual formats (data/format.hpp): prompt with chosen and rejected
-// completions, explicit or implicit, of messages or of text.
+// Preference pairs in any of the usual formats (data/formats/format.hpp): prompt with chosen and
+// rejected completions, explicit or implicit, of messages or of text.
 //
 // A step is `effective_batch_size` pairs. A pair is a prompt segment with two children, so that the
 // prompt is read once. Per-sample columns `tools`, `documents`, `chat_template_kwargs` and `margin`
-// are honoured. TRL: DPOTrainer's data. Single answers with a verdict: data/judged_answers.hpp.
+// are honoured. TRL: DPOTrainer's data. Single answers with a verdict: data/answers.hpp.
 #pragma once
 
-#include "posttrain/core/literal_string.hpp"
-#include "posttrain/data/packing.hpp"
-#include "posttrain/data/preference_loading.hpp"
-#include "posttrain/data/preference_stream.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/data/pipeline/packing.hpp"
+#include "posttrain/data/pipeline/pair_loading.hpp"
+#include "posttrain/data/pipeline/pair_stream.hpp"
 
 namespace posttrain::data {
 
-/// `Items`: PairItems (data/preference_stream.hpp) or AnswerItems (data/judged_stream.hpp).
+/// `Items`: PairItems (data/pipeline/pair_stream.hpp) or AnswerItems
+/// (data/pipeline/answer_stream.hpp).
 template <class Items, class Packer = FirstFitDecreasing>
 struct BasicPreferences {
   using Batch = typename Items::Batch;
 
-  LiteralString path{};       // a file or a folder of files (data/record_reader.hpp)
+  LiteralString path{};       // a file or a folder of files (data/formats/reader.hpp)
   bool share_prompts = true;  // false: the prompt stands before each answer
   Truncation truncation_mode = Truncation::keep_start;  // where Options::truncate asks to cut
   bool skip_bad_samples = false;  // count malformed samples instead of stopping

@@ -9,9 +9,9 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "posttrain/core/literal_string.hpp"
-#include "posttrain/data/loaded.hpp"
-#include "posttrain/data/packing.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/data/pipeline/loaded.hpp"
+#include "posttrain/data/pipeline/packing.hpp"
 
 namespace posttrain::data {
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of tokenized.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of tokenized.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <cstdint>
 #include <memory>
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/data/loading.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/data/pipeline/loading.hpp"
 #include "posttrain/data/tokenized.hpp"
 
 namespace posttrain::data {

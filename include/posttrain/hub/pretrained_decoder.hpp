@@ -33,7 +33,7 @@ class PretrainedDecoder : public models::Decoder {
   const text::ChatTokenizer* text() const { return text_.get(); }
   const std::string& folder() const { return path_; }
 
-  /// Throws if the weight files hold a tensor that no one loaded (models/weights.hpp).
+  /// Throws if the weight files hold a tensor that no one loaded (hub/decoder_weights.hpp).
   void check_all_loaded() const;
 
   /// Writes a folder that transformers loads: weights in the compute dtype unless `dtype` says

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Definitions of pretrained_decoder.hpp: part of it, or of the compiled library
-// (core/compiled.hpp).
+// (base/compiled.hpp).
 #pragma once
 
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "posttrain/core/compiled.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/hub/decoder_weights.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
-#include "posttrain/io/save_pretrained.hpp"
-#include "posttrain/models/config_parse.hpp"
-#include "posttrain/models/weights.hpp"
+#include "posttrain/hub/save_pretrained.hpp"
+#include "posttrain/models/families/parse.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/text/chat_folder.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::hub {
 
-/// Ends the name of a matrix that is stored in 4 bits (params/bitsandbytes.hpp).
+/// Ends the name of a matrix that is stored in 4 bits (storage/bitsandbytes.hpp).
 inline constexpr std::string_view kPackedMark = ".quant_state.bitsandbytes__nf4";
 
 POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,

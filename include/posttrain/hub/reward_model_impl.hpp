@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of reward_model.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of reward_model.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>
@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/compiled.hpp"
+#include "posttrain/base/compiled.hpp"
 #include "posttrain/hub/reward_model.hpp"
 #include "posttrain/io/json.hpp"
-#include "posttrain/models/config_parse.hpp"
+#include "posttrain/models/families/parse.hpp"
 
 namespace posttrain::hub {
 

@@ -21,7 +21,7 @@
 #include <string_view>
 #include <utility>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 
 namespace posttrain::io {
 

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/sequence.hpp"
 
 namespace posttrain::io {
 

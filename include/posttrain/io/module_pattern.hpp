@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 
 namespace posttrain::io {
 

@@ -11,7 +11,7 @@
 #include <map>
 #include <memory>
 
-#include "posttrain/core/join.hpp"
+#include "posttrain/base/join.hpp"
 #include "posttrain/io/dtype.hpp"
 #include "posttrain/io/file.hpp"
 #include "posttrain/io/json.hpp"

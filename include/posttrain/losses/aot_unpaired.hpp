@@ -10,9 +10,9 @@
 
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/counterparts.hpp"
-#include "posttrain/losses/pair_scores.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/counterparts.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
 

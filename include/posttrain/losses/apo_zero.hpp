@@ -8,8 +8,8 @@
 // TRL: loss_type "apo_zero".
 #pragma once
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/pair_scores.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
 

@@ -7,8 +7,8 @@
 // TRL: KTOTrainer, loss_type "apo_zero_unpaired".
 #pragma once
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/judged_scores.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/answer_scores.hpp"
 
 namespace posttrain {
 

@@ -12,8 +12,8 @@
 
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/judged_scores.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/answer_scores.hpp"
 
 namespace posttrain {
 

@@ -10,10 +10,10 @@
 // are those of the whole step.
 #pragma once
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/metric_means.hpp"
-#include "posttrain/tensor/lm_head.hpp"
-#include "posttrain/tensor/reward_batch.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/metric_means.hpp"
+#include "posttrain/batch/rewards.hpp"
+#include "posttrain/nn/lm_head.hpp"
 
 namespace posttrain {
 

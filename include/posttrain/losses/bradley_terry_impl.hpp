@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of bradley_terry.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of bradley_terry.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/core/compiled.hpp"
+#include "posttrain/base/compiled.hpp"
 #include "posttrain/losses/bradley_terry.hpp"
 #include "posttrain/tensor/ops.hpp"
 

@@ -9,8 +9,8 @@
 // 1).
 #pragma once
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/pair_scores.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
 

@@ -3,14 +3,14 @@
 //
 //   L = mean over pairs of −(1 − ε) log σ(β D) − ε log σ(−β D),   D = s(r_w) − s(r_l)
 //
-// with r = log π / π_ref of an answer and s the score of an f-divergence (losses/f_divergence.hpp;
-// reverse KL: s(r) = r). ε is the label smoothing of conservative DPO (cDPO). TRL: loss_type
-// "sigmoid", which ignores label_smoothing.
+// with r = log π / π_ref of an answer and s the score of an f-divergence
+// (losses/terms/f_divergence.hpp; reverse KL: s(r) = r). ε is the label smoothing of conservative
+// DPO (cDPO). TRL: loss_type "sigmoid", which ignores label_smoothing.
 #pragma once
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/f_divergence.hpp"
-#include "posttrain/losses/pair_scores.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/f_divergence.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
 

@@ -6,9 +6,9 @@
 // TRL: loss_type "hinge".
 #pragma once
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/f_divergence.hpp"
-#include "posttrain/losses/pair_scores.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/f_divergence.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
 

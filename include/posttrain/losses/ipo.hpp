@@ -7,9 +7,9 @@
 // authors have it and TRL's loss_type "ipo"; sums would let long answers ask for a larger margin.
 #pragma once
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/f_divergence.hpp"
-#include "posttrain/losses/pair_scores.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/f_divergence.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
 

@@ -12,8 +12,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/pair_scores.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
 

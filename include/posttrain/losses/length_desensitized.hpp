@@ -11,10 +11,10 @@
 #include <type_traits>
 #include <utility>
 
-#include "posttrain/core/concepts.hpp"
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/pair_scores.hpp"
-#include "posttrain/tensor/loss_terms.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/losses/terms/loss_terms.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
 

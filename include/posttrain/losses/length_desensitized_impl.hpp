@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Definitions of length_desensitized.hpp: part of it, or of the compiled library
-// (core/compiled.hpp).
+// (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>
 #include <vector>
 
-#include "posttrain/core/compiled.hpp"
+#include "posttrain/base/compiled.hpp"
 #include "posttrain/losses/length_desensitized.hpp"
 #include "posttrain/tensor/ops.hpp"
 

@@ -12,9 +12,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "posttrain/core/concepts.hpp"
-#include "posttrain/core/error.hpp"
-#include "posttrain/tensor/loss_terms.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/losses/terms/loss_terms.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {

@@ -8,9 +8,9 @@
 // weights are per token and that the divisor is the step's sum of weights.
 #pragma once
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/tensor/batch.hpp"
-#include "posttrain/tensor/lm_head.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/batch/tokens.hpp"
+#include "posttrain/nn/lm_head.hpp"
 
 namespace posttrain {
 

@@ -9,11 +9,11 @@
 
 #include <cstdint>
 
-#include "posttrain/core/concepts.hpp"
-#include "posttrain/core/error.hpp"
-#include "posttrain/tensor/loss_terms.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/batch/pairs.hpp"
+#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/losses/terms/loss_terms.hpp"
 #include "posttrain/tensor/ops.hpp"
-#include "posttrain/tensor/preference_batch.hpp"
 
 namespace posttrain {
 

@@ -7,8 +7,8 @@
 // TRL: CPOTrainer with loss_type "simpo", simpo_gamma = γ and cpo_alpha = 0.
 #pragma once
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/pair_scores.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
 

@@ -7,8 +7,8 @@
 // TRL: loss_type "sppo_hard".
 #pragma once
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/losses/pair_scores.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
 

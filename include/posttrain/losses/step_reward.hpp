@@ -8,9 +8,9 @@
 // TRL's PRMTrainer in that the head has one output; its two logits' difference is r.
 #pragma once
 
-#include "posttrain/core/metric_means.hpp"
-#include "posttrain/tensor/lm_head.hpp"
-#include "posttrain/tensor/reward_batch.hpp"
+#include "posttrain/base/metric_means.hpp"
+#include "posttrain/batch/rewards.hpp"
+#include "posttrain/nn/lm_head.hpp"
 
 namespace posttrain {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of step_reward.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of step_reward.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/core/compiled.hpp"
+#include "posttrain/base/compiled.hpp"
 #include "posttrain/losses/step_reward.hpp"
 #include "posttrain/tensor/ops.hpp"
 

@@ -10,9 +10,9 @@
 
 #include <type_traits>
 
-#include "posttrain/core/concepts.hpp"
-#include "posttrain/losses/pair_scores.hpp"
-#include "posttrain/tensor/loss_terms.hpp"
+#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/losses/terms/loss_terms.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "posttrain/models/rope_scaling.hpp"
-#include "posttrain/tensor/activation.hpp"
+#include "posttrain/nn/activation.hpp"
 
 namespace posttrain::models {
 

@@ -13,20 +13,20 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/batch/tokens.hpp"
+#include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/models/config.hpp"
-#include "posttrain/models/decoder_layout.hpp"
+#include "posttrain/models/layout.hpp"
 #include "posttrain/models/rotations.hpp"
-#include "posttrain/tensor/attention.hpp"
-#include "posttrain/tensor/batch.hpp"
-#include "posttrain/tensor/gated_activation.hpp"
-#include "posttrain/tensor/heads.hpp"
-#include "posttrain/tensor/layer_norm.hpp"
-#include "posttrain/tensor/model_call.hpp"
+#include "posttrain/nn/attention.hpp"
+#include "posttrain/nn/gated_activation.hpp"
+#include "posttrain/nn/heads.hpp"
+#include "posttrain/nn/layer_norm.hpp"
+#include "posttrain/nn/model_call.hpp"
+#include "posttrain/nn/rms_norm.hpp"
+#include "posttrain/nn/rotary.hpp"
+#include "posttrain/nn/soft_cap.hpp"
 #include "posttrain/tensor/recompute.hpp"
-#include "posttrain/tensor/rms_norm.hpp"
-#include "posttrain/tensor/rotary.hpp"
-#include "posttrain/tensor/soft_cap.hpp"
-#include "posttrain/tensor/virtual_tokens.hpp"
 
 namespace posttrain::models {
 
@@ -69,7 +69,7 @@ class Decoder {
   std::map<std::string, Tensor> load_packed(const std::string& name) const;
 
   /// Final hidden states [T, d] of a packed batch, after the last norm. A gate with virtual tokens
-  /// takes a batch that it prepared (tensor/virtual_tokens.hpp).
+  /// takes a batch that it prepared (batch/virtual_tokens.hpp).
   template <class Gate>
   Tensor hidden(const Gate& gate, const TokenBatch& batch, const ModelCall& call = {}) const {
     check_batch(batch, virtual_tokens(gate));
@@ -176,7 +176,7 @@ class Decoder {
       };
       const Tensor before = x;
       x = gradient_checkpointing ? recompute(x, gate.anchor(), block_of) : block_of(x);
-      // A gate may watch the residual stream (params/layer_importance.hpp).
+      // A gate may watch the residual stream (params/calibration/layer_importance.hpp).
       if constexpr (requires { gate.after_layer(layer, before, x); }) {
         gate.after_layer(layer, before, x);
       }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of decoder.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of decoder.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/rng.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/rng.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/tensor/ops.hpp"
 

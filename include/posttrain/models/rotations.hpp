@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "posttrain/core/forest.hpp"
+#include "posttrain/batch/forest.hpp"
 #include "posttrain/models/config.hpp"
 #include "posttrain/tensor/tensor.hpp"
 

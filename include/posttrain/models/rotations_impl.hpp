@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of rotations.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of rotations.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <cmath>
@@ -7,8 +7,8 @@
 #include <map>
 #include <vector>
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/core/forest.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/batch/forest.hpp"
 #include "posttrain/models/config.hpp"
 #include "posttrain/models/rotations.hpp"
 #include "posttrain/tensor/ops.hpp"

@@ -23,11 +23,11 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/check.hpp"
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/forest.hpp"
-#include "posttrain/tensor/batch.hpp"
-#include "posttrain/tensor/model_call.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/batch/forest.hpp"
+#include "posttrain/batch/tokens.hpp"
+#include "posttrain/concepts/check.hpp"
+#include "posttrain/nn/model_call.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/tensor/shape_text.hpp"

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/optim/host_staging.hpp"
 #include "posttrain/tensor/parameters.hpp"
 

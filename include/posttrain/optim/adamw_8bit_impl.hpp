@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of adamw_8bit.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of adamw_8bit.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>
@@ -12,12 +12,12 @@
 #include <string>
 #include <utility>
 
-#include "posttrain/core/compiled.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/nn/cpu/simd.hpp"
 #include "posttrain/optim/adamw_8bit.hpp"
 #include "posttrain/optim/adamw_impl.hpp"
+#include "posttrain/storage/quantize_8bit_impl.hpp"
 #include "posttrain/tensor/ops.hpp"
-#include "posttrain/tensor/quantize_8bit_impl.hpp"
-#include "posttrain/tensor/simd.hpp"
 
 namespace posttrain {
 

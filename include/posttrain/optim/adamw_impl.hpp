@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of adamw.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of adamw.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
-#include "posttrain/core/compiled.hpp"
+#include "posttrain/base/compiled.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/tensor/ops.hpp"
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of clip.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of clip.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <cmath>
 #include <vector>
 
-#include "posttrain/core/compiled.hpp"
+#include "posttrain/base/compiled.hpp"
 #include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/parameters.hpp"

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <numbers>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 
 namespace posttrain::optim {
 

@@ -14,8 +14,8 @@
 #include <string_view>
 #include <utility>
 
-#include "posttrain/core/concepts.hpp"
-#include "posttrain/core/describe.hpp"
+#include "posttrain/base/describe.hpp"
+#include "posttrain/concepts/concepts.hpp"
 
 namespace posttrain {
 

@@ -8,8 +8,8 @@
 
 #include <string_view>
 
-#include "posttrain/params/dense.hpp"
-#include "posttrain/params/model_weights.hpp"
+#include "posttrain/params/weights/model_weights.hpp"
+#include "posttrain/storage/dense.hpp"
 
 namespace posttrain {
 

@@ -6,16 +6,16 @@
 //   Full{.freeze = "embed_tokens, lm_head"}             all but the embeddings and the head
 //   BasicFull<Nf4>{.train = "layers.15"}                the rest stored in 4 bits
 //
-// Patterns: core/name_pattern.hpp, on the checkpoint's tensor names.
+// Patterns: base/name_pattern.hpp, on the checkpoint's tensor names.
 #pragma once
 
 #include <string_view>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/literal_string.hpp"
-#include "posttrain/core/name_pattern.hpp"
-#include "posttrain/params/dense.hpp"
-#include "posttrain/params/model_weights.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/base/name_pattern.hpp"
+#include "posttrain/params/weights/model_weights.hpp"
+#include "posttrain/storage/dense.hpp"
 
 namespace posttrain {
 

@@ -16,9 +16,9 @@
 // the storage that computes, where PEFT leaves a dense copy of Q(W).
 #pragma once
 
-#include "posttrain/params/lora_merge.hpp"
-#include "posttrain/params/lora_policy.hpp"
-#include "posttrain/params/lora_state.hpp"
+#include "posttrain/params/lora/merge.hpp"
+#include "posttrain/params/lora/policy.hpp"
+#include "posttrain/params/lora/state.hpp"
 
 namespace posttrain {
 

@@ -19,11 +19,11 @@
 #include <string_view>
 #include <utility>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/literal_string.hpp"
-#include "posttrain/core/name_pattern.hpp"
-#include "posttrain/params/dense.hpp"
-#include "posttrain/params/osft_state.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/base/name_pattern.hpp"
+#include "posttrain/params/osft/state.hpp"
+#include "posttrain/storage/dense.hpp"
 
 namespace posttrain {
 

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-#include "posttrain/params/input_statistics.hpp"
+#include "posttrain/params/calibration/input_statistics.hpp"
 #include "posttrain/params/osft.hpp"
 
 namespace posttrain {

@@ -7,7 +7,7 @@
 // Names are PEFT's PrefixTuningConfig without its projection: keys and values are the parameters
 // themselves. Keys are stored as attention takes them, after the rotation, as PEFT's are. Unlike
 // there, gradient checkpointing works, and a prefix can start as the keys and values of tokens.
-// Files: params/prompt_files.hpp.
+// Files: params/prompt/files.hpp.
 #pragma once
 
 #include <concepts>
@@ -15,14 +15,14 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/literal_string.hpp"
-#include "posttrain/params/dense.hpp"
-#include "posttrain/params/lora_init.hpp"
-#include "posttrain/params/model_weights_impl.hpp"
-#include "posttrain/params/prompt_init.hpp"
-#include "posttrain/tensor/linear.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/batch/virtual_tokens.hpp"
+#include "posttrain/nn/linear.hpp"
+#include "posttrain/params/lora/init.hpp"
+#include "posttrain/params/prompt/init.hpp"
+#include "posttrain/params/weights/model_weights.hpp"
+#include "posttrain/storage/dense.hpp"
 #include "posttrain/tensor/parameter_buffer.hpp"
-#include "posttrain/tensor/virtual_tokens.hpp"
 
 namespace posttrain {
 

@@ -7,20 +7,20 @@
 // Names are PEFT's PromptTuningConfig. The prompt is computed once per micro-batch, as the parent
 // of every sequence, with the exact gradient; PEFT repeats it in every row. A sequence's first
 // token is not scored unless the batch lists it; PEFT's labels score it behind the last virtual
-// token. Files: params/prompt_files.hpp.
+// token. Files: params/prompt/files.hpp.
 #pragma once
 
 #include <concepts>
 #include <string>
 #include <vector>
 
-#include "posttrain/core/literal_string.hpp"
-#include "posttrain/params/dense.hpp"
-#include "posttrain/params/lora_init.hpp"
-#include "posttrain/params/model_weights_impl.hpp"
-#include "posttrain/params/prompt_init.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/batch/virtual_tokens.hpp"
+#include "posttrain/params/lora/init.hpp"
+#include "posttrain/params/prompt/init.hpp"
+#include "posttrain/params/weights/model_weights.hpp"
+#include "posttrain/storage/dense.hpp"
 #include "posttrain/tensor/parameter_buffer.hpp"
-#include "posttrain/tensor/virtual_tokens.hpp"
 
 namespace posttrain {
 

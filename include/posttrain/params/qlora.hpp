@@ -6,7 +6,7 @@
 #pragma once
 
 #include "posttrain/params/lora.hpp"
-#include "posttrain/params/nf4.hpp"
+#include "posttrain/storage/nf4.hpp"
 
 namespace posttrain {
 

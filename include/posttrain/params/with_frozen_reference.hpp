@@ -9,7 +9,7 @@
 
 #include <utility>
 
-#include "posttrain/core/concepts.hpp"
+#include "posttrain/concepts/concepts.hpp"
 #include "posttrain/params/frozen.hpp"
 
 namespace posttrain {

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/concepts.hpp"
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/events.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/events.hpp"
 #include "posttrain/params/with_frozen_reference.hpp"
 
 namespace posttrain {

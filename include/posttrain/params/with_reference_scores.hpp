@@ -13,9 +13,9 @@
 #include <string>
 #include <utility>
 
-#include "posttrain/core/concepts.hpp"
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/literal_string.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/concepts/concepts.hpp"
 
 namespace posttrain {
 

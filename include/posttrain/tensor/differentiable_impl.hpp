@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of differentiable.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of differentiable.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <torch/csrc/autograd/function.h>
@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "posttrain/core/compiled.hpp"
+#include "posttrain/base/compiled.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/ops.hpp"
 

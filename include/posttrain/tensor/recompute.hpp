@@ -3,7 +3,7 @@
 // the backward pass (torch.utils.checkpoint, non-reentrant in effect).
 //
 // Gradients of parameters reach their buffers in the second run. Randomness inside must be keyed
-// (core/rng.hpp), never drawn from a global stream; that makes the second run equal the first.
+// (base/rng.hpp), never drawn from a global stream; that makes the second run equal the first.
 #pragma once
 
 #include <utility>

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/sequence.hpp"
 
 namespace posttrain::text {
 

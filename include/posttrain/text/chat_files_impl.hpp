@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of chat_files.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of chat_files.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/text/chat_files.hpp"
 #include "posttrain/text/chat_template.hpp"
 

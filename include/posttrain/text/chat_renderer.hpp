@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/hash.hpp"
+#include "posttrain/base/hash.hpp"
 #include "posttrain/text/chat_files.hpp"
 #include "posttrain/text/chat_template.hpp"
 #include "posttrain/text/tokenizer.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of chat_spans.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of chat_spans.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>
@@ -8,11 +8,11 @@
 #include <string_view>
 #include <vector>
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/text/chat_spans.hpp"
 #include "posttrain/text/message_weight.hpp"
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/text/jinja/output.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/jinja/output.hpp"
 
 namespace posttrain::text {
 

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of chat_template.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of chat_template.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <utility>
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/jinja/block.hpp"
+#include "posttrain/jinja/evaluator.hpp"
+#include "posttrain/jinja/filters.hpp"
+#include "posttrain/jinja/from_json.hpp"
+#include "posttrain/jinja/globals.hpp"
+#include "posttrain/jinja/parser.hpp"
+#include "posttrain/jinja/statements.hpp"
+#include "posttrain/jinja/tests.hpp"
 #include "posttrain/text/chat_template.hpp"
-#include "posttrain/text/jinja/block.hpp"
-#include "posttrain/text/jinja/evaluator.hpp"
-#include "posttrain/text/jinja/filters.hpp"
-#include "posttrain/text/jinja/from_json.hpp"
-#include "posttrain/text/jinja/globals.hpp"
-#include "posttrain/text/jinja/parser.hpp"
-#include "posttrain/text/jinja/statements.hpp"
-#include "posttrain/text/jinja/tests.hpp"
 
 namespace posttrain::text {
 

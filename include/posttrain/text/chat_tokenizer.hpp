@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/sequence.hpp"
 #include "posttrain/text/chat_files.hpp"
 #include "posttrain/text/chat_spans.hpp"
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of chat_tokenizer.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of chat_tokenizer.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>
 #include <utility>
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 #include "posttrain/text/message_weight.hpp"
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

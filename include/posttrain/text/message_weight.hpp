@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 
 namespace posttrain::text {
 

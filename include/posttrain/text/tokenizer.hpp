@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/sequence.hpp"
 #include "posttrain/text/added_token.hpp"
 
 namespace posttrain::text {

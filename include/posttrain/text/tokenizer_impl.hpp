@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of tokenizer.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of tokenizer.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <atomic>
@@ -7,16 +7,16 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/sequence.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 #include "posttrain/text/tokenizer/pipeline.hpp"
 #include "posttrain/text/tokenizer/post_processor.hpp"
 #include "posttrain/text/tokenizer/word_cache.hpp"
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

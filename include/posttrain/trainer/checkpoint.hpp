@@ -2,7 +2,7 @@
 // Resumable checkpoints: masters, optimizer state and the position in the data, in one folder each.
 //
 // `<run_dir>/checkpoints/step-<n>` appears complete or not at all. There is no random state to
-// save: randomness is keyed by seed and step (core/rng.hpp). A resumed run equals the uninterrupted
+// save: randomness is keyed by seed and step (base/rng.hpp). A resumed run equals the uninterrupted
 // one bit for bit.
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/data/sampler.hpp"
+#include "posttrain/data/pipeline/sampler.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/trainer/options.hpp"
 

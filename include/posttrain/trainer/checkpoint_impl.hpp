@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of checkpoint.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of checkpoint.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <fmt/format.h>
@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/core/describe.hpp"
-#include "posttrain/data/sampler.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/describe.hpp"
+#include "posttrain/data/pipeline/sampler.hpp"
 #include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/tensor/parameters.hpp"

@@ -16,21 +16,21 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/events.hpp"
-#include "posttrain/core/join.hpp"
-#include "posttrain/data/token_stream.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/join.hpp"
+#include "posttrain/concepts/events.hpp"
+#include "posttrain/data/pipeline/token_stream.hpp"
 #include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/allocator.hpp"
-#include "posttrain/trainer/callbacks.hpp"
 #include "posttrain/trainer/checkpoint.hpp"
-#include "posttrain/trainer/footprint.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
 #include "posttrain/trainer/reference_scores.hpp"
-#include "posttrain/trainer/run_log.hpp"
+#include "posttrain/trainer/run/callbacks.hpp"
+#include "posttrain/trainer/run/footprint.hpp"
+#include "posttrain/trainer/run/log.hpp"
+#include "posttrain/trainer/run/signals.hpp"
 #include "posttrain/trainer/scorer.hpp"
-#include "posttrain/trainer/signals.hpp"
 
 namespace posttrain {
 
@@ -68,7 +68,7 @@ class Engine {
     if (options_.resume) resume();
   }
 
-  /// Registers a callback (core/events.hpp).
+  /// Registers a callback (concepts/events.hpp).
   template <class Callback>
   void add(Callback callback) {
     callbacks_.add(std::move(callback));

@@ -11,9 +11,9 @@
 #include <cstddef>
 #include <vector>
 
-#include "posttrain/core/concepts.hpp"
-#include "posttrain/core/metric_means.hpp"
-#include "posttrain/tensor/loss_terms.hpp"
+#include "posttrain/base/metric_means.hpp"
+#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/losses/terms/loss_terms.hpp"
 
 namespace posttrain {
 

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/literal_string.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/literal_string.hpp"
 #include "posttrain/optim/schedule.hpp"
 
 namespace posttrain {

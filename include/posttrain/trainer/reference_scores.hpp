@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/core/hash.hpp"
+#include "posttrain/base/hash.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {

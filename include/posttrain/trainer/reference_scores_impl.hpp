@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of reference_scores.hpp: part of it, or of the compiled library (core/compiled.hpp).
+// Definitions of reference_scores.hpp: part of it, or of the compiled library (base/compiled.hpp).
 #pragma once
 
 #include <filesystem>
 
-#include "posttrain/core/compiled.hpp"
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/trainer/reference_scores.hpp"

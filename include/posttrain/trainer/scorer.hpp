@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/concepts.hpp"
-#include "posttrain/tensor/lm_head.hpp"
-#include "posttrain/tensor/model_call.hpp"
-#include "posttrain/tensor/virtual_tokens.hpp"
+#include "posttrain/batch/virtual_tokens.hpp"
+#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/nn/lm_head.hpp"
+#include "posttrain/nn/model_call.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
 

@@ -2,8 +2,8 @@
 // A program of another project: links and runs with tensors and the host-side libraries.
 #include <cstdio>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/forest.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/batch/forest.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 int main() {

@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/sequence.hpp"
 #include "posttrain/text/added_token.hpp"
 #include "posttrain/text/tokenizer/characters.hpp"
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

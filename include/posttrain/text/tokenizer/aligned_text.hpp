@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

@@ -9,7 +9,7 @@
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 #include "posttrain/text/tokenizer/characters.hpp"
 #include "posttrain/text/tokenizer/split.hpp"
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

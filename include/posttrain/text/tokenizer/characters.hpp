@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

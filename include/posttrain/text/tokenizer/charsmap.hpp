@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 
 namespace posttrain::text {

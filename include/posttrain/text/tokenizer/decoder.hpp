@@ -14,11 +14,11 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/byte_alphabet.hpp"
 #include "posttrain/text/tokenizer/pattern.hpp"
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/sequence.hpp"
 #include "posttrain/text/tokenizer/tokens.hpp"
 
 namespace posttrain::text {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <variant>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/text/tokenizer/bpe.hpp"
 #include "posttrain/text/tokenizer/tokens.hpp"
 #include "posttrain/text/tokenizer/unigram.hpp"

@@ -12,14 +12,14 @@
 #include <variant>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 #include "posttrain/text/tokenizer/byte_alphabet.hpp"
 #include "posttrain/text/tokenizer/characters.hpp"
 #include "posttrain/text/tokenizer/charsmap.hpp"
 #include "posttrain/text/tokenizer/pattern.hpp"
 #include "posttrain/text/tokenizer/unicode_form.hpp"
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

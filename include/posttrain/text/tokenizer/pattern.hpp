@@ -8,9 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/text/regex.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
+#include "posttrain/unicode/regex.hpp"
 
 namespace posttrain::text {
 

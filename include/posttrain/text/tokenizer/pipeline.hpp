@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/sequence.hpp"
 #include "posttrain/text/added_token.hpp"
 #include "posttrain/text/tokenizer/added_tokens.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"

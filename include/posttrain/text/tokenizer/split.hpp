@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 
 namespace posttrain::text {

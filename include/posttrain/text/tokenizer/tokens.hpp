@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/sequence.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 
 namespace posttrain::text {

@@ -18,12 +18,12 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/sequence.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/tokens.hpp"
 #include "posttrain/text/tokenizer/vocabulary.hpp"
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

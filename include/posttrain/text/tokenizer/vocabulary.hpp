@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/sequence.hpp"
 #include "posttrain/io/json.hpp"
 
 namespace posttrain::text {

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/sequence.hpp"
 
 namespace posttrain::text {
 

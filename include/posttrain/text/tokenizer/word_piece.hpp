@@ -13,13 +13,13 @@
 #include <string_view>
 #include <vector>
 
-#include "posttrain/core/error.hpp"
-#include "posttrain/core/sequence.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/sequence.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 #include "posttrain/text/tokenizer/tokens.hpp"
 #include "posttrain/text/tokenizer/vocabulary.hpp"
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "posttrain/text/tokenizer/characters.hpp"
-#include "posttrain/text/utf8.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 

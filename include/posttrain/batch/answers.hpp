@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Single answers with a verdict, desirable or not: a micro-batch whose sequence i is answer i.
+//
+// Answers to the same prompt are children of one prompt segment, so that it is read once for them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "posttrain/batch/preference.hpp"
+#include "posttrain/batch/tokens.hpp"
+
+namespace posttrain {
+
+struct JudgedBatch : TokenBatch {
+  Tensor desirable;  // [answers] bool
+  // Every prompt with an answer to another one: what KTO estimates its KL from. Never trained on.
+  TokenBatch mismatched;
+
+  /// The number of answers.
+  std::int64_t items() const { return static_cast<std::int64_t>(offsets.size()) - 1; }
+
+  /// The predictions [begin, end); as in TokenBatch, answers are not meaningful in a slice.
+  JudgedBatch slice(std::int64_t begin, std::int64_t end) const {
+    JudgedBatch part = *this;
+    static_cast<TokenBatch&>(part) = TokenBatch::slice(begin, end);
+    return part;
+  }
+
+  JudgedBatch to(at::Device device) const;
+};
+
+/// An answer, and what stands in its place for `JudgedBatch::mismatched`.
+struct MatchedAnswer {
+  const JudgedAnswer* answer = nullptr;
+  const Sequence* other = nullptr;  // an answer to another prompt
+};
+
+/// Answers to one prompt come one after another, in the order of their first one.
+JudgedBatch pack_answers(std::span<const MatchedAnswer> answers, bool share_prompts = true);
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/batch/answers_impl.hpp"
+#endif

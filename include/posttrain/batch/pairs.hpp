@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pairs of answers to a prompt, the first preferred: a micro-batch whose sequences 2i and 2i + 1
+// are the chosen and the rejected answer of pair i.
+//
+// A pair is a prompt segment with two children, so the prompt is read once for both, with the exact
+// gradient; its last row predicts the first token of either. A prompt that is not shared stands in
+// front of each answer instead.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "posttrain/batch/preference.hpp"
+#include "posttrain/batch/tokens.hpp"
+
+namespace posttrain {
+
+struct PreferenceBatch : TokenBatch {
+  Tensor margin;  // [pairs] float32
+
+  /// The number of pairs.
+  std::int64_t items() const { return static_cast<std::int64_t>(offsets.size()) / 2; }
+
+  /// The predictions [begin, end); as in TokenBatch, pairs are not meaningful in a slice.
+  PreferenceBatch slice(std::int64_t begin, std::int64_t end) const {
+    PreferenceBatch part = *this;
+    static_cast<TokenBatch&>(part) = TokenBatch::slice(begin, end);
+    return part;
+  }
+
+  PreferenceBatch to(at::Device device) const;
+};
+
+PreferenceBatch pack_pairs(std::span<const PreferencePair* const> pairs, bool share_prompts = true);
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/batch/pairs_impl.hpp"
+#endif

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// The formats of samples that are in use, told by the keys of a record.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "posttrain/base/error.hpp"
+#include "posttrain/data/formats/reader.hpp"
+
+namespace posttrain::data {
+
+enum class Format : std::uint8_t {
+  messages,             // {"messages": [{"role", "content"}, …]}
+  sharegpt,             // {"conversations": [{"from", "value"}, …], "system"?}
+  alpaca,               // {"instruction", "input"?, "output"?, "system"?, "history"?}
+  question,             // {"question" or "problem", "answer" or "solution", "system"?}
+  prompt,               // {"prompt"}
+  prompt_completion,    // {"prompt", "completion"}
+  preference,           // {"prompt" or any of the above, "chosen", "rejected"}
+  implicit_preference,  // {"chosen", "rejected"}: the prompt is what both start with
+  unpaired_preference,  // {"prompt", "completion", "label"}
+  stepwise,             // {"prompt" or any of the above, "completions", "labels"}
+  document,             // {"text"} or {"document"}, or a text
+  tokenized             // {"input_ids", "labels"?, "weights"?}
+};
+
+/// "ShareGPT conversations", for reports and errors.
+constexpr std::string_view format_name(Format format) {
+  switch (format) {
+    case Format::messages:
+      return "conversations (messages)";
+    case Format::sharegpt:
+      return "ShareGPT conversations";
+    case Format::alpaca:
+      return "Alpaca instructions";
+    case Format::question:
+      return "questions";
+    case Format::prompt:
+      return "prompts";
+    case Format::prompt_completion:
+      return "prompts with completions";
+    case Format::preference:
+      return "preference pairs";
+    case Format::implicit_preference:
+      return "preference pairs with implicit prompts";
+    case Format::unpaired_preference:
+      return "unpaired preferences";
+    case Format::stepwise:
+      return "solutions in judged steps";
+    case Format::document:
+      return "documents";
+    case Format::tokenized:
+      return "token ids";
+  }
+  return "";
+}
+
+namespace detail {
+
+/// The value of a key that is there and not null (tables exported to JSON are full of nulls).
+inline const Json* value_of(const Json& record, std::string_view key) {
+  if (!record.is_object()) return nullptr;
+  const auto found = record.find(key);
+  return found == record.end() || found->is_null() ? nullptr : &*found;
+}
+
+/// The first of these keys that has a value.
+template <class... Keys>
+const Json* first_value(const Json& record, Keys... keys) {
+  const Json* found = nullptr;
+  ((found = found != nullptr ? found : value_of(record, keys)), ...);
+  return found;
+}
+
+/// "a, b, c" of a record, or what it is instead of an object.
+inline std::string keys_of(const Json& record) {
+  if (!record.is_object()) return record.type_name();
+  std::string keys;
+  for (const auto& [key, value] : record.items()) keys += (keys.empty() ? "" : ", ") + key;
+  return keys.empty() ? "an object without keys" : "the keys " + one_line(keys);
+}
+
+}  // namespace detail
+
+/// What a record is, or nothing where its keys say nothing known. Keys beyond the format's own do
+/// not matter.
+inline std::optional<Format> detect_format(const Json& record) {
+  using detail::value_of;
+  if (record.is_string()) return Format::document;
+  const auto has = [&](auto... keys) { return ((value_of(record, keys) != nullptr) && ...); };
+  if (has("input_ids")) return Format::tokenized;
+  const Json* talk = value_of(record, "conversations");
+  if (has("chosen_messages", "rejected_messages")) return Format::implicit_preference;
+  if (has("chosen", "rejected")) {
+    const Json* prompt = value_of(record, "prompt");
+    // A text prompt beside whole conversations only names what they start with.
+    const bool names_only = prompt != nullptr && prompt->is_string() && record["chosen"].is_array();
+    if (prompt != nullptr && !names_only) return Format::preference;
+    if (prompt == nullptr && (talk != nullptr || has("messages") || has("instruction") ||
+                              has("question") || has("problem"))) {
+      return Format::preference;
+    }
+    return Format::implicit_preference;
+  }
+  if (has("completions", "labels")) return Format::stepwise;
+  if (has("prompt", "completion", "label")) return Format::unpaired_preference;
+  if (has("prompt", "completion")) return Format::prompt_completion;
+  if (has("messages")) return Format::messages;
+  if (talk != nullptr && talk->is_array() && !talk->empty()) {
+    return talk->front().is_object() && talk->front().contains("role") ? Format::messages
+                                                                       : Format::sharegpt;
+  }
+  if (has("instruction")) return Format::alpaca;
+  if (has("prompt")) return Format::prompt;
+  if (has("question") || has("problem")) return Format::question;
+  if (has("text") || has("document")) return Format::document;
+  return std::nullopt;
+}
+
+/// The samples of a path with their format, which the first good record of the path determines. A
+/// record of another format is malformed.
+class FormatReader {
+ public:
+  /// `accepts(format)`; `expected` says in an error what would be accepted.
+  FormatReader(std::string_view path, bool (*accepts)(Format), std::string_view expected)
+      : samples_(path), path_(path), accepts_(accepts), expected_(expected) {}
+
+  std::optional<Sample> next() {
+    std::optional<Sample> sample = samples_.next();
+    if (!sample || !sample->error.empty()) return sample;
+    const std::optional<Format> format = detect_format(sample->value);
+    if (!format) {
+      sample->error = fmt::format("expected {}, got {}", expected_, detail::keys_of(sample->value));
+    } else if (!accepts_(*format)) {
+      sample->error = fmt::format("expected {}, got {}", expected_, format_name(*format));
+    } else if (!format_) {
+      format_ = format;
+    } else if (*format != *format_) {
+      sample->error = fmt::format("expected {} as before, got {} ({})", format_name(*format_),
+                                  format_name(*format), detail::keys_of(sample->value));
+    }
+    return sample;
+  }
+
+  /// That of the records so far; nothing before the first good one.
+  std::optional<Format> format() const { return format_; }
+
+  /// "chats.jsonl: ShareGPT conversations", for reports.
+  std::string description() const {
+    const std::size_t files = samples_.files().size();
+    return fmt::format("{}{}: {}", path_, files > 1 ? fmt::format(" ({} files)", files) : "",
+                       format_ ? format_name(*format_) : "nothing readable");
+  }
+
+ private:
+  SampleReader samples_;
+  std::string path_;
+  bool (*accepts_)(Format);
+  std::string expected_;
+  std::optional<Format> format_;
+};
+
+}  // namespace posttrain::data

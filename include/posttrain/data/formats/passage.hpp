@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is said in a sample, and what a chat template gets beside it.
+#pragma once
+
+#include <string>
+
+#include "posttrain/data/formats/format.hpp"
+
+namespace posttrain::data {
+
+/// What is said: messages of a conversation, or plain text that no chat template touches.
+struct Passage {
+  Json messages = nullptr;  // array of {"role", "content", …}; null: it is a text
+  std::string text{};
+
+  bool is_text() const { return messages.is_null(); }
+  bool empty() const { return is_text() ? text.empty() : messages.empty(); }
+  friend bool operator==(const Passage&, const Passage&) = default;
+};
+
+/// What a chat template gets beside the messages; null where the sample has none.
+struct TemplateInputs {
+  Json tools = nullptr;                 // array
+  Json documents = nullptr;             // array
+  Json chat_template_kwargs = nullptr;  // object: further variables (enable_thinking)
+};
+
+}  // namespace posttrain::data

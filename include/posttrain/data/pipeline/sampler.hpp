@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which sequences make up which optimizer step, and how each step falls into micro-batches.
+//
+// Every epoch has its own seeded permutation, a pure function of (seed, epoch): seeking costs one
+// permutation and the order after a resume is the order without it. A step is
+// `effective_batch_size` sequences whatever the packing; only the micro-batches depend on it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/rng.hpp"
+#include "posttrain/data/pipeline/loaded.hpp"
+#include "posttrain/data/pipeline/packing.hpp"
+
+namespace posttrain::data {
+
+struct SamplerOptions {
+  std::int64_t effective_batch_size = 1;  // sequences per optimizer step
+  std::int64_t max_tokens_per_batch = 0;  // tokens of one micro-batch
+  std::uint64_t seed = 0;
+  bool drop_last = false;  // leave out an epoch's last step if it is not full
+  bool shuffle = true;
+  std::vector<MixturePart> parts{};  // of a mixture, in the order of the sequences; empty: none
+  std::int64_t epoch_size = 0;       // draws of a mixture's epoch; 0: as many as sequences
+};
+
+/// The place of the next step.
+struct SamplerPosition {
+  std::int64_t epoch = 0;
+  std::int64_t step = 0;  // within the epoch
+  friend constexpr bool operator==(const SamplerPosition&, const SamplerPosition&) = default;
+};
+
+template <class Packer = FirstFitDecreasing>
+class StepSampler {
+ public:
+  /// An optimizer step: micro-batches of sequence indices.
+  using Step = Packs;
+
+  /// `lengths[i]`: tokens of sequence i. All of them must fit a micro-batch.
+  StepSampler(std::vector<std::int64_t> lengths, const SamplerOptions& options, Packer packer = {})
+      : lengths_(std::move(lengths)), options_(options), packer_(std::move(packer)) {
+    if (options_.effective_batch_size < 1) {
+      raise("effective_batch_size must be at least 1, got {}", options_.effective_batch_size);
+    }
+    if (lengths_.empty()) fail("expected at least one sequence to draw from, got none");
+    check_lengths(lengths_, options_.max_tokens_per_batch);
+    if (!options_.parts.empty()) draws_ = divide_draws();
+    if (steps_per_epoch() == 0) {
+      raise(
+          "{} sequences do not fill one step of effective_batch_size = {}; hint: drop_last = "
+          "false, or a smaller batch",
+          lengths_.size(), options_.effective_batch_size);
+    }
+    order_ = epoch_order(0);
+  }
+
+  std::int64_t num_sequences() const { return static_cast<std::int64_t>(lengths_.size()); }
+
+  /// Sequences that an epoch draws.
+  std::int64_t epoch_size() const {
+    const bool own = !options_.parts.empty() && options_.epoch_size > 0;
+    return own ? options_.epoch_size : num_sequences();
+  }
+
+  std::int64_t steps_per_epoch() const {
+    const std::int64_t size = options_.effective_batch_size;
+    return options_.drop_last ? epoch_size() / size : (epoch_size() + size - 1) / size;
+  }
+
+  /// The next optimizer step; nothing at the end of an epoch, after which the next one begins.
+  std::optional<Step> next() {
+    if (position_.step == steps_per_epoch()) {
+      seek({position_.epoch + 1, 0});
+      return std::nullopt;
+    }
+    const std::int64_t begin = position_.step * options_.effective_batch_size;
+    const std::int64_t size = std::min(options_.effective_batch_size, epoch_size() - begin);
+    const std::span<const std::int64_t> chosen(order_.data() + begin,
+                                               static_cast<std::size_t>(size));
+    std::vector<std::int64_t> lengths;
+    for (const std::int64_t index : chosen) {
+      lengths.push_back(lengths_[static_cast<std::size_t>(index)]);
+    }
+    Step step = packer_.pack(lengths, options_.max_tokens_per_batch);
+    for (auto& micro_batch : step) {
+      for (std::int64_t& index : micro_batch) index = chosen[static_cast<std::size_t>(index)];
+    }
+    ++position_.step;
+    return step;
+  }
+
+  SamplerPosition position() const { return position_; }
+
+  /// Makes the step at `position` the next one. `{epoch, steps_per_epoch()}` is the epoch's end.
+  void seek(SamplerPosition position) {
+    if (position.epoch < 0 || position.step < 0 || position.step > steps_per_epoch()) {
+      raise(
+          "expected a position of at most step {} in an epoch, got epoch {}, step {}; hint: was "
+          "the checkpoint made with other data or another effective_batch_size?",
+          steps_per_epoch(), position.epoch, position.step);
+    }
+    if (position.epoch != position_.epoch) order_ = epoch_order(position.epoch);
+    position_ = position;
+  }
+
+ private:
+  std::vector<std::int64_t> epoch_order(std::int64_t epoch) const {
+    if (!options_.parts.empty()) return mixture_order(epoch);
+    if (options_.shuffle) {
+      return permutation(num_sequences(), options_.seed,
+                         mix_streams(kOrderStream, static_cast<std::uint64_t>(epoch)));
+    }
+    std::vector<std::int64_t> order(lengths_.size());
+    std::iota(order.begin(), order.end(), std::int64_t{0});
+    return order;
+  }
+
+  /// How many of an epoch's draws each part gets: its share, by largest remainders.
+  std::vector<std::int64_t> divide_draws() const {
+    std::int64_t sequences = 0, left = epoch_size();
+    std::vector<std::int64_t> draws;
+    std::vector<std::pair<double, std::size_t>>
+        remainders;  // negative, so that the largest sort first
+    for (const MixturePart& part : options_.parts) {
+      const double exact = part.share * static_cast<double>(epoch_size());
+      draws.push_back(static_cast<std::int64_t>(exact));
+      remainders.emplace_back(static_cast<double>(draws.back()) - exact, draws.size() - 1);
+      sequences += part.sequences;
+      left -= draws.back();
+    }
+    if (sequences != num_sequences()) {
+      raise("the parts of the mixture have {} sequences, expected {}", sequences, num_sequences());
+    }
+    std::sort(remainders.begin(), remainders.end());
+    for (std::size_t i = 0; left > 0; i = (i + 1) % draws.size(), --left) {
+      ++draws[remainders[i].second];
+    }
+    return draws;
+  }
+
+  /// Every part is gone through in permutations of its own, one after the other across epochs, so
+  /// that none of its sequences comes again before all have come; the draws are then shuffled.
+  std::vector<std::int64_t> mixture_order(std::int64_t epoch) const {
+    std::vector<std::int64_t> order;
+    std::int64_t first = 0;  // sequence of the part
+    for (std::size_t p = 0; p < draws_.size(); ++p) {
+      const std::int64_t size = options_.parts[p].sequences;
+      std::vector<std::int64_t> pass;
+      std::int64_t known = -1;
+      for (std::int64_t j = 0; j < draws_[p]; ++j) {
+        const std::int64_t draw = epoch * draws_[p] + j;
+        if (draw / size != known) {
+          known = draw / size;
+          pass = permutation(
+              size, options_.seed,
+              mix_streams(mix_streams(kPartStream, p), static_cast<std::uint64_t>(known)));
+        }
+        order.push_back(first + pass[static_cast<std::size_t>(draw % size)]);
+      }
+      first += size;
+    }
+    Philox4x32 rng(options_.seed, mix_streams(kOrderStream, static_cast<std::uint64_t>(epoch)));
+    posttrain::shuffle(order, rng);
+    return order;
+  }
+
+  static constexpr std::uint64_t kOrderStream = 0x6f72646572;  // "order"
+  static constexpr std::uint64_t kPartStream = 0x70617274;     // "part"
+
+  std::vector<std::int64_t> lengths_;
+  SamplerOptions options_;
+  Packer packer_;
+  std::vector<std::int64_t> draws_;  // of each part of a mixture, in an epoch
+  std::vector<std::int64_t> order_;
+  SamplerPosition position_;
+};
+
+}  // namespace posttrain::data

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What losses on single judged answers share: values by verdict, and metrics.
+#pragma once
+
+#include "posttrain/base/metric_means.hpp"
+#include "posttrain/batch/answers.hpp"
+#include "posttrain/losses/terms/pair_scores.hpp"
+
+namespace posttrain {
+
+/// λ_D [1 − σ(x)] of desirable answers, λ_U σ(x) of the others: x [answers] → [answers].
+Tensor judged_losses(const Tensor& x, const JudgedBatch& batch, double desirable_weight,
+                     double undesirable_weight);
+
+/// TRL's metrics of a loss whose implicit reward is β log π / π_ref: rewards/chosen and
+/// logps/chosen are means over desirable answers, rewards/rejected and logps/rejected over the
+/// others, entropy is one over tokens.
+void measure_judged(const Scores& scores, const JudgedBatch& batch, double beta,
+                    MetricMeans& means);
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/losses/terms/answer_scores_impl.hpp"
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// One face for losses with one term and for sums of losses, with statistics of the whole step or
+// without: what the trainer and a sum of losses ask of each term.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "posttrain/base/metric_means.hpp"
+#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/nn/lm_head.hpp"
+
+namespace posttrain {
+
+/// How many terms have a count of their own.
+template <class Loss>
+constexpr std::size_t term_count() {
+  if constexpr (CountsTerms<Loss>) return Loss::terms;
+  return 1;
+}
+
+/// One count for each term.
+template <class Loss>
+std::vector<double> term_counts(const Loss& loss, const typename Loss::Batch& batch) {
+  if constexpr (CountsTerms<Loss>) {
+    return loss.counts(batch);
+  } else if constexpr (ValuesItems<Loss>) {
+    return {static_cast<double>(batch.items())};
+  } else {
+    return {static_cast<double>(loss.count(batch))};
+  }
+}
+
+/// What a loss makes of the scores of a whole step; nothing if it does not ask.
+template <class Loss>
+StatisticsOf<Loss> gathered(const Loss& loss,
+                            const std::vector<Scored<typename Loss::Batch>>& scored) {
+  if constexpr (GathersStatistics<Loss>) {
+    return loss.gather(scored);
+  } else {
+    return {};
+  }
+}
+
+/// The sum of a loss that has one term.
+template <class Loss>
+Tensor term_sum(const Loss& loss, const Scores& scores, const typename Loss::Batch& batch,
+                const StatisticsOf<Loss>& statistics) {
+  if constexpr (ValuesItems<Loss>) {
+    if constexpr (GathersStatistics<Loss>) return loss.losses(scores, batch, statistics).sum();
+    if constexpr (!GathersStatistics<Loss>) return loss.losses(scores, batch).sum();
+  } else if constexpr (GathersStatistics<Loss>) {
+    return loss.sum(scores, batch, statistics);
+  } else {
+    return loss.sum(scores, batch);
+  }
+}
+
+/// Σ over terms of sum / count for one micro-batch. A term whose count is 0 in the whole step has
+/// nothing to say: it adds a zero with a graph.
+template <class Loss>
+Tensor mean_share(const Loss& loss, const Scores& scores, const typename Loss::Batch& batch,
+                  std::span<const double> counts, const StatisticsOf<Loss>& statistics) {
+  if constexpr (CountsTerms<Loss>) {
+    return loss.mean(scores, batch, counts, statistics);
+  } else {
+    // Methods of tensors only: operators belong to what computes (tensor/ops.hpp).
+    const double factor = counts[0] > 0.0 ? 1.0 / counts[0] : 0.0;
+    return term_sum(loss, scores, batch, statistics).mul(factor);
+  }
+}
+
+template <class Loss>
+Need needs_of(const Loss& loss) {
+  if constexpr (requires { loss.needs(); }) return loss.needs();
+  return {};
+}
+
+template <class Loss>
+void measure_scores(const Loss& loss, const Scores& scores, const typename Loss::Batch& batch,
+                    MetricMeans& means) {
+  if constexpr (MeasuresScores<Loss>) loss.measure(scores, batch, means);
+}
+
+}  // namespace posttrain

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// config.json to `DecoderConfig`: finds the family and hands over to its function.
+//
+// Dropout probabilities are accepted and have no effect (the library trains without model dropout,
+// as TRL's disable_dropout does; GPT-2 files carry 0.1 from pre-training).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "posttrain/base/error.hpp"
+#include "posttrain/models/config.hpp"
+#include "posttrain/models/families/gemma.hpp"
+#include "posttrain/models/families/gpt2.hpp"
+#include "posttrain/models/families/llama.hpp"
+#include "posttrain/models/families/reader.hpp"
+
+namespace posttrain::models {
+
+namespace detail {
+
+struct Family {
+  std::string_view model_type;
+  std::string_view architecture;  // its causal language model in transformers
+  std::string_view base;          // the same without the LM head (a tied checkpoint may name it)
+  std::string_view reward;        // the same with a head for sequences; empty: there is none
+  DecoderConfig (*parse)(ConfigReader&);
+};
+
+inline constexpr std::array kFamilies = {
+    Family{"llama", "LlamaForCausalLM", "LlamaModel", "LlamaForSequenceClassification",
+           parse_llama},
+    Family{"mistral", "MistralForCausalLM", "MistralModel", "MistralForSequenceClassification",
+           parse_mistral},
+    Family{"qwen2", "Qwen2ForCausalLM", "Qwen2Model", "Qwen2ForSequenceClassification",
+           parse_qwen2},
+    Family{"qwen3", "Qwen3ForCausalLM", "Qwen3Model", "Qwen3ForSequenceClassification",
+           parse_qwen3},
+    Family{"smollm3", "SmolLM3ForCausalLM", "SmolLM3Model", "SmolLM3ForSequenceClassification",
+           parse_smollm3},
+    Family{"granite", "GraniteForCausalLM", "GraniteModel", "", parse_granite},
+    Family{"phi3", "Phi3ForCausalLM", "Phi3Model", "Phi3ForSequenceClassification", parse_phi3},
+    Family{"gemma2", "Gemma2ForCausalLM", "Gemma2Model", "Gemma2ForSequenceClassification",
+           parse_gemma2},
+    Family{"gemma3_text", "Gemma3ForCausalLM", "Gemma3TextModel",
+           "Gemma3TextForSequenceClassification", parse_gemma3_text},
+    Family{"gpt2", "GPT2LMHeadModel", "GPT2Model", "GPT2ForSequenceClassification", parse_gpt2},
+};
+
+inline std::string supported_families(HeadKind head) {
+  std::string names;
+  for (const Family& family : kFamilies) {
+    if (head == HeadKind::kReward && family.reward.empty()) continue;
+    names += names.empty() ? "" : ", ";
+    names += family.model_type;
+  }
+  return names;
+}
+
+/// The classifier of one label: transformers says two where nothing is said.
+inline void check_one_label(ConfigReader& reader) {
+  const auto* names = reader.find("id2label");
+  const std::int64_t labels = names && names->is_object() ? static_cast<std::int64_t>(names->size())
+                                                          : reader.integer("num_labels", 2);
+  if (labels != 1) {
+    raise("{}: expected one label (num_labels = 1), the reward, got {}", reader.where(), labels);
+  }
+}
+
+inline void check_architecture(const ConfigReader& reader, const Family& family,
+                               const std::string& architecture, HeadKind head) {
+  if (head == HeadKind::kReward && family.reward.empty()) {
+    raise("{}: transformers has no reward model of model_type \"{}\"; supported: {}",
+          reader.where(), family.model_type, supported_families(head));
+  }
+  if (architecture.empty() || architecture == family.architecture || architecture == family.base) {
+    return;
+  }
+  const bool rewards = architecture == family.reward;
+  if (rewards && head == HeadKind::kReward) return;
+  raise("{}: architecture \"{}\" is not supported for model_type \"{}\", only {}{}", reader.where(),
+        architecture, family.model_type, family.architecture,
+        rewards ? "; hint: hub::RewardModel opens it" : "");
+}
+
+inline const Family& find_family(ConfigReader& reader, HeadKind head) {
+  const std::string type = reader.text("model_type", "");
+  std::string architecture;
+  if (const auto* list = reader.array("architectures"); list != nullptr && !list->empty()) {
+    if (!list->front().is_string()) {
+      raise("{}: expected architectures to list names, got {}", reader.where(), io::shown(*list));
+    }
+    architecture = list->front().get<std::string>();
+  }
+  const auto matches = [&](const Family& family) {
+    if (!type.empty()) return family.model_type == type;
+    return !architecture.empty() &&
+           (family.architecture == architecture || family.reward == architecture);
+  };
+  const auto found = std::ranges::find_if(kFamilies, matches);
+  if (found == kFamilies.end()) {
+    raise("{}: model_type \"{}\" (architecture \"{}\") is not supported; supported: {}",
+          reader.where(), type, architecture, supported_families(head));
+  }
+  check_architecture(reader, *found, architecture, head);
+  if (!architecture.empty() && architecture == found->reward) check_one_label(reader);
+  return *found;
+}
+
+/// 4-bit weights in the layout of storage/bitsandbytes.hpp.
+inline bool is_nf4(const nlohmann::json& quantization) {
+  return quantization.is_object() && quantization.value("quant_method", "") == "bitsandbytes" &&
+         quantization.value("load_in_4bit", false) &&
+         quantization.value("bnb_4bit_quant_type", "fp4") == "nf4" &&
+         quantization.value("bnb_4bit_quant_storage", "uint8") == "uint8";
+}
+
+}  // namespace detail
+
+/// Reads the text of a config.json. Throws `Error` for an unknown architecture, for a key that
+/// would change the mathematics and is not understood, and for inconsistent sizes. Absent keys
+/// have the defaults of the family's class in transformers. `HeadKind::kReward` takes causal
+/// language models and classifiers of one label, and gives the configuration of a reward model.
+inline DecoderConfig parse_config(std::string_view config_json, HeadKind head = HeadKind::kTokens) {
+  nlohmann::json object;
+  try {
+    object = nlohmann::json::parse(config_json);
+  } catch (const nlohmann::json::exception& error) {
+    raise("config.json: expected JSON, got: {}", error.what());
+  }
+  ConfigReader reader(object, "config.json");
+  const detail::Family& family = detail::find_family(reader, head);
+  const auto* quantization = reader.find("quantization_config");
+  if (quantization && !detail::is_nf4(*quantization)) {
+    raise(
+        "config.json: quantised weights are not supported but bitsandbytes' NF4 "
+        "(quantization_config = {}); hint: use the folder of the original weights",
+        io::shown(*quantization));
+  }
+  DecoderConfig config = family.parse(reader);
+  config.model_type = family.model_type;
+  reader.finish();
+  return head == HeadKind::kReward ? with_reward_head(std::move(config)) : config;
+}
+
+/// The class of a family's reward model in transformers, "LlamaForSequenceClassification".
+inline std::string reward_architecture(std::string_view model_type) {
+  const auto found = std::ranges::find(detail::kFamilies, model_type, &detail::Family::model_type);
+  return found == detail::kFamilies.end() ? "" : std::string(found->reward);
+}
+
+}  // namespace posttrain::models

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scores of predictions through the LM head, chunk by chunk, and the loss's gradient in the same
+// pass.
+//
+// The head is a functor `logits(rows [n, d]) → [n, V]`, never a raw weight: adapters, soft-caps and
+// multipliers apply by construction. At no time does more than one chunk of logits exist. A
+// row-local loss is evaluated and differentiated inside the chunk loop (its normaliser is known
+// before), as is any loss whose batch fits one chunk; another loss is evaluated on the scores of
+// the whole batch, and a second pass over the chunks carries its gradients back. (TRL calls the
+// first `chunked_nll`, and recomputes.)
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+#include "posttrain/batch/tokens.hpp"
+
+namespace posttrain {
+
+/// What a loss may ask for besides the log-probability of the target.
+struct Need {
+  bool entropy = false;
+  bool lse = false;
+  bool mean_logit = false;
+  bool log_sum_sq = false;
+};
+
+/// Per prediction, [P], fp32 (fp64 for fp64 logits). What was not asked for is undefined.
+struct Scores {
+  Tensor logp;          // log softmax(z)[target]
+  Tensor entropy;       // −Σ p log p
+  Tensor lse;           // log Σ exp z
+  Tensor mean_logit;    // Σ z / V
+  Tensor log_sum_sq{};  // log Σ p²; never carries a gradient
+
+  /// The same with `change` applied to each field that is there.
+  template <class Change>
+  Scores map(const Change& change) const {
+    Scores changed;
+    for (auto field : {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit,
+                       &Scores::log_sum_sq}) {
+      if ((this->*field).defined()) changed.*field = change(this->*field);
+    }
+    return changed;
+  }
+};
+
+/// A micro-batch of a step as a loss sees it before the first backward pass: without a graph, and
+/// scored only when asked.
+template <class Batch>
+class Scored {
+ public:
+  using Policy = std::function<Scores(const TokenBatch&)>;
+  using Reference = std::function<Tensor(const TokenBatch&)>;
+
+  Scored(const Batch& batch, std::function<Scores()> own, Policy policy, Reference reference)
+      : batch_(&batch),
+        own_(std::move(own)),
+        policy_(std::move(policy)),
+        reference_(std::move(reference)) {}
+
+  const Batch& batch() const { return *batch_; }
+
+  const Scores& scores() const {
+    if (!scores_.logp.defined()) scores_ = own_();
+    return scores_;
+  }
+
+  /// Scores of tokens that are not trained on, and their log p under the reference (of losses that
+  /// need one).
+  Scores scores_of(const TokenBatch& other) const { return policy_(other); }
+  Tensor ref_logps_of(const TokenBatch& other) const { return reference_(other); }
+
+ private:
+  const Batch* batch_;
+  std::function<Scores()> own_;
+  Policy policy_;
+  Reference reference_;
+  mutable Scores scores_{};
+};
+
+/// Rows per chunk: about 32 Mi logits, at least 128 rows (fewer starve the GEMM), at most 1,024; a
+/// multiple of 32.
+inline std::int64_t head_chunk_rows(std::int64_t vocab_size) {
+  const std::int64_t rows = (std::int64_t{32} << 20) / std::max<std::int64_t>(vocab_size, 1);
+  return std::clamp<std::int64_t>(rows / 32 * 32, 128, 1024);
+}
+
+/// Differentiable scores of a chunk. The backward pass overwrites `logits`, so nothing else may
+/// keep them.
+Scores score_logits(const Tensor& logits, const Tensor& target, Need need);
+
+/// The head: rows [n, d] → logits [n, V].
+using HeadFunction = std::function<Tensor(const Tensor&)>;
+
+/// Which hidden rows are scored, and on which tokens: [P] int64 each.
+struct PredictedRows {
+  Tensor row, target;
+  std::int64_t size() const { return row.size(0); }
+};
+
+namespace detail {
+
+Scores score_rows(const HeadFunction& logits, const Tensor& hidden, const PredictedRows& rows,
+                  Need need, std::int64_t chunk);
+
+/// The loss's sum over the predictions [begin, begin + size).
+using LossSum = std::function<Tensor(const Scores&, std::int64_t begin, std::int64_t size)>;
+
+double backward_row_local(const HeadFunction& logits, const Tensor& hidden,
+                          const PredictedRows& rows, const LossSum& sum, Need need, double scale,
+                          std::int64_t chunk);
+double backward_whole(const HeadFunction& logits, const Tensor& hidden, const PredictedRows& rows,
+                      const LossSum& sum, Need need, double scale, std::int64_t chunk);
+
+}  // namespace detail
+
+/// Scores without a graph, of all predictions of the batch.
+template <class Batch>
+Scores score_predictions(const HeadFunction& logits, const Tensor& hidden, const Batch& batch,
+                         Need need, std::int64_t chunk) {
+  return detail::score_rows(logits, hidden, {batch.row, batch.target}, need, chunk);
+}
+
+/// Adds the gradient of `scale · loss.sum(scores, batch)` to every trained parameter, through the
+/// head and the graph of `hidden` [T, d], and returns the unscaled sum. The graph is consumed.
+template <class Loss, class Batch>
+double backward_through_head(const HeadFunction& logits, const Tensor& hidden, const Batch& batch,
+                             const Loss& loss, Need need, double scale, std::int64_t chunk) {
+  const PredictedRows rows{batch.row, batch.target};
+  if constexpr (Loss::row_local) {
+    return detail::backward_row_local(
+        logits, hidden, rows,
+        [&](const Scores& scores, std::int64_t begin, std::int64_t size) {
+          return loss.sum(scores, batch.slice(begin, begin + size));
+        },
+        need, scale, chunk);
+  } else {
+    return detail::backward_whole(
+        logits, hidden, rows,
+        [&](const Scores& scores, std::int64_t, std::int64_t) { return loss.sum(scores, batch); },
+        need, scale, chunk);
+  }
+}
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/nn/lm_head_impl.hpp"
+#endif

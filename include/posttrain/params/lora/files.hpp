@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Adapters of the LoRA family as folders that PEFT reads and writes: adapter_config.json and
+// adapter_model.safetensors.
+//
+//   save_adapter(trainer.state(), "adapter", "path/of/the/base");
+//   Trainer trainer(model, NextToken{}, LoraFrom{.folder = "adapter"}, …);   // goes on
+//
+// What is saved belongs to the original base: OLoRA and PiSSA, whose base gave up s B₀ A₀, are
+// written as a plain adapter of twice the rank, [B, −B₀] [A; A₀]. LoftQ's adapter belongs to the
+// quantised base: what anyone gets who stores the original in that form, if there was one
+// iteration; else `model.save(…, state.base().packed_weights())`.
+//
+// In folders that PEFT wrote, targets and ranks are taken from the tensors, so that
+// layers_to_transform and regular expressions say nothing more; scales follow alpha_pattern, whose
+// keys are regular expressions. Values that PEFT made by changing the base (`init_lora_weights`)
+// are refused where the change cannot be repeated.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "posttrain/params/lora.hpp"
+#include "posttrain/params/weights/peft_folder.hpp"
+
+namespace posttrain {
+
+namespace detail {
+
+/// The content of an adapter folder, without the storage of the base.
+struct AdapterFolder {
+  Lora policy{};            // its fields say what the folder says
+  std::string base_model;   // base_model_name_or_path
+  bool transposed = false;  // fan_in_fan_out
+  bool rewards = false;     // of a reward model: task_type
+  std::vector<AdapterTensors> adapters{};
+  std::vector<NamedTensor> others{};  // biases and modules_to_save
+};
+
+void write_adapter(const std::string& folder, const AdapterFolder& content);
+/// Several by name: "default" at the top, the others in folders below.
+void write_adapters(const std::string& folder,
+                    const std::map<std::string, AdapterFolder>& contents);
+/// The adapters of such a folder: name → path.
+std::map<std::string, std::string> adapter_folders(const std::string& folder);
+
+/// What a folder says.
+struct SavedAdapter {
+  Lora policy{};
+  std::map<std::string, Tensor> tensors{};  // by LoraState's names
+  std::map<std::string, Tensor> base{};     // tensors of the base that were saved along
+};
+SavedAdapter read_adapter(const std::string& folder);
+
+/// A tensor that was saved along must be the base's own.
+void check_base_tensor(const std::string& folder, const std::string& name, const Tensor& saved,
+                       const Tensor& base);
+
+/// Gives a state the values of a folder.
+template <class Storage>
+void fill_adapter(LoraState<Storage>& state, const std::string& folder, const SavedAdapter& saved) {
+  const ModelWeights<Storage>& base = state.base();
+  for (const auto& [name, tensor] : saved.base) {
+    Tensor own = base.weight(name);
+    for (const Site& site : base.layout().sites) {  // a tied head is stored as the table
+      if (site.shares >= 0 && site.parts[0].name + ".weight" == name) {
+        own = base.table(site.shares).exact();
+      }
+    }
+    check_base_tensor(folder, name, tensor, own);
+  }
+  copy_tensors(folder, saved.tensors, state.tensors());
+  state.publish();
+}
+
+template <class Storage>
+AdapterFolder adapter_content(const LoraState<Storage>& state, const std::string& base_model) {
+  AdapterFolder content;
+  const BasicLora<Storage>& policy = state.policy();
+  if (policy.init == LoraInit::loftq && policy.loftq_iter > 1 && base_model.empty()) {
+    raise(
+        "an adapter of several LoftQ iterations expected the folder of its quantised base; hint: "
+        "save state.base().packed_weights() and name that folder as base_model");
+  }
+  content.policy = {policy.rank, policy.alpha, policy.dropout};
+  content.policy.use_rslora = policy.use_rslora;
+  content.policy.use_dora = policy.use_dora;
+  content.policy.bias = policy.bias;
+  content.base_model = base_model;
+  content.adapters = state.adapters();
+  for (const Site& site : state.base().layout().sites) {
+    for (const Part& part : site.parts) {
+      content.transposed |= part.transposed;
+      content.rewards |= site.head && part.name == "score";
+    }
+  }
+  for (const NamedTensor& tensor : state.tensors()) {
+    if (tensor.name.find(".lora_") == std::string::npos) content.others.push_back(tensor);
+  }
+  return content;
+}
+
+}  // namespace detail
+
+/// Writes the adapter for the original base; `base_model` is the base's folder or name.
+template <class Storage>
+void save_adapter(const LoraState<Storage>& state, const std::string& folder,
+                  const std::string& base_model = "") {
+  detail::write_adapter(folder, detail::adapter_content(state, base_model));
+}
+
+/// `BasicLora` as an adapter folder has it: ranks, scales, targets and values are the folder's.
+template <class Storage = Dense>
+struct BasicLoraFrom {
+  using State = LoraState<Storage>;
+  static constexpr bool has_reference = true;
+
+  LiteralString folder = "";
+  double loraplus_lr_ratio = 1.0;  // learning rate of B over that of A
+  Storage storage{};
+
+  constexpr void validate() const {
+    if (folder.view().empty()) fail("posttrain: LoraFrom.folder must name an adapter's folder");
+    if (!(loraplus_lr_ratio > 0.0)) {
+      fail("posttrain: LoraFrom.loraplus_lr_ratio must be positive");
+    }
+    storage.validate();
+  }
+
+  State attach(const auto& model) const {
+    const detail::SavedAdapter saved = detail::read_adapter(folder.str());
+    BasicLora<Storage> policy = with_storage(saved.policy, storage);
+    policy.loraplus_lr_ratio = loraplus_lr_ratio;
+    policy.validate();
+    State state(WeightSource::of(model), policy);
+    detail::fill_adapter(state, folder.str(), saved);
+    return state;
+  }
+};
+
+using LoraFrom = BasicLoraFrom<>;
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/params/lora/files_impl.hpp"
+#endif

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of lora_state.hpp: making and training one. Templates, so always part of it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "posttrain/base/describe.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/rng.hpp"
+#include "posttrain/params/lora/init.hpp"
+#include "posttrain/params/lora/state.hpp"
+
+namespace posttrain {
+
+namespace detail {
+
+/// Biases and modules_to_save: what a policy trains besides its adapters.
+template <class Storage>
+TensorSelection also_trained(const Layout& layout, const BasicLora<Storage>& policy) {
+  std::vector<std::string> adapted;
+  for (const Site& site : layout.sites) {
+    for (const Part& part : site.parts) {
+      if (policy.targets(site, part.name)) adapted.push_back(part.name + ".bias");
+    }
+  }
+  return [adapted = std::move(adapted), bias = policy.bias,
+          saved = policy.modules_to_save](std::string_view name) {
+    return (bias == LoraBias::all && name.ends_with(".bias")) ||
+           (bias == LoraBias::lora_only && std::ranges::find(adapted, name) != adapted.end()) ||
+           matches_any(saved.view(), name);
+  };
+}
+
+}  // namespace detail
+
+template <class Storage>
+LoraState<Storage>::LoraState(const WeightSource& source, const BasicLora<Storage>& policy)
+    : policy_(policy),
+      base_(std::make_shared<ModelWeights<Storage>>(source, policy.storage,
+                                                    detail::also_trained(source.layout, policy))) {
+  build(&source);
+}
+
+template <class Storage>
+LoraState<Storage>::LoraState(std::shared_ptr<ModelWeights<Storage>> base,
+                              const BasicLora<Storage>& policy)
+    : policy_(policy), base_(std::move(base)) {
+  if (policy_.bias != LoraBias::none || !policy_.modules_to_save.empty() || policy_.moves_base() ||
+      policy_.init == LoraInit::loftq) {
+    raise(
+        "an adapter on a shared base expected no biases, no modules_to_save and first values that "
+        "leave the base alone; hint: attach it to the model on its own");
+  }
+  build(nullptr);
+}
+
+template <class Storage>
+void LoraState<Storage>::build(const WeightSource* source) {
+  plan();
+  allocate();
+  initialise(source);
+  publish();
+  if (policy_.moves_base() || policy_.init == LoraInit::loftq) keep_first();
+}
+
+template <class Storage>
+void LoraState<Storage>::plan() {
+  const Layout& layout = base_->layout();
+  bool any = false;
+  for (std::size_t i = 0; i < layout.sites.size(); ++i) {
+    const Site& site = layout.sites[i];
+    auto adapters =
+        std::make_shared<Adapters>(base_->shared_site(static_cast<int>(i)), static_cast<int>(i));
+    std::int64_t row = 0, first = 0;
+    for (std::size_t p = 0; p < site.parts.size(); ++p) {
+      const Part& part = site.parts[p];
+      if (policy_.targets(site, part.name)) {
+        if (site.head && policy_.dropout > 0.0) {
+          raise("Lora.dropout expected no adapter on the LM head, got one on {}", part.name);
+        }
+        const std::int64_t rank = policy_.rank_of(part.name);
+        adapters->parts.push_back(
+            {static_cast<int>(p), row, part.rows, first, rank, policy_.scale_of(part.name)});
+        first += rank;
+      }
+      row += part.rows;
+    }
+    any = any || !adapters->parts.empty();
+    sites_.push_back(adapters->parts.empty() ? nullptr : std::move(adapters));
+  }
+  for (std::size_t i = 0; i < layout.tables.size(); ++i) {
+    const TableSpec& table = layout.tables[i];
+    tables_.push_back(nullptr);
+    if (!policy_.targets(table)) continue;
+    const std::string_view name = detail::module_of(table.name);
+    tables_.back() = std::make_shared<TableAdapter>(TableAdapter{
+        static_cast<int>(i), policy_.rank_of(name), policy_.scale_of(name), table.padding_row});
+    any = true;
+  }
+  if (!any) {
+    raise("Lora.target_modules \"{}\" selects nothing of the model; hint: {} is one",
+          policy_.target_modules.view(), layout.sites.at(0).parts.at(0).name);
+  }
+}
+
+template <class Storage>
+void LoraState<Storage>::allocate() {
+  ParameterBuffer a, b, tables, magnitudes;
+  for (const auto& site : sites_) {
+    if (!site) continue;
+    a.add({site->parts.back().first + site->parts.back().rank, spec(site->site()).in});
+    for (const PartAdapter& part : site->parts) {
+      b.add({part.rows, part.rank});
+      if (policy_.use_dora) magnitudes.add({part.rows});
+    }
+  }
+  for (const auto& table : tables_) {
+    if (!table) continue;
+    const TableSpec& shape = base_->layout().tables[static_cast<std::size_t>(table->table)];
+    tables.add({shape.rows, table->rank});
+    tables.add({shape.columns, table->rank});
+    if (policy_.use_dora) magnitudes.add({shape.columns});
+  }
+  const auto group = [&](ParameterBuffer& buffer, const char* name) {
+    if (buffer.size() == 0) return;
+    groups_.push_back(buffer.allocate(name, base_->dtype(), base_->device(), true));
+  };
+  group(a, "lora_A");
+  group(b, "lora_B");
+  if (b.size() > 0) groups_.back().lr_scale = policy_.loraplus_lr_ratio;
+  group(tables, "lora_embedding");
+  group(magnitudes, "lora_magnitude");
+
+  int next_a = 0, next_b = 0, next_table = 0, next_magnitude = 0;
+  for (const auto& site : sites_) {
+    if (!site) continue;
+    site->a = a.view(next_a++);
+    for (PartAdapter& part : site->parts) {
+      part.b = b.view(next_b++);
+      if (policy_.use_dora) part.magnitude = magnitudes.view(next_magnitude++);
+    }
+  }
+  for (const auto& table : tables_) {
+    if (!table) continue;
+    table->a = tables.view(next_table++);
+    table->b = tables.view(next_table++);
+    if (policy_.use_dora) table->magnitude = magnitudes.view(next_magnitude++);
+  }
+  groups_.insert(groups_.end(), base_->trainable().begin(), base_->trainable().end());
+}
+
+template <class Storage>
+void LoraState<Storage>::initialise(const WeightSource* source) {
+  at::NoGradGuard no_grad;
+  for (const auto& site : sites_) {
+    if (!site) continue;
+    for (PartAdapter& part : site->parts) {
+      Tensor a = site->a.master.narrow(0, part.first, part.rank);
+      initialise(part, a, site->site(), source);
+      if (policy_.use_dora) {
+        Tensor w = base_->part(site->site(), part.part);
+        Tensor magnitude = part.magnitude.master;
+        magnitude.copy_(lora_init::row_norms(w.addmm_(part.b.master, a, 1, part.scale)));
+      }
+    }
+  }
+  for (const auto& table : tables_) {
+    if (!table) continue;
+    lora_init::normal_(table->b.master, 1.0, policy_.seed, module(*table));
+    if (policy_.use_dora) {
+      Tensor magnitude = table->magnitude.master;
+      magnitude.copy_(table->column_norms(base_->table(table->table).exact()));
+    }
+  }
+}
+
+template <class Storage>
+void LoraState<Storage>::initialise(PartAdapter& part, Tensor a, int site,
+                                    const WeightSource* source) {
+  const std::string& name = spec(site).parts[static_cast<std::size_t>(part.part)].name;
+  const auto check_rank = [&] {
+    const std::int64_t most = std::min(part.rows, spec(site).in);
+    if (part.rank > most) {
+      raise("LoraInit::{} expected a rank of at most {} for {}, got {}", enum_name(policy_.init),
+            most, name, part.rank);
+    }
+  };
+  switch (policy_.init) {
+    case LoraInit::loftq:
+      if (base_->stored(site, part.part)) {
+        check_rank();
+        factor_quantisation_error(part, a, site, *source);
+        return;
+      }
+      [[fallthrough]];  // what the storage leaves as it is, the LM head, has no error
+    case LoraInit::kaiming:
+      lora_init::uniform_(a, 1.0 / std::sqrt(static_cast<double>(a.size(1))), policy_.seed, name);
+      return;
+    case LoraInit::gaussian:
+      lora_init::normal_(a, 1.0 / static_cast<double>(part.rank), policy_.seed, name);
+      return;
+    case LoraInit::olora:
+    case LoraInit::pissa: {
+      check_rank();
+      const Tensor w = base_->part(site, part.part);
+      const auto [first_a, first_b] = policy_.init == LoraInit::olora
+                                          ? lora_init::qr(w, part.rank)
+                                          : lora_init::principal(w, part.rank, part.scale);
+      a.copy_(first_a);
+      Tensor b = part.b.master;
+      b.copy_(first_b);
+      // As the adapter computes: from what the compute dtype keeps of them.
+      const at::ScalarType dtype = base_->dtype();
+      const Tensor given = b.to(dtype).to(b.scalar_type()).matmul(a.to(dtype).to(a.scalar_type()));
+      base_->replace_part(site, part.part, w - given * part.scale);
+      return;
+    }
+  }
+}
+
+/// LoftQ: Q ← Q(W − s B A) and s B A ← the leading directions of W − Q, in turn; B A starts at 0.
+template <class Storage>
+void LoraState<Storage>::factor_quantisation_error(PartAdapter& part, Tensor a, int site,
+                                                   const WeightSource& source) {
+  const Part& matrix = spec(site).parts[static_cast<std::size_t>(part.part)];
+  const std::string name = matrix.name + ".weight";
+  if (source.load_packed && !source.load_packed(name).empty()) {
+    raise(
+        "LoraInit::loftq expected {} as it was before quantisation, found it stored in 4 bits; "
+        "hint: load the unquantised checkpoint",
+        name);
+  }
+  std::vector<std::int64_t> shape{part.rows, spec(site).in};
+  if (matrix.transposed) std::swap(shape[0], shape[1]);
+  const Tensor loaded = source.load(name, shape, 0.0, true).to(base_->device(), a.scalar_type());
+  const Tensor w = matrix.transposed ? loaded.t() : loaded;
+  Tensor b = part.b.master;
+  for (std::int64_t i = 0; i < policy_.loftq_iter; ++i) {
+    if (i > 0) base_->replace_part(site, part.part, at::addmm(w, b, a, 1, -part.scale));
+    const Tensor error = w - base_->part(site, part.part);
+    const auto [first_a, first_b] = lora_init::principal(error, part.rank, part.scale);
+    a.copy_(first_a);
+    b.copy_(first_b);
+  }
+}
+
+/// The adapters before training belong to the reference where they carry a part of the model.
+template <class Storage>
+void LoraState<Storage>::keep_first() {
+  at::NoGradGuard no_grad;
+  const auto frozen = [](const ParameterView& view) {
+    if (!view.value.defined()) return view;
+    return ParameterView{view.value.clone(), view.master.clone(), Tensor()};
+  };
+  for (const auto& site : sites_) {
+    first_.push_back(site ? std::make_shared<Adapters>(*site) : nullptr);
+    if (!site) continue;
+    first_.back()->a = frozen(site->a);
+    for (PartAdapter& part : first_.back()->parts) {
+      part.b = frozen(part.b);
+      part.magnitude = frozen(part.magnitude);
+    }
+  }
+}
+
+template <class Storage>
+void LoraState<Storage>::begin_batch(const TokenBatch& batch, std::uint64_t seed,
+                                     std::int64_t step) {
+  dropout_.reset();
+  if (policy_.dropout == 0.0) return;
+  dropout_ = KeyedDropout{policy_.dropout, seed, step,
+                          std::make_shared<const std::vector<std::uint64_t>>(row_keys(batch))};
+}
+
+template <class Storage>
+void LoraState<Storage>::publish() {
+  at::NoGradGuard no_grad;
+  for (ParameterGroup& group : groups_) {
+    if (!group.value.is_same(group.master)) group.value.copy_(group.master);
+  }
+  if (!policy_.use_dora) return;
+  for (const auto& site : sites_) {
+    if (!site) continue;
+    for (PartAdapter& part : site->parts) {
+      const Tensor a = site->a.master.narrow(0, part.first, part.rank);
+      Tensor w = base_->part(site->site(), part.part);
+      w.addmm_(part.b.master, a, 1, part.scale);
+      part.norm = lora_init::row_norms(w);
+    }
+  }
+  for (const auto& table : tables_) {
+    if (table) table->norm = table->column_norms(base_->table(table->table).exact());
+  }
+}
+
+}  // namespace posttrain

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run leaves to read: run.json (every policy and option), metrics.jsonl, a progress line.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "posttrain/concepts/events.hpp"
+#include "posttrain/trainer/options.hpp"
+#include "posttrain/trainer/run/record.hpp"
+
+namespace posttrain {
+
+/// Seconds of a clock that never goes back; its zero means nothing.
+double steady_seconds();
+
+/// Peak resident memory of the process in GiB.
+double peak_memory_gib();
+
+class RunLog {
+ public:
+  /// `record()` makes the content of run.json; called only if there is a run_dir.
+  RunLog(const Options& options, const std::function<Record()>& record);
+  ~RunLog();
+  RunLog(RunLog&&) noexcept;
+  RunLog& operator=(RunLog&&) noexcept;
+
+  /// A line before the first step.
+  void begin(const std::string& line);
+  /// The run goes on after `step` steps of an earlier one.
+  void resume(std::int64_t step);
+  void step(const StepMetrics& metrics, std::int64_t total_steps);
+  /// `metrics`: the loss's own, written under "val_" and their names.
+  void validation(std::int64_t step, double loss, bool best,
+                  const std::vector<std::pair<std::string, double>>& metrics);
+  /// Ends the progress line.
+  void finish();
+
+ private:
+  class Writer;
+  std::unique_ptr<Writer> writer_;
+};
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/trainer/run/log_impl.hpp"
+#endif

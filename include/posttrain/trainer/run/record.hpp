@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// An aggregate as a JSON object, every field by name: {"type": "NextToken", "label_smoothing":
+// 0.1}.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "posttrain/base/describe.hpp"
+
+namespace posttrain {
+
+/// A JSON object whose fields keep their order, behind a pointer: the JSON library's header is not
+/// needed to fill it.
+class Record {
+ public:
+  Record();
+  void add(std::string_view name, bool value);
+  void add(std::string_view name, double value);
+  void add(std::string_view name, std::int64_t value);
+  void add(std::string_view name, std::uint64_t value);
+  void add(std::string_view name, std::string_view value);
+  void add(std::string_view name, const std::vector<std::string>& value);
+  void add(std::string_view name, const Record& value);
+
+  const nlohmann::ordered_json& json() const { return *json_; }
+
+ private:
+  std::shared_ptr<nlohmann::ordered_json> json_;
+};
+
+template <class T>
+Record to_record(const T& value);
+
+namespace detail {
+
+template <class T>
+void add_field(Record& record, std::string_view name, const T& value) {
+  if constexpr (DescribesItself<T>) {
+    record.add(name, std::string_view(value.description()));
+  } else if constexpr (std::is_enum_v<T>) {
+    record.add(name, enum_name(value));
+  } else if constexpr (std::is_same_v<T, bool>) {
+    record.add(name, value);
+  } else if constexpr (std::signed_integral<T>) {
+    record.add(name, static_cast<std::int64_t>(value));
+  } else if constexpr (std::unsigned_integral<T>) {
+    record.add(name, static_cast<std::uint64_t>(value));
+  } else if constexpr (std::floating_point<T>) {
+    record.add(name, static_cast<double>(value));
+  } else if constexpr (std::is_convertible_v<T, std::string_view>) {
+    record.add(name, std::string_view(value));
+  } else if constexpr (std::is_convertible_v<T, std::vector<std::string>>) {
+    record.add(name, static_cast<const std::vector<std::string>&>(value));
+  } else {
+    record.add(name, to_record(value));
+  }
+}
+
+}  // namespace detail
+
+template <class T>
+Record to_record(const T& value) {
+  Record record;
+  record.add("type", type_name<T>());
+  for_each_field(value, [&](std::string_view name, const auto& field) {
+    detail::add_field(record, name, field);
+  });
+  return record;
+}
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/trainer/run/record_impl.hpp"
+#endif

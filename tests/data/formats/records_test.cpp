@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/data/formats/records.hpp"
+
+#include "support/catch.hpp"
+#include "support/shared_data.hpp"
+#include "support/temp_folder.hpp"
+
+using namespace posttrain::data;
+using posttrain::test::contains;
+using posttrain::test::error_of;
+using posttrain::test::TempFolder;
+
+namespace {
+
+Json parse(const char* text) { return Json::parse(text); }
+
+template <class Record>
+std::string from_error(const char* text) {
+  return error_of([&] { Record::from(parse(text)); });
+}
+
+/// "user: hi | assistant: yo" of messages, or the text.
+std::string said(const Passage& passage) {
+  if (passage.is_text()) return passage.text;
+  std::string text;
+  for (const Json& message : passage.messages) {
+    text += (text.empty() ? "" : " | ") + message["role"].get<std::string>() + ": " +
+            message["content"].get<std::string>();
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("the format of a record is told by its keys") {
+  const auto format = [](const char* text) { return detect_format(parse(text)).value(); };
+  CHECK(format(R"({"messages": [], "answer": 3})") == Format::messages);
+  CHECK(format(R"({"conversations": [{"from": "human", "value": "x"}]})") == Format::sharegpt);
+  CHECK(format(R"({"conversations": [{"role": "user", "content": "x"}]})") == Format::messages);
+  CHECK(format(R"({"instruction": "x", "input": "", "output": "y"})") == Format::alpaca);
+  CHECK(format(R"({"question": "x", "answer": "y"})") == Format::question);
+  CHECK(format(R"({"prompt": "x", "completion": "y"})") == Format::prompt_completion);
+  CHECK(format(R"({"prompt": "x", "completion": "y", "label": false})") ==
+        Format::unpaired_preference);
+  CHECK(format(R"({"prompt": "x", "chosen": "y", "rejected": "z"})") == Format::preference);
+  CHECK(format(R"({"chosen": "y", "rejected": "z"})") == Format::implicit_preference);
+  CHECK(format(R"({"prompt": "x", "chosen": [], "rejected": []})") == Format::implicit_preference);
+  CHECK(format(R"({"instruction": "x", "chosen": "y", "rejected": "z"})") == Format::preference);
+  CHECK(format(R"({"prompt": "x", "ground_truth": 3})") == Format::prompt);
+  CHECK(format(R"({"text": "x"})") == Format::document);
+  CHECK(format(R"("x")") == Format::document);
+  CHECK(format(R"({"input_ids": [1]})") == Format::tokenized);
+  CHECK(format(R"({"messages": null, "text": "x"})") == Format::document);
+  CHECK_FALSE(detect_format(parse(R"({"x": 1})")).has_value());
+  CHECK_FALSE(detect_format(parse("[1]")).has_value());
+}
+
+TEST_CASE("ShareGPT conversations become messages, with every name of a role") {
+  const auto record = SupervisedRecord::from(parse(
+      R"({"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"},
+          {"from": "observation", "value": "c"}, {"from": "chatgpt", "value": "d"}],
+          "system": "s"})"));
+  CHECK(record.prompt.empty());
+  CHECK(said(record.completion) == "system: s | user: a | assistant: b | tool: c | assistant: d");
+  const auto calling = SupervisedRecord::from(parse(
+      R"({"conversations": [{"from": "user", "value": "a"},
+          {"from": "function_call", "value": "{\"name\": \"f\", \"arguments\": {\"z\": 1, \"a\": 2}}"}],
+          "tools": "[{\"name\": \"f\", \"about\": \"x\"}]"})"));
+  const Json& call = calling.completion.messages[1]["tool_calls"][0]["function"];
+  CHECK(call["name"] == "f");
+  CHECK(call["arguments"].dump() == R"({"z":1,"a":2})");  // the order of the file
+  CHECK(calling.inputs.tools[0].dump() == R"({"name":"f","about":"x"})");
+  CHECK(contains(
+      from_error<SupervisedRecord>(R"({"conversations": [{"from": "alien", "value": "a"}]})"),
+      "message 0 of 'conversations': expected 'from' to be human, gpt"));
+  CHECK(contains(from_error<SupervisedRecord>(R"({"conversations": [{"from": "human"}]})"),
+                 "got the keys from"));
+  CHECK(contains(from_error<SupervisedRecord>(R"({"a\nb": 1})"), "got the keys a<0a>b"));
+  CHECK(contains(from_error<SupervisedRecord>(
+                     R"({"conversations": [{"from": "function_call", "value": "f of x"}]})"),
+                 "to be JSON"));
+}
+
+TEST_CASE("Alpaca instructions and questions are prompts with one answer") {
+  const auto alpaca = SupervisedRecord::from(parse(
+      R"({"instruction": "Add.", "input": "1 2", "output": "3", "system": "s",
+          "history": [["q", "a"]]})"));
+  CHECK(said(alpaca.prompt) == "system: s | user: q | assistant: a | user: Add.\n\n1 2");
+  CHECK(said(alpaca.completion) == "assistant: 3");
+  CHECK(said(SupervisedRecord::from(parse(R"({"instruction": "x", "input": "", "output": "y"})"))
+                 .prompt) == "user: x");
+  const auto question = SupervisedRecord::from(parse(R"({"question": "x", "answer": "y"})"));
+  CHECK(said(question.prompt) + " | " + said(question.completion) == "user: x | assistant: y");
+  CHECK(contains(from_error<SupervisedRecord>(R"({"instruction": "x"})"),
+                 "expected 'output' to train on"));
+  CHECK(contains(from_error<SupervisedRecord>(R"({"question": "x", "answer": 4})"),
+                 "expected 'answer' to be a text, got number"));
+}
+
+TEST_CASE("prompts and completions are both texts or both messages") {
+  const auto texts = SupervisedRecord::from(parse(R"({"prompt": "a", "completion": " b"})"));
+  CHECK(texts.prompt.is_text());
+  CHECK(texts.completion.text == " b");
+  const auto mixed = SupervisedRecord::from(
+      parse(R"({"prompt": [{"role": "user", "content": "a"}], "completion": "b"})"));
+  CHECK(said(mixed.completion) == "assistant: b");
+  CHECK(contains(from_error<SupervisedRecord>(R"({"prompt": "a", "completion": ""})"),
+                 "expected 'completion' to say something"));
+  CHECK(contains(from_error<SupervisedRecord>(
+                     R"({"prompt": "a", "completion": [{"role": "user", "content": "b"}]})"),
+                 "to end with a message of the assistant, got one of 'user'"));
+}
+
+TEST_CASE("a pair's prompt is explicit, or what both conversations start with [C17]", "[C17]") {
+  const auto given = PreferenceRecord::from(parse(R"({"prompt": [{"role": "user", "content": "q"}],
+                "chosen": [{"role": "assistant", "content": "good"}],
+                "rejected": [{"role": "assistant", "content": "bad"}], "margin": 0.5})"));
+  CHECK(said(given.prompt) == "user: q");
+  CHECK(said(given.chosen) == "assistant: good");
+  CHECK(said(given.rejected) == "assistant: bad");
+  CHECK(given.margin == 0.5);
+  const char* whole = R"({"prompt": "q", "chosen": [{"role": "user", "content": "q"},
+      {"role": "assistant", "content": "good"}], "rejected": [{"role": "user", "content": "q"},
+      {"role": "assistant", "content": "bad"}]})";
+  for (const bool named : {true, false}) {
+    Json sample = parse(whole);
+    if (!named) sample.erase("prompt");
+    const auto record = PreferenceRecord::from(sample);
+    CHECK(said(record.prompt) == "user: q");
+    CHECK(said(record.chosen) == "assistant: good");
+    CHECK(said(record.rejected) == "assistant: bad");
+  }
+  // Whole conversations beside a prompt of messages do not make it appear twice.
+  Json repeated = parse(whole);
+  repeated["prompt"] = parse(R"([{"role": "user", "content": "q"}])");
+  CHECK(said(PreferenceRecord::from(repeated).chosen) == "assistant: good");
+  const auto asked =
+      PreferenceRecord::from(parse(R"({"instruction": "q", "chosen": "good", "rejected": "bad"})"));
+  CHECK(said(asked.prompt) + said(asked.rejected) == "user: qassistant: bad");
+  const auto shared =
+      PreferenceRecord::from(parse(R"({"conversations": [{"from": "human", "value": "q"}],
+                "chosen": {"from": "gpt", "value": "good"},
+                "rejected": {"from": "gpt", "value": "bad"}})"));
+  CHECK(said(shared.prompt) + said(shared.chosen) == "user: qassistant: good");
+}
+
+TEST_CASE("an implicit text prompt ends before the word in which the completions part") {
+  const auto split = [](const char* chosen, const char* rejected) {
+    const auto record = PreferenceRecord::from(Json{{"chosen", chosen}, {"rejected", rejected}});
+    CHECK(record.prompt.text + record.chosen.text == chosen);
+    CHECK(record.prompt.text + record.rejected.text == rejected);
+    return record.prompt.text;
+  };
+  CHECK(split("The sky is blue.", "The sky is green.") == "The sky is");
+  CHECK(split("Say yes", "Say yet") == "Say");
+  CHECK(split("Q: x\n\nA: good", "Q: x\n\nA: bad") == "Q: x\n\nA:");
+  CHECK(split("A:\ngood", "A:\nbad") == "A:\n");
+  CHECK(split("one two", "one") == "");
+  CHECK(split("grün", "grün.") == "");
+  CHECK(split("a ü", "a ö") == "a");  // never half a character
+}
+
+TEST_CASE("a pair that says nothing to prefer is malformed") {
+  CHECK(contains(from_error<PreferenceRecord>(R"({"chosen": "a", "rejected": "a"})"), "to differ"));
+  CHECK(contains(from_error<PreferenceRecord>(R"({"chosen": "a", "rejected": [{"role": "user",
+      "content": "x"}]})"),
+                 "both texts or both messages"));
+  CHECK(contains(from_error<PreferenceRecord>(
+                     R"({"chosen": [{"role": "user", "content": "q"}],
+                         "rejected": [{"role": "user", "content": "q"},
+                                      {"role": "assistant", "content": "bad"}]})"),
+                 "expected 'chosen' to say something behind the prompt"));
+  CHECK(contains(from_error<PreferenceRecord>(R"({"prompt": "a", "chosen": "b"})"),
+                 "got the keys prompt, chosen"));
+}
+
+TEST_CASE("unpaired preferences have a verdict, prompts an answer and all columns") {
+  const auto unpaired =
+      UnpairedPreferenceRecord::from(parse(R"({"prompt": [{"role": "user", "content": "q"}],
+                "completion": [{"role": "assistant", "content": "a"}], "label": false})"));
+  CHECK(said(unpaired.completion) == "assistant: a");
+  CHECK_FALSE(unpaired.desirable);
+  CHECK(contains(from_error<UnpairedPreferenceRecord>(
+                     R"({"prompt": "q", "completion": "a", "label": "good"})"),
+                 "expected 'label' to be true or false, got \"good\""));
+  const auto prompt =
+      PromptRecord::from(parse(R"({"prompt": "q", "solution": 4, "level": "hard"})"));
+  CHECK(said(prompt.prompt) == "q");
+  CHECK(prompt.answer == 4);
+  CHECK(prompt.sample["level"] == "hard");
+  CHECK(said(PromptRecord::from(parse(R"({"question": "q", "answer": "a", "system_prompt": "s"})"))
+                 .prompt) == "system: s | user: q");
+  CHECK(
+      contains(from_error<PromptRecord>(R"({"messages": [{"role": "assistant", "content": "a"}]})"),
+               "expected the prompt to end with a message to answer"));
+  CHECK(contains(from_error<PromptRecord>(R"({"prompt": ""})"), "not empty"));
+}
+
+TEST_CASE("a solution has steps with a verdict each, and a prompt of text or messages") {
+  const auto text = SteppedRecord::from(
+      parse(R"({"prompt": "q", "completions": ["a", "b"], "labels": [true, 0]})"));
+  CHECK(said(text.prompt) == "q");
+  CHECK(text.steps == std::vector<std::string>{"a", "b"});
+  CHECK(text.labels == std::vector<float>{1.0F, 0.0F});
+  const auto chat = SteppedRecord::from(
+      parse(R"({"question": "q", "system": "s", "completions": ["a"], "labels": [0.25]})"));
+  CHECK(said(chat.prompt) == "system: s | user: q");
+  CHECK(chat.labels == std::vector<float>{0.25F});
+  const auto error = [](const char* sample) { return from_error<SteppedRecord>(sample); };
+  CHECK(contains(error(R"({"prompt": "q", "completions": ["a", "b"], "labels": [true]})"),
+                 "lists of one length, got 2 and 1 entries"));
+  CHECK(contains(error(R"({"prompt": "q", "completions": [], "labels": []})"), "got 0 and 0"));
+  CHECK(contains(error(R"({"prompt": "q", "completions": "a", "labels": [1]})"), "to be lists"));
+  CHECK(contains(error(R"({"prompt": "q", "completions": ["a"], "labels": [2]})"),
+                 "expected labels[0] to be true, false or a number in [0, 1], got 2"));
+  CHECK(contains(error(R"({"prompt": "q", "completions": ["a"], "labels": ["+"]})"),
+                 "in [0, 1], got \"+\""));
+  CHECK(contains(error(R"({"prompt": "q", "completions": ["a", ""], "labels": [1, 1]})"),
+                 "expected completions[1] to say something"));
+  CHECK(contains(error(R"({"prompt": "q", "completions": [3], "labels": [1]})"),
+                 "expected 'completions[0]' to be a text"));
+  CHECK(contains(error(R"({"messages": [{"role": "assistant", "content": "a"}],
+                           "completions": ["a"], "labels": [1]})"),
+                 "expected the prompt to end with a message to answer"));
+  CHECK(contains(error(R"({"completions": ["a"], "labels": [1]})"),
+                 "got the keys completions, labels"));
+}
+
+TEST_CASE("a record of another format than the first is malformed, with its place") {
+  const TempFolder scratch;
+  const std::string path =
+      scratch.write("x.jsonl",
+                    "{\"broken\n{\"chosen\": \"a b\", \"rejected\": \"a c\"}\n{\"text\": \"x\"}\n"
+                    "{\"prompt\": \"p\", \"chosen\": \"a\", \"rejected\": \"b\"}\n"
+                    "{\"chosen\": \"d\", \"rejected\": \"e\"}\n");
+  RecordReader<PreferenceRecord> reader(path);
+  std::vector<ReadRecord<PreferenceRecord>> reads;
+  while (auto read = reader.next()) reads.push_back(*std::move(read));
+  REQUIRE(reads.size() == 5);
+  CHECK(contains(reads[0].error, "expected JSON"));
+  CHECK(reads[1].record->prompt.text == "a");
+  CHECK(reads[2].error == "expected preference pairs (prompt, chosen, rejected), got documents");
+  CHECK(
+      contains(reads[3].error,
+               "expected preference pairs with implicit prompts as before, got preference pairs"));
+  CHECK(reads[3].where == path + ":4");
+  CHECK(reads[4].record.has_value());
+  CHECK(reader.description() == path + ": preference pairs with implicit prompts");
+}
+
+TEST_CASE("a document is a text, or the text under a key") {
+  CHECK(document_text(Json("x")) == "x");
+  CHECK(document_text(Json{{"text", "x"}}) == "x");
+  CHECK(document_text(Json{{"document", "x"}}) == "x");
+  CHECK(document_text(Json{{"body", "x"}}, "body") == "x");
+  CHECK(contains(error_of([] {
+                   document_text(Json{{"text", "x"}}, "document");
+                 }),
+                 "expected a text 'document'; hint: document_column"));
+  CHECK(contains(error_of([] {
+                   document_text(Json{{"document", 3}});
+                 }),
+                 "expected a text 'text' or 'document'"));
+  CHECK(contains(error_of([] { document_text(Json(3)); }), "expected a text"));
+}
+
+TEST_CASE("published data files are read in the formats that they have") {
+  POSTTRAIN_SHARED_OR_SKIP(path, "data/datasets");
+  const auto count = [&](auto reader) {
+    int good = 0;
+    while (auto read = reader.next()) {
+      INFO(read->where << ": " << read->error);
+      REQUIRE(read->record.has_value());
+      ++good;
+    }
+    return good;
+  };
+  CHECK(count(RecordReader<PromptRecord>(path + "/gsm8k/test.jsonl")) == 1319);
+  CHECK(count(RecordReader<SupervisedRecord>(path + "/gsm8k/test.jsonl")) == 1319);
+  CHECK(count(RecordReader<SupervisedRecord>(path + "/llamafactory/glaive_toolcall_en_demo.json")) >
+        0);
+}

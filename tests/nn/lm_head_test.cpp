@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/nn/lm_head.hpp"
+
+#include "posttrain/nn/linear.hpp"
+#include "support/catch.hpp"
+#include "support/kernels.hpp"
+
+using namespace posttrain;
+using kernel_test::gradient_error;
+using kernel_test::normal;
+using kernel_test::relative_error;
+
+namespace {
+
+constexpr std::int64_t kVocabulary = 11;
+
+Tensor targets(std::int64_t count) {
+  std::vector<std::int64_t> ids;
+  for (std::int64_t i = 0; i < count; ++i) ids.push_back((5 * i + 3) % kVocabulary);
+  return at::tensor(ids, at::kLong);
+}
+
+/// All four scores by plain operations, with autograd's own graph.
+Scores plain_scores(const Tensor& z, const Tensor& target) {
+  const Tensor lse = at::logsumexp(z, 1), p = at::softmax(z, 1);
+  return {z.gather(1, target.unsqueeze(1)).squeeze(1) - lse, lse - (p * z).sum(1), lse, z.mean(1)};
+}
+
+/// Everything that a loss can ask for; row-local or not by choice.
+template <bool kRowLocal>
+struct AllScores {
+  using Batch = TokenBatch;
+  static constexpr bool row_local = kRowLocal;
+  Need needs() const { return {.entropy = true, .lse = true, .mean_logit = true}; }
+  double count(const Batch& batch) const { return static_cast<double>(batch.predictions()); }
+  Tensor sum(const Scores& s, const Batch& batch) const {
+    return ((-s.logp + 0.3 * s.entropy + 0.01 * s.lse * s.lse - 0.2 * s.mean_logit) * batch.weight)
+        .sum();
+  }
+};
+
+/// Couples its rows: cannot be evaluated chunk by chunk.
+struct Coupled {
+  using Batch = TokenBatch;
+  static constexpr bool row_local = false;
+  double count(const Batch&) const { return 1.0; }
+  Tensor sum(const Scores& s, const Batch&) const { return s.logp.sum() * s.logp.sum(); }
+};
+
+TokenBatch batch_of_rows(std::int64_t tokens, std::int64_t predictions) {
+  TokenBatch batch;
+  batch.ids = at::zeros({tokens}, at::kLong);
+  std::vector<std::int64_t> rows;
+  for (std::int64_t i = 0; i < predictions; ++i) rows.push_back((3 * i) % tokens);  // some twice
+  batch.row = at::tensor(rows, at::kLong);
+  batch.target = targets(predictions);
+  batch.weight = normal({predictions}, 8, at::kFloat).abs();
+  batch.offsets = {0, predictions};
+  return batch;
+}
+
+struct Head {
+  Tensor weight = normal({kVocabulary, 4}, 1);
+  Weight site{weight,
+              {},
+              at::zeros({kVocabulary, 4}, at::kDouble),
+              {},
+              at::zeros({}, at::kDouble).requires_grad_()};
+  Tensor operator()(const Tensor& rows) const { return linear(rows, site); }
+};
+
+}  // namespace
+
+TEST_CASE("scores are those of the plain formulas", "[tensor][lm_head]") {
+  const Tensor z = normal({9, kVocabulary}, 1) * 3.0;
+  const Scores expected = plain_scores(z, targets(9));
+  const Scores all =
+      score_logits(z.clone(), targets(9), {.entropy = true, .lse = true, .mean_logit = true});
+  CHECK(relative_error(all.logp, expected.logp) < 1e-13);
+  CHECK(relative_error(all.entropy, expected.entropy) < 1e-13);
+  CHECK(relative_error(all.lse, expected.lse) < 1e-13);
+  CHECK(relative_error(all.mean_logit, expected.mean_logit) < 1e-13);
+  const Scores least = score_logits(z.clone(), targets(9), {});
+  CHECK(least.logp.defined());
+  CHECK_FALSE(least.entropy.defined());
+  CHECK_FALSE(least.lse.defined());
+  CHECK_FALSE(least.mean_logit.defined());
+}
+
+TEST_CASE("each score's gradient is that of finite differences", "[tensor][lm_head]") {
+  // The backward pass overwrites the logits: hence `+ 0.0`, a fresh tensor each time.
+  const auto error_of = [](Tensor Scores::*field, Need need) {
+    return gradient_error(
+        [=](const Tensors& in) { return score_logits(in[0] + 0.0, targets(5), need).*field; },
+        {normal({5, kVocabulary}, 2) * 2.0});
+  };
+  const Need everything{.entropy = true, .lse = true, .mean_logit = true};
+  CHECK(error_of(&Scores::logp, {}) < 1e-8);
+  CHECK(error_of(&Scores::logp, everything) < 1e-8);
+  CHECK(error_of(&Scores::entropy, {.entropy = true}) < 1e-8);
+  CHECK(error_of(&Scores::entropy, everything) < 1e-8);
+  CHECK(error_of(&Scores::lse, {.lse = true}) < 1e-8);
+  CHECK(error_of(&Scores::mean_logit, {.mean_logit = true}) < 1e-8);
+}
+
+TEST_CASE("gradients of several scores add up", "[tensor][lm_head]") {
+  const Need everything{.entropy = true, .lse = true, .mean_logit = true};
+  CHECK(gradient_error(
+            [&](const Tensors& in) {
+              const Scores s = score_logits(in[0] + 0.0, targets(5), everything);
+              return s.logp * s.entropy - 0.5 * s.lse * s.mean_logit;
+            },
+            {normal({5, kVocabulary}, 2) * 2.0}) < 1e-8);
+}
+
+TEST_CASE("scores and gradients do not depend on the chunk", "[tensor][lm_head][C1]") {
+  const TokenBatch batch = batch_of_rows(7, 13);
+  // Reference: the whole at once by plain operations.
+  const Tensor hidden2 = normal({7, 4}, 3).requires_grad_();
+  const Head reference;
+  const Tensor w = reference.weight.clone().requires_grad_();
+  const AllScores<true> local;
+  const Tensor expected = local.sum(
+      plain_scores(hidden2.index_select(0, batch.row).matmul(w.t()), batch.target), batch);
+  (expected * 0.125).backward();
+
+  for (const std::int64_t chunk : {1, 4, 13, 512}) {
+    const auto check = [&](const auto& loss) {
+      const Head head;
+      const Tensor hidden = normal({7, 4}, 3).requires_grad_();
+      const double sum =
+          backward_through_head(head, hidden * 1.0, batch, loss, loss.needs(), 0.125, chunk);
+      INFO("chunk " << chunk << ", row-local " << loss.row_local);
+      CHECK(sum == Approx(expected.item<double>()).epsilon(1e-12));
+      CHECK(relative_error(hidden.grad(), hidden2.grad()) < 1e-12);
+      CHECK(relative_error(head.site.grad, w.grad()) < 1e-12);
+    };
+    check(AllScores<true>{});
+    check(AllScores<false>{});
+    const Head head;
+    const Scores scores = score_predictions(head, normal({7, 4}, 3), batch, local.needs(), chunk);
+    CHECK(local.sum(scores, batch).item<double>() ==
+          Approx(expected.item<double>()).epsilon(1e-12));
+    CHECK_FALSE(scores.logp.requires_grad());
+  }
+}
+
+TEST_CASE("a loss that couples all rows gets its exact gradient", "[tensor][lm_head]") {
+  const TokenBatch batch = batch_of_rows(7, 13);
+  const Tensor hidden2 = normal({7, 4}, 3).requires_grad_();
+  const Head head;
+  const Tensor w = head.weight.clone().requires_grad_();
+  Coupled{}
+      .sum(plain_scores(hidden2.index_select(0, batch.row).matmul(w.t()), batch.target), batch)
+      .backward();
+  const Tensor hidden = normal({7, 4}, 3).requires_grad_();
+  backward_through_head(head, hidden * 1.0, batch, Coupled{}, {}, 1.0, 4);
+  CHECK(relative_error(hidden.grad(), hidden2.grad()) < 1e-12);
+  CHECK(relative_error(head.site.grad, w.grad()) < 1e-12);
+}
+
+TEST_CASE("the head trains above hidden rows that do not", "[tensor][lm_head]") {
+  const TokenBatch batch = batch_of_rows(7, 13);
+  const Head both, alone;
+  const AllScores<true> loss;
+  const Tensor hidden = normal({7, 4}, 3);
+  backward_through_head(both, hidden.clone().requires_grad_() * 1.0, batch, loss, loss.needs(), 1.0,
+                        4);
+  backward_through_head(alone, hidden, batch, loss, loss.needs(), 1.0, 4);
+  CHECK(at::equal(both.site.grad, alone.site.grad));
+}
+
+TEST_CASE("a batch without predictions gives zero and no gradient", "[tensor][lm_head][C3]") {
+  const TokenBatch batch = batch_of_rows(7, 0);
+  const Head head;
+  const AllScores<true> loss;
+  const Tensor hidden = normal({7, 4}, 3).requires_grad_();
+  CHECK(backward_through_head(head, hidden * 1.0, batch, loss, loss.needs(), 1.0, 4) == 0.0);
+  CHECK(hidden.grad().abs().sum().item<double>() == 0.0);
+  CHECK(score_predictions(head, hidden, batch, loss.needs(), 4).logp.numel() == 0);
+  const AllScores<false> coupled;
+  CHECK(backward_through_head(head, hidden * 1.0, batch, coupled, coupled.needs(), 1.0, 4) == 0.0);
+}
+
+TEST_CASE("chunks of the head are bounded in rows and in logits", "[tensor][lm_head]") {
+  CHECK(head_chunk_rows(1) == 1024);
+  CHECK(head_chunk_rows(32000) == 1024);
+  CHECK(head_chunk_rows(65536) == 512);
+  CHECK(head_chunk_rows(151936) == 192);
+  CHECK(head_chunk_rows(262144) == 128);
+  CHECK(head_chunk_rows(10000000) == 128);
+  CHECK(head_chunk_rows(0) == 1024);
+}
