@@ -33,7 +33,7 @@ CASES = [
 def compiler_arguments(build):
     """The command that compiles the library, without its source, output, optimisation and -march."""
     with open(os.path.join(build, "compile_commands.json")) as file:
-        entry = next(e for e in json.load(file) if e["file"].endswith("compiled/training.cpp"))
+        entry = next(e for e in json.load(file) if e["file"].endswith("training.cpp"))
     arguments, given = [], iter(shlex.split(entry["command"]))
     for argument in given:
         if argument in ("-o", "-MF", "-MQ"):

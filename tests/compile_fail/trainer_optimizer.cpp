@@ -9,7 +9,7 @@
 
 using namespace posttrain;
 
-struct Gate {
+struct MyState {
   std::vector<ParameterGroup>& trainable() { return groups; }
   const std::vector<ParameterGroup>& trainable() const { return groups; }
   void publish() {}
@@ -19,7 +19,7 @@ struct Gate {
 };
 struct MyParams {
   constexpr void validate() const {}
-  Gate attach(const auto&) const { return {}; }
+  MyState attach(const auto&) const { return {}; }
 };
 struct MyModel {
   Tensor hidden(const auto&, const TokenBatch& batch) const { return batch.ids; }

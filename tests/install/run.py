@@ -49,7 +49,7 @@ def main():
         config = glob.glob(os.path.join(stage, "**", "posttrain.pc"), recursive=True)
         if len(config) != 1:
             raise Failed(f"expected one posttrain.pc, found {config}")
-        headers = glob.glob(os.path.join(stage, "**", "core", "forest.hpp"), recursive=True)
+        headers = glob.glob(os.path.join(stage, "**", "batch", "forest.hpp"), recursive=True)
         if len(headers) != 1:
             raise Failed(f"expected installed headers, found {headers}")
 

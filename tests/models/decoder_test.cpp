@@ -160,13 +160,10 @@ TEST_CASE("NEFTune noise is bounded, keyed by step and independent of packing",
 
 TEST_CASE("NEFTune noise falls where the embedding module ends", "[decoder][neftune]") {
   // Noise in the embedding itself, before any scale of the model.
-  struct NoisyGate {
-    const FullState& state;
+  struct NoisyGate : Forwarding<const FullState&> {
+    NoisyGate(const FullState& state, Tensor added) : Forwarding(state), noise(std::move(added)) {}
+    Tensor embed(int table, const Tensor& ids) const { return gate().embed(table, ids) + noise; }
     Tensor noise;
-    Tensor linear(int site, const Tensor& x) const { return state.linear(site, x); }
-    Tensor vector(int index) const { return state.vector(index); }
-    const Tensor& anchor() const { return state.anchor(); }
-    Tensor embed(int table, const Tensor& ids) const { return state.embed(table, ids) + noise; }
   };
   const NefTune neftune{.alpha = 5.0, .seed = 3, .step = 11};
   const TokenBatch batch = batch_of({some_sequence(9, 1)});
@@ -179,7 +176,7 @@ TEST_CASE("NEFTune noise falls where the embedding module ends", "[decoder][neft
     const FullState state = Full{}.attach(model);
     at::NoGradGuard no_grad;
     return relative_error(model.hidden(state, batch, {.neftune = neftune}),
-                          model.hidden(NoisyGate{state, expected}, batch));
+                          model.hidden(NoisyGate(state, expected), batch));
   };
   CHECK(error(1.0, 12.0, noise) < 1e-12);       // Granite
   CHECK(error(4.0, 1.0, noise / 4.0) < 1e-12);  // Gemma: the module scales

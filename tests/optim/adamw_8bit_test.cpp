@@ -7,7 +7,7 @@
 #include <cmath>
 #include <map>
 
-#include "posttrain/optim/adamw_8bit_impl.hpp"
+#include "posttrain/optim/impl/adamw_8bit.ipp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 

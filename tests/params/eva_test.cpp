@@ -5,6 +5,7 @@
 
 #include "posttrain/params/frozen.hpp"
 #include "support/catch.hpp"
+#include "support/input_keeper.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
@@ -24,20 +25,11 @@ InputStatistics statistics(const models::Decoder& model) {
 Tensor inputs_of(const models::Decoder& model, int site) {
   at::NoGradGuard no_grad;
   const auto gate = Frozen{}.attach(model);
-  struct Keeping {
-    const FrozenState* gate;
-    int site;
-    Tensors* kept;
-    Tensor linear(int at, const Tensor& x) const {
-      if (at == site) kept->push_back(x.clone());
-      return gate->linear(at, x);
-    }
-    Tensor embed(int table, const Tensor& ids) const { return gate->embed(table, ids); }
-    Tensor vector(int index) const { return gate->vector(index); }
-    const Tensor& anchor() const { return gate->anchor(); }
-  };
   Tensors kept;
-  for (const TokenBatch& batch : calibration()) model.hidden(Keeping{&gate, site, &kept}, batch);
+  const test::InputKeeper keeper(gate, [&](int at, const Tensor& x) {
+    if (at == site) kept.push_back(x.clone());
+  });
+  for (const TokenBatch& batch : calibration()) model.hidden(keeper, batch);
   return at::cat(kept);
 }
 

@@ -5,10 +5,10 @@
 #include <optional>
 
 #include "posttrain/params/full.hpp"
+#include "posttrain/storage/impl/quantize_8bit.ipp"
+#include "posttrain/storage/impl/quantize_nf4.ipp"
 #include "posttrain/storage/int8.hpp"
 #include "posttrain/storage/nf4.hpp"
-#include "posttrain/storage/quantize_8bit_impl.hpp"
-#include "posttrain/storage/quantize_nf4_impl.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 

@@ -37,7 +37,7 @@ def main():
             problems.append(done.stderr.decode()[-2000:])
         elif lines > 1.1 * recorded:
             problems.append(f"{lines} preprocessed lines, recorded are {recorded}; hint: does a new "
-                            "include belong into an _impl.hpp?")
+                            "include belong into an .ipp?")
         cases.case(f"{source}.cpp, {'compiled library' if compiled else 'header-only'}", problems)
     cases.finish()
 

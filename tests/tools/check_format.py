@@ -11,7 +11,7 @@ import repo
 def main():
     cases = repo.Cases()
     tool = shutil.which("clang-format-14")
-    names = repo.files(".hpp", ".cpp")
+    names = repo.files(".hpp", ".ipp", ".cpp")
     if not tool:
         # Other versions break lines differently, so their verdict would be about the tool.
         cases.skip("format", "no clang-format-14; hint: apt-get install clang-format-14")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Include directions between the folders of include/posttrain, and headers that are forbidden."""
+"""Include directions between the folders of include/posttrain, and headers that are forbidden.
+
+Every definition that is compiled once (impl/*.ipp) stands in its room's src.hpp or src_host.hpp, once.
+"""
 
 import os
 
@@ -40,10 +43,39 @@ def folder(header):
     return "" if is_umbrella else name
 
 
+def check_sources(cases, torch):
+    """Each room's src.hpp and src_host.hpp against the .ipp of its folders; src.hpp against both."""
+    listed = {}
+    lists = [name for name in repo.library_files() if name.endswith(("/src.hpp", "/src_host.hpp"))]
+    whole = {path for _, path, _ in repo.includes("include/posttrain/src.hpp")}
+    for name in lists:
+        if name == "posttrain/src.hpp":
+            continue
+        problems = [] if name in whole else [f"posttrain/src.hpp does not include {name}"]
+        for _, path, line in repo.includes("include/" + name):
+            if path.endswith(".ipp"):
+                where = f"include/{name}:{line}: "
+                if path in listed:
+                    problems.append(where + f"{path} stands in {listed[path]}, too")
+                listed[path] = name
+                if not path.startswith(os.path.dirname(name) + "/"):
+                    problems.append(where + f"{path} is of another room")
+                beside = os.path.join(os.path.dirname(name), "src_host.hpp") in lists
+                if name.endswith("src_host.hpp") and torch[path]:
+                    problems.append(where + f"{path} reaches LibTorch, which src_host.hpp must not")
+                elif beside and name.endswith("src.hpp") and not torch[path]:
+                    problems.append(where + f"{path} needs no LibTorch: it belongs in src_host.hpp")
+        cases.case("definitions in " + name, problems)
+    missing = [name for name in repo.library_files()
+               if name.endswith(".ipp") and name not in listed]
+    cases.case("every definition is compiled", [f"{name} is in no src.hpp" for name in missing])
+
+
 def main():
     cases = repo.Cases()
     reach, torch = repo.include_graph()
-    for header in repo.headers():
+    check_sources(cases, torch)
+    for header in repo.library_files():
         problems = []
         own = folder(header)
         if own and own not in LEVEL:

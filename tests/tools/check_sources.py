@@ -9,7 +9,7 @@ import re
 import repo
 
 SPDX = "SPDX-License-Identifier: Apache-2.0"
-CPP = (".hpp", ".cpp", ".h")
+CPP = (".hpp", ".ipp", ".cpp", ".h")
 COMMENTED = CPP + (".py", ".sh", "meson.build", "meson_options.txt")
 # Put together here, so that this file passes its own check.
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]) + r")\b")
@@ -30,7 +30,7 @@ def check(name):
         head = "\n".join(lines[:3]) if name.startswith("tests/compile_fail/") else first
         if SPDX not in head:
             problems.append(f"{name}:1: no SPDX line ({SPDX})")
-    if name.endswith(".hpp") and name.startswith("include/") and "#pragma once" not in lines:
+    if name.endswith((".hpp", ".ipp")) and name.startswith("include/") and "#pragma once" not in lines:
         problems.append(f"{name}: no #pragma once")
     data = name.endswith((".json", ".jsonl", ".txt", ".jinja", ".csv")) and \
         not name.endswith("meson_options.txt")

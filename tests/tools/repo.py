@@ -30,9 +30,20 @@ def files(*suffixes):
             if (not suffixes or n.endswith(suffixes)) and os.path.isfile(os.path.join(ROOT, n))]
 
 
+def library_files():
+    """All files of the library as they are included: posttrain/…"""
+    return [os.path.relpath(n, "include") for n in files(".hpp", ".ipp") if n.startswith("include/")]
+
+
+def is_public(name):
+    """Not a definition that its header includes (impl/), nor a list of such (src.hpp)."""
+    return "/impl/" not in name and os.path.basename(name) not in (
+        "src.hpp", "src_host.hpp", "source.hpp")
+
+
 def headers():
-    """Public headers as they are included: posttrain/…"""
-    return [os.path.relpath(n, "include") for n in files(".hpp") if n.startswith("include/")]
+    """Public headers as they are included."""
+    return [name for name in library_files() if is_public(name)]
 
 
 def read(name):
@@ -48,8 +59,8 @@ def includes(name):
 
 
 def include_graph():
-    """Header -> the set of public headers it reaches, and header -> whether it reaches LibTorch."""
-    direct = {h: [path for _, path, _ in includes("include/" + h)] for h in headers()}
+    """File -> the set of the library's files it reaches, and file -> whether it reaches LibTorch."""
+    direct = {h: [path for _, path, _ in includes("include/" + h)] for h in library_files()}
 
     def reached(header, follow):
         seen, stack = set(), [header]
@@ -62,7 +73,7 @@ def include_graph():
         return seen
 
     def not_back(header, path):  # the definitions of a header include it back (base/compiled.hpp)
-        return path == header or not (header.endswith("_impl.hpp") and header in direct[path])
+        return path == header or not ("/impl/" in header and header in direct[path])
 
     reach = {h: reached(h, not_back) for h in direct}
     torch = {h: any(path.startswith(("ATen/", "c10/", "torch/"))

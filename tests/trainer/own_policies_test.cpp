@@ -13,6 +13,7 @@
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/nn/linear.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/forwarding.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
@@ -56,20 +57,17 @@ struct Bigram {
 
 // [snippet: params]
 /// Trains one vector that is added to every token embedding; all weights of the model are frozen.
-class SteeringState {
+class SteeringState : public Forwarding<FrozenState> {
  public:
-  explicit SteeringState(const auto& model) : frozen_(Frozen{}.attach(model)) {
+  explicit SteeringState(const auto& model) : Forwarding(Frozen{}.attach(model)) {
     const std::int64_t width = model.layout().tables.at(0).columns;
     const Tensor zeros = at::zeros({width});
     groups_ = {{.name = "steering", .value = zeros, .master = zeros, .grad = zeros.clone()}};
   }
 
-  // The gate: what the model calls for every projection, lookup and vector.
-  Tensor linear(int site, const Tensor& x) const { return frozen_.linear(site, x); }
-  Tensor vector(int index) const { return frozen_.vector(index); }
-  const Tensor& anchor() const { return frozen_.anchor(); }
+  // What the model calls for every lookup; everything else goes to the frozen weights.
   Tensor embed(int table, const Tensor& ids) const {
-    const Tensor rows = frozen_.embed(table, ids);
+    const Tensor rows = gate().embed(table, ids);
     return table == 0 ? rows + tracked(groups_[0].value, groups_[0].grad, anchor()) : rows;
   }
 
@@ -81,7 +79,6 @@ class SteeringState {
   std::vector<NamedTensor> gradients() const { return {{"steering", groups_[0].grad}}; }
 
  private:
-  FrozenState frozen_;
   std::vector<ParameterGroup> groups_;
 };
 

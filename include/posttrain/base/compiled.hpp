@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Header-only by default; with POSTTRAIN_COMPILED, definitions come from the compiled library.
+// Header-only by default; with POSTTRAIN_COMPILED, functions that are no templates are compiled
+// once.
 //
-// A header `x.hpp` with much non-template code declares; `x_impl.hpp` defines with POSTTRAIN_INLINE
-// and is included by `x.hpp` unless POSTTRAIN_COMPILED is defined. The library's translation units
-// (posttrain/compiled/*.cpp) define POSTTRAIN_COMPILED_SOURCE too and include the definitions once.
+// A header `x.hpp` with much of that declares; `impl/x.ipp` defines with POSTTRAIN_INLINE and is
+// included by `x.hpp` unless POSTTRAIN_COMPILED is defined. Each room's `src.hpp` includes its
+// definitions, those without LibTorch in `src_host.hpp` where a room has both; `posttrain/src.hpp`
+// includes all of them (tests/tools/check_includes.py sees to it).
 #pragma once
 
 #ifdef POSTTRAIN_COMPILED_SOURCE

@@ -41,5 +41,5 @@ template <class... Args>
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/base/error_impl.hpp"
+#include "posttrain/base/impl/error.ipp"
 #endif

@@ -42,5 +42,5 @@ JudgedBatch pack_answers(std::span<const MatchedAnswer> answers, bool share_prom
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/batch/answers_impl.hpp"
+#include "posttrain/batch/impl/answers.ipp"
 #endif

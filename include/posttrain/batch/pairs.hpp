@@ -36,5 +36,5 @@ PreferenceBatch pack_pairs(std::span<const PreferencePair* const> pairs, bool sh
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/batch/pairs_impl.hpp"
+#include "posttrain/batch/impl/pairs.ipp"
 #endif

@@ -56,5 +56,5 @@ StepRewardBatch pack_steps(std::span<const SteppedSolution* const> solutions);
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/batch/rewards_impl.hpp"
+#include "posttrain/batch/impl/rewards.ipp"
 #endif

@@ -95,5 +95,5 @@ TokenBatch pack_sequences(std::span<const Sequence* const> sequences);
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/batch/tokens_impl.hpp"
+#include "posttrain/batch/impl/tokens.ipp"
 #endif

@@ -7,10 +7,10 @@
 // pure function of them. A prefix has keys and values but no rows: positions move, nothing else.
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 
 #include "posttrain/batch/tokens.hpp"
+#include "posttrain/concepts/gate.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {
@@ -18,14 +18,9 @@ namespace posttrain {
 /// How many virtual tokens a gate puts before every sequence.
 template <class Gate>
 std::int64_t virtual_tokens(const Gate& gate) {
-  if constexpr (requires { gate.virtual_tokens(); }) return gate.virtual_tokens();
+  if constexpr (HasVirtualTokens<Gate>) return gate.virtual_tokens();
   return 0;
 }
-
-template <class State>
-concept PreparesBatches = requires(const State& state, const TokenBatch& batch) {
-  { state.prepare(batch) } -> std::same_as<TokenBatch>;
-};
 
 /// The batch as a model reads it under this gate: rewritten where the gate has virtual tokens, else
 /// itself. Predictions keep their order, targets and weights, and a batch type that adds to
@@ -54,5 +49,5 @@ Tensor with_prompt_rows(const Tensor& rows, const Tensor& ids, std::int64_t voca
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/batch/virtual_tokens_impl.hpp"
+#include "posttrain/batch/impl/virtual_tokens.ipp"
 #endif

@@ -10,6 +10,7 @@
 
 #include "posttrain/concepts/concepts.hpp"
 #include "posttrain/concepts/events.hpp"
+#include "posttrain/concepts/gate.hpp"
 
 namespace posttrain {
 
@@ -68,7 +69,8 @@ constexpr bool check_state() {
   static_assert(!shows || names,
                 "posttrain: Params' State needs `std::vector<NamedTensor> weights() const` and "
                 "`gradients() const` [docs/concepts.md#params]");
-  return names;
+  if constexpr (names) return check_facets<State>();
+  return false;
 }
 
 template <class Params, class Model>
@@ -106,9 +108,12 @@ constexpr bool check_head() {
   return has_rewards && has_tokens;
 }
 
-/// The model under the gate of these parameters.
+/// The model under the gate of these parameters; one with a layout goes through the gate.
 template <class Model, class State, class Batch>
 constexpr bool check_model() {
+  if constexpr (requires(const Model& model) { model.layout(); }) {
+    if constexpr (!check_gate<State>()) return false;
+  }
   constexpr bool hidden = ComputesHidden<Model, State, Batch>;
   static_assert(hidden,
                 "posttrain: Model needs `Tensor hidden(const auto& gate, const Batch&) const` "

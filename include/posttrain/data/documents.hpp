@@ -72,5 +72,5 @@ using Documents = BasicDocuments<>;
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/documents_impl.hpp"
+#include "posttrain/data/impl/documents.ipp"
 #endif

@@ -50,5 +50,5 @@ using Messages = BasicMessages<>;
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/messages_impl.hpp"
+#include "posttrain/data/impl/messages.ipp"
 #endif

@@ -49,5 +49,5 @@ using Tokenized = BasicTokenized<>;
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/tokenized_impl.hpp"
+#include "posttrain/data/impl/tokenized.ipp"
 #endif

@@ -78,5 +78,5 @@ Retention measure_retention(const Model& model, const Gate& now,
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/evaluate/retention_impl.hpp"
+#include "posttrain/evaluate/impl/retention.ipp"
 #endif

@@ -55,8 +55,8 @@ class KeyValueCache {
   /// Reads a soft prompt, or takes a prefix over.
   template <class Gate>
   void begin(const Gate& gate) {
-    if constexpr (requires { gate.prompt_ids(); }) append(gate, gate.prompt_ids());
-    if constexpr (requires { gate.prefix(0); }) {
+    if constexpr (HasPromptIds<Gate>) append(gate, gate.prompt_ids());
+    if constexpr (HasPrefix<Gate>) {
       length_ = virtual_tokens(gate);
       for (std::size_t layer = 0; layer < keys_.size(); ++layer) {
         const auto [k, v] = gate.prefix(static_cast<int>(layer));

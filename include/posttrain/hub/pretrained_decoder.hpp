@@ -76,5 +76,5 @@ class PretrainedDecoder : public models::Decoder {
 }  // namespace posttrain::hub
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/hub/pretrained_decoder_impl.hpp"
+#include "posttrain/hub/impl/pretrained_decoder.ipp"
 #endif

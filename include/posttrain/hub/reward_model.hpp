@@ -40,5 +40,5 @@ class RewardModel : public PretrainedDecoder {
 }  // namespace posttrain::hub
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/hub/reward_model_impl.hpp"
+#include "posttrain/hub/impl/reward_model.ipp"
 #endif

@@ -43,5 +43,5 @@ struct BradleyTerry {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/losses/bradley_terry_impl.hpp"
+#include "posttrain/losses/impl/bradley_terry.ipp"
 #endif

@@ -73,5 +73,5 @@ LengthDesensitized(Loss, double) -> LengthDesensitized<Loss>;
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/losses/length_desensitized_impl.hpp"
+#include "posttrain/losses/impl/length_desensitized.ipp"
 #endif

@@ -42,5 +42,5 @@ struct NextToken {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/losses/next_token_impl.hpp"
+#include "posttrain/losses/impl/next_token.ipp"
 #endif

@@ -35,5 +35,5 @@ struct StepReward {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/losses/step_reward_impl.hpp"
+#include "posttrain/losses/impl/step_reward.ipp"
 #endif

@@ -15,6 +15,7 @@
 
 #include "posttrain/batch/tokens.hpp"
 #include "posttrain/batch/virtual_tokens.hpp"
+#include "posttrain/concepts/gate.hpp"
 #include "posttrain/models/config.hpp"
 #include "posttrain/models/layout.hpp"
 #include "posttrain/models/rotations.hpp"
@@ -73,7 +74,7 @@ class Decoder {
   template <class Gate>
   Tensor hidden(const Gate& gate, const TokenBatch& batch, const ModelCall& call = {}) const {
     check_batch(batch, virtual_tokens(gate));
-    constexpr bool kPrefix = requires { gate.prefix(0); };
+    constexpr bool kPrefix = HasPrefix<Gate>;
     PartsByWindow parts;
     for (const LayerConfig& layer : config_.layers) {
       if (parts.contains(layer.window)) continue;
@@ -153,7 +154,7 @@ class Decoder {
   Tensor attend_batch(const Gate& gate, int layer, const Tensor& q, const Tensor& k,
                       const Tensor& v, const PartsByWindow& parts) const {
     const std::int64_t window = config_.layers[layer].window;
-    if constexpr (requires { gate.prefix(layer); }) {
+    if constexpr (HasPrefix<Gate>) {
       const auto [first_k, first_v] = gate.prefix(layer);
       return attention(q, concatenated(first_k, k), concatenated(first_v, v), parts.at(window),
                        attention_options(window));
@@ -176,10 +177,7 @@ class Decoder {
       };
       const Tensor before = x;
       x = gradient_checkpointing ? recompute(x, gate.anchor(), block_of) : block_of(x);
-      // A gate may watch the residual stream (params/calibration/layer_importance.hpp).
-      if constexpr (requires { gate.after_layer(layer, before, x); }) {
-        gate.after_layer(layer, before, x);
-      }
+      if constexpr (WatchesLayers<Gate>) gate.after_layer(layer, before, x);
     }
     return norm(gate, sites_.final_norm, x);
   }
@@ -248,5 +246,5 @@ class Decoder {
 }  // namespace posttrain::models
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/models/decoder_impl.hpp"
+#include "posttrain/models/impl/decoder.ipp"
 #endif

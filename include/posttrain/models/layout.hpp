@@ -30,5 +30,5 @@ DecoderLayout decoder_layout(const DecoderConfig& config);
 }  // namespace posttrain::models
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/models/layout_impl.hpp"
+#include "posttrain/models/impl/layout.ipp"
 #endif

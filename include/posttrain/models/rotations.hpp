@@ -30,5 +30,5 @@ Rotation rotation(const RopeSpec& spec, const TokenPositions& at, at::Device dev
 }  // namespace posttrain::models
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/models/rotations_impl.hpp"
+#include "posttrain/models/impl/rotations.ipp"
 #endif

@@ -32,5 +32,5 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/attention_impl.hpp"
+#include "posttrain/nn/impl/attention.ipp"
 #endif

@@ -42,5 +42,5 @@ struct KeyedDropout {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/dropout_impl.hpp"
+#include "posttrain/nn/impl/dropout.ipp"
 #endif

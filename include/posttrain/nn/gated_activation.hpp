@@ -19,5 +19,5 @@ Tensor gated_activation(const Tensor& gate_up, ActivationKind kind);
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/gated_activation_impl.hpp"
+#include "posttrain/nn/impl/gated_activation.ipp"
 #endif

@@ -27,5 +27,5 @@ void accumulate_tn(const Tensor& acc, const Tensor& dy, const Tensor& x);
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/gemm_impl.hpp"
+#include "posttrain/nn/impl/gemm.ipp"
 #endif

@@ -17,5 +17,5 @@ std::array<Tensor, 3> split_heads(const Tensor& qkv, std::int64_t q_heads, std::
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/heads_impl.hpp"
+#include "posttrain/nn/impl/heads.ipp"
 #endif

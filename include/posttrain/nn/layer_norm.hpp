@@ -16,5 +16,5 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/layer_norm_impl.hpp"
+#include "posttrain/nn/impl/layer_norm.ipp"
 #endif

@@ -36,5 +36,5 @@ Tensor embed_rows(const Tensor& table, const Tensor& ids, const Tensor& grad,
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/linear_impl.hpp"
+#include "posttrain/nn/impl/linear.ipp"
 #endif

@@ -148,5 +148,5 @@ double backward_through_head(const HeadFunction& logits, const Tensor& hidden, c
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/lm_head_impl.hpp"
+#include "posttrain/nn/impl/lm_head.ipp"
 #endif

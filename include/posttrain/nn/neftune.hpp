@@ -29,5 +29,5 @@ Tensor add_neftune_noise(const Tensor& x, const TokenBatch& batch, const NefTune
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/neftune_impl.hpp"
+#include "posttrain/nn/impl/neftune.ipp"
 #endif

@@ -23,5 +23,5 @@ std::pair<Tensor, Tensor> add_rms_norm(const Tensor& x, const Tensor& residual,
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/rms_norm_impl.hpp"
+#include "posttrain/nn/impl/rms_norm.ipp"
 #endif

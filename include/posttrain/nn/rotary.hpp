@@ -24,5 +24,5 @@ Tensor rotary_qkv(const Tensor& qkv, std::int64_t q_heads, std::int64_t kv_heads
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/rotary_impl.hpp"
+#include "posttrain/nn/impl/rotary.ipp"
 #endif

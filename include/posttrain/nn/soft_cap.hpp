@@ -13,5 +13,5 @@ Tensor soft_cap(const Tensor& z, double c);
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/soft_cap_impl.hpp"
+#include "posttrain/nn/impl/soft_cap.ipp"
 #endif

@@ -60,5 +60,5 @@ class AdamWState {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/optim/adamw_impl.hpp"
+#include "posttrain/optim/impl/adamw.ipp"
 #endif

@@ -74,5 +74,5 @@ class AdamW8bitState {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/optim/adamw_8bit_impl.hpp"
+#include "posttrain/optim/impl/adamw_8bit.ipp"
 #endif

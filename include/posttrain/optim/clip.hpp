@@ -18,5 +18,5 @@ double clip_coefficient(double norm, double max_norm);
 }  // namespace posttrain::optim
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/optim/clip_impl.hpp"
+#include "posttrain/optim/impl/clip.ipp"
 #endif

@@ -50,5 +50,5 @@ class HostStaging {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/optim/host_staging_impl.hpp"
+#include "posttrain/optim/impl/host_staging.ipp"
 #endif

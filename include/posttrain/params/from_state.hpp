@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "posttrain/base/describe.hpp"
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/gate.hpp"
 
 namespace posttrain {
 
@@ -34,7 +34,7 @@ class HandedState {
 template <class S>
 struct FromState {
   using State = S;
-  static constexpr bool has_reference = requires(const S& state) { state.reference(); };
+  static constexpr bool has_reference = GivesReference<S>;
 
   HandedState<S> state;
 

@@ -15,6 +15,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/concepts/concepts.hpp"
 #include "posttrain/concepts/events.hpp"
+#include "posttrain/concepts/gate.hpp"
 #include "posttrain/params/with_frozen_reference.hpp"
 
 namespace posttrain {
@@ -42,7 +43,7 @@ class MovingReferenceState : public FrozenReferenceState<Inner> {
 
   std::vector<NamedTensor> checkpoint_tensors() const {
     std::vector<NamedTensor> all;
-    if constexpr (requires(const Inner& inner) { inner.checkpoint_tensors(); }) {
+    if constexpr (KeepsTensors<Inner>) {
       all = Inner::checkpoint_tensors();
     }
     for (NamedTensor& tensor : this->reference().weights()) {

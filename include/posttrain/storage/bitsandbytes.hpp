@@ -30,5 +30,5 @@ Nf4Matrix unpack_nf4(const std::string& name, const PackedTensors& tensors, at::
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/storage/bitsandbytes_impl.hpp"
+#include "posttrain/storage/impl/bitsandbytes.ipp"
 #endif

@@ -38,5 +38,5 @@ struct Int8 {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/storage/int8_impl.hpp"
+#include "posttrain/storage/impl/int8.ipp"
 #endif

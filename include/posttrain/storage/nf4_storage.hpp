@@ -48,5 +48,5 @@ struct Nf4 {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/storage/nf4_storage_impl.hpp"
+#include "posttrain/storage/impl/nf4_storage.ipp"
 #endif

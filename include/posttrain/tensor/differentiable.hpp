@@ -32,5 +32,5 @@ Tensor differentiable(Tensor output, const Tensors& inputs,
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/tensor/differentiable_impl.hpp"
+#include "posttrain/tensor/impl/differentiable.ipp"
 #endif

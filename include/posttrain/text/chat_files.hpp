@@ -36,5 +36,5 @@ std::vector<std::pair<std::string, ChatTemplate>> chat_templates(const ChatFiles
 }  // namespace posttrain::text
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/text/chat_files_impl.hpp"
+#include "posttrain/text/impl/chat_files.ipp"
 #endif

@@ -77,5 +77,5 @@ class ChatRenderer {
 }  // namespace posttrain::text
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/text/chat_renderer_impl.hpp"
+#include "posttrain/text/impl/chat_renderer.ipp"
 #endif

@@ -63,5 +63,5 @@ class ChatSpans : public ChatRenderer {
 }  // namespace posttrain::text
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/text/chat_spans_impl.hpp"
+#include "posttrain/text/impl/chat_spans.ipp"
 #endif

@@ -54,5 +54,5 @@ class ChatTemplate {
 }  // namespace posttrain::text
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/text/chat_template_impl.hpp"
+#include "posttrain/text/impl/chat_template.ipp"
 #endif

@@ -95,5 +95,5 @@ class ChatTokenizer : public ChatSpans {
 }  // namespace posttrain::text
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/text/chat_tokenizer_impl.hpp"
+#include "posttrain/text/impl/chat_tokenizer.ipp"
 #endif

@@ -40,5 +40,5 @@ class StreamDecoder {
 }  // namespace posttrain::text
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/text/stream_decoder_impl.hpp"
+#include "posttrain/text/impl/stream_decoder.ipp"
 #endif

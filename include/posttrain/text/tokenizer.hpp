@@ -91,5 +91,5 @@ class Tokenizer {
 }  // namespace posttrain::text
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/text/tokenizer_impl.hpp"
+#include "posttrain/text/impl/tokenizer.ipp"
 #endif

@@ -42,5 +42,5 @@ std::string last_checkpoint_hint(const Options& options);
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/trainer/checkpoint_impl.hpp"
+#include "posttrain/trainer/impl/checkpoint.ipp"
 #endif

@@ -19,6 +19,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/join.hpp"
 #include "posttrain/concepts/events.hpp"
+#include "posttrain/concepts/gate.hpp"
 #include "posttrain/data/pipeline/token_stream.hpp"
 #include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/allocator.hpp"
@@ -317,7 +318,7 @@ class Engine {
       all.push_back({"parameters." + group.name, group.master});
     }
     // What masters mean only together with (bases of subspaces).
-    if constexpr (requires { state_.checkpoint_tensors(); }) {
+    if constexpr (KeepsTensors<State>) {
       for (NamedTensor& tensor : state_.checkpoint_tensors()) all.push_back(std::move(tensor));
     }
     return all;

@@ -56,5 +56,5 @@ void score_reference_once(Stream& stream, const std::string& folder,
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/trainer/reference_scores_impl.hpp"
+#include "posttrain/trainer/impl/reference_scores.ipp"
 #endif

@@ -10,6 +10,7 @@
 
 #include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/gate.hpp"
 #include "posttrain/nn/lm_head.hpp"
 #include "posttrain/nn/model_call.hpp"
 #include "posttrain/trainer/objective.hpp"
@@ -90,12 +91,6 @@ class Scorer {
   }
 
  private:
-  /// Whether the parameters' state wants to know what is trained on (dropout is keyed by token).
-  static constexpr bool kTakesBatches = requires(State & state, const TokenBatch& batch) {
-    state.begin_batch(batch, std::uint64_t{}, std::int64_t{});
-    state.end_batch();
-  };
-
   /// Scores without a graph.
   template <class AnyBatch>
   Scores score(const AnyBatch& batch, bool training) const {
@@ -109,10 +104,10 @@ class Scorer {
 
   template <class AnyBatch>
   void begin_batch(const AnyBatch& batch) const {
-    if constexpr (kTakesBatches) state_.begin_batch(batch, options_.seed, step_);
+    if constexpr (TakesBatches<State>) state_.begin_batch(batch, options_.seed, step_);
   }
   void end_batch() const {
-    if constexpr (kTakesBatches) state_.end_batch();
+    if constexpr (TakesBatches<State>) state_.end_batch();
   }
 
   std::int64_t chunk() const { return head_chunk_rows(model_.vocab_size()); }

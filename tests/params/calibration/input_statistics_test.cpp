@@ -6,6 +6,7 @@
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/lora.hpp"
 #include "support/catch.hpp"
+#include "support/input_keeper.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
@@ -19,25 +20,13 @@ const std::vector<Sequence>& sequences() {
   return all;
 }
 
-/// Keeps every input, one below another.
-struct Keeping {
-  const FrozenState* gate;
-  std::map<int, Tensors>* inputs;
-
-  Tensor linear(int site, const Tensor& x) const {
-    (*inputs)[site].push_back(x.clone());
-    return gate->linear(site, x);
-  }
-  Tensor embed(int table, const Tensor& ids) const { return gate->embed(table, ids); }
-  Tensor vector(int index) const { return gate->vector(index); }
-  const Tensor& anchor() const { return gate->anchor(); }
-};
-
 std::map<int, Tensor> inputs_of(const models::Decoder& model, const FrozenState& gate,
                                 const TokenBatch& batch) {
   at::NoGradGuard no_grad;
   std::map<int, Tensors> kept;
-  model.logits(Keeping{&gate, &kept}, model.hidden(Keeping{&gate, &kept}, batch));
+  const InputKeeper keeper(gate,
+                           [&](int site, const Tensor& x) { kept[site].push_back(x.clone()); });
+  model.logits(keeper, model.hidden(keeper, batch));
   std::map<int, Tensor> all;
   for (const auto& [site, parts] : kept) all[site] = at::cat(parts);
   return all;

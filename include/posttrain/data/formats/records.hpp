@@ -126,5 +126,5 @@ class RecordReader {
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/formats/records_impl.hpp"
+#include "posttrain/data/formats/impl/records.ipp"
 #endif

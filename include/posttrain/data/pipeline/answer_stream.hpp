@@ -50,5 +50,5 @@ using JudgedStream = Stream<AnswerItems, Packer>;
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/pipeline/answer_stream_impl.hpp"
+#include "posttrain/data/pipeline/impl/answer_stream.ipp"
 #endif

@@ -34,5 +34,5 @@ struct NoPacking {
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/pipeline/packing_impl.hpp"
+#include "posttrain/data/pipeline/impl/packing.ipp"
 #endif

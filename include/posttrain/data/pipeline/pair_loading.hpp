@@ -41,5 +41,5 @@ bool truncate(JudgedAnswer& answer, std::int64_t max_seq_len, Truncation truncat
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/pipeline/pair_loading_impl.hpp"
+#include "posttrain/data/pipeline/impl/pair_loading.ipp"
 #endif

@@ -47,5 +47,5 @@ struct DataReport {
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/pipeline/report_impl.hpp"
+#include "posttrain/data/pipeline/impl/report.ipp"
 #endif

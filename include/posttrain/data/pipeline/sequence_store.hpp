@@ -85,5 +85,5 @@ class SequenceStore {
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/pipeline/sequence_store_impl.hpp"
+#include "posttrain/data/pipeline/impl/sequence_store.ipp"
 #endif

@@ -31,5 +31,5 @@ bool truncate(SteppedSolution& solution, std::int64_t max_seq_len);
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/pipeline/step_loading_impl.hpp"
+#include "posttrain/data/pipeline/impl/step_loading.ipp"
 #endif

@@ -36,5 +36,5 @@ TokenIds continuation_ids(const text::ChatTokenizer& text, const std::string& mo
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/pipeline/supervised_impl.hpp"
+#include "posttrain/data/pipeline/impl/supervised.ipp"
 #endif

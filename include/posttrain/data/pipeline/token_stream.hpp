@@ -189,5 +189,5 @@ auto open_stream(const Data& policy, const LoadContext& context, std::int64_t ef
 }  // namespace posttrain::data
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/data/pipeline/token_stream_impl.hpp"
+#include "posttrain/data/pipeline/impl/token_stream.ipp"
 #endif

@@ -21,5 +21,5 @@ void measure_judged(const Scores& scores, const JudgedBatch& batch, double beta,
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/losses/terms/answer_scores_impl.hpp"
+#include "posttrain/losses/terms/impl/answer_scores.ipp"
 #endif

@@ -30,5 +30,5 @@ class Counterparts {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/losses/terms/counterparts_impl.hpp"
+#include "posttrain/losses/terms/impl/counterparts.ipp"
 #endif

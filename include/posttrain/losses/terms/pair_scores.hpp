@@ -59,5 +59,5 @@ void measure_rewards(const Scores& scores, const PreferenceBatch& batch, double 
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/losses/terms/pair_scores_impl.hpp"
+#include "posttrain/losses/terms/impl/pair_scores.ipp"
 #endif

@@ -42,5 +42,5 @@ void row_stats_backward_(const Tensor& logits, const Tensor& targets, const RowS
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/nn/cpu/softmax_rows_impl.hpp"
+#include "posttrain/nn/cpu/impl/softmax_rows.ipp"
 #endif

@@ -31,6 +31,7 @@
 #include "posttrain/concepts/layout.hpp"
 #include "posttrain/nn/gemm.hpp"
 #include "posttrain/nn/lm_head.hpp"
+#include "posttrain/params/forwarding.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
@@ -129,29 +130,20 @@ class InputStatistics {
 
 /// A gate that does what another does and records what its products read.
 template <class Gate>
-class RecordingGate {
+class RecordingGate : public Forwarding<const Gate&> {
  public:
   /// `rows`: indices of the rows that count; undefined: all.
   RecordingGate(const Gate& gate, InputStatistics& statistics, Tensor rows = {})
-      : gate_(&gate), statistics_(&statistics), rows_(std::move(rows)) {}
+      : Forwarding<const Gate&>(gate), statistics_(&statistics), rows_(std::move(rows)) {}
 
   Tensor linear(int site, const Tensor& x) const {
     if (statistics_->records(site)) {
       statistics_->add(site, rows_.defined() ? at::index_select(x, 0, rows_) : x);
     }
-    return gate_->linear(site, x);
+    return this->gate().linear(site, x);
   }
-  Tensor embed(int table, const Tensor& ids) const { return gate_->embed(table, ids); }
-  Tensor vector(int index) const { return gate_->vector(index); }
-  const Tensor& anchor() const { return gate_->anchor(); }
-  std::int64_t virtual_tokens() const { return posttrain::virtual_tokens(*gate_); }
-  std::pair<Tensor, Tensor> prefix(int layer) const requires requires(const Gate& gate) {
-    gate.prefix(layer);
-  }
-  { return gate_->prefix(layer); }
 
  private:
-  const Gate* gate_;
   InputStatistics* statistics_;
   Tensor rows_;
 };

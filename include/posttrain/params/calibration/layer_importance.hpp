@@ -20,13 +20,13 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/batch/tokens.hpp"
 #include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/concepts/layout.hpp"
+#include "posttrain/params/forwarding.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
@@ -69,19 +69,9 @@ namespace detail {
 
 /// A gate that does what another does and compares each layer's input with its output.
 template <class Gate>
-class LayerWatch {
+class LayerWatch : public Forwarding<const Gate&> {
  public:
-  explicit LayerWatch(const Gate& gate) : gate_(&gate) {}
-
-  Tensor linear(int site, const Tensor& x) const { return gate_->linear(site, x); }
-  Tensor embed(int table, const Tensor& ids) const { return gate_->embed(table, ids); }
-  Tensor vector(int index) const { return gate_->vector(index); }
-  const Tensor& anchor() const { return gate_->anchor(); }
-  std::int64_t virtual_tokens() const { return posttrain::virtual_tokens(*gate_); }
-  std::pair<Tensor, Tensor> prefix(int layer) const requires requires(const Gate& gate) {
-    gate.prefix(layer);
-  }
-  { return gate_->prefix(layer); }
+  using Forwarding<const Gate&>::Forwarding;
 
   /// x, y [n, d]: called by the decoder after each layer.
   void after_layer(int layer, const Tensor& x, const Tensor& y) const {
@@ -90,12 +80,10 @@ class LayerWatch {
     const Tensor a = x.detach().to(at::kDouble), b = y.detach().to(at::kDouble);
     const Tensor dot = (a * b).sum(-1), norms = (a * a).sum(-1) * (b * b).sum(-1);
     sums[index] += (dot / norms.sqrt().clamp_min(1e-300)).sum().item<double>();
+    if constexpr (WatchesLayers<Gate>) this->gate().after_layer(layer, x, y);
   }
 
-  mutable std::vector<double> sums;
-
- private:
-  const Gate* gate_;
+  mutable std::vector<double> sums{};
 };
 
 /// The component of names that stands before a layer's number.

@@ -146,5 +146,5 @@ using LoraFrom = BasicLoraFrom<>;
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/params/lora/files_impl.hpp"
+#include "posttrain/params/lora/impl/files.ipp"
 #endif

@@ -123,4 +123,4 @@ class LoraState<Storage>::Reference {
 
 }  // namespace posttrain
 
-#include "posttrain/params/lora/state_impl.hpp"
+#include "posttrain/params/lora/impl/state.hpp"

@@ -65,5 +65,5 @@ class Complement {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/params/osft/complement_impl.hpp"
+#include "posttrain/params/osft/impl/complement.ipp"
 #endif

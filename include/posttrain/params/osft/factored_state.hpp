@@ -84,5 +84,5 @@ class OsftReferenceState {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/params/osft/factored_state_impl.hpp"
+#include "posttrain/params/osft/impl/factored_state.ipp"
 #endif

@@ -132,5 +132,5 @@ using OsftFrom = BasicOsftFrom<>;
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/params/osft/files_impl.hpp"
+#include "posttrain/params/osft/impl/files.ipp"
 #endif

@@ -32,5 +32,5 @@ ProtectedSubspaces protected_subspaces(const Tensor& w, std::int64_t rank);
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/params/osft/principal_angles_impl.hpp"
+#include "posttrain/params/osft/impl/principal_angles.ipp"
 #endif

@@ -141,4 +141,4 @@ class OsftState {
 
 }  // namespace posttrain
 
-#include "posttrain/params/osft/state_impl.hpp"
+#include "posttrain/params/osft/impl/state.hpp"

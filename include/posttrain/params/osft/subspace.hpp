@@ -77,5 +77,5 @@ OsftComplements nested_complements(const Tensor& w, const OsftComplements& earli
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/params/osft/subspace_impl.hpp"
+#include "posttrain/params/osft/impl/subspace.ipp"
 #endif

@@ -126,5 +126,5 @@ using PrefixTuningFrom = BasicPrefixTuningFrom<>;
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/params/prompt/files_impl.hpp"
+#include "posttrain/params/prompt/impl/files.ipp"
 #endif

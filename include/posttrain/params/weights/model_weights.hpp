@@ -151,8 +151,7 @@ class ModelWeights {
 
 }  // namespace posttrain
 
-#include "posttrain/params/weights/model_weights_build_impl.hpp"
-#include "posttrain/params/weights/model_weights_impl.hpp"
+#include "posttrain/params/weights/impl/model_weights.hpp"
 #ifdef POSTTRAIN_COMPILED
 extern template class posttrain::ModelWeights<posttrain::Dense>;
 #endif

@@ -17,5 +17,5 @@ void copy_tensors(const std::string& folder, const std::map<std::string, Tensor>
 }  // namespace posttrain::detail
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/params/weights/peft_folder_impl.hpp"
+#include "posttrain/params/weights/impl/peft_folder.ipp"
 #endif

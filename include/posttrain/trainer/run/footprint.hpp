@@ -76,5 +76,5 @@ Footprint footprint_of(const Model& model, const State& state,
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/trainer/run/footprint_impl.hpp"
+#include "posttrain/trainer/run/impl/footprint.ipp"
 #endif

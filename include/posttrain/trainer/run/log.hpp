@@ -48,5 +48,5 @@ class RunLog {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/trainer/run/log_impl.hpp"
+#include "posttrain/trainer/run/impl/log.ipp"
 #endif

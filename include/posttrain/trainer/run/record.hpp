@@ -78,5 +78,5 @@ Record to_record(const T& value) {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/trainer/run/record_impl.hpp"
+#include "posttrain/trainer/run/impl/record.ipp"
 #endif

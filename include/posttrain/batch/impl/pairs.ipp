@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of preference_batch.hpp, compiled once (base/compiled.hpp).
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/batch/pairs.hpp"
+#include "posttrain/tensor/ops.hpp"
+
+namespace posttrain {
+
+POSTTRAIN_INLINE PreferenceBatch PreferenceBatch::to(at::Device device) const {
+  PreferenceBatch moved;
+  static_cast<TokenBatch&>(moved) = TokenBatch::to(device);
+  moved.margin = margin.to(device);
+  return moved;
+}
+
+POSTTRAIN_INLINE PreferenceBatch pack_pairs(std::span<const PreferencePair* const> pairs,
+                                            bool share_prompts) {
+  BatchBuilder builder;
+  std::vector<float> margins, ref_logps;
+  for (const PreferencePair* pair : pairs) {
+    if (pair->prompt.empty()) {
+      raise("sample {}: expected a prompt of at least one token, got none", pair->sample);
+    }
+    int prompt = -1;
+    for (const Sequence* answer : {&pair->chosen, &pair->rejected}) {
+      if (scored_answer(*answer) == 0) {
+        raise("sample {}: expected answers with a token to score, got one without", pair->sample);
+      }
+      if (prompt < 0 || !share_prompts) prompt = builder.add(pair->prompt, -1, pair->sample);
+      builder.add(answer->ids, prompt, pair->sample);
+      builder.score(answer->weights);
+      builder.end_sequence(pair->sample);
+    }
+    margins.push_back(pair->margin);
+    ref_logps.insert(ref_logps.end(), pair->ref_logps.begin(), pair->ref_logps.end());
+  }
+  PreferenceBatch batch;
+  static_cast<TokenBatch&>(batch) = std::move(builder).build();
+  batch.margin = at::tensor(margins, at::kFloat);
+  if (static_cast<std::int64_t>(ref_logps.size()) == batch.predictions()) {
+    batch.ref_logps = at::tensor(ref_logps, at::kFloat);
+  }
+  return batch;
+}
+
+}  // namespace posttrain

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything of data/ that is compiled once and needs LibTorch (base/compiled.hpp).
+#pragma once
+
+#include "posttrain/base/source.hpp"
+#include "posttrain/data/pipeline/impl/answer_stream.ipp"
+#include "posttrain/data/pipeline/impl/token_stream.ipp"

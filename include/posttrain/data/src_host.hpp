@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything of data/ that is compiled once and needs no LibTorch (base/compiled.hpp).
+#pragma once
+
+#include "posttrain/base/source.hpp"
+#include "posttrain/data/formats/impl/records.ipp"
+#include "posttrain/data/impl/documents.ipp"
+#include "posttrain/data/impl/messages.ipp"
+#include "posttrain/data/impl/tokenized.ipp"
+#include "posttrain/data/pipeline/impl/packing.ipp"
+#include "posttrain/data/pipeline/impl/pair_loading.ipp"
+#include "posttrain/data/pipeline/impl/report.ipp"
+#include "posttrain/data/pipeline/impl/sequence_store.ipp"
+#include "posttrain/data/pipeline/impl/step_loading.ipp"
+#include "posttrain/data/pipeline/impl/supervised.ipp"

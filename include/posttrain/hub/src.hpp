@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything of hub/ that is compiled once (base/compiled.hpp).
+#pragma once
+
+#include "posttrain/base/source.hpp"
+#include "posttrain/hub/impl/pretrained_decoder.ipp"
+#include "posttrain/hub/impl/reward_model.ipp"

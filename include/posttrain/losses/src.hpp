@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything of losses/ that is compiled once (base/compiled.hpp).
+#pragma once
+
+#include "posttrain/base/source.hpp"
+#include "posttrain/losses/impl/bradley_terry.ipp"
+#include "posttrain/losses/impl/length_desensitized.ipp"
+#include "posttrain/losses/impl/next_token.ipp"
+#include "posttrain/losses/impl/step_reward.ipp"
+#include "posttrain/losses/terms/impl/answer_scores.ipp"
+#include "posttrain/losses/terms/impl/counterparts.ipp"
+#include "posttrain/losses/terms/impl/pair_scores.ipp"

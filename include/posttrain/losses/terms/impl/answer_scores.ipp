@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of judged_scores.hpp, compiled once (base/compiled.hpp).
+#pragma once
+
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/losses/terms/answer_scores.hpp"
+#include "posttrain/losses/terms/impl/pair_scores.ipp"
+#include "posttrain/tensor/ops.hpp"
+
+namespace posttrain {
+
+POSTTRAIN_INLINE Tensor judged_losses(const Tensor& x, const JudgedBatch& batch,
+                                      double desirable_weight, double undesirable_weight) {
+  const Tensor missed = (-x).sigmoid() * desirable_weight;
+  return missed.where(batch.desirable, x.sigmoid() * undesirable_weight);
+}
+
+POSTTRAIN_INLINE void measure_judged(const Scores& scores, const JudgedBatch& batch, double beta,
+                                     MetricMeans& means) {
+  const AnswerScores answers = answer_scores(scores, batch);
+  const Tensor rewards = answers.log_ratio().mul(beta);
+  const auto add = [&](const char* name, const Tensor& values, const Tensor& which) {
+    detail::add_mean(means, name, values.masked_select(which));
+  };
+  const Tensor undesirable = batch.desirable.logical_not();
+  add("rewards/chosen", rewards, batch.desirable);
+  add("rewards/rejected", rewards, undesirable);
+  add("logps/chosen", answers.logps, batch.desirable);
+  add("logps/rejected", answers.logps, undesirable);
+  detail::measure_entropy(scores, batch, means);
+}
+
+}  // namespace posttrain

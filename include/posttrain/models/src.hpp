@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything of models/ that is compiled once and needs LibTorch (base/compiled.hpp).
+#pragma once
+
+#include "posttrain/base/source.hpp"
+#include "posttrain/models/impl/decoder.ipp"
+#include "posttrain/models/impl/rotations.ipp"

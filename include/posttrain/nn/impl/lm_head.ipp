@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of lm_head.hpp, compiled once (base/compiled.hpp).
+#pragma once
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/nn/cpu/softmax_rows.hpp"
+#include "posttrain/nn/lm_head.hpp"
+#include "posttrain/tensor/differentiable.hpp"
+#include "posttrain/tensor/ops.hpp"
+
+namespace posttrain {
+
+POSTTRAIN_INLINE Scores score_logits(const Tensor& logits, const Tensor& target, Need need) {
+  Tensor z = logits.detach();
+  RowStats stats;
+  {
+    at::NoGradGuard no_grad;
+    stats = row_stats(z, target, {need.entropy, need.mean_logit, need.log_sum_sq});
+  }
+  // An undefined output cannot carry a graph: what is not needed gets a placeholder.
+  // The outputs get the graph; the node keeps aliases without it.
+  Tensors outputs{stats.logp, need.lse ? stats.lse.detach() : Tensor(),
+                  need.entropy ? stats.entropy.detach() : Tensor(), stats.mean_logit};
+  outputs = differentiable(
+      std::move(outputs), {logits},
+      [z, kept = RowStats{{}, stats.lse, stats.entropy, {}}, target](const Tensors& d) -> Tensors {
+        row_stats_backward_(z, target, kept, {d[0], d[1], d[2], d[3]});
+        return {z};
+      });
+  return {outputs[0], outputs[2], outputs[1], outputs[3], stats.log_sum_sq};
+}
+
+namespace detail {
+
+// Some predictions on their way through the head. They are filled up to a multiple of 32 rows with
+// predictions that nobody asked for: a matrix product with a ragged edge is cut into pieces
+// (gemm.ipp), each of which goes over the whole head once more. Their scores are cut off, so
+// that their gradient is zero.
+struct HeadChunk {
+  std::int64_t size;
+  Tensor row, target;  // [filled]
+
+  HeadChunk(const PredictedRows& rows, std::int64_t begin, std::int64_t chunk)
+      : size(std::min(chunk, rows.size() - begin)),
+        row(filled(rows.row, begin)),
+        target(filled(rows.target, begin)) {}
+
+  Scores score(const Tensor& logits, Need need) const {
+    return score_logits(logits, target, need).map([&](const Tensor& score) {
+      return score.narrow(0, 0, size);
+    });
+  }
+
+ private:
+  Tensor filled(const Tensor& all, std::int64_t begin) const {
+    return at::constant_pad_nd(all.narrow(0, begin, size), {0, -size & 31});
+  }
+};
+
+POSTTRAIN_INLINE Scores score_rows(const HeadFunction& logits, const Tensor& hidden,
+                                   const PredictedRows& rows, Need need, std::int64_t chunk) {
+  at::NoGradGuard no_grad;
+  Scores all;
+  std::vector<Scores> chunks;
+  for (std::int64_t begin = 0; begin < rows.size(); begin += chunk) {
+    const HeadChunk piece(rows, begin, chunk);
+    chunks.push_back(piece.score(logits(at::index_select(hidden, 0, piece.row)), need));
+  }
+  const auto join = [&](Tensor Scores::*field, bool wanted) {
+    if (!wanted) return;
+    Tensors pieces;
+    for (const Scores& scores : chunks) pieces.push_back(scores.*field);
+    all.*field =
+        pieces.empty() ? at::zeros({0}, hidden.options().dtype(at::kFloat)) : at::cat(pieces);
+  };
+  join(&Scores::logp, true);
+  join(&Scores::entropy, need.entropy);
+  join(&Scores::lse, need.lse);
+  join(&Scores::mean_logit, need.mean_logit);
+  join(&Scores::log_sum_sq, need.log_sum_sq);
+  return all;
+}
+
+/// Runs `step` on each chunk and collects the gradient of the hidden rows.
+inline void head_chunks(const HeadFunction& logits, const Tensor& hidden, const PredictedRows& rows,
+                        Need need, std::int64_t chunk, const LossSum& step) {
+  const bool hidden_trains = hidden.requires_grad();
+  const Tensor detached = hidden.detach();
+  Tensor d_hidden = hidden_trains ? at::zeros_like(detached) : Tensor();
+  for (std::int64_t begin = 0; begin < rows.size(); begin += chunk) {
+    const HeadChunk piece(rows, begin, chunk);
+    Tensor input = at::index_select(detached, 0, piece.row);
+    input.requires_grad_(hidden_trains);
+    Tensor objective;
+    {
+      const Tensor z = logits(input);
+      objective = step(piece.score(z, need), begin, piece.size);
+    }
+    if (objective.requires_grad()) objective.backward();
+    if (hidden_trains && input.grad().defined()) d_hidden.index_add_(0, piece.row, input.grad());
+  }
+  if (hidden_trains) hidden.backward(d_hidden);
+}
+
+POSTTRAIN_INLINE double backward_row_local(const HeadFunction& logits, const Tensor& hidden,
+                                           const PredictedRows& rows, const LossSum& sum, Need need,
+                                           double scale, std::int64_t chunk) {
+  at::AutoGradMode enabled(true);
+  Tensor total = at::zeros({}, hidden.options().dtype(at::kDouble));
+  head_chunks(logits, hidden, rows, need, chunk,
+              [&](const Scores& scores, std::int64_t begin, std::int64_t size) {
+                const Tensor part = sum(scores, begin, size);
+                total += part.detach();
+                return part * scale;
+              });
+  return total.item<double>();
+}
+
+POSTTRAIN_INLINE double backward_whole(const HeadFunction& logits, const Tensor& hidden,
+                                       const PredictedRows& rows, const LossSum& sum, Need need,
+                                       double scale, std::int64_t chunk) {
+  // One chunk: its scores are all there are, and the head is passed once.
+  if (rows.size() <= chunk) {
+    return backward_row_local(logits, hidden, rows, sum, need, scale, chunk);
+  }
+  at::AutoGradMode enabled(true);
+  const Scores scores =
+      score_rows(logits, hidden.detach(), rows, need, chunk).map([](const Tensor& score) {
+        return score.detach().requires_grad_();
+      });
+  const Tensor total = sum(scores, 0, rows.size());
+  // A sum that no score goes into has nothing to carry back.
+  if (total.requires_grad()) (total * scale).backward();
+  head_chunks(logits, hidden, rows, need, chunk,
+              [&](const Scores& chunk_scores, std::int64_t begin, std::int64_t size) {
+                Tensor surrogate = at::zeros({}, chunk_scores.logp.options());
+                for (Tensor Scores::*field :
+                     {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit}) {
+                  if (!(scores.*field).defined() || !(scores.*field).grad().defined()) continue;
+                  surrogate =
+                      surrogate +
+                      (chunk_scores.*field * (scores.*field).grad().narrow(0, begin, size)).sum();
+                }
+                return surrogate;
+              });
+  return total.item<double>();
+}
+
+}  // namespace detail
+
+}  // namespace posttrain

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything of nn/ that is compiled once (base/compiled.hpp).
+#pragma once
+
+#include "posttrain/base/source.hpp"
+#include "posttrain/nn/cpu/impl/softmax_rows.ipp"
+#include "posttrain/nn/impl/attention.ipp"
+#include "posttrain/nn/impl/dropout.ipp"
+#include "posttrain/nn/impl/gated_activation.ipp"
+#include "posttrain/nn/impl/gemm.ipp"
+#include "posttrain/nn/impl/heads.ipp"
+#include "posttrain/nn/impl/layer_norm.ipp"
+#include "posttrain/nn/impl/linear.ipp"
+#include "posttrain/nn/impl/lm_head.ipp"
+#include "posttrain/nn/impl/neftune.ipp"
+#include "posttrain/nn/impl/rms_norm.ipp"
+#include "posttrain/nn/impl/rotary.ipp"
+#include "posttrain/nn/impl/soft_cap.ipp"

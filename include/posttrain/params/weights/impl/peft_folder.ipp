@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of peft_folder.hpp, compiled once (base/compiled.hpp).
+//
+// And what the definitions of lora_files.hpp and prompt_files.hpp share: adapter_config.json and
+// adapter_model.safetensors are written as a whole, and read with the fields that matter checked.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/io/atomic_file.hpp"
+#include "posttrain/io/json.hpp"
+#include "posttrain/io/tensor_io.hpp"
+#include "posttrain/params/weights/peft_folder.hpp"
+#include "posttrain/tensor/shape_text.hpp"
+
+namespace posttrain::detail {
+
+inline constexpr const char* kAdapterConfig = "adapter_config.json";
+inline constexpr const char* kAdapterWeights = "adapter_model.safetensors";
+
+struct PeftFolder {
+  io::Json config;
+  std::string where;  // of the configuration, for messages
+  std::map<std::string, Tensor> tensors;
+};
+
+/// A name, or null where there is none.
+inline nlohmann::ordered_json json_or_null(const std::string& text) {
+  return text.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(text);
+}
+
+/// What replacing an adapter's folder may delete.
+inline bool is_peft_file(std::string_view name) {
+  return name == kAdapterConfig || name == kAdapterWeights || name == "README.md";
+}
+
+inline void write_peft_files(const io::fs::path& folder, const nlohmann::ordered_json& config,
+                             const std::vector<std::pair<std::string, Tensor>>& tensors) {
+  io::save_tensors(folder / kAdapterWeights, tensors);
+  io::OutputFile file(folder / kAdapterConfig);
+  file.write(config.dump(2) + "\n");
+  file.close();
+}
+
+inline void write_peft_folder(const std::string& folder, const nlohmann::ordered_json& config,
+                              const std::vector<std::pair<std::string, Tensor>>& tensors) {
+  io::AtomicFolder target(folder, is_peft_file);
+  write_peft_files(target.path(), config, tensors);
+  target.commit();
+}
+
+/// `unsupported`: fields that change the computation in ways this library does not have; they must
+/// be unset.
+inline PeftFolder read_peft_folder(const std::string& folder, std::string_view peft_type,
+                                   const std::vector<const char*>& unsupported) {
+  const io::fs::path path(folder);
+  PeftFolder content;
+  content.where = (path / kAdapterConfig).string();
+  content.config = io::parse_json(io::read_text_file(path / kAdapterConfig), content.where);
+  const std::string type = content.config.value("peft_type", "");
+  if (type != peft_type) {
+    raise("{}: expected peft_type {}, got {}", content.where, peft_type,
+          type.empty() ? "none" : type);
+  }
+  for (const char* key : unsupported) {
+    const auto entry = content.config.find(key);
+    if (entry == content.config.end() || entry->is_null() || *entry == false || entry->empty()) {
+      continue;
+    }
+    raise("{}: '{}' is not supported", content.where, key);
+  }
+  content.tensors = io::load_tensors(path / kAdapterWeights);
+  return content;
+}
+
+POSTTRAIN_INLINE void copy_tensors(const std::string& folder,
+                                   const std::map<std::string, Tensor>& tensors,
+                                   const std::vector<NamedTensor>& targets) {
+  at::NoGradGuard no_grad;
+  std::set<std::string> used;
+  for (const NamedTensor& target : targets) {
+    const auto found = tensors.find(target.name);
+    if (found == tensors.end()) raise("{}: missing key '{}'", folder, target.name);
+    if (found->second.sizes() != target.value.sizes()) {
+      raise(
+          "{}: key '{}': expected shape {}, found {}; hint: does the adapter belong to this model?",
+          folder, target.name, shape_text(target.value), shape_text(found->second));
+    }
+    Tensor value = target.value;
+    value.copy_(found->second);
+    used.insert(target.name);
+  }
+  for (const auto& [name, tensor] : tensors) {
+    if (!used.contains(name)) {
+      raise("{}: unexpected key '{}'; hint: this model has no place for it", folder, name);
+    }
+  }
+}
+
+}  // namespace posttrain::detail

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of chat_renderer.hpp, compiled once (base/compiled.hpp).
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/text/chat_renderer.hpp"
+#include "posttrain/unicode/utf8.hpp"
+
+namespace posttrain::text {
+
+POSTTRAIN_INLINE ChatRenderer::ChatRenderer(const ChatFiles& files, const Json& tokenizer_config)
+    : tokenizer_(Tokenizer::from_json(files.tokenizer)),
+      templates_(chat_templates(files, tokenizer_config)),
+      variables_(special_tokens(
+          tokenizer_config, parse_object(files.special_tokens_map, "special_tokens_map.json"))) {
+  if (!templates_.empty()) terminator_ = derive_terminator();
+  ContentHash hash;
+  for (const std::string* file :
+       {&files.tokenizer, &files.tokenizer_config, &files.chat_template, &files.special_tokens_map,
+        &files.generation_config, &files.config}) {
+    hash.add(*file);
+  }
+  for (const auto& [name, text] : files.additional_templates) {
+    hash.add(name);
+    hash.add(text);
+  }
+  files_ = hash.value();
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::fingerprint() const {
+  return fmt::format("{:016x}{:016x} {} {}", files_[0], files_[1], template_, variables_.dump());
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::bos_token() const {
+  return variables_.value("bos_token", std::string());
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::eos_token() const {
+  return variables_.value("eos_token", std::string());
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::pad_token() const {
+  return variables_.value("pad_token", std::string());
+}
+
+POSTTRAIN_INLINE void ChatRenderer::set_variable(const std::string& name, Json value) {
+  variables_[name] = std::move(value);
+  if (!templates_.empty()) terminator_ = derive_terminator();
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::render(const Json& messages, const Json& tools,
+                                                  bool add_generation_prompt) const {
+  return chosen(tools).render(messages, tools, add_generation_prompt, variables_);
+}
+
+POSTTRAIN_INLINE ChatTemplate::Rendered ChatRenderer::render_marked(const Json& messages,
+                                                                    const Json& tools) const {
+  return chosen(tools).render_marked(ChatTemplate::context(messages, tools, false, variables_));
+}
+
+POSTTRAIN_INLINE bool ChatRenderer::is_assistant(const Json& message) {
+  return role(message) == "assistant";
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::role(const Json& message) {
+  const auto found = message.is_object() ? message.find("role") : message.end();
+  return found != message.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+POSTTRAIN_INLINE void ChatRenderer::check_messages(const Json& messages) {
+  if (!messages.is_array() || messages.empty()) {
+    fail("expected \"messages\" to be an array of at least one message");
+  }
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    if (role(messages[i]).empty()) raise("message {}: expected an object with a \"role\"", i);
+  }
+}
+
+POSTTRAIN_INLINE Json ChatRenderer::first(const Json& messages, std::size_t count) {
+  Json out = Json::array();
+  for (std::size_t i = 0; i < count; ++i) out.push_back(messages[i]);
+  return out;
+}
+
+POSTTRAIN_INLINE void ChatRenderer::use_template(const std::string& name) {
+  const auto found = std::find_if(templates_.begin(), templates_.end(),
+                                  [&](const auto& known) { return known.first == name; });
+  if (found == templates_.end()) {
+    std::string names;
+    for (const auto& known : templates_) names += (names.empty() ? "" : ", ") + known.first;
+    raise("the model has no chat template '{}', only: {}", name, names.empty() ? "none" : names);
+  }
+  template_ = name;
+  terminator_ = derive_terminator();
+}
+
+POSTTRAIN_INLINE const ChatTemplate& ChatRenderer::chosen(const Json& tools) const {
+  if (templates_.empty()) {
+    fail("the model has no chat template; hint: put a chat_template.jinja into its folder");
+  }
+  const ChatTemplate* fallback = nullptr;
+  for (const auto& [name, chat_template] : templates_) {
+    if (template_.empty() ? name == "tool_use" && !tools.is_null() : name == template_) {
+      return chat_template;
+    }
+    if (name == "default") fallback = &chat_template;
+  }
+  if (fallback == nullptr) {
+    fail(
+        "the model has several chat templates and none is called \"default\"; hint: choose one "
+        "with use_template");
+  }
+  return *fallback;
+}
+
+POSTTRAIN_INLINE std::size_t ChatRenderer::common_prefix(std::string_view a, std::string_view b) {
+  const std::size_t n = std::min(a.size(), b.size());
+  std::size_t i = static_cast<std::size_t>(
+      std::mismatch(a.begin(), a.begin() + n, b.begin()).first - a.begin());
+  const auto inside = [](std::string_view text, std::size_t at) {
+    return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
+  };
+  while (i > 0 && (inside(a, i) || inside(b, i))) --i;
+  return i;
+}
+
+POSTTRAIN_INLINE std::size_t ChatRenderer::whole_tokens(std::string_view text,
+                                                        std::size_t end) const {
+  constexpr std::size_t kLongestToken = 64;
+  if (end >= text.size()) return text.size();
+  for (std::size_t to = end + 1; to <= std::min(end + kLongestToken, text.size()); ++to) {
+    const auto token = tokenizer_.last_added_token(text.substr(0, to));
+    if (token && token->first < end && token->second > end) return token->first;
+  }
+  while (end > 0 && std::string_view("<[|").find(text[end - 1]) != std::string_view::npos) --end;
+  return end;
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::derive_terminator() const {
+  try {
+    const Json user = {{"role", "user"}, {"content", "Hello"}};
+    const Json assistant = {{"role", "assistant"}, {"content", kSentinel}};
+    const auto behind_content = [&](const Json& messages) {
+      const std::string text = render(messages, nullptr, false);
+      const std::size_t content = text.rfind(kSentinel);
+      return content == std::string::npos
+                 ? std::string()
+                 : text.substr(content + std::string_view(kSentinel).size());
+    };
+    const std::string last = behind_content(Json::array({user, assistant}));
+    if (last.empty()) return eos_token();
+    std::string tail = last;
+    try {
+      const std::string followed = behind_content(Json::array({user, assistant, user}));
+      tail.resize(whole_tokens(last, common_prefix(last, followed)));
+    } catch (const Error&) {  // a template that wants other roles: the end alone must tell
+    }
+    if (tail.empty()) tail = last;  // the last turn ends otherwise than those before it
+    if (const auto token = tokenizer_.last_added_token(tail)) {
+      return tail.substr(token->first, token->second - token->first);
+    }
+    const std::string_view view = std::string_view(tail).substr(0, trimmed_length(tail));
+    return std::string(view.empty() ? tail : view.substr(leading_whitespace(view)));
+  } catch (const Error&) {
+    return eos_token();
+  }
+}
+
+}  // namespace posttrain::text

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of reference_scores.hpp, compiled once (base/compiled.hpp).
+#pragma once
+
+#include <filesystem>
+
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/io/tensor_io.hpp"
+#include "posttrain/tensor/ops.hpp"
+#include "posttrain/trainer/reference_scores.hpp"
+
+namespace posttrain {
+
+POSTTRAIN_INLINE ReferenceScoreFile::ReferenceScoreFile(const std::string& folder,
+                                                        const std::vector<NamedTensor>& weights,
+                                                        const ContentHash& data) {
+  if (folder.empty()) return;
+  ContentHash hash = data;
+  for (const NamedTensor& weight : weights) {
+    const Tensor plain = weight.value.to(at::kCPU).contiguous();
+    hash.add(weight.name);
+    hash.add(static_cast<std::uint64_t>(plain.scalar_type()));
+    hash.add(std::span(static_cast<const std::byte*>(plain.const_data_ptr()), plain.nbytes()));
+  }
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) raise("cannot create folder {}: {}", folder, error.message());
+  path_ = (std::filesystem::path(folder) /
+           fmt::format("{:016x}{:016x}.reference.safetensors", hash.value()[0], hash.value()[1]))
+              .string();
+}
+
+POSTTRAIN_INLINE std::optional<std::vector<float>> ReferenceScoreFile::find() const {
+  if (path_.empty() || !std::filesystem::exists(path_)) return std::nullopt;
+  try {
+    const Tensor scores = io::load_tensors(path_).at("ref_logps").to(at::kFloat).contiguous();
+    const float* first = scores.const_data_ptr<float>();
+    return std::vector<float>(first, first + scores.numel());
+  } catch (const std::exception&) {  // damaged: they are made again
+    return std::nullopt;
+  }
+}
+
+POSTTRAIN_INLINE void ReferenceScoreFile::keep(const std::vector<float>& scores) const {
+  if (!path_.empty()) io::save_tensors(path_, {{"ref_logps", at::tensor(scores, at::kFloat)}});
+}
+
+}  // namespace posttrain

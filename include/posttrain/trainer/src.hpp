@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything of trainer/ that is compiled once (base/compiled.hpp).
+#pragma once
+
+#include "posttrain/base/source.hpp"
+#include "posttrain/trainer/impl/checkpoint.ipp"
+#include "posttrain/trainer/impl/reference_scores.ipp"
+#include "posttrain/trainer/run/impl/footprint.ipp"
+#include "posttrain/trainer/run/impl/log.ipp"
+#include "posttrain/trainer/run/impl/record.ipp"
