@@ -139,7 +139,7 @@ void attentions(at::ScalarType type, std::int64_t documents) {
   const Tensor qkv = random({kTokens, 3 * kHeads, kDim}, type);
   const Tensor q = qkv.narrow(1, 0, kHeads), k = qkv.narrow(1, kHeads, kHeads),
                v = qkv.narrow(1, 2 * kHeads, kHeads);
-  std::vector<Node> nodes;
+  std::vector<Segment> nodes;
   for (std::int64_t i = 0; i < documents; ++i) {
     const std::int64_t begin = i * kTokens / documents, end = (i + 1) * kTokens / documents;
     nodes.push_back({begin, end, end, 0});
@@ -147,7 +147,7 @@ void attentions(at::ScalarType type, std::int64_t documents) {
   const auto parts = attention_parts(nodes);
   const AttentionOptions options{0.125};
   const Tensor grad = random({kTokens, kHeads, kDim}, type);
-  const auto segment = [](const Tensor& x, const Node& node) {
+  const auto segment = [](const Tensor& x, const Segment& node) {
     return x.slice(0, node.begin, node.end).transpose(0, 1).unsqueeze(0);
   };
   const AttentionResult result = attention_forward(q, k, v, parts, options);

@@ -24,27 +24,27 @@ Sequence answer(const io::Json& ids) {
 
 /// The steps come from the driver; a Trainer wants a data policy all the same.
 struct DrivenPairs {
-  using Batch = PreferenceBatch;
-  data::PreferenceStream<> open(const data::LoadContext& context, std::int64_t batch_size) const {
+  using Batch = PairBatch;
+  data::PairStream<> open(const data::LoadContext& context, std::int64_t batch_size) const {
     data::LoadedPairs loaded;
     loaded.train.push_back({{0}, {{1}, {1.0F}, 0}, {{2}, {1.0F}, 0}, 0.0F, 0});
     return {std::move(loaded), context, batch_size, 0};
   }
 };
 
-std::vector<PreferenceBatch> read_pairs(const std::string& path, bool share_prompts) {
-  std::vector<PreferenceBatch> steps;
+std::vector<PairBatch> read_pairs(const std::string& path, bool share_prompts) {
+  std::vector<PairBatch> steps;
   io::JsonLinesReader reader{io::fs::path(path)};
   while (const auto record = reader.next()) {
     if (!record->error.empty()) raise("{}: {}", reader.where(record->line), record->error);
     const io::Json& line = record->value;
-    std::vector<PreferencePair> pairs;
+    std::vector<AnswerPair> pairs;
     for (std::size_t i = 0; i < line.at("prompts").size(); ++i) {
       pairs.push_back({line["prompts"][i].get<TokenIds>(), answer(line.at("chosen").at(i)),
                        answer(line.at("rejected").at(i)), 0.0F, static_cast<std::int64_t>(i)});
     }
-    std::vector<const PreferencePair*> all;
-    for (const PreferencePair& pair : pairs) all.push_back(&pair);
+    std::vector<const AnswerPair*> all;
+    for (const AnswerPair& pair : pairs) all.push_back(&pair);
     steps.push_back(pack_pairs(all, share_prompts));
   }
   return steps;

@@ -83,7 +83,7 @@ inline Options step_options() {
   return options;
 }
 
-/// Answers the driver. `report(state)`: the members of the last line's object.
+/// Hears the driver. `report(state)`: the members of the last line's object.
 template <class Trainer, class Batch, class Report>
 void serve_steps(Trainer& trainer, const std::vector<Batch>& steps, const Report& report) {
   std::printf("READY\n");

@@ -97,7 +97,7 @@ void inspect(const Arguments& arguments, data::LoadContext context) {
   std::vector<std::int64_t> lengths, trained;
   for (const Sequence& sequence : data.train) {
     lengths.push_back(static_cast<std::int64_t>(sequence.ids.size()));
-    trained.push_back(sequence.scored());
+    trained.push_back(sequence.counted());
   }
   print_lengths("tokens", lengths);
   print_lengths("trained", trained);
@@ -110,7 +110,7 @@ void inspect(const Arguments& arguments, data::LoadContext context) {
   for (std::size_t i = 0; i < count; ++i) {
     const Sequence sequence = data.train[i];
     fmt::print("\n--- sample {}: {} tokens, {} trained\n{}\n", sequence.sample, sequence.ids.size(),
-               sequence.scored(), marked(text.tokenizer(), sequence, colour));
+               sequence.counted(), marked(text.tokenizer(), sequence, colour));
   }
 }
 

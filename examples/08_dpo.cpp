@@ -41,7 +41,7 @@ struct Arguments {
 template <class Gate>
 void report_style(const char* when, const Arguments& arguments, const hub::PretrainedDecoder& model,
                   const Gate& gate) {
-  data::RecordReader<data::PreferenceRecord> reader(arguments.held_out);
+  data::RecordReader<data::PairRecord> reader(arguments.held_out);
   std::int64_t asked = 0, preferred = 0;
   std::string first;
   while (const auto read = reader.next()) {

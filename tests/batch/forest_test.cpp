@@ -13,7 +13,7 @@ namespace {
 using Matrix = std::vector<std::vector<int>>;
 
 struct Forest {
-  std::vector<Node> nodes;
+  std::vector<Segment> nodes;
   std::vector<int> parent;  // of each node; -1: a root
   std::int64_t rows = 0;
 };
@@ -49,11 +49,11 @@ Forest random_forest(std::uint32_t seed, int roots, int max_depth) {
 Matrix visible(const Forest& forest, std::int64_t window) {
   Matrix matrix(forest.rows, std::vector<int>(forest.rows, 0));
   for (std::size_t n = 0; n < forest.nodes.size(); ++n) {
-    const Node& node = forest.nodes[n];
+    const Segment& node = forest.nodes[n];
     for (std::int64_t q = node.begin; q < node.end; ++q) {
       const std::int64_t q_position = node.position + (q - node.begin);
       for (int a = static_cast<int>(n); a >= 0; a = forest.parent[a]) {
-        const Node& other = forest.nodes[a];
+        const Segment& other = forest.nodes[a];
         for (std::int64_t k = other.begin; k < other.end; ++k) {
           const std::int64_t k_position = other.position + (k - other.begin);
           const bool seen =
@@ -107,7 +107,7 @@ TEST_CASE("a prefix is seen as a parent of all trees would be") {
     whole.nodes.push_back({0, prefix, whole.rows, 0});
     whole.parent.push_back(-1);
     for (std::size_t n = 0; n < forest.nodes.size(); ++n) {
-      Node& node = forest.nodes[n];
+      Segment& node = forest.nodes[n];
       node.position += prefix;
       whole.nodes.push_back(
           {node.begin + prefix, node.end + prefix, node.subtree_end + prefix, node.position});
@@ -127,13 +127,13 @@ TEST_CASE("a prefix is seen as a parent of all trees would be") {
 
 TEST_CASE("positions count on from the parent's end in every branch") {
   // A prompt of 3 with two children (2, 1), the first of them with a child of 2; then a root of 2.
-  const std::vector<Node> nodes = {
+  const std::vector<Segment> nodes = {
       {0, 3, 8, 0}, {3, 5, 7, 3}, {5, 7, 7, 5}, {7, 8, 8, 3}, {8, 10, 10, 0}};
   CHECK(token_positions(nodes) == std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 3, 0, 1});
 }
 
 TEST_CASE("plain packing is one causal part per sequence") {
-  const std::vector<Node> nodes = {{0, 4, 4, 0}, {4, 6, 6, 0}};
+  const std::vector<Segment> nodes = {{0, 4, 4, 0}, {4, 6, 6, 0}};
   const auto parts = attention_parts(nodes);
   REQUIRE(parts.size() == 2);
   CHECK(parts[0].causal);
@@ -143,7 +143,7 @@ TEST_CASE("plain packing is one causal part per sequence") {
 }
 
 TEST_CASE("a pair is a causal part per segment and one full part of the prompt") {
-  const std::vector<Node> nodes = {{0, 3, 8, 0}, {3, 5, 5, 3}, {5, 8, 8, 3}};
+  const std::vector<Segment> nodes = {{0, 3, 8, 0}, {3, 5, 5, 3}, {5, 8, 8, 3}};
   const auto parts = attention_parts(nodes);
   REQUIRE(parts.size() == 4);
   CHECK_FALSE(parts[1].causal);

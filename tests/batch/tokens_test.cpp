@@ -45,7 +45,7 @@ TEST_CASE("segments become nodes of a forest in depth-first order", "[tensor][ba
   CHECK(batch.tokens() == 9);
   REQUIRE(batch.nodes.size() == 4);
   const auto node = [&](int n) {
-    const Node& found = batch.nodes[static_cast<std::size_t>(n)];
+    const Segment& found = batch.nodes[static_cast<std::size_t>(n)];
     return Longs{found.begin, found.end, found.subtree_end, found.position};
   };
   CHECK(node(0) == Longs{0, 3, 6, 0});

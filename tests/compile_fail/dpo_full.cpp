@@ -12,8 +12,8 @@
 using namespace posttrain;
 
 struct Pairs {
-  using Batch = PreferenceBatch;
-  data::PreferenceStream<> open(const data::LoadContext& context, std::int64_t batch) const {
+  using Batch = PairBatch;
+  data::PairStream<> open(const data::LoadContext& context, std::int64_t batch) const {
     return {data::LoadedPairs{}, context, batch, 0};
   }
 };

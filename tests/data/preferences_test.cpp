@@ -5,8 +5,8 @@
 #include "support/letter_tokenizer.hpp"
 #include "support/temp_folder.hpp"
 
-using posttrain::JudgedAnswer;
-using posttrain::PreferencePair;
+using posttrain::Answer;
+using posttrain::AnswerPair;
 using posttrain::Sequence;
 using posttrain::TokenIds;
 using posttrain::test::contains;
@@ -22,7 +22,7 @@ Sequence sequence(const TokenIds& ids, float weight = 1.0F) {
   return {ids, std::vector<float>(ids.size(), weight), -1};
 }
 
-PreferencePair pair_of(const TokenIds& prompt, const TokenIds& chosen, const TokenIds& rejected) {
+AnswerPair pair_of(const TokenIds& prompt, const TokenIds& chosen, const TokenIds& rejected) {
   return {prompt, sequence(chosen), sequence(rejected), 0.0F, -1};
 }
 
@@ -37,25 +37,25 @@ LoadedPairs load(const ChatTokenizer& chat, const std::string& path, LoadContext
 }  // namespace
 
 TEST_CASE("truncation of pairs made by hand [C17]", "[data][preferences][C17]") {
-  const PreferencePair original = pair_of({1, 2, 3}, {4, 5, 6, 7}, {8, 9});
+  const AnswerPair original = pair_of({1, 2, 3}, {4, 5, 6, 7}, {8, 9});
   const auto cut = [&](std::int64_t limit, Truncation truncation) {
-    PreferencePair pair = original;
+    AnswerPair pair = original;
     const bool kept = truncate(pair, limit, truncation);
-    return kept ? pair : PreferencePair{};
+    return kept ? pair : AnswerPair{};
   };
   SECTION("keep_start cuts the ends of answers and leaves the prompt") {
-    const PreferencePair five = cut(5, Truncation::keep_start);
+    const AnswerPair five = cut(5, Truncation::keep_start);
     CHECK(five.prompt == TokenIds{1, 2, 3});
     CHECK(five.chosen.ids == TokenIds{4, 5});
     CHECK(five.chosen.weights.size() == 2);
     CHECK(five.rejected.ids == TokenIds{8, 9});
-    const PreferencePair four = cut(4, Truncation::keep_start);
+    const AnswerPair four = cut(4, Truncation::keep_start);
     CHECK(four.chosen.ids == TokenIds{4});
     CHECK(four.rejected.ids == TokenIds{8});
     CHECK(cut(3, Truncation::keep_start).prompt.empty());  // no room for an answer: dropped
   }
   SECTION("keep_end cuts the start of the prompt, once for both answers") {
-    const PreferencePair six = cut(6, Truncation::keep_end);
+    const AnswerPair six = cut(6, Truncation::keep_end);
     CHECK(six.prompt == TokenIds{2, 3});
     CHECK(six.chosen.ids == original.chosen.ids);
     CHECK(six.rejected.ids == original.rejected.ids);
@@ -63,7 +63,7 @@ TEST_CASE("truncation of pairs made by hand [C17]", "[data][preferences][C17]") 
     CHECK(cut(4, Truncation::keep_end).prompt.empty());  // the longer answer fills it: dropped
   }
   SECTION("single answers likewise") {
-    JudgedAnswer answer{{1, 2, 3}, sequence({4, 5, 6}), true, -1};
+    Answer answer{{1, 2, 3}, sequence({4, 5, 6}), true, -1};
     CHECK(truncate(answer, 5, Truncation::keep_start));
     CHECK(answer.answer.ids == TokenIds{4, 5});
     CHECK(truncate(answer, 4, Truncation::keep_end));
@@ -85,7 +85,7 @@ TEST_CASE("pairs have one prompt, and answers with their terminators [C8]",
       "\n");
   const LoadedPairs data = load(chat, path);
   REQUIRE(data.train.size() == 2);
-  // Answers start where the assistant starts to write, not where they first differ ("go").
+  // Hears start where the assistant starts to write, not where they first differ ("go").
   CHECK(text(data.train[0].prompt) == "u:hi<eos>a:");
   CHECK(text(data.train[0].chosen.ids) == "good<eos>");
   CHECK(text(data.train[0].rejected.ids) == "gosh<eos>");
@@ -196,7 +196,7 @@ TEST_CASE("judged answers keep their verdicts", "[data][preferences]") {
   options.path = path;
   LoadContext context;
   context.text = &chat;
-  const LoadedAnswers data = load_judged_answers(options, context, Truncation::keep_start);
+  const LoadedAnswers data = load_answers(options, context, Truncation::keep_start);
   REQUIRE(data.train.size() == 2);
   CHECK(data.train[0].desirable);
   CHECK_FALSE(data.train[1].desirable);

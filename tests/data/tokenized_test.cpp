@@ -41,7 +41,7 @@ TEST_CASE("labels say which tokens are scored, by place and never by value [C7]"
       Json::parse(R"({"input_ids": [0, 5, 0, 7, 0], "labels": [0, -100, 0, 7, 0]})"));
   CHECK(sequence.ids == TokenIds{0, 5, 0, 7, 0});
   CHECK(sequence.weights == std::vector<float>{0, 0, 1, 1, 1});
-  CHECK(sequence.scored() == 3);
+  CHECK(sequence.counted() == 3);
   const Sequence plain = tokenized_sequence(Json::parse(R"({"input_ids": [3, 4, 5]})"));
   CHECK(plain.weights == std::vector<float>{0, 1, 1});
   const Sequence weighted = tokenized_sequence(Json::parse(

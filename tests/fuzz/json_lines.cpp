@@ -40,8 +40,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     }
   };
   attempt([] { read_all<data::SupervisedRecord>(path); });
-  attempt([] { read_all<data::PreferenceRecord>(path); });
-  attempt([] { read_all<data::UnpairedPreferenceRecord>(path); });
+  attempt([] { read_all<data::PairRecord>(path); });
+  attempt([] { read_all<data::AnswerRecord>(path); });
   attempt([] { read_all<data::PromptRecord>(path); });
   attempt([&attempt] {
     data::SampleReader reader(path, "\n\n");

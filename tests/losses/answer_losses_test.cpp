@@ -21,11 +21,11 @@ namespace {
 
 constexpr double kBeta = 0.3;
 
-/// Answers 0 and 3 are to one prompt, as are 1 and 4; the others stand alone.
-std::vector<JudgedAnswer> some_answers(std::int64_t count = 7) {
-  std::vector<JudgedAnswer> answers;
+/// Hears 0 and 3 are to one prompt, as are 1 and 4; the others stand alone.
+std::vector<Answer> some_answers(std::int64_t count = 7) {
+  std::vector<Answer> answers;
   for (std::int64_t i = 0; i < count; ++i) {
-    JudgedAnswer answer;
+    Answer answer;
     answer.prompt = some_ids(3, static_cast<std::uint64_t>(i < 5 ? i % 3 + 1 : i + 1));
     answer.answer.ids = some_ids(2 + i * 7 % 5, static_cast<std::uint64_t>(100 + i));
     answer.answer.weights.assign(answer.answer.ids.size(), 1.0F);
@@ -36,7 +36,7 @@ std::vector<JudgedAnswer> some_answers(std::int64_t count = 7) {
   return answers;
 }
 
-std::vector<JudgedBatch> batches(const data::Packs& packs, bool share = true) {
+std::vector<AnswerBatch> batches(const data::Packs& packs, bool share = true) {
   return data::AnswerItems{share}.batches(packs, some_answers());
 }
 
@@ -47,8 +47,8 @@ struct Ratios {
 };
 
 Ratios ratios(const ScoreTables& tables) {
-  const std::vector<JudgedAnswer> answers = some_answers();
-  const auto ratio = [&](const JudgedAnswer& answer) {
+  const std::vector<Answer> answers = some_answers();
+  const auto ratio = [&](const Answer& answer) {
     double sum = 0.0;
     for (const TokenId id : answer.answer.ids) {
       sum += tables.policy[id].item<double>() - tables.reference[id].item<double>();
@@ -100,8 +100,8 @@ double mean_over(const Ratios& ratios, const Formula& formula) {
 
 /// The same answers in every epoch.
 struct FixedAnswers {
-  using Batch = JudgedBatch;
-  data::JudgedStream<> open(const data::LoadContext& context, std::int64_t batch) const {
+  using Batch = AnswerBatch;
+  data::AnswerStream<> open(const data::LoadContext& context, std::int64_t batch) const {
     data::LoadedAnswers loaded;
     loaded.train = some_answers();
     loaded.validation = some_answers(3);
@@ -154,11 +154,11 @@ TEST_CASE("KTO's estimate is above 0 where its test needs it", "[losses][judged]
 }
 
 TEST_CASE("answers share prompts and meet answers to other prompts", "[losses][judged]") {
-  const std::vector<JudgedAnswer> answers = some_answers();
-  const std::vector<JudgedBatch> shared = batches({{0, 1, 2, 3, 4, 5, 6}});
+  const std::vector<Answer> answers = some_answers();
+  const std::vector<AnswerBatch> shared = batches({{0, 1, 2, 3, 4, 5, 6}});
   REQUIRE(shared.size() == 1);
   std::int64_t tokens = 0;
-  for (const JudgedAnswer& answer : answers) tokens += answer.tokens();
+  for (const Answer& answer : answers) tokens += answer.tokens();
   CHECK(shared[0].items() == 7);
   CHECK(shared[0].tokens() == tokens - 2 * 3);  // two prompts have two answers
   CHECK(batches({{0, 1, 2, 3, 4, 5, 6}}, false)[0].tokens() == tokens);

@@ -37,10 +37,10 @@ namespace {
 
 constexpr double kBeta = 0.3;
 
-std::vector<PreferencePair> some_pairs(std::uint64_t count) {
-  std::vector<PreferencePair> pairs;
+std::vector<AnswerPair> some_pairs(std::uint64_t count) {
+  std::vector<AnswerPair> pairs;
   for (std::uint64_t i = 1; i <= count; ++i) {
-    PreferencePair pair;
+    AnswerPair pair;
     pair.prompt = some_ids(3, i);
     pair.chosen.ids = some_ids(2 + static_cast<std::int64_t>(i * 7 % 5), 100 + i);
     pair.rejected.ids = some_ids(2 + static_cast<std::int64_t>(i * 3 % 4), 200 + i);
@@ -53,15 +53,14 @@ std::vector<PreferencePair> some_pairs(std::uint64_t count) {
   return pairs;
 }
 
-PreferenceBatch packed(const std::vector<PreferencePair>& pairs, std::size_t begin,
-                       std::size_t end) {
-  std::vector<const PreferencePair*> chosen;
+PairBatch packed(const std::vector<AnswerPair>& pairs, std::size_t begin, std::size_t end) {
+  std::vector<const AnswerPair*> chosen;
   for (std::size_t i = begin; i < end; ++i) chosen.push_back(&pairs[i]);
   return pack_pairs(chosen);
 }
 
 /// What the formulas know of an answer.
-struct Answer {
+struct Side {
   double logp = 0.0, ref = 0.0;            // whole
   double length = 0.0;                     // tokens
   double head_logp = 0.0, head_ref = 0.0;  // of the tokens within the other answer's length
@@ -69,14 +68,14 @@ struct Answer {
   double ratio() const { return logp - ref; }
   double mean() const { return logp / length; }
 };
-struct Pair {
-  Answer w, l;
+struct Sides {
+  Side w, l;
 };
-using Pairs = std::vector<Pair>;
+using AllSides = std::vector<Sides>;
 
-Pairs numbers(const std::vector<PreferencePair>& pairs, const ScoreTables& tables) {
+AllSides numbers(const std::vector<AnswerPair>& pairs, const ScoreTables& tables) {
   const auto answer = [&](const TokenIds& ids, std::size_t other) {
-    Answer all;
+    Side all;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const double p = tables.policy[ids[i]].item<double>();
       const double r = tables.reference[ids[i]].item<double>();
@@ -90,8 +89,8 @@ Pairs numbers(const std::vector<PreferencePair>& pairs, const ScoreTables& table
     all.alignment /= all.length;
     return all;
   };
-  Pairs all;
-  for (const PreferencePair& pair : pairs) {
+  AllSides all;
+  for (const AnswerPair& pair : pairs) {
     all.push_back({answer(pair.chosen.ids, pair.rejected.ids.size()),
                    answer(pair.rejected.ids, pair.chosen.ids.size())});
   }
@@ -104,9 +103,9 @@ double log_sig(double x) { return -std::log1p(std::exp(-x)); }
 /// A mean over pairs of a formula for one.
 template <class Formula>
 auto mean_of(const Formula& formula) {
-  return [formula](const Pairs& pairs, const Pairs&) {
+  return [formula](const AllSides& pairs, const AllSides&) {
     double sum = 0.0;
-    for (const Pair& pair : pairs) sum += formula(pair.w, pair.l);
+    for (const Sides& pair : pairs) sum += formula(pair.w, pair.l);
     return sum / static_cast<double>(pairs.size());
   };
 }
@@ -116,9 +115,9 @@ template <class Loss, class Formula>
 void check(const Loss& loss, const Formula& formula) {
   INFO(describe(loss));
   loss.validate();
-  const std::vector<PreferencePair> pairs = some_pairs(7);
+  const std::vector<AnswerPair> pairs = some_pairs(7);
   const ScoreTables tables = ScoreTables::some();
-  const Pairs now = numbers(pairs, tables);
+  const AllSides now = numbers(pairs, tables);
   const LossAndGradient whole = step_on(loss, tables, std::vector{packed(pairs, 0, 7)});
   const double expected = formula(now, now);
   CHECK(std::abs(whole.loss - expected) < 1e-10 * std::max(1.0, std::abs(expected)));
@@ -128,8 +127,7 @@ void check(const Loss& loss, const Formula& formula) {
   CHECK((whole.gradient - slopes).abs().max().item<double>() <
         1e-6 * slopes.abs().max().item<double>());
 
-  const std::vector<PreferenceBatch> parts{packed(pairs, 0, 1), packed(pairs, 1, 5),
-                                           packed(pairs, 5, 7)};
+  const std::vector<PairBatch> parts{packed(pairs, 0, 1), packed(pairs, 1, 5), packed(pairs, 5, 7)};
   const LossAndGradient split = step_on(loss, tables, parts);
   CHECK(std::abs(split.loss - whole.loss) < 1e-12 * std::max(1.0, std::abs(expected)));
   CHECK((split.gradient - whole.gradient).abs().max().item<double>() < 1e-12);
@@ -142,9 +140,8 @@ void check(const Loss& loss, const Formula& formula) {
 
 template <class Formula>
 auto of_delta(const Formula& formula) {
-  return mean_of([formula](const Answer& w, const Answer& l) {
-    return formula(kBeta * (w.ratio() - l.ratio()));
-  });
+  return mean_of(
+      [formula](const Side& w, const Side& l) { return formula(kBeta * (w.ratio() - l.ratio())); });
 }
 
 }  // namespace
@@ -169,23 +166,22 @@ TEST_CASE("losses on the difference of log-ratios are their formulas", "[losses]
 TEST_CASE("f-divergences change the scores", "[losses][pairs]") {
   const auto with = [](FDivergence type, double alpha, const auto& score) {
     const Divergence divergence{type, alpha};
-    const auto delta = [score](const Answer& w, const Answer& l) {
+    const auto delta = [score](const Side& w, const Side& l) {
       return score(w.ratio()) - score(l.ratio());
     };
     check(Dpo{.beta = kBeta, .divergence = divergence},
-          mean_of(
-              [delta](const Answer& w, const Answer& l) { return -log_sig(kBeta * delta(w, l)); }));
+          mean_of([delta](const Side& w, const Side& l) { return -log_sig(kBeta * delta(w, l)); }));
     check(Hinge{.beta = kBeta, .divergence = divergence},
-          mean_of([delta](const Answer& w, const Answer& l) {
+          mean_of([delta](const Side& w, const Side& l) {
             return std::max(0.0, 1.0 - kBeta * delta(w, l));
           }));
     check(Ipo{.beta = kBeta, .divergence = divergence},
-          mean_of([score](const Answer& w, const Answer& l) {
+          mean_of([score](const Side& w, const Side& l) {
             return std::pow(score(w.ratio()) / w.length - score(l.ratio()) / l.length - 0.5 / kBeta,
                             2.0);
           }));
     check(SigmoidNorm{.beta = 2.0, .divergence = divergence},
-          mean_of([score](const Answer& w, const Answer& l) {
+          mean_of([score](const Side& w, const Side& l) {
             return -log_sig(2.0 * (score(w.ratio()) / w.length - score(l.ratio()) / l.length));
           }));
   };
@@ -197,34 +193,33 @@ TEST_CASE("f-divergences change the scores", "[losses][pairs]") {
 }
 
 TEST_CASE("losses on both log-ratios are their formulas", "[losses][pairs][C1]") {
-  check(NcaPair{.beta = kBeta}, mean_of([](const Answer& w, const Answer& l) {
+  check(NcaPair{.beta = kBeta}, mean_of([](const Side& w, const Side& l) {
           return -log_sig(kBeta * w.ratio()) - 0.5 * log_sig(-kBeta * w.ratio()) -
                  0.5 * log_sig(-kBeta * l.ratio());
         }));
-  check(BcoPair{.beta = kBeta}, mean_of([](const Answer& w, const Answer& l) {
+  check(BcoPair{.beta = kBeta}, mean_of([](const Side& w, const Side& l) {
           return -log_sig(kBeta * w.ratio()) - log_sig(-kBeta * l.ratio());
         }));
-  check(SppoHard{.beta = kBeta}, mean_of([](const Answer& w, const Answer& l) {
+  check(SppoHard{.beta = kBeta}, mean_of([](const Side& w, const Side& l) {
           return std::pow(w.ratio() - 0.5 / kBeta, 2.0) + std::pow(l.ratio() + 0.5 / kBeta, 2.0);
         }));
-  check(ApoZero{.beta = kBeta}, mean_of([](const Answer& w, const Answer& l) {
+  check(ApoZero{.beta = kBeta}, mean_of([](const Side& w, const Side& l) {
           return 1.0 - sigmoid(kBeta * w.ratio()) + sigmoid(kBeta * l.ratio());
         }));
-  check(ApoDown{.beta = kBeta}, mean_of([](const Answer& w, const Answer& l) {
+  check(ApoDown{.beta = kBeta}, mean_of([](const Side& w, const Side& l) {
           return sigmoid(kBeta * w.ratio()) + 1.0 - sigmoid(kBeta * (w.ratio() - l.ratio()));
         }));
 }
 
 TEST_CASE("losses without a reference are their formulas", "[losses][pairs][C1]") {
   check(SimPo{.beta = 2.0, .gamma = 0.7, .label_smoothing = 0.1},
-        mean_of([](const Answer& w, const Answer& l) {
+        mean_of([](const Side& w, const Side& l) {
           const double x = 2.0 * (w.mean() - l.mean()) - 0.7;
           return -0.9 * log_sig(x) - 0.1 * log_sig(-x);
         }));
-  check(Cpo{.beta = kBeta}, mean_of([](const Answer& w, const Answer& l) {
-          return -log_sig(kBeta * (w.logp - l.logp));
-        }));
-  check(Orpo{.beta = kBeta}, mean_of([](const Answer& w, const Answer& l) {
+  check(Cpo{.beta = kBeta},
+        mean_of([](const Side& w, const Side& l) { return -log_sig(kBeta * (w.logp - l.logp)); }));
+  check(Orpo{.beta = kBeta}, mean_of([](const Side& w, const Side& l) {
           const auto log_odds = [](double log_p) {
             return log_p - std::log(1.0 - std::exp(log_p));
           };
@@ -235,9 +230,9 @@ TEST_CASE("losses without a reference are their formulas", "[losses][pairs][C1]"
 }
 
 TEST_CASE("losses that couple a step sort and average over all of it", "[losses][pairs][C1]") {
-  const auto sorted = [](const Pairs& pairs, const auto& value) {
+  const auto sorted = [](const AllSides& pairs, const auto& value) {
     std::vector<double> all;
-    for (const Pair& pair : pairs) all.push_back(value(pair));
+    for (const Sides& pair : pairs) all.push_back(value(pair));
     std::sort(all.begin(), all.end());
     return all;
   };
@@ -248,21 +243,22 @@ TEST_CASE("losses that couple a step sort and average over all of it", "[losses]
     }
     return sum / static_cast<double>(a.size());
   };
-  check(AotPair{.beta = kBeta, .label_smoothing = 0.1}, [&](const Pairs& now, const Pairs&) {
-    return smoothed(sorted(now, [](const Pair& p) { return p.w.logp - p.l.logp; }),
-                    sorted(now, [](const Pair& p) { return p.w.ref - p.l.ref; }));
+  check(AotPair{.beta = kBeta, .label_smoothing = 0.1}, [&](const AllSides& now, const AllSides&) {
+    return smoothed(sorted(now, [](const Sides& p) { return p.w.logp - p.l.logp; }),
+                    sorted(now, [](const Sides& p) { return p.w.ref - p.l.ref; }));
   });
-  check(AotUnpaired{.beta = kBeta, .label_smoothing = 0.1}, [&](const Pairs& now, const Pairs&) {
-    return smoothed(sorted(now, [](const Pair& p) { return p.w.ratio(); }),
-                    sorted(now, [](const Pair& p) { return p.l.ratio(); }));
-  });
-  check(KtoPair{.beta = kBeta}, [](const Pairs& now, const Pairs& held) {
+  check(AotUnpaired{.beta = kBeta, .label_smoothing = 0.1},
+        [&](const AllSides& now, const AllSides&) {
+          return smoothed(sorted(now, [](const Sides& p) { return p.w.ratio(); }),
+                          sorted(now, [](const Sides& p) { return p.l.ratio(); }));
+        });
+  check(KtoPair{.beta = kBeta}, [](const AllSides& now, const AllSides& held) {
     double w = 0.0, l = 0.0, sum = 0.0;
-    for (const Pair& pair : held) {
+    for (const Sides& pair : held) {
       w += pair.w.ratio() / static_cast<double>(held.size());
       l += pair.l.ratio() / static_cast<double>(held.size());
     }
-    for (const Pair& pair : now) {
+    for (const Sides& pair : now) {
       sum += 1.0 - sigmoid(kBeta * (pair.w.ratio() - std::max(0.0, l)));
       sum += 1.0 - sigmoid(kBeta * (std::max(0.0, w) - pair.l.ratio()));
     }
@@ -271,7 +267,7 @@ TEST_CASE("losses that couple a step sort and average over all of it", "[losses]
 }
 
 TEST_CASE("wrappers weigh pairs and shorten answers", "[losses][pairs]") {
-  check(Wpo{Dpo{.beta = kBeta}}, [](const Pairs& now, const Pairs& held) {
+  check(Wpo{Dpo{.beta = kBeta}}, [](const AllSides& now, const AllSides& held) {
     double sum = 0.0;
     for (std::size_t i = 0; i < now.size(); ++i) {
       sum -= log_sig(kBeta * (now[i].w.ratio() - now[i].l.ratio())) *
@@ -279,19 +275,19 @@ TEST_CASE("wrappers weigh pairs and shorten answers", "[losses][pairs]") {
     }
     return sum / static_cast<double>(now.size());
   });
-  const auto short_ratio = [](const Answer& a) {
+  const auto short_ratio = [](const Side& a) {
     return a.head_logp - a.head_ref + 0.5 * (a.ratio() - (a.head_logp - a.head_ref));
   };
   check(LengthDesensitized{Dpo{.beta = kBeta}, 0.5},
-        mean_of([short_ratio](const Answer& w, const Answer& l) {
+        mean_of([short_ratio](const Side& w, const Side& l) {
           return -log_sig(kBeta * (short_ratio(w) - short_ratio(l)));
         }));
   check(LengthDesensitized{Ipo{.beta = kBeta}, 0.5},
-        mean_of([short_ratio](const Answer& w, const Answer& l) {
+        mean_of([short_ratio](const Side& w, const Side& l) {
           return std::pow(short_ratio(w) / w.length - short_ratio(l) / l.length - 0.5 / kBeta, 2.0);
         }));
   check(Wpo{LengthDesensitized{Hinge{.beta = kBeta}, 0.5}},
-        [short_ratio](const Pairs& now, const Pairs& held) {
+        [short_ratio](const AllSides& now, const AllSides& held) {
           double sum = 0.0;
           for (std::size_t i = 0; i < now.size(); ++i) {
             sum += std::max(0.0, 1.0 - kBeta * (short_ratio(now[i].w) - short_ratio(now[i].l))) *
@@ -305,9 +301,9 @@ TEST_CASE("a sum of coupled and plain losses is the sum of their formulas", "[lo
   // MPO (arXiv 2411.10442): 0.8 DPO + 0.2 BCO + the likelihood of the chosen answers.
   const auto mpo =
       0.8 * Dpo{.beta = kBeta} + 0.2 * BcoPair{.beta = kBeta} + 1.0 * OnChosen{NextToken{}};
-  check(mpo, [](const Pairs& now, const Pairs&) {
+  check(mpo, [](const AllSides& now, const AllSides&) {
     double pairs = 0.0, nll = 0.0, tokens = 0.0;
-    for (const Pair& pair : now) {
+    for (const Sides& pair : now) {
       const double w = pair.w.ratio(), l = pair.l.ratio();
       pairs -= 0.8 * log_sig(kBeta * (w - l)) + 0.2 * (log_sig(kBeta * w) + log_sig(-kBeta * l));
       nll -= pair.w.logp;

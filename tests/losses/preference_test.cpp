@@ -25,12 +25,12 @@ using namespace posttrain::test;
 
 namespace {
 
-/// Answers of different lengths to prompts of different lengths.
-PreferencePair some_pair(std::uint64_t seed) {
+/// Hears of different lengths to prompts of different lengths.
+AnswerPair some_pair(std::uint64_t seed) {
   const auto size = [&](std::int64_t least) {
     return least + static_cast<std::int64_t>(seed * 7 % 5);
   };
-  PreferencePair pair;
+  AnswerPair pair;
   pair.prompt = some_ids(size(3), seed);
   pair.chosen = some_sequence(size(2), seed + 100);
   pair.rejected = some_sequence(size(4), seed + 200);
@@ -41,24 +41,24 @@ PreferencePair some_pair(std::uint64_t seed) {
   return pair;
 }
 
-std::vector<PreferencePair> some_pairs(std::uint64_t count) {
-  std::vector<PreferencePair> pairs;
+std::vector<AnswerPair> some_pairs(std::uint64_t count) {
+  std::vector<AnswerPair> pairs;
   for (std::uint64_t i = 1; i <= count; ++i) pairs.push_back(some_pair(i));
   return pairs;
 }
 
-PreferenceBatch packed(const std::vector<PreferencePair>& pairs, bool share = true) {
-  std::vector<const PreferencePair*> pointers;
-  for (const PreferencePair& pair : pairs) pointers.push_back(&pair);
+PairBatch packed(const std::vector<AnswerPair>& pairs, bool share = true) {
+  std::vector<const AnswerPair*> pointers;
+  for (const AnswerPair& pair : pairs) pointers.push_back(&pair);
   return pack_pairs(pointers, share);
 }
 
 /// The same pairs in every epoch.
 struct FixedPairs {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   std::uint64_t pairs = 6;
   bool share_prompts = true;
-  data::PreferenceStream<> open(const data::LoadContext& context, std::int64_t batch) const {
+  data::PairStream<> open(const data::LoadContext& context, std::int64_t batch) const {
     data::LoadedPairs loaded;
     loaded.train = some_pairs(pairs);
     loaded.validation = some_pairs(2);
@@ -79,10 +79,10 @@ Options quiet(std::int64_t max_tokens = 1000) {
 /// log-probabilities of both answers by an unshared forward pass, [pairs, 2].
 template <class Gate>
 Tensor answer_logps(const models::Decoder& model, const Gate& gate,
-                    const std::vector<PreferencePair>& pairs) {
+                    const std::vector<AnswerPair>& pairs) {
   at::NoGradGuard no_grad;
   std::vector<double> all;
-  for (const PreferencePair& pair : pairs) {
+  for (const AnswerPair& pair : pairs) {
     for (const Sequence* answer : {&pair.chosen, &pair.rejected}) {
       TokenIds ids = pair.prompt;
       ids.insert(ids.end(), answer->ids.begin(), answer->ids.end());
@@ -99,24 +99,24 @@ Tensor answer_logps(const models::Decoder& model, const Gate& gate,
 
 /// Pairs should be as far apart as their step's mean is: couples all pairs of a step.
 struct Evenly {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   using Statistics = double;
 
-  static Tensor differences(const Scores& scores, const PreferenceBatch& batch) {
+  static Tensor differences(const Scores& scores, const PairBatch& batch) {
     const PairScores pairs = pair_scores(scores, batch);
     return pairs.chosen.logps - pairs.rejected.logps;
   }
-  double count(const PreferenceBatch& batch) const { return static_cast<double>(batch.items()); }
-  double gather(const std::vector<Scored<PreferenceBatch>>& scored) const {
+  double count(const PairBatch& batch) const { return static_cast<double>(batch.items()); }
+  double gather(const std::vector<Scored<PairBatch>>& scored) const {
     double sum = 0.0, pairs = 0.0;
-    for (const Scored<PreferenceBatch>& each : scored) {
+    for (const Scored<PairBatch>& each : scored) {
       sum += differences(each.scores(), each.batch()).sum().item<double>();
       pairs += count(each.batch());
     }
     return sum / pairs;
   }
-  Tensor sum(const Scores& scores, const PreferenceBatch& batch, double mean) const {
+  Tensor sum(const Scores& scores, const PairBatch& batch, double mean) const {
     return (differences(scores, batch) - mean).square().sum();
   }
 };
@@ -138,12 +138,12 @@ double metric(const StepMetrics& metrics, std::string_view name) {
 }  // namespace
 
 TEST_CASE("a pair is a prompt with two answers, or two sequences", "[losses][preference][C17]") {
-  const std::vector<PreferencePair> pairs = some_pairs(3);
+  const std::vector<AnswerPair> pairs = some_pairs(3);
   for (const bool share : {true, false}) {
-    const PreferenceBatch batch = packed(pairs, share);
+    const PairBatch batch = packed(pairs, share);
     REQUIRE(batch.items() == 3);
     std::int64_t tokens = 0, predictions = 0;
-    for (const PreferencePair& pair : pairs) {
+    for (const AnswerPair& pair : pairs) {
       tokens += pair.tokens(share);
       predictions += pair.chosen.ids.size() + pair.rejected.ids.size();
     }
@@ -162,14 +162,14 @@ TEST_CASE("log-probabilities of answers are those of whole sequences",
           "[losses][preference][C17]") {
   const models::Decoder model = tiny_model(), other = tiny_model(at::kDouble, 2);
   const FrozenState policy = Frozen{}.attach(model), reference = Frozen{}.attach(other);
-  const std::vector<PreferencePair> pairs = some_pairs(4);
-  const auto score = [&](const auto& m, const auto& gate, const PreferenceBatch& batch) {
+  const std::vector<AnswerPair> pairs = some_pairs(4);
+  const auto score = [&](const auto& m, const auto& gate, const PairBatch& batch) {
     at::NoGradGuard no_grad;
     const auto head = [&](const Tensor& rows) { return m.logits(gate, rows); };
     return score_predictions(head, m.hidden(gate, batch), batch, {}, 64);
   };
   for (const bool share : {true, false}) {
-    PreferenceBatch batch = packed(pairs, share);
+    PairBatch batch = packed(pairs, share);
     batch.ref_logps = score(other, reference, batch).logp;
     const PairScores scores = pair_scores(score(model, policy, batch), batch);
     const auto columns = [](const Tensor& w, const Tensor& l) { return at::stack({w, l}, 1); };
@@ -204,32 +204,32 @@ TEST_CASE("gradients of DPO are finite differences, for any split", "[losses][pr
   const models::Decoder model = tiny_model(), other = tiny_model(at::kDouble, 2);
   const FrozenState reference = Frozen{}.attach(other);
   FullState state = Full{}.attach(model);
-  const auto with_reference = [&](PreferenceBatch batch) {
+  const auto with_reference = [&](PairBatch batch) {
     at::NoGradGuard no_grad;
     const auto head = [&](const Tensor& rows) { return other.logits(reference, rows); };
     batch.ref_logps = score_predictions(head, other.hidden(reference, batch), batch, {}, 64).logp;
     return batch;
   };
-  const std::vector<PreferencePair> pairs = some_pairs(4);
+  const std::vector<AnswerPair> pairs = some_pairs(4);
   const auto loss = Dpo{.beta = 0.5} + 0.3 * OnChosen{NextToken{.label_smoothing = 0.1}} +
                     0.1 * OnRejected{NextToken{}};
-  const auto run = [&](const std::vector<PreferenceBatch>& batches) {
+  const auto run = [&](const std::vector<PairBatch>& batches) {
     zero_gradients(state);
     const Objective objective(loss, batches);
     const auto head = [&](const Tensor& rows) { return model.logits(state, rows); };
     double total = 0.0;
-    for (const PreferenceBatch& batch : batches) {
+    for (const PairBatch& batch : batches) {
       total += backward_through_head(head, model.hidden(state, batch), batch, objective,
                                      loss.needs(), 1.0, 5);
     }
     return total;
   };
-  const std::vector<PreferenceBatch> whole{with_reference(packed(pairs))};
+  const std::vector<PairBatch> whole{with_reference(packed(pairs))};
   const double value = run(whole);
   const Tensor gradient = flat_gradient(state);
 
-  std::vector<PreferenceBatch> split;
-  for (const PreferencePair& pair : pairs) split.push_back(with_reference(packed({pair}, false)));
+  std::vector<PairBatch> split;
+  for (const AnswerPair& pair : pairs) split.push_back(with_reference(packed({pair}, false)));
   CHECK(std::abs(run(split) - value) < 1e-6);
   CHECK(relative_error(flat_gradient(state), gradient) < 1e-6);
 
@@ -278,11 +278,11 @@ TEST_CASE("a loss that couples a step sees all its micro-batches", "[losses][pre
 }
 
 TEST_CASE("a sum of losses divides each term by its own count", "[losses][preference][C1]") {
-  const std::vector<PreferencePair> pairs = some_pairs(3);
-  const PreferenceBatch batch = packed(pairs);
+  const std::vector<AnswerPair> pairs = some_pairs(3);
+  const PairBatch batch = packed(pairs);
   const auto loss = Dpo{} + 0.5 * OnChosen{NextToken{}};
   std::int64_t chosen = 0;
-  for (const PreferencePair& pair : pairs) chosen += pair.chosen.scored() + 1;
+  for (const AnswerPair& pair : pairs) chosen += pair.chosen.counted() + 1;
   CHECK(loss.counts(batch) == std::vector<double>{3.0, static_cast<double>(chosen)});
   CHECK(decltype(loss)::needs_reference);
   CHECK_FALSE(decltype(loss)::row_local);

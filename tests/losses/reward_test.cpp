@@ -27,8 +27,8 @@ models::RewardDecoder reward_model(at::ScalarType dtype = at::kDouble, std::uint
   return models::RewardDecoder(tiny_config(), {.dtype = dtype, .seed = seed});
 }
 
-/// Answers of different lengths to prompts of different lengths, with margins.
-PreferencePair some_pair(std::uint64_t seed) {
+/// Hears of different lengths to prompts of different lengths, with margins.
+AnswerPair some_pair(std::uint64_t seed) {
   const auto size = [&](std::int64_t least) {
     return least + static_cast<std::int64_t>(seed * 7 % 5);
   };
@@ -39,8 +39,8 @@ PreferencePair some_pair(std::uint64_t seed) {
           static_cast<std::int64_t>(seed)};
 }
 
-std::vector<PreferencePair> some_pairs(std::uint64_t count) {
-  std::vector<PreferencePair> pairs;
+std::vector<AnswerPair> some_pairs(std::uint64_t count) {
+  std::vector<AnswerPair> pairs;
   for (std::uint64_t i = 1; i <= count; ++i) pairs.push_back(some_pair(i));
   return pairs;
 }
@@ -70,7 +70,7 @@ std::vector<const Item*> pointers(const std::vector<Item>& items) {
   return all;
 }
 
-RewardBatch packed(const std::vector<PreferencePair>& pairs, bool share = true) {
+RewardBatch packed(const std::vector<AnswerPair>& pairs, bool share = true) {
   return pack_reward_pairs(pointers(pairs), share);
 }
 
@@ -187,7 +187,7 @@ void check_finite_differences(const Loss& loss, const std::vector<typename Loss:
 TEST_CASE("a reward is read at the last token, by length", "[losses][reward][C21]") {
   // Ids of padding and ends anywhere, last in an answer and all of it: they say nothing.
   constexpr TokenId kEnd = 2;
-  std::vector<PreferencePair> pairs = some_pairs(3);
+  std::vector<AnswerPair> pairs = some_pairs(3);
   pairs[0].chosen.ids = {7, kEnd, 8, kEnd, kEnd};
   pairs[1].rejected.ids = {kEnd, kEnd};
   pairs[2].prompt = {3, kEnd, kEnd};
@@ -201,7 +201,7 @@ TEST_CASE("a reward is read at the last token, by length", "[losses][reward][C21
     const Tensor rewards = rewards_of(model, gate, batch);
     std::int64_t tokens = 0;
     for (std::int64_t i = 0; i < 3; ++i) {
-      const PreferencePair& pair = pairs[static_cast<std::size_t>(i)];
+      const AnswerPair& pair = pairs[static_cast<std::size_t>(i)];
       tokens += pair.tokens(share);
       CHECK(batch.margin[i].item<float>() == pair.margin);
       for (const bool first : {true, false}) {
@@ -256,7 +256,7 @@ TEST_CASE("Bradley-Terry is its formula with margins and centring", "[losses][re
 
 TEST_CASE("gradients of rewards are finite differences, for any split", "[losses][reward][C1]") {
   const BradleyTerry loss{.center_rewards_coefficient = 0.05};
-  const std::vector<PreferencePair> pairs = some_pairs(5);
+  const std::vector<AnswerPair> pairs = some_pairs(5);
   check_finite_differences(loss, {packed(pairs)});
 
   const models::RewardDecoder model = reward_model();
@@ -265,7 +265,7 @@ TEST_CASE("gradients of rewards are finite differences, for any split", "[losses
   const Tensor gradient = flat_gradient(state);
   CHECK(gradient.abs().max().item<double>() > 1e-3);
   std::vector<RewardBatch> split;
-  for (const PreferencePair& pair : pairs) split.push_back(packed({pair}, false));
+  for (const AnswerPair& pair : pairs) split.push_back(packed({pair}, false));
   CHECK(std::abs(run(model, state, loss, split) - value) < 1e-6);
   CHECK(relative_error(flat_gradient(state), gradient) < 1e-6);
 }

@@ -176,8 +176,8 @@ TEST_CASE("the dense mask shows each row its own past and its ancestors", "[torc
   REQUIRE(mask.sizes().vec() == std::vector<std::int64_t>{12, 12});
   for (std::size_t n = 0; n < batch.nodes.size(); ++n) {
     for (std::size_t m = 0; m < batch.nodes.size(); ++m) {
-      const Node& query = batch.nodes[n];
-      const Node& key = batch.nodes[m];
+      const Segment& query = batch.nodes[n];
+      const Segment& key = batch.nodes[m];
       const bool ancestor = m != n && key.begin <= query.begin && query.begin < key.subtree_end;
       for (std::int64_t i = query.begin; i < query.end; ++i) {
         for (std::int64_t j = key.begin; j < key.end; ++j) {

@@ -17,7 +17,7 @@ struct Shape {
 };
 
 // Three levels, a childless root and segments that are no multiples of any block.
-std::vector<Node> forest(std::int64_t scale) {
+std::vector<Segment> forest(std::int64_t scale) {
   const std::int64_t s = scale;
   return {{0, 5 * s, 14 * s, 0},           {5 * s, 8 * s, 12 * s, 5 * s},
           {8 * s, 9 * s, 9 * s, 8 * s},    {9 * s, 12 * s, 12 * s, 8 * s},
@@ -26,7 +26,7 @@ std::vector<Node> forest(std::int64_t scale) {
 }
 
 // Whether query row i sees key row j: the definition, from ancestry and positions alone.
-Tensor dense_mask(const std::vector<Node>& nodes, std::int64_t window) {
+Tensor dense_mask(const std::vector<Segment>& nodes, std::int64_t window) {
   const std::int64_t rows = nodes.back().end;
   const std::vector<std::int64_t> position = token_positions(nodes);
   std::vector<std::int64_t> owner(rows);
@@ -37,7 +37,7 @@ Tensor dense_mask(const std::vector<Node>& nodes, std::int64_t window) {
   bool* visible = mask.mutable_data_ptr<bool>();
   for (std::int64_t i = 0; i < rows; ++i) {
     for (std::int64_t j = 0; j < rows; ++j) {
-      const Node& ancestor = nodes[owner[j]];
+      const Segment& ancestor = nodes[owner[j]];
       const bool related = i >= ancestor.begin && i < ancestor.subtree_end;
       const std::int64_t distance = position[i] - position[j];
       visible[i * rows + j] = related && distance >= 0 && (window == 0 || distance < window);
@@ -86,7 +86,7 @@ void check_close(const Tensors& actual, const Tensors& expected, double toleranc
 TEST_CASE("Attention over a forest's parts equals attention under a dense mask", "[C14]") {
   const std::int64_t window = GENERATE(0, 1, 4, 9);
   const double softcap = GENERATE(0.0, 2.0);
-  const std::vector<Node> nodes = forest(2);
+  const std::vector<Segment> nodes = forest(2);
   const AttentionOptions options{0.35, softcap, window};
   const auto parts = attention_parts(nodes, window);
   const Tensor mask = dense_mask(nodes, window);
@@ -100,7 +100,7 @@ TEST_CASE("Attention over a forest's parts equals attention under a dense mask",
 }
 
 TEST_CASE("Attention's gradients match finite differences") {
-  const std::vector<Node> nodes{{0, 3, 7, 0}, {3, 5, 5, 3}, {5, 7, 7, 3}, {7, 9, 9, 0}};
+  const std::vector<Segment> nodes{{0, 3, 7, 0}, {3, 5, 5, 3}, {5, 7, 7, 3}, {7, 9, 9, 0}};
   const double softcap = GENERATE(0.0, 1.5);
   const std::int64_t window = GENERATE(0, 2);
   const auto parts = attention_parts(nodes, window);
@@ -115,7 +115,7 @@ TEST_CASE("Attention in float32 and bfloat16 equals attention in double", "[C14]
                                Shape{2, 2, 128}, Shape{3, 3, 30}, Shape{2, 2, 5});
   const auto [scale, window] =
       GENERATE(std::pair{1, 0}, std::pair{13, 0}, std::pair{13, 70}, std::pair{20, 5});
-  const std::vector<Node> nodes = forest(scale);
+  const std::vector<Segment> nodes = forest(scale);
   const auto parts = attention_parts(nodes, window);
   const AttentionOptions options{1 / std::sqrt(static_cast<double>(shape.dim)), 0, window};
   const auto f = [&](const Tensors& t) { return attention(t[0], t[1], t[2], parts, options); };
@@ -126,7 +126,7 @@ TEST_CASE("Attention in float32 and bfloat16 equals attention in double", "[C14]
 }
 
 TEST_CASE("Attention with a soft cap in float32 and bfloat16 equals that in double") {
-  const std::vector<Node> nodes = forest(7);
+  const std::vector<Segment> nodes = forest(7);
   const auto parts = attention_parts(nodes);
   const auto f = [&](const Tensors& t) {
     return attention(t[0], t[1], t[2], parts, {0.25, 1.5, 0});
@@ -139,7 +139,7 @@ TEST_CASE("Attention with a soft cap in float32 and bfloat16 equals that in doub
 TEST_CASE("Segments of a packed batch don't see each other", "[C14]") {
   const auto type = GENERATE(at::kDouble, at::kFloat, at::kBFloat16);
   const std::vector<std::int64_t> lengths{1, 70, 3, 64, 129};
-  std::vector<Node> nodes;
+  std::vector<Segment> nodes;
   std::int64_t begin = 0;
   for (const std::int64_t length : lengths) {
     nodes.push_back({begin, begin + length, begin + length, 0});
@@ -151,7 +151,7 @@ TEST_CASE("Segments of a packed batch don't see each other", "[C14]") {
   const Tensors together = with_gradients(
       [&](const Tensors& t) { return attention(t[0], t[1], t[2], attention_parts(nodes), {0.25}); },
       typed);
-  for (const Node& node : nodes) {
+  for (const Segment& node : nodes) {
     const std::int64_t length = node.end - node.begin;
     const AttentionPart alone{0, length, 0, length, true, 0, 0};
     const Tensor out =
@@ -244,7 +244,7 @@ TEST_CASE("A batch of single queries over own caches and one shared prompt", "[C
 
 TEST_CASE("Attention's backward gives the same bits every time and for any number of threads") {
   const auto type = GENERATE(at::kFloat, at::kBFloat16);
-  const std::vector<Node> nodes = forest(11);
+  const std::vector<Segment> nodes = forest(11);
   const auto parts = attention_parts(nodes);
   Tensors inputs;
   for (const Tensor& t : random_qkv(nodes.back().end, {4, 2, 32})) inputs.push_back(t.to(type));

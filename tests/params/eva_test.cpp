@@ -43,7 +43,7 @@ TEST_CASE("EVA's A are the leading right singular vectors of the centred inputs"
         Eva{.lora = {.rank = 3}, .inputs = statistics(model), .whiten = whiten}.attach(model);
     std::map<std::string, int> sites;
     for (int site = 0; site < 8; ++site) {
-      for (const Part& part : model.layout().sites[static_cast<std::size_t>(site)].parts) {
+      for (const MatrixSpec& part : model.layout().sites[static_cast<std::size_t>(site)].parts) {
         sites[part.name] = site;
       }
     }
@@ -90,11 +90,11 @@ TEST_CASE("EVA deals the ranks out to the largest shares of variance", "[params]
   double least = 1.0, most = 0.0;
   bool changed = false;
   for (int site = 0; site < 8; ++site) {
-    const Site& spec = model.layout().sites[static_cast<std::size_t>(site)];
+    const SiteSpec& spec = model.layout().sites[static_cast<std::size_t>(site)];
     const Tensor covariance = inputs.covariance(site);
     const Tensor shares =
         std::get<0>(at::linalg_eigh(covariance)).flip(0) / covariance.diagonal().sum();
-    for (const Part& part : spec.parts) {
+    for (const MatrixSpec& part : spec.parts) {
       const auto found = dealt.find(part.name);
       const std::int64_t rank = found == dealt.end() ? 0 : found->second;
       const std::int64_t offered = part.name.ends_with("down_proj") ? 4 : 6;

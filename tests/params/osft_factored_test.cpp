@@ -45,8 +45,8 @@ Tensor forward(const auto& state, const Tensor& x) {
 TEST_CASE("factored gradients are autograd's, projected", "[params][osft]") {
   const SmallModel model;
   for (const char* targets : {"all-linear", "q, conv"}) {
-    OsftReferenceState state =
-        OsftReference{.unfreeze_rank_ratio = 0.5, .target_patterns = targets}.attach(model);
+    OsftFactoredState state =
+        OsftFactored{.unfreeze_rank_ratio = 0.5, .target_patterns = targets}.attach(model);
     const Tensor x = normal({6, 8}, 1), weight = normal({6, 20}, 2);
     const Tensor input = x.clone().requires_grad_();
     (forward(state, input) * weight).sum().backward();
@@ -82,7 +82,7 @@ TEST_CASE("factored gradients are autograd's, projected", "[params][osft]") {
 TEST_CASE("factors make the base's weights, under its names and shapes", "[params][osft]") {
   const SmallModel model;
   const FrozenState base = Frozen{}.attach(model);
-  const OsftReferenceState state = OsftReference{.unfreeze_rank_ratio = 0.25}.attach(model);
+  const OsftFactoredState state = OsftFactored{.unfreeze_rank_ratio = 0.25}.attach(model);
   const auto weights = state.weights(), expected = base.weights();
   REQUIRE(weights.size() == expected.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
@@ -97,7 +97,7 @@ TEST_CASE("factors make the base's weights, under its names and shapes", "[param
 
 TEST_CASE("ranks follow the rule of the reference", "[params][osft]") {
   const auto low = [](std::int64_t width, double ratio) {
-    return OsftReference{.unfreeze_rank_ratio = ratio, .target_patterns = "q"}
+    return OsftFactored{.unfreeze_rank_ratio = ratio, .target_patterns = "q"}
         .attach(SmallModel{.width = width})
         .targets()[0]
         ->s.master.size(0);
@@ -114,8 +114,8 @@ TEST_CASE("Adam's steps leave the complement unless values are projected after t
           "[params][osft]") {
   const auto leak = [](at::ScalarType type, bool project) {
     const SmallModel model{.type = type, .width = 16};
-    OsftReferenceState state =
-        OsftReference{
+    OsftFactoredState state =
+        OsftFactored{
             .unfreeze_rank_ratio = 0.5, .target_patterns = "q", .project_parameters = project}
             .attach(model);
     AdamWState adamw = AdamW{.weight_decay = 0.1}.attach(state.trainable());
@@ -146,8 +146,7 @@ TEST_CASE("Adam's steps leave the complement unless values are projected after t
 
 TEST_CASE("the factored form trains a decoder", "[params][osft]") {
   const models::Decoder model = test::tiny_model(at::kBFloat16);
-  OsftReferenceState state =
-      OsftReference{.unfreeze_rank_ratio = 0.5, .train = "norm"}.attach(model);
+  OsftFactoredState state = OsftFactored{.unfreeze_rank_ratio = 0.5, .train = "norm"}.attach(model);
   AdamWState adamw = AdamW{}.attach(state.trainable());
   const TokenBatch batch = test::batch_of({test::some_sequence(17, 1)});
   const NextToken loss;
@@ -161,6 +160,6 @@ TEST_CASE("the factored form trains a decoder", "[params][osft]") {
     state.publish();
   }
   CHECK(sums.back() < 0.3 * sums.front());
-  CHECK_THROWS_WITH(OsftReference{.target_patterns = "nothing"}.attach(model),
+  CHECK_THROWS_WITH(OsftFactored{.target_patterns = "nothing"}.attach(model),
                     Catch::Contains("selects no matrix"));
 }

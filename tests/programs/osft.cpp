@@ -31,7 +31,7 @@ struct Arguments {
 
 using Named = std::vector<std::pair<std::string, Tensor>>;
 
-Named factors_of(const OsftReferenceState& state) {
+Named factors_of(const OsftFactoredState& state) {
   Named all;
   for (const OsftFactors* f : state.targets()) {
     const std::pair<const char*, Tensor> parts[] = {
@@ -46,10 +46,10 @@ void run(const Arguments& arguments) {
   auto folder = std::make_shared<io::PretrainedFolder>(arguments.model);
   const models::Decoder model(models::parse_config(folder->config_text()), {.dtype = at::kDouble},
                               models::weight_loader(folder));
-  OsftReferenceState state = OsftReference{.unfreeze_rank_ratio = arguments.ratio,
-                                           .train = arguments.train,
-                                           .project_parameters = !arguments.gradients_only}
-                                 .attach(model);
+  OsftFactoredState state = OsftFactored{.unfreeze_rank_ratio = arguments.ratio,
+                                         .train = arguments.train,
+                                         .project_parameters = !arguments.gradients_only}
+                                .attach(model);
   Named tensors;
   if (!arguments.factors.empty()) {
     const std::map<std::string, Tensor> given = io::load_tensors(arguments.factors);

@@ -59,19 +59,19 @@ Sequence answer(const io::Json& ids) {
   return {tokens, std::vector<float>(tokens.size(), 1.0F), -1};
 }
 
-PreferenceBatch read_pairs(const io::Json& json) {
-  std::vector<PreferencePair> pairs;
+PairBatch read_pairs(const io::Json& json) {
+  std::vector<AnswerPair> pairs;
   for (std::size_t i = 0; i < json.at("prompts").size(); ++i) {
     pairs.push_back({json["prompts"][i].get<TokenIds>(), answer(json.at("chosen").at(i)),
                      answer(json.at("rejected").at(i)), 0.0F, static_cast<std::int64_t>(i)});
   }
-  std::vector<const PreferencePair*> all;
-  for (const PreferencePair& pair : pairs) all.push_back(&pair);
+  std::vector<const AnswerPair*> all;
+  for (const AnswerPair& pair : pairs) all.push_back(&pair);
   return pack_pairs(all);
 }
 
-JudgedBatch read_answers(const io::Json& json) {
-  std::vector<JudgedAnswer> answers;
+AnswerBatch read_answers(const io::Json& json) {
+  std::vector<Answer> answers;
   std::vector<Sequence> others;
   for (std::size_t i = 0; i < json.at("prompts").size(); ++i) {
     answers.push_back({json["prompts"][i].get<TokenIds>(), answer(json.at("answers").at(i)),
@@ -202,7 +202,7 @@ void add_pair_losses(P& probe) {
 }
 
 template <class P>
-void add_judged_losses(P& probe) {
+void add_answer_losses(P& probe) {
   probe.add("kto", Kto{.beta = kBeta, .desirable_weight = 1.2, .undesirable_weight = 0.9});
   probe.add("apo_zero_unpaired",
             ApoZeroUnpaired{.beta = kBeta, .desirable_weight = 1.2, .undesirable_weight = 0.9});
@@ -234,7 +234,7 @@ void run(const Arguments& arguments, const models::Decoder& model, State state,
     io::save_tensors(arguments.out, probe.tensors);
   } else {
     Probe probe(model, state, reference_model, reference, read_answers(json));
-    add_judged_losses(probe);
+    add_answer_losses(probe);
     probe.tensors.insert(probe.tensors.end(), also.begin(), also.end());
     io::save_tensors(arguments.out, probe.tensors);
   }

@@ -32,9 +32,9 @@ struct Arguments {
 };
 
 RewardBatch read_pairs(const io::Json& json) {
-  std::vector<PreferencePair> pairs;
+  std::vector<AnswerPair> pairs;
   for (const io::Json& each : json) {
-    PreferencePair pair;
+    AnswerPair pair;
     pair.prompt = each.at("prompt").get<TokenIds>();
     pair.chosen.ids = each.at("chosen").get<TokenIds>();
     pair.rejected.ids = each.at("rejected").get<TokenIds>();
@@ -42,8 +42,8 @@ RewardBatch read_pairs(const io::Json& json) {
     pair.sample = static_cast<std::int64_t>(pairs.size());
     pairs.push_back(std::move(pair));
   }
-  std::vector<const PreferencePair*> all;
-  for (const PreferencePair& pair : pairs) all.push_back(&pair);
+  std::vector<const AnswerPair*> all;
+  for (const AnswerPair& pair : pairs) all.push_back(&pair);
   return pack_reward_pairs(all);
 }
 

@@ -211,11 +211,11 @@ struct OfMetrics {
   void on(const StepMetrics& metrics);
 };
 
-static_assert(Answers<ByValue, event::AfterStep> && !Answers<ByValue, event::TrainEnd>);
-static_assert(Answers<ByReference, event::Evaluated> && !Answers<ByReference, event::AfterStep>);
-static_assert(AnswersSomething<ByValue> && AnswersSomething<ByReference>);
-static_assert(AnswersSomething<ConstCallback> && Answers<const ConstCallback, event::TrainEnd>);
-static_assert(!AnswersSomething<Nothing> && !AnswersSomething<OfMetrics>);
+static_assert(Hears<ByValue, event::AfterStep> && !Hears<ByValue, event::TrainEnd>);
+static_assert(Hears<ByReference, event::Evaluated> && !Hears<ByReference, event::AfterStep>);
+static_assert(HearsSomething<ByValue> && HearsSomething<ByReference>);
+static_assert(HearsSomething<ConstCallback> && Hears<const ConstCallback, event::TrainEnd>);
+static_assert(!HearsSomething<Nothing> && !HearsSomething<OfMetrics>);
 static_assert(!HooksUnknown<Nothing> && !HooksUnknown<OfMetrics> && !HooksUnknown<ByValue>);
 
 // --- the check of a whole Trainer ----------------------------------------------------------------

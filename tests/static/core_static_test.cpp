@@ -10,10 +10,10 @@
 
 namespace posttrain {
 
-static_assert(std::is_aggregate_v<Node>);
+static_assert(std::is_aggregate_v<Segment>);
 static_assert(std::is_aggregate_v<AttentionPart>);
 static_assert(std::is_aggregate_v<Sequence>);
-static_assert(std::is_trivially_copyable_v<Node>);
+static_assert(std::is_trivially_copyable_v<Segment>);
 static_assert(std::derived_from<Error, std::runtime_error>);
 static_assert(std::convertible_to<const char*, LiteralString>);
 static_assert(std::convertible_to<std::string, LiteralString>);

@@ -47,7 +47,7 @@ static_assert(LossPolicy<BradleyTerry> && MeasuresScores<BradleyTerry>);
 static_assert(LossPolicy<StepReward> && MeasuresScores<StepReward> && StepReward::row_local);
 static_assert(!needs_reference<BradleyTerry>() && !needs_reference<StepReward>());
 static_assert(predicts_rewards<RewardBatch>() && predicts_rewards<StepRewardBatch>());
-static_assert(!predicts_rewards<TokenBatch>() && !predicts_rewards<PreferenceBatch>());
+static_assert(!predicts_rewards<TokenBatch>() && !predicts_rewards<PairBatch>());
 static_assert(predicts_rewards<hub::RewardModel>() && !predicts_rewards<Decoder>());
 static_assert(!predicts_rewards<hub::PretrainedDecoder>());
 static_assert(CutsSlices<RewardBatch> && MovesToDevice<RewardBatch>);

@@ -46,7 +46,7 @@ static_assert(StoresMatrices<Dense> && StoresMatrices<Nf4> && StoresMatrices<Int
 static_assert(on_every_storage<BasicLora>() && on_every_storage<BasicLoraFrom>());
 static_assert(on_every_storage<BasicOsft>() && on_every_storage<BasicOsftFrom>());
 static_assert(on_every_storage<BasicOsftOnInputs>());
-static_assert(trains_decoder<OsftReference>());
+static_assert(trains_decoder<OsftFactored>());
 static_assert(std::is_same_v<QLora, BasicLora<Nf4>>);
 // Adapters and subspaces leave the base in reach; full fine-tuning needs a copy.
 static_assert(has_reference<Lora>() && has_reference<QLora>() && has_reference<LoraFrom>());

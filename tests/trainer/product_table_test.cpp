@@ -63,8 +63,8 @@ namespace {
 
 struct LossColumn {
   std::string name;
-  std::variant<OnTokens, OnItems<PreferenceBatch, false>, OnItems<PreferenceBatch, true>,
-               OnItems<JudgedBatch, true>>
+  std::variant<OnTokens, OnItems<PairBatch, false>, OnItems<PairBatch, true>,
+               OnItems<AnswerBatch, true>>
       loss;
 };
 
@@ -119,11 +119,11 @@ struct FixedTokens {
 
 /// The same few pairs.
 struct FixedPairs {
-  using Batch = PreferenceBatch;
-  data::PreferenceStream<> open(const data::LoadContext& context, std::int64_t batch) const {
+  using Batch = PairBatch;
+  data::PairStream<> open(const data::LoadContext& context, std::int64_t batch) const {
     data::LoadedPairs loaded;
     for (std::uint64_t i = 1; i < 5; ++i) {
-      PreferencePair pair;
+      AnswerPair pair;
       pair.prompt = some_ids(3 + static_cast<std::int64_t>(i), i);
       pair.chosen = some_sequence(4, i + 100);
       pair.rejected = some_sequence(5, i + 200);
@@ -136,11 +136,11 @@ struct FixedPairs {
 
 /// The same few answers, two of them to one prompt.
 struct FixedAnswers {
-  using Batch = JudgedBatch;
-  data::JudgedStream<> open(const data::LoadContext& context, std::int64_t batch) const {
+  using Batch = AnswerBatch;
+  data::AnswerStream<> open(const data::LoadContext& context, std::int64_t batch) const {
     data::LoadedAnswers loaded;
     for (std::uint64_t i = 1; i < 5; ++i) {
-      JudgedAnswer answer;
+      Answer answer;
       const std::uint64_t prompt = std::min<std::uint64_t>(i, 3);
       answer.prompt = some_ids(3 + static_cast<std::int64_t>(prompt), prompt);
       answer.answer = some_sequence(4, i + 100);
@@ -155,7 +155,7 @@ struct FixedAnswers {
 template <class Batch>
 using FixedData = std::conditional_t<
     std::is_same_v<Batch, TokenBatch>, FixedTokens,
-    std::conditional_t<std::is_same_v<Batch, PreferenceBatch>, FixedPairs, FixedAnswers>>;
+    std::conditional_t<std::is_same_v<Batch, PairBatch>, FixedPairs, FixedAnswers>>;
 
 // --- one product ---------------------------------------------------------------------------------
 
@@ -267,7 +267,7 @@ std::vector<Row> rows() {
       on_every_storage("`Osft`", []<class S>() { return BasicOsft<S>{.unfreeze_rank_ratio = 0.5}; }),
       on_every_storage("`Osft`, `joint`", []<class S>() { return BasicOsft<S>{.unfreeze_rank_ratio = 0.5, .projection = joint}; }),
       on_every_storage("`OsftOnInputs`", []<class S>() { return BasicOsftOnInputs<S>{{.unfreeze_rank_ratio = 0.5}, some_inputs()}; }),
-      dense("`OsftReference`", OsftReference{.unfreeze_rank_ratio = 0.5}),
+      dense("`OsftFactored`", OsftFactored{.unfreeze_rank_ratio = 0.5}),
       on_every_storage("`PromptTuning`", []<class S>() { return BasicPromptTuning<S>{.num_virtual_tokens = 6}; }),
       on_every_storage("`PrefixTuning`", []<class S>() { return BasicPrefixTuning<S>{.num_virtual_tokens = 6}; }),
       on_every_storage("`Frozen`", []<class S>() { return BasicFrozen<S>{}; }),

@@ -19,7 +19,7 @@ struct Sequence {
   std::int64_t sample = -1;    // index in the data source, for reports
 
   /// Number of tokens that the loss scores.
-  std::int64_t scored() const {
+  std::int64_t counted() const {
     std::int64_t count = 0;
     for (std::size_t i = 1; i < weights.size(); ++i) count += weights[i] != 0.0F;
     return count;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Single answers with a verdict, desirable or not: a micro-batch whose sequence i is answer i.
 //
-// Answers to the same prompt are children of one prompt segment, so that it is read once for them.
+// Hears to the same prompt are children of one prompt segment, so that it is read once for them.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace posttrain {
 
-struct JudgedBatch : TokenBatch {
+struct AnswerBatch : TokenBatch {
   Tensor desirable;  // [answers] bool
   // Every prompt with an answer to another one: what KTO estimates its KL from. Never trained on.
   TokenBatch mismatched;
@@ -21,23 +21,23 @@ struct JudgedBatch : TokenBatch {
   std::int64_t items() const { return static_cast<std::int64_t>(offsets.size()) - 1; }
 
   /// The predictions [begin, end); as in TokenBatch, answers are not meaningful in a slice.
-  JudgedBatch slice(std::int64_t begin, std::int64_t end) const {
-    JudgedBatch part = *this;
+  AnswerBatch slice(std::int64_t begin, std::int64_t end) const {
+    AnswerBatch part = *this;
     static_cast<TokenBatch&>(part) = TokenBatch::slice(begin, end);
     return part;
   }
 
-  JudgedBatch to(at::Device device) const;
+  AnswerBatch to(at::Device device) const;
 };
 
-/// An answer, and what stands in its place for `JudgedBatch::mismatched`.
+/// An answer, and what stands in its place for `AnswerBatch::mismatched`.
 struct MatchedAnswer {
-  const JudgedAnswer* answer = nullptr;
+  const Answer* answer = nullptr;
   const Sequence* other = nullptr;  // an answer to another prompt
 };
 
-/// Answers to one prompt come one after another, in the order of their first one.
-JudgedBatch pack_answers(std::span<const MatchedAnswer> answers, bool share_prompts = true);
+/// Hears to one prompt come one after another, in the order of their first one.
+AnswerBatch pack_answers(std::span<const MatchedAnswer> answers, bool share_prompts = true);
 
 }  // namespace posttrain
 

@@ -14,7 +14,7 @@
 namespace posttrain {
 
 /// A segment: rows [begin, end) of the batch. Its descendants are the rows [end, subtree_end).
-struct Node {
+struct Segment {
   std::int64_t begin = 0;
   std::int64_t end = 0;
   std::int64_t subtree_end = 0;
@@ -35,11 +35,11 @@ struct AttentionPart {
 /// node over the queries of all its descendants. With a window of `window` > 0 positions (a query
 /// at position p sees keys at positions > p − window): the full parts are split by descendant node,
 /// trimmed to what the window can reach, and dropped where that is nothing.
-inline std::vector<AttentionPart> attention_parts(const std::vector<Node>& nodes,
+inline std::vector<AttentionPart> attention_parts(const std::vector<Segment>& nodes,
                                                   std::int64_t window = 0) {
   std::vector<AttentionPart> parts;
   for (std::size_t n = 0; n < nodes.size(); ++n) {
-    const Node& node = nodes[n];
+    const Segment& node = nodes[n];
     if (node.begin < node.end) {
       parts.push_back(
           {node.begin, node.end, node.begin, node.end, true, node.position, node.position});
@@ -51,7 +51,7 @@ inline std::vector<AttentionPart> attention_parts(const std::vector<Node>& nodes
       continue;
     }
     for (std::size_t d = n + 1; d < nodes.size() && nodes[d].begin < node.subtree_end; ++d) {
-      const Node& descendant = nodes[d];
+      const Segment& descendant = nodes[d];
       // The first query of the descendant sees furthest back, its last query least far.
       const std::int64_t first_key_position = descendant.position - window + 1;
       const std::int64_t k0 =
@@ -70,12 +70,12 @@ inline std::vector<AttentionPart> attention_parts(const std::vector<Node>& nodes
 /// The same where `prefix` keys precede all sequences (prefix tuning): every query sees them. They
 /// are rows [0, prefix) of the keys, at positions 0 … prefix − 1, and the forest's own keys follow;
 /// the nodes' positions count them.
-inline std::vector<AttentionPart> attention_parts_after_prefix(const std::vector<Node>& nodes,
+inline std::vector<AttentionPart> attention_parts_after_prefix(const std::vector<Segment>& nodes,
                                                                std::int64_t prefix,
                                                                std::int64_t window = 0) {
   const std::int64_t rows = nodes.empty() ? 0 : nodes.back().subtree_end;
-  std::vector<Node> all{{0, prefix, prefix + rows, 0}};
-  for (const Node& node : nodes) {
+  std::vector<Segment> all{{0, prefix, prefix + rows, 0}};
+  for (const Segment& node : nodes) {
     all.push_back(
         {node.begin + prefix, node.end + prefix, node.subtree_end + prefix, node.position});
   }
@@ -90,9 +90,9 @@ inline std::vector<AttentionPart> attention_parts_after_prefix(const std::vector
 }
 
 /// The position of every row: segments count on from where their parent ended.
-inline std::vector<std::int64_t> token_positions(const std::vector<Node>& nodes) {
+inline std::vector<std::int64_t> token_positions(const std::vector<Segment>& nodes) {
   std::vector<std::int64_t> positions;
-  for (const Node& node : nodes) {
+  for (const Segment& node : nodes) {
     for (std::int64_t row = node.begin; row < node.end; ++row) {
       positions.push_back(node.position + (row - node.begin));
     }
@@ -102,7 +102,7 @@ inline std::vector<std::int64_t> token_positions(const std::vector<Node>& nodes)
 
 /// For each node the length of the longest path through its tree: what "sequence length" means for
 /// a forest. Taken per tree, so that it does not depend on what else is packed.
-inline std::vector<std::int64_t> tree_lengths(const std::vector<Node>& nodes) {
+inline std::vector<std::int64_t> tree_lengths(const std::vector<Segment>& nodes) {
   std::vector<std::int64_t> lengths(nodes.size(), 0);
   for (std::size_t root = 0; root < nodes.size();) {
     std::int64_t longest = 0;

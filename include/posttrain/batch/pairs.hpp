@@ -15,23 +15,23 @@
 
 namespace posttrain {
 
-struct PreferenceBatch : TokenBatch {
+struct PairBatch : TokenBatch {
   Tensor margin;  // [pairs] float32
 
   /// The number of pairs.
   std::int64_t items() const { return static_cast<std::int64_t>(offsets.size()) / 2; }
 
   /// The predictions [begin, end); as in TokenBatch, pairs are not meaningful in a slice.
-  PreferenceBatch slice(std::int64_t begin, std::int64_t end) const {
-    PreferenceBatch part = *this;
+  PairBatch slice(std::int64_t begin, std::int64_t end) const {
+    PairBatch part = *this;
     static_cast<TokenBatch&>(part) = TokenBatch::slice(begin, end);
     return part;
   }
 
-  PreferenceBatch to(at::Device device) const;
+  PairBatch to(at::Device device) const;
 };
 
-PreferenceBatch pack_pairs(std::span<const PreferencePair* const> pairs, bool share_prompts = true);
+PairBatch pack_pairs(std::span<const AnswerPair* const> pairs, bool share_prompts = true);
 
 }  // namespace posttrain
 

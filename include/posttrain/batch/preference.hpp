@@ -15,13 +15,13 @@
 namespace posttrain {
 
 /// How many tokens of an answer are scored: all with a weight, since its prompt precedes the first.
-inline std::int64_t scored_answer(const Sequence& answer) {
+inline std::int64_t counted_tokens(const Sequence& answer) {
   return static_cast<std::int64_t>(answer.weights.size()) -
          std::count(answer.weights.begin(), answer.weights.end(), 0.0F);
 }
 
 /// One tokenised pair. Weights as in `Sequence`: of predicting each token of an answer.
-struct PreferencePair {
+struct AnswerPair {
   TokenIds prompt;  // at least one token
   Sequence chosen, rejected;
   float margin = 0.0F;       // by which the chosen one is better, where the data say so
@@ -30,7 +30,7 @@ struct PreferencePair {
   // empty: not known.
   std::vector<float> ref_logps{};
 
-  std::int64_t scored() const { return scored_answer(chosen) + scored_answer(rejected); }
+  std::int64_t counted() const { return counted_tokens(chosen) + counted_tokens(rejected); }
 
   /// Tokens that a micro-batch reads for it.
   std::int64_t tokens(bool share_prompt) const {
@@ -40,7 +40,7 @@ struct PreferencePair {
 };
 
 /// One tokenised answer with its verdict.
-struct JudgedAnswer {
+struct Answer {
   TokenIds prompt;  // at least one token
   Sequence answer;
   bool desirable = true;
@@ -57,11 +57,11 @@ inline void add_content(ContentHash& hash, const TokenIds& prompt, const Sequenc
   hash.add(std::as_bytes(std::span(answer.ids)));
   hash.add(std::as_bytes(std::span(answer.weights)));
 }
-inline void add_content(ContentHash& hash, const PreferencePair& pair) {
+inline void add_content(ContentHash& hash, const AnswerPair& pair) {
   add_content(hash, pair.prompt, pair.chosen);
   add_content(hash, pair.prompt, pair.rejected);
 }
-inline void add_content(ContentHash& hash, const JudgedAnswer& answer) {
+inline void add_content(ContentHash& hash, const Answer& answer) {
   hash.add(static_cast<std::uint64_t>(answer.desirable));
   add_content(hash, answer.prompt, answer.answer);
 }

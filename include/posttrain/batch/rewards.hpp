@@ -17,7 +17,7 @@
 
 namespace posttrain {
 
-/// Sequences 2i and 2i + 1 are the chosen and the rejected answer of pair i, as in PreferenceBatch,
+/// Sequences 2i and 2i + 1 are the chosen and the rejected answer of pair i, as in PairBatch,
 /// with one prediction each.
 struct RewardBatch : TokenBatch {
   static constexpr bool predicts_rewards = true;
@@ -38,8 +38,7 @@ struct RewardBatch : TokenBatch {
 };
 
 /// The answers' weights have no meaning here; an empty answer is an error.
-RewardBatch pack_reward_pairs(std::span<const PreferencePair* const> pairs,
-                              bool share_prompts = true);
+RewardBatch pack_reward_pairs(std::span<const AnswerPair* const> pairs, bool share_prompts = true);
 
 /// Sequences are solutions, predictions their steps.
 struct StepRewardBatch : TokenBatch {

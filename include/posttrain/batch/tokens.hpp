@@ -21,7 +21,7 @@ namespace posttrain {
 
 struct TokenBatch {
   Tensor ids;                             // [T] int64
-  std::vector<Node> nodes;                // depth first
+  std::vector<Segment> nodes;             // depth first
   std::vector<std::int64_t> node_sample;  // [nodes] sample that a node belongs to; keys randomness
   Tensor row;                             // [P] int64, index into the T rows
   Tensor target;                          // [P] int64

@@ -213,7 +213,7 @@ constexpr bool check_module() {
 /// A callback must answer to an event. One with a misspelt event has its error already.
 template <class Callback>
 constexpr bool check_callback() {
-  constexpr bool hears = AnswersSomething<Callback>;
+  constexpr bool hears = HearsSomething<Callback>;
   constexpr bool known = hears || HooksUnknown<Callback>;
   static_assert(known,
                 "posttrain: a callback needs `void on(event::AfterStep)` or another event "

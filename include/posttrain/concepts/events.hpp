@@ -70,16 +70,15 @@ struct TrainEnd {
 }  // namespace event
 
 template <class T, class Event>
-concept Answers = requires(T& object, const Event& e) {
+concept Hears = requires(T& object, const Event& e) {
   object.on(e);
 };
 
 /// True for an object with at least one hook.
 template <class T>
-concept AnswersSomething = Answers<T, event::TrainBegin> || Answers<T, event::EpochBegin> ||
-    Answers<T, event::StepBegin> || Answers<T, event::AfterStep> || Answers<T, event::Evaluated> ||
-    Answers<T, event::CheckpointSaved> || Answers<T, event::EpochEnd> ||
-    Answers<T, event::TrainEnd>;
+concept HearsSomething = Hears<T, event::TrainBegin> || Hears<T, event::EpochBegin> ||
+    Hears<T, event::StepBegin> || Hears<T, event::AfterStep> || Hears<T, event::Evaluated> ||
+    Hears<T, event::CheckpointSaved> || Hears<T, event::EpochEnd> || Hears<T, event::TrainEnd>;
 
 namespace detail {
 
@@ -96,7 +95,7 @@ struct WithNameOn : T, NamesOn {};
 /// the member for one that cannot be used.
 template <class T>
 concept HooksUnknown =
-    !AnswersSomething<T> && std::is_class_v<T> && !std::is_final_v<T> && !requires {
+    !HearsSomething<T> && std::is_class_v<T> && !std::is_final_v<T> && !requires {
   &detail::WithNameOn<T>::on;
 }
 &&(

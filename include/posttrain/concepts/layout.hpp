@@ -14,16 +14,16 @@ namespace posttrain {
 
 /// A matrix of the checkpoint: `<name>.weight` [rows, in], and `<name>.bias` [rows] if the site has
 /// one.
-struct Part {
+struct MatrixSpec {
   std::string name;
   std::int64_t rows = 0;
   bool transposed = false;  // stored as [in, rows] (GPT-2's Conv1D)
 
-  friend bool operator==(const Part&, const Part&) = default;
+  friend bool operator==(const MatrixSpec&, const MatrixSpec&) = default;
 };
 
-struct Site {
-  std::vector<Part> parts;
+struct SiteSpec {
+  std::vector<MatrixSpec> parts;
   std::int64_t in = 0;
   bool bias = false;
   int shares = -1;    // index of the table whose storage this site uses (a tied head)
@@ -31,11 +31,11 @@ struct Site {
 
   std::int64_t rows() const {
     std::int64_t total = 0;
-    for (const Part& part : parts) total += part.rows;
+    for (const MatrixSpec& part : parts) total += part.rows;
     return total;
   }
 
-  friend bool operator==(const Site&, const Site&) = default;
+  friend bool operator==(const SiteSpec&, const SiteSpec&) = default;
 };
 
 /// A vector under its whole checkpoint name (norm weights and biases).
@@ -71,7 +71,7 @@ struct AttentionSpec {
 };
 
 struct Layout {
-  std::vector<Site> sites;
+  std::vector<SiteSpec> sites;
   std::vector<VectorSpec> vectors;
   std::vector<TableSpec> tables;  // the first: of the tokens
   AttentionSpec attention{};

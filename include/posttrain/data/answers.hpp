@@ -11,6 +11,6 @@
 
 namespace posttrain::data {
 
-using JudgedAnswers = BasicPreferences<AnswerItems>;
+using Answers = BasicPreferences<AnswerItems>;
 
 }  // namespace posttrain::data

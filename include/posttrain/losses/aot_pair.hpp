@@ -17,7 +17,7 @@
 namespace posttrain {
 
 struct AotPair {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   using Statistics = Counterparts;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
@@ -32,10 +32,10 @@ struct AotPair {
     }
   }
 
-  Counterparts gather(const std::vector<Scored<PreferenceBatch>>& step) const {
+  Counterparts gather(const std::vector<Scored<PairBatch>>& step) const {
     std::vector<const TokenBatch*> batches;
     Tensors margins, ref_margins;
-    for (const Scored<PreferenceBatch>& scored : step) {
+    for (const Scored<PairBatch>& scored : step) {
       const PairScores pairs = pair_scores(scored.scores(), scored.batch());
       batches.push_back(&scored.batch());
       margins.push_back(pairs.chosen.logps.sub(pairs.rejected.logps));
@@ -44,7 +44,7 @@ struct AotPair {
     return {std::move(batches), margins, ref_margins};
   }
 
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch,
+  Tensor losses(const Scores& scores, const PairBatch& batch,
                 const Counterparts& ref_margins) const {
     const PairScores pairs = pair_scores(scores, batch);
     const Tensor margins = pairs.chosen.logps.sub(pairs.rejected.logps);
@@ -52,7 +52,7 @@ struct AotPair {
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means);
   }
 };

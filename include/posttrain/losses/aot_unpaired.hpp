@@ -17,7 +17,7 @@
 namespace posttrain {
 
 struct AotUnpaired {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   struct Statistics {
     Counterparts of_chosen{}, of_rejected{};
   };
@@ -34,10 +34,10 @@ struct AotUnpaired {
     }
   }
 
-  Statistics gather(const std::vector<Scored<PreferenceBatch>>& step) const {
+  Statistics gather(const std::vector<Scored<PairBatch>>& step) const {
     std::vector<const TokenBatch*> batches;
     Tensors chosen, rejected;
-    for (const Scored<PreferenceBatch>& scored : step) {
+    for (const Scored<PairBatch>& scored : step) {
       const PairScores pairs = pair_scores(scored.scores(), scored.batch());
       batches.push_back(&scored.batch());
       chosen.push_back(pairs.chosen.log_ratio());
@@ -48,8 +48,7 @@ struct AotUnpaired {
 
   /// The values are those of the chosen answers' ranks. A rejected answer whose counterpart is in
   /// another micro-batch has its gradient here, at no value.
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch,
-                const Statistics& statistics) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch, const Statistics& statistics) const {
     const PairScores pairs = pair_scores(scores, batch);
     const auto loss = [&](const Tensor& difference) {
       return smoothed_logsigmoid(difference.mul(beta), label_smoothing);
@@ -61,7 +60,7 @@ struct AotUnpaired {
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means);
   }
 };

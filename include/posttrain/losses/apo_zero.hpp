@@ -14,7 +14,7 @@
 namespace posttrain {
 
 struct ApoZero {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
@@ -25,14 +25,14 @@ struct ApoZero {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const PairScores pairs = pair_scores(scores, batch);
     const Tensor missed = pairs.chosen.log_ratio().mul(-beta).sigmoid();
     return missed.add(pairs.rejected.log_ratio().mul(beta).sigmoid());
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means);
   }
 };

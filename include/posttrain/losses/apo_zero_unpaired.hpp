@@ -13,7 +13,7 @@
 namespace posttrain {
 
 struct ApoZeroUnpaired {
-  using Batch = JudgedBatch;
+  using Batch = AnswerBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
@@ -29,14 +29,14 @@ struct ApoZeroUnpaired {
   }
 
   /// One value for each answer, [answers].
-  Tensor losses(const Scores& scores, const JudgedBatch& batch) const {
+  Tensor losses(const Scores& scores, const AnswerBatch& batch) const {
     const Tensor x = answer_scores(scores, batch).log_ratio().mul(beta);
-    return judged_losses(x, batch, desirable_weight, undesirable_weight);
+    return answer_losses(x, batch, desirable_weight, undesirable_weight);
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const JudgedBatch& batch, MetricMeans& means) const {
-    measure_judged(scores, batch, beta, means);
+  void measure(const Scores& scores, const AnswerBatch& batch, MetricMeans& means) const {
+    measure_answers(scores, batch, beta, means);
   }
 };
 

@@ -18,7 +18,7 @@
 namespace posttrain {
 
 struct Bco {
-  using Batch = JudgedBatch;
+  using Batch = AnswerBatch;
   struct Statistics {
     double shift = 0.0;  // δ
   };
@@ -31,9 +31,9 @@ struct Bco {
     if (!(beta > 0.0)) fail("posttrain: Bco.beta must be positive");
   }
 
-  Statistics gather(const std::vector<Scored<JudgedBatch>>& step) const {
+  Statistics gather(const std::vector<Scored<AnswerBatch>>& step) const {
     double sums[2] = {}, counts[2] = {};
-    for (const Scored<JudgedBatch>& scored : step) {
+    for (const Scored<AnswerBatch>& scored : step) {
       const Tensor rewards = answer_scores(scored.scores(), scored.batch()).log_ratio().mul(beta);
       const Tensor desirable = scored.batch().desirable.to(rewards.scalar_type());
       const double good = desirable.sum().item<double>();
@@ -52,15 +52,15 @@ struct Bco {
     return {shift / kinds};
   }
 
-  Tensor losses(const Scores& scores, const JudgedBatch& batch,
+  Tensor losses(const Scores& scores, const AnswerBatch& batch,
                 const Statistics& statistics) const {
     const Tensor x = answer_scores(scores, batch).log_ratio().mul(beta).sub(statistics.shift);
     return logsigmoid(x.where(batch.desirable, x.neg())).neg();
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const JudgedBatch& batch, MetricMeans& means) const {
-    measure_judged(scores, batch, beta, means);
+  void measure(const Scores& scores, const AnswerBatch& batch, MetricMeans& means) const {
+    measure_answers(scores, batch, beta, means);
   }
 };
 

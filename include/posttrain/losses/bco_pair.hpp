@@ -13,7 +13,7 @@
 namespace posttrain {
 
 struct BcoPair {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
@@ -24,14 +24,14 @@ struct BcoPair {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const PairScores pairs = pair_scores(scores, batch);
     const Tensor chosen = logsigmoid(pairs.chosen.log_ratio().mul(beta));
     return chosen.add(logsigmoid(pairs.rejected.log_ratio().mul(-beta))).neg();
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means);
   }
 };

@@ -15,7 +15,7 @@
 namespace posttrain {
 
 struct Cpo {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = false;
 
@@ -30,14 +30,14 @@ struct Cpo {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const PairScores pairs = pair_scores(scores, batch);
     const Tensor x = pairs.chosen.logps.sub(pairs.rejected.logps).mul(beta);
     return smoothed_logsigmoid(x, label_smoothing);
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means, Reward::logps);
   }
 };

@@ -14,7 +14,7 @@
 namespace posttrain {
 
 struct Discopop {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
@@ -29,14 +29,14 @@ struct Discopop {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const Tensor x = divergence.difference(pair_scores(scores, batch)).mul(beta);
     const Tensor m = x.div(tau).sigmoid();
     return x.neg().exp().mul(m).sub(logsigmoid(x).mul(m.neg().add(1.0)));
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means);
   }
 };

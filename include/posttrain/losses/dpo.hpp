@@ -15,7 +15,7 @@
 namespace posttrain {
 
 struct Dpo {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
@@ -32,13 +32,13 @@ struct Dpo {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const Tensor x = divergence.difference(pair_scores(scores, batch)).mul(beta);
     return smoothed_logsigmoid(x, label_smoothing);
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means);
   }
 };

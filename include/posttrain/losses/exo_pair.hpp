@@ -17,7 +17,7 @@
 namespace posttrain {
 
 struct ExoPair {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
@@ -34,7 +34,7 @@ struct ExoPair {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const Tensor x = divergence.difference(pair_scores(scores, batch)).mul(beta);
     const Tensor better = x.sigmoid().mul(logsigmoid(x).sub(std::log1p(-label_smoothing)));
     const Tensor worse = x.neg().sigmoid().mul(logsigmoid(x.neg()).sub(std::log(label_smoothing)));
@@ -42,7 +42,7 @@ struct ExoPair {
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means);
   }
 };

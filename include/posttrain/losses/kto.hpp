@@ -17,7 +17,7 @@
 namespace posttrain {
 
 struct Kto {
-  using Batch = JudgedBatch;
+  using Batch = AnswerBatch;
   struct Statistics {
     double kl = 0.0;
   };
@@ -36,9 +36,9 @@ struct Kto {
     }
   }
 
-  Statistics gather(const std::vector<Scored<JudgedBatch>>& step) const {
+  Statistics gather(const std::vector<Scored<AnswerBatch>>& step) const {
     double sum = 0.0, count = 0.0;
-    for (const Scored<JudgedBatch>& scored : step) {
+    for (const Scored<AnswerBatch>& scored : step) {
       const TokenBatch& other = scored.batch().mismatched;
       const Tensor ratio = scored.scores_of(other).logp.sub(scored.ref_logps_of(other));
       sum += ratio.mul(other.weight.to(ratio.device())).sum().item<double>();
@@ -47,15 +47,15 @@ struct Kto {
     return {std::max(0.0, sum / count)};
   }
 
-  Tensor losses(const Scores& scores, const JudgedBatch& batch,
+  Tensor losses(const Scores& scores, const AnswerBatch& batch,
                 const Statistics& statistics) const {
     const Tensor x = answer_scores(scores, batch).log_ratio().sub(statistics.kl).mul(beta);
-    return judged_losses(x, batch, desirable_weight, undesirable_weight);
+    return answer_losses(x, batch, desirable_weight, undesirable_weight);
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const JudgedBatch& batch, MetricMeans& means) const {
-    measure_judged(scores, batch, beta, means);
+  void measure(const Scores& scores, const AnswerBatch& batch, MetricMeans& means) const {
+    measure_answers(scores, batch, beta, means);
   }
 };
 

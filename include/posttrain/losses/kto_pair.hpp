@@ -18,7 +18,7 @@
 namespace posttrain {
 
 struct KtoPair {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   struct Statistics {
     double kl_chosen = 0.0, kl_rejected = 0.0;
   };
@@ -31,9 +31,9 @@ struct KtoPair {
     if (!(beta > 0.0)) fail("posttrain: KtoPair.beta must be positive");
   }
 
-  Statistics gather(const std::vector<Scored<PreferenceBatch>>& step) const {
+  Statistics gather(const std::vector<Scored<PairBatch>>& step) const {
     double chosen = 0.0, rejected = 0.0, count = 0.0;
-    for (const Scored<PreferenceBatch>& scored : step) {
+    for (const Scored<PairBatch>& scored : step) {
       const PairScores pairs = pair_scores(scored.scores(), scored.batch());
       chosen += pairs.chosen.log_ratio().sum().item<double>();
       rejected += pairs.rejected.log_ratio().sum().item<double>();
@@ -42,8 +42,7 @@ struct KtoPair {
     return {std::max(0.0, chosen / count), std::max(0.0, rejected / count)};
   }
 
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch,
-                const Statistics& statistics) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch, const Statistics& statistics) const {
     const PairScores pairs = pair_scores(scores, batch);
     const Tensor chosen = pairs.chosen.log_ratio().sub(statistics.kl_rejected).mul(-beta).sigmoid();
     const Tensor rejected =
@@ -52,7 +51,7 @@ struct KtoPair {
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means);
   }
 };

@@ -19,15 +19,15 @@
 namespace posttrain {
 
 /// For each prediction 1, or `alpha` beyond the shorter answer of its pair, [P].
-Tensor tail_factors(const PreferenceBatch& batch, double alpha);
+Tensor tail_factors(const PairBatch& batch, double alpha);
 
 template <class Loss>
 struct LengthDesensitized {
   static_assert(ValuesItems<Loss> && !GathersStatistics<Loss> &&
-                    std::is_same_v<typename Loss::Batch, PreferenceBatch>,
+                    std::is_same_v<typename Loss::Batch, PairBatch>,
                 "posttrain: LengthDesensitized takes a loss on pairs that does not couple them "
                 "[docs/losses.md#lengthdesensitized]");
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
 
@@ -42,22 +42,21 @@ struct LengthDesensitized {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const auto [own, desensitized_batch] = desensitized(scores, batch);
     return loss.losses(own, desensitized_batch);
   }
 
   Need needs() const { return needs_of(loss); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     const auto [own, desensitized_batch] = desensitized(scores, batch);
     measure_scores(loss, own, desensitized_batch, means);
   }
 
  private:
-  std::pair<Scores, PreferenceBatch> desensitized(const Scores& scores,
-                                                  const PreferenceBatch& batch) const {
+  std::pair<Scores, PairBatch> desensitized(const Scores& scores, const PairBatch& batch) const {
     const Tensor factors = tail_factors(batch, alpha);
-    std::pair<Scores, PreferenceBatch> both(scores, batch);
+    std::pair<Scores, PairBatch> both(scores, batch);
     both.first.logp = scores.logp.mul(factors);
     if (batch.ref_logps.defined()) both.second.ref_logps = batch.ref_logps.mul(factors);
     return both;

@@ -13,7 +13,7 @@
 namespace posttrain {
 
 struct NcaPair {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
@@ -24,7 +24,7 @@ struct NcaPair {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const PairScores pairs = pair_scores(scores, batch);
     const Tensor chosen = pairs.chosen.log_ratio().mul(beta);
     const Tensor rejected = pairs.rejected.log_ratio().mul(beta);
@@ -33,7 +33,7 @@ struct NcaPair {
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means);
   }
 };

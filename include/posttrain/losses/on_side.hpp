@@ -21,12 +21,11 @@ namespace detail {
 
 /// Which predictions of a batch of pairs belong to one side, [n] int64: sequences first, first + 2,
 /// ….
-inline Tensor side_predictions(const PreferenceBatch& batch, std::int64_t first) {
+inline Tensor side_predictions(const PairBatch& batch, std::int64_t first) {
   return (batch.sequence_of() % 2 == first).nonzero().squeeze(1);
 }
 
-inline TokenBatch side_batch(const PreferenceBatch& batch, const Tensor& chosen,
-                             std::int64_t first) {
+inline TokenBatch side_batch(const PairBatch& batch, const Tensor& chosen, std::int64_t first) {
   TokenBatch side = batch;
   const auto pick = [&](const Tensor& all) {
     return all.defined() ? all.index_select(0, chosen) : all;
@@ -49,11 +48,11 @@ template <class Loss, std::int64_t kFirst>
 struct OnSide {
   static_assert(std::is_same_v<typename Loss::Batch, TokenBatch>,
                 "posttrain: OnChosen and OnRejected take a loss on tokens [docs/losses.md#sums]");
-  static double count(const Loss& loss, const PreferenceBatch& batch) {
+  static double count(const Loss& loss, const PairBatch& batch) {
     return static_cast<double>(
         loss.count(side_batch(batch, side_predictions(batch, kFirst), kFirst)));
   }
-  static Tensor sum(const Loss& loss, const Scores& scores, const PreferenceBatch& batch) {
+  static Tensor sum(const Loss& loss, const Scores& scores, const PairBatch& batch) {
     const Tensor chosen = side_predictions(batch, kFirst);
     const Scores own =
         scores.map([&](const Tensor& score) { return score.index_select(0, chosen); });
@@ -65,7 +64,7 @@ struct OnSide {
 
 template <class Loss>
 struct OnChosen {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;  // a slice does not know its sides
   static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
 
@@ -75,17 +74,15 @@ struct OnChosen {
     if constexpr (requires { loss.validate(); }) loss.validate();
   }
   Need needs() const { return needs_of(loss); }
-  double count(const PreferenceBatch& batch) const {
-    return detail::OnSide<Loss, 0>::count(loss, batch);
-  }
-  Tensor sum(const Scores& scores, const PreferenceBatch& batch) const {
+  double count(const PairBatch& batch) const { return detail::OnSide<Loss, 0>::count(loss, batch); }
+  Tensor sum(const Scores& scores, const PairBatch& batch) const {
     return detail::OnSide<Loss, 0>::sum(loss, scores, batch);
   }
 };
 
 template <class Loss>
 struct OnRejected {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
 
@@ -95,10 +92,8 @@ struct OnRejected {
     if constexpr (requires { loss.validate(); }) loss.validate();
   }
   Need needs() const { return needs_of(loss); }
-  double count(const PreferenceBatch& batch) const {
-    return detail::OnSide<Loss, 1>::count(loss, batch);
-  }
-  Tensor sum(const Scores& scores, const PreferenceBatch& batch) const {
+  double count(const PairBatch& batch) const { return detail::OnSide<Loss, 1>::count(loss, batch); }
+  Tensor sum(const Scores& scores, const PairBatch& batch) const {
     return detail::OnSide<Loss, 1>::sum(loss, scores, batch);
   }
 };

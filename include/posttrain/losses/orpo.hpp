@@ -14,7 +14,7 @@
 namespace posttrain {
 
 struct Orpo {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = false;
 
@@ -25,14 +25,14 @@ struct Orpo {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const PairScores pairs = pair_scores(scores, batch);
     const Tensor chosen = log_odds(pairs.chosen.mean_logps());
     return logsigmoid(chosen.sub(log_odds(pairs.rejected.mean_logps()))).mul(-beta);
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means, Reward::mean_logps);
   }
 

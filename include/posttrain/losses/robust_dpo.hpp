@@ -13,7 +13,7 @@
 namespace posttrain {
 
 struct RobustDpo {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
@@ -30,14 +30,14 @@ struct RobustDpo {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const Tensor x = divergence.difference(pair_scores(scores, batch)).mul(beta);
     const Tensor clean = logsigmoid(x).mul(label_smoothing - 1.0);
     return clean.add(logsigmoid(x.neg()).mul(label_smoothing)).div(1.0 - 2.0 * label_smoothing);
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means);
   }
 };

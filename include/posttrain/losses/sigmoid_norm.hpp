@@ -13,7 +13,7 @@
 namespace posttrain {
 
 struct SigmoidNorm {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
@@ -26,13 +26,13 @@ struct SigmoidNorm {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const PairScores pairs = pair_scores(scores, batch);
     return logsigmoid(divergence.mean_difference(pairs).mul(beta)).neg();
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means);
   }
 };

@@ -13,7 +13,7 @@
 namespace posttrain {
 
 struct SimPo {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = false;
 
@@ -30,7 +30,7 @@ struct SimPo {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const PairScores pairs = pair_scores(scores, batch);
     const Tensor margin = pairs.chosen.mean_logps().sub(pairs.rejected.mean_logps());
     const Tensor x = margin.mul(beta).sub(gamma);
@@ -38,7 +38,7 @@ struct SimPo {
   }
 
   Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_rewards(scores, batch, beta, means, Reward::mean_logps);
   }
 };

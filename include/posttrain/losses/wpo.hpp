@@ -19,10 +19,10 @@ namespace posttrain {
 template <class Loss>
 struct Wpo {
   static_assert(ValuesItems<Loss> && !GathersStatistics<Loss> &&
-                    std::is_same_v<typename Loss::Batch, PreferenceBatch>,
+                    std::is_same_v<typename Loss::Batch, PairBatch>,
                 "posttrain: Wpo takes a loss on pairs that does not couple them "
                 "[docs/losses.md#wpo]");
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   static constexpr bool row_local = false;
   static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
 
@@ -33,7 +33,7 @@ struct Wpo {
   }
 
   /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PreferenceBatch& batch) const {
+  Tensor losses(const Scores& scores, const PairBatch& batch) const {
     Scores aligned;
     aligned.logp = scores.logp.detach().sub(scores.log_sum_sq);
     const PairScores pairs = pair_scores(aligned, batch);
@@ -46,7 +46,7 @@ struct Wpo {
     need.log_sum_sq = true;
     return need;
   }
-  void measure(const Scores& scores, const PreferenceBatch& batch, MetricMeans& means) const {
+  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
     measure_scores(loss, scores, batch, means);
   }
 };

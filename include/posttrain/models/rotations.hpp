@@ -18,7 +18,7 @@ struct TokenPositions {
   std::vector<std::int64_t> length;    // [T]
 };
 
-TokenPositions positions_of(const std::vector<Node>& nodes);
+TokenPositions positions_of(const std::vector<Segment>& nodes);
 
 struct Rotation {
   Tensor cos, sin;  // [T, rotary_dim / 2] fp32

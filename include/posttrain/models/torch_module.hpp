@@ -37,9 +37,9 @@ namespace posttrain::models {
 /// [T, T] bool: entry (i, j) is true where row i may attend to row j, that is to itself and what
 /// precedes it in its segment, and to all of the segment's ancestors. The form that
 /// scaled_dot_product_attention takes.
-inline Tensor dense_mask(const std::vector<Node>& nodes) {
+inline Tensor dense_mask(const std::vector<Segment>& nodes) {
   std::int64_t rows = 0;
-  for (const Node& node : nodes) rows = std::max(rows, node.end);
+  for (const Segment& node : nodes) rows = std::max(rows, node.end);
   Tensor mask = at::zeros({rows, rows}, at::kBool);
   for (const AttentionPart& part : attention_parts(nodes)) {
     Tensor block = mask.narrow(0, part.q0, part.q1 - part.q0).narrow(1, part.k0, part.k1 - part.k0);

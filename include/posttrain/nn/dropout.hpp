@@ -18,7 +18,7 @@ namespace posttrain {
 inline std::vector<std::uint64_t> row_keys(const TokenBatch& batch) {
   std::vector<std::uint64_t> keys(static_cast<std::size_t>(batch.tokens()));
   for (std::size_t n = 0; n < batch.nodes.size(); ++n) {
-    const Node& node = batch.nodes[n];
+    const Segment& node = batch.nodes[n];
     for (std::int64_t row = node.begin; row < node.end; ++row) {
       keys[static_cast<std::size_t>(row)] =
           mix_streams(static_cast<std::uint64_t>(batch.node_sample[n]),

@@ -108,8 +108,8 @@ struct BasicEva {
     std::vector<detail::EvaTarget> targets;
     std::map<int, std::int64_t> offered;
     for (int i = 0; i < static_cast<int>(layout.sites.size()); ++i) {
-      const Site& site = layout.sites[static_cast<std::size_t>(i)];
-      for (const Part& part : site.parts) {
+      const SiteSpec& site = layout.sites[static_cast<std::size_t>(i)];
+      for (const MatrixSpec& part : site.parts) {
         if (!lora.targets(site, part.name)) continue;
         targets.push_back({part.name, i, lora.rank_of(part.name), lora.alpha_of(part.name)});
         const auto directions = static_cast<std::int64_t>(

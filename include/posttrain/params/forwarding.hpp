@@ -66,7 +66,7 @@ class Forwarding : detail::Checked<check_gate<std::remove_cvref_t<G>>()> {
   }
   const auto& reference() const requires GivesReference<Other> { return gate().reference(); }
   template <class Event>
-  void on(const Event& event) requires Answers<Other, Event> {
+  void on(const Event& event) requires Hears<Other, Event> {
     gate_.on(event);
   }
 

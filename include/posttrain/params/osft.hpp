@@ -114,8 +114,8 @@ struct BasicOsft {
   /// A misspelt pattern is no option that is ignored.
   void check_patterns(const Layout& layout) const {
     const auto matches_target = [&](std::string_view pattern) {
-      for (const Site& site : layout.sites) {
-        for (const Part& part : site.parts) {
+      for (const SiteSpec& site : layout.sites) {
+        for (const MatrixSpec& part : site.parts) {
           const std::string name = part.name + ".weight";
           if (ratio(name, site.head) && (pattern.empty() || matches_pattern(pattern, name))) {
             return true;

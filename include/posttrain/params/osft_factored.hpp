@@ -23,8 +23,8 @@
 
 namespace posttrain {
 
-struct OsftReference {
-  using State = OsftReferenceState;
+struct OsftFactored {
+  using State = OsftFactoredState;
   static constexpr bool has_reference = true;
 
   double unfreeze_rank_ratio = 0.25;             // 1 − share of protected directions
@@ -34,10 +34,10 @@ struct OsftReference {
 
   constexpr void validate() const {
     if (!(unfreeze_rank_ratio >= 0.0 && unfreeze_rank_ratio <= 1.0)) {
-      fail("posttrain: OsftReference.unfreeze_rank_ratio must be in [0, 1]");
+      fail("posttrain: OsftFactored.unfreeze_rank_ratio must be in [0, 1]");
     }
     if (target_patterns.view().empty()) {
-      fail("posttrain: OsftReference.target_patterns must name something");
+      fail("posttrain: OsftFactored.target_patterns must name something");
     }
   }
 

@@ -281,8 +281,8 @@ class Engine {
     notify(event::Evaluated{progress_.step, val_loss_, best, now.loss_metrics});
   }
 
-  Record record(const Params& params, const Data& data, const Optimizer& optimizer) const {
-    Record all;
+  RunRecord record(const Params& params, const Data& data, const Optimizer& optimizer) const {
+    RunRecord all;
     all.add("loss", to_record(loss_));
     all.add("params", to_record(params));
     all.add("data", to_record(data));
@@ -333,7 +333,7 @@ class Engine {
 
   template <class Event>
   void notify(const Event& event) {
-    if constexpr (Answers<State, Event>) state_.on(event);
+    if constexpr (Hears<State, Event>) state_.on(event);
     callbacks_.notify(event);
   }
 

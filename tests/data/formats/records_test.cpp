@@ -112,7 +112,7 @@ TEST_CASE("prompts and completions are both texts or both messages") {
 }
 
 TEST_CASE("a pair's prompt is explicit, or what both conversations start with [C17]", "[C17]") {
-  const auto given = PreferenceRecord::from(parse(R"({"prompt": [{"role": "user", "content": "q"}],
+  const auto given = PairRecord::from(parse(R"({"prompt": [{"role": "user", "content": "q"}],
                 "chosen": [{"role": "assistant", "content": "good"}],
                 "rejected": [{"role": "assistant", "content": "bad"}], "margin": 0.5})"));
   CHECK(said(given.prompt) == "user: q");
@@ -125,7 +125,7 @@ TEST_CASE("a pair's prompt is explicit, or what both conversations start with [C
   for (const bool named : {true, false}) {
     Json sample = parse(whole);
     if (!named) sample.erase("prompt");
-    const auto record = PreferenceRecord::from(sample);
+    const auto record = PairRecord::from(sample);
     CHECK(said(record.prompt) == "user: q");
     CHECK(said(record.chosen) == "assistant: good");
     CHECK(said(record.rejected) == "assistant: bad");
@@ -133,12 +133,11 @@ TEST_CASE("a pair's prompt is explicit, or what both conversations start with [C
   // Whole conversations beside a prompt of messages do not make it appear twice.
   Json repeated = parse(whole);
   repeated["prompt"] = parse(R"([{"role": "user", "content": "q"}])");
-  CHECK(said(PreferenceRecord::from(repeated).chosen) == "assistant: good");
+  CHECK(said(PairRecord::from(repeated).chosen) == "assistant: good");
   const auto asked =
-      PreferenceRecord::from(parse(R"({"instruction": "q", "chosen": "good", "rejected": "bad"})"));
+      PairRecord::from(parse(R"({"instruction": "q", "chosen": "good", "rejected": "bad"})"));
   CHECK(said(asked.prompt) + said(asked.rejected) == "user: qassistant: bad");
-  const auto shared =
-      PreferenceRecord::from(parse(R"({"conversations": [{"from": "human", "value": "q"}],
+  const auto shared = PairRecord::from(parse(R"({"conversations": [{"from": "human", "value": "q"}],
                 "chosen": {"from": "gpt", "value": "good"},
                 "rejected": {"from": "gpt", "value": "bad"}})"));
   CHECK(said(shared.prompt) + said(shared.chosen) == "user: qassistant: good");
@@ -146,7 +145,7 @@ TEST_CASE("a pair's prompt is explicit, or what both conversations start with [C
 
 TEST_CASE("an implicit text prompt ends before the word in which the completions part") {
   const auto split = [](const char* chosen, const char* rejected) {
-    const auto record = PreferenceRecord::from(Json{{"chosen", chosen}, {"rejected", rejected}});
+    const auto record = PairRecord::from(Json{{"chosen", chosen}, {"rejected", rejected}});
     CHECK(record.prompt.text + record.chosen.text == chosen);
     CHECK(record.prompt.text + record.rejected.text == rejected);
     return record.prompt.text;
@@ -161,27 +160,25 @@ TEST_CASE("an implicit text prompt ends before the word in which the completions
 }
 
 TEST_CASE("a pair that says nothing to prefer is malformed") {
-  CHECK(contains(from_error<PreferenceRecord>(R"({"chosen": "a", "rejected": "a"})"), "to differ"));
-  CHECK(contains(from_error<PreferenceRecord>(R"({"chosen": "a", "rejected": [{"role": "user",
+  CHECK(contains(from_error<PairRecord>(R"({"chosen": "a", "rejected": "a"})"), "to differ"));
+  CHECK(contains(from_error<PairRecord>(R"({"chosen": "a", "rejected": [{"role": "user",
       "content": "x"}]})"),
                  "both texts or both messages"));
-  CHECK(contains(from_error<PreferenceRecord>(
+  CHECK(contains(from_error<PairRecord>(
                      R"({"chosen": [{"role": "user", "content": "q"}],
                          "rejected": [{"role": "user", "content": "q"},
                                       {"role": "assistant", "content": "bad"}]})"),
                  "expected 'chosen' to say something behind the prompt"));
-  CHECK(contains(from_error<PreferenceRecord>(R"({"prompt": "a", "chosen": "b"})"),
+  CHECK(contains(from_error<PairRecord>(R"({"prompt": "a", "chosen": "b"})"),
                  "got the keys prompt, chosen"));
 }
 
 TEST_CASE("unpaired preferences have a verdict, prompts an answer and all columns") {
-  const auto unpaired =
-      UnpairedPreferenceRecord::from(parse(R"({"prompt": [{"role": "user", "content": "q"}],
+  const auto unpaired = AnswerRecord::from(parse(R"({"prompt": [{"role": "user", "content": "q"}],
                 "completion": [{"role": "assistant", "content": "a"}], "label": false})"));
   CHECK(said(unpaired.completion) == "assistant: a");
   CHECK_FALSE(unpaired.desirable);
-  CHECK(contains(from_error<UnpairedPreferenceRecord>(
-                     R"({"prompt": "q", "completion": "a", "label": "good"})"),
+  CHECK(contains(from_error<AnswerRecord>(R"({"prompt": "q", "completion": "a", "label": "good"})"),
                  "expected 'label' to be true or false, got \"good\""));
   const auto prompt =
       PromptRecord::from(parse(R"({"prompt": "q", "solution": 4, "level": "hard"})"));
@@ -233,8 +230,8 @@ TEST_CASE("a record of another format than the first is malformed, with its plac
                     "{\"broken\n{\"chosen\": \"a b\", \"rejected\": \"a c\"}\n{\"text\": \"x\"}\n"
                     "{\"prompt\": \"p\", \"chosen\": \"a\", \"rejected\": \"b\"}\n"
                     "{\"chosen\": \"d\", \"rejected\": \"e\"}\n");
-  RecordReader<PreferenceRecord> reader(path);
-  std::vector<ReadRecord<PreferenceRecord>> reads;
+  RecordReader<PairRecord> reader(path);
+  std::vector<ReadRecord<PairRecord>> reads;
   while (auto read = reader.next()) reads.push_back(*std::move(read));
   REQUIRE(reads.size() == 5);
   CHECK(contains(reads[0].error, "expected JSON"));

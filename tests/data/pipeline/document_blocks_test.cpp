@@ -19,7 +19,7 @@ TEST_CASE("a document becomes blocks that hold every token once, each block's fi
         REQUIRE(block.ids.size() >= 2);  // so every block has something to score
         REQUIRE(block.weights.size() == block.ids.size());
         REQUIRE(block.weights[0] == 0.0F);
-        REQUIRE(block.scored() + 1 == static_cast<std::int64_t>(block.ids.size()));
+        REQUIRE(block.counted() + 1 == static_cast<std::int64_t>(block.ids.size()));
         joined.insert(joined.end(), block.ids.begin(), block.ids.end());
       }
       REQUIRE(joined == ids);

@@ -93,7 +93,7 @@ TEST_CASE("rows that predict nothing can be left out, and the LM head can be rec
   builder.end_sequence();
   const TokenBatch batch = std::move(builder).build();
   const auto expected = inputs_of(model, gate, batch);
-  InputStatistics inputs(model, [](const Site&) { return true; });
+  InputStatistics inputs(model, [](const SiteSpec&) { return true; });
   record_inputs(model, gate, batch, inputs, InputRows::predicting);
   for (const auto& [site, x] : expected) {
     INFO(site);

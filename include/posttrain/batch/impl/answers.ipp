@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of judged_batch.hpp, compiled once (base/compiled.hpp).
+// Definitions of answers.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <map>
@@ -23,7 +23,7 @@ TokenBatch pack_by_prompt(const std::vector<std::vector<const MatchedAnswer*>>& 
   for (const auto& group : groups) {
     int prompt = -1;
     for (const MatchedAnswer* each : group) {
-      const JudgedAnswer& answer = *each->answer;
+      const Answer& answer = *each->answer;
       if (prompt < 0 || !share_prompts) prompt = builder.add(answer.prompt, -1, answer.sample);
       const Sequence& said = text(*each);
       builder.add(said.ids, prompt, answer.sample);
@@ -36,15 +36,15 @@ TokenBatch pack_by_prompt(const std::vector<std::vector<const MatchedAnswer*>>& 
 
 }  // namespace detail
 
-POSTTRAIN_INLINE JudgedBatch JudgedBatch::to(at::Device device) const {
-  JudgedBatch moved;
+POSTTRAIN_INLINE AnswerBatch AnswerBatch::to(at::Device device) const {
+  AnswerBatch moved;
   static_cast<TokenBatch&>(moved) = TokenBatch::to(device);
   moved.desirable = desirable.to(device);
   moved.mismatched = mismatched.to(device);
   return moved;
 }
 
-POSTTRAIN_INLINE JudgedBatch pack_answers(std::span<const MatchedAnswer> answers,
+POSTTRAIN_INLINE AnswerBatch pack_answers(std::span<const MatchedAnswer> answers,
                                           bool share_prompts) {
   std::vector<std::vector<const MatchedAnswer*>> groups;
   std::map<TokenIds, std::size_t> group_of;
@@ -56,7 +56,7 @@ POSTTRAIN_INLINE JudgedBatch pack_answers(std::span<const MatchedAnswer> answers
     if (is_new) groups.emplace_back();
     groups[at->second].push_back(&each);
   }
-  JudgedBatch batch;
+  AnswerBatch batch;
   static_cast<TokenBatch&>(batch) = detail::pack_by_prompt(
       groups, share_prompts,
       [](const MatchedAnswer& each) -> const Sequence& { return each.answer->answer; });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of preference_batch.hpp, compiled once (base/compiled.hpp).
+// Definitions of pairs.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <utility>
@@ -12,18 +12,18 @@
 
 namespace posttrain {
 
-POSTTRAIN_INLINE PreferenceBatch PreferenceBatch::to(at::Device device) const {
-  PreferenceBatch moved;
+POSTTRAIN_INLINE PairBatch PairBatch::to(at::Device device) const {
+  PairBatch moved;
   static_cast<TokenBatch&>(moved) = TokenBatch::to(device);
   moved.margin = margin.to(device);
   return moved;
 }
 
-POSTTRAIN_INLINE PreferenceBatch pack_pairs(std::span<const PreferencePair* const> pairs,
-                                            bool share_prompts) {
+POSTTRAIN_INLINE PairBatch pack_pairs(std::span<const AnswerPair* const> pairs,
+                                      bool share_prompts) {
   BatchBuilder builder;
   std::vector<float> margins, ref_logps;
-  for (const PreferencePair* pair : pairs) {
+  for (const AnswerPair* pair : pairs) {
     if (pair->prompt.empty()) {
       raise("sample {}: expected a prompt of at least one token, got none", pair->sample);
     }
@@ -40,7 +40,7 @@ POSTTRAIN_INLINE PreferenceBatch pack_pairs(std::span<const PreferencePair* cons
     margins.push_back(pair->margin);
     ref_logps.insert(ref_logps.end(), pair->ref_logps.begin(), pair->ref_logps.end());
   }
-  PreferenceBatch batch;
+  PairBatch batch;
   static_cast<TokenBatch&>(batch) = std::move(builder).build();
   batch.margin = at::tensor(margins, at::kFloat);
   if (static_cast<std::int64_t>(ref_logps.size()) == batch.predictions()) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of reward_batch.hpp, compiled once (base/compiled.hpp).
+// Definitions of rewards.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <utility>
@@ -19,11 +19,11 @@ POSTTRAIN_INLINE RewardBatch RewardBatch::to(at::Device device) const {
   return moved;
 }
 
-POSTTRAIN_INLINE RewardBatch pack_reward_pairs(std::span<const PreferencePair* const> pairs,
+POSTTRAIN_INLINE RewardBatch pack_reward_pairs(std::span<const AnswerPair* const> pairs,
                                                bool share_prompts) {
   BatchBuilder builder;
   std::vector<float> margins;
-  for (const PreferencePair* pair : pairs) {
+  for (const AnswerPair* pair : pairs) {
     if (pair->prompt.empty() || pair->chosen.ids.empty() || pair->rejected.ids.empty()) {
       raise("sample {}: expected a prompt and two answers of at least one token, got {}, {} and {}",
             pair->sample, pair->prompt.size(), pair->chosen.ids.size(), pair->rejected.ids.size());

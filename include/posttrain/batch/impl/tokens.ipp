@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of batch.hpp, compiled once (base/compiled.hpp).
+// Definitions of tokens.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>
@@ -50,7 +50,7 @@ POSTTRAIN_INLINE int BatchBuilder::add(std::span<const TokenId> ids, int parent,
   const auto length = static_cast<std::int64_t>(ids.size());
   std::int64_t position = 0;
   if (parent >= 0) {
-    const Node& above = batch_.nodes[parent];
+    const Segment& above = batch_.nodes[parent];
     position = above.position + above.end - above.begin;
   }
   ids_.insert(ids_.end(), ids.begin(), ids.end());
@@ -64,7 +64,7 @@ POSTTRAIN_INLINE int BatchBuilder::add(std::span<const TokenId> ids, int parent,
 POSTTRAIN_INLINE void BatchBuilder::score(std::span<const float> weights, bool keep_unweighted) {
   if (path_.empty()) fail("expected a segment before its weights, got weights alone");
   const int index = path_.back();
-  const Node& node = batch_.nodes[index];
+  const Segment& node = batch_.nodes[index];
   if (static_cast<std::int64_t>(weights.size()) != node.end - node.begin) {
     raise("expected {} weights, one for each token, got {}", node.end - node.begin, weights.size());
   }
@@ -81,7 +81,7 @@ POSTTRAIN_INLINE void BatchBuilder::score(std::span<const float> weights, bool k
 
 POSTTRAIN_INLINE void BatchBuilder::reward(std::int64_t token) {
   if (path_.empty()) fail("expected a segment before its reward, got a reward alone");
-  const Node& node = batch_.nodes[path_.back()];
+  const Segment& node = batch_.nodes[path_.back()];
   if (token < 0 || token >= node.end - node.begin) {
     raise("expected the index of a token of the segment, below {}, got {}", node.end - node.begin,
           token);

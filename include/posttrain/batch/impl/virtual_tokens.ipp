@@ -30,13 +30,13 @@ POSTTRAIN_INLINE void add_prompt_segments(TokenBatch& batch, std::int64_t count,
                                           std::int64_t first_id, bool shared) {
   detail::claim_virtual_tokens(batch, count);
   const Tensor prompt = at::arange(first_id, first_id + count, batch.ids.options());
-  std::vector<Node> nodes;
+  std::vector<Segment> nodes;
   std::vector<std::int64_t> node_sample;
   Tensors ids;
   std::vector<std::int64_t> moved_by;  // of each row
   std::int64_t shift = 0, tree_end = 0;
   for (std::size_t n = 0; n < batch.nodes.size(); ++n) {
-    const Node& node = batch.nodes[n];
+    const Segment& node = batch.nodes[n];
     if (n == 0 || (!shared && node.begin >= tree_end)) {
       const std::int64_t begin = node.begin + shift,
                          below = shared ? batch.tokens() : node.subtree_end;
@@ -62,7 +62,7 @@ POSTTRAIN_INLINE void add_prompt_segments(TokenBatch& batch, std::int64_t count,
 
 POSTTRAIN_INLINE void add_prefix_positions(TokenBatch& batch, std::int64_t count) {
   detail::claim_virtual_tokens(batch, count);
-  for (Node& node : batch.nodes) node.position += count;
+  for (Segment& node : batch.nodes) node.position += count;
 }
 
 POSTTRAIN_INLINE Tensor with_prompt_rows(const Tensor& rows, const Tensor& ids, std::int64_t vocab,

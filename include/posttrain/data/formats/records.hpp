@@ -33,7 +33,7 @@ struct SupervisedRecord {
 
 /// A pair of completions of one prompt (DPO, reward models). Prompt and completions are all
 /// messages or all text.
-struct PreferenceRecord {
+struct PairRecord {
   Passage prompt{};
   Passage chosen{};
   Passage rejected{};
@@ -42,11 +42,11 @@ struct PreferenceRecord {
 
   static constexpr const char* kExpected = "preference pairs (prompt, chosen, rejected)";
   static bool accepts(Format format);
-  static PreferenceRecord from(const Json& sample);
+  static PairRecord from(const Json& sample);
 };
 
 /// One completion with a verdict (KTO).
-struct UnpairedPreferenceRecord {
+struct AnswerRecord {
   Passage prompt{};
   Passage completion{};
   bool desirable = true;
@@ -54,7 +54,7 @@ struct UnpairedPreferenceRecord {
 
   static constexpr const char* kExpected = "unpaired preferences (prompt, completion, label)";
   static bool accepts(Format format);
-  static UnpairedPreferenceRecord from(const Json& sample);
+  static AnswerRecord from(const Json& sample);
 };
 
 /// A solution in steps, each with a verdict (process reward models; TRL's stepwise supervision).

@@ -41,7 +41,7 @@ struct SequenceKind {
   static std::int64_t tokens(const Sequence& sequence) {
     return static_cast<std::int64_t>(sequence.ids.size());
   }
-  static std::int64_t scored(const Sequence& sequence) { return sequence.scored(); }
+  static std::int64_t counted(const Sequence& sequence) { return sequence.counted(); }
   static void hash(ContentHash& hash, const Sequence& sequence) {
     hash.add(std::as_bytes(std::span(sequence.ids)));
     hash.add(std::as_bytes(std::span(sequence.weights)));
@@ -90,7 +90,7 @@ bool keep_within_limits(const Kind& kind, typename Kind::Item& item, const LoadC
     }
     ++report.truncated;
   }
-  if (kind.scored(item) == 0) {
+  if (kind.counted(item) == 0) {
     ++report.all_masked;
     report.add_reason(where + ": no token to score");
     return false;
@@ -100,7 +100,7 @@ bool keep_within_limits(const Kind& kind, typename Kind::Item& item, const LoadC
 
 /// Turns the samples of one source into items, which it gives to `keep`.
 template <class Kind, class Samples, class Tokenise, class Keep>
-void tokenise_all(const Kind& kind, Samples&& samples, const SourceOptions& options,
+void tokenize_all(const Kind& kind, Samples&& samples, const SourceOptions& options,
                   const LoadContext& context, const Tokenise& tokenise, DataReport& report,
                   Oversized& oversized, SeenSamples<Kind>& seen, const Keep& keep) {
   std::int64_t index = 0;
@@ -139,7 +139,7 @@ void tokenise_all(const Kind& kind, Samples&& samples, const SourceOptions& opti
       }
       item.sample = index;
       report.tokens += size;
-      report.scored += kind.scored(item);
+      report.scored += kind.counted(item);
       keep(std::move(item));
     }
     ++index;
@@ -217,7 +217,7 @@ Loaded load_items(const Kind& kind, const SourceOptions& options, const LoadCont
   detail::SeenSamples<Kind> seen;  // validation must not repeat what is trained
   const auto load = [&](std::string_view path, const auto& keep) {
     std::int64_t kept = 0;
-    detail::tokenise_all(kind, open(path), options, context, tokenise, data.report, oversized, seen,
+    detail::tokenize_all(kind, open(path), options, context, tokenise, data.report, oversized, seen,
                          [&](typename Kind::Item&& item) {
                            ++kept;
                            keep(std::move(item));

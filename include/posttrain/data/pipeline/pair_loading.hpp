@@ -24,19 +24,19 @@ namespace posttrain::data {
 /// the prompt by itself and may cut into an answer.
 enum class Truncation { keep_start, keep_end };
 
-using LoadedPairs = LoadedItems<PreferencePair>;
-using LoadedAnswers = LoadedItems<JudgedAnswer>;
+using LoadedPairs = LoadedItems<AnswerPair>;
+using LoadedAnswers = LoadedItems<Answer>;
 
 /// `share_prompts` says how many tokens of `max_tokens_per_batch` a pair takes.
 LoadedPairs load_preferences(const SourceOptions& options, const LoadContext& context,
                              Truncation truncation, bool share_prompts = true);
 
-LoadedAnswers load_judged_answers(const SourceOptions& options, const LoadContext& context,
-                                  Truncation truncation);
+LoadedAnswers load_answers(const SourceOptions& options, const LoadContext& context,
+                           Truncation truncation);
 
 /// False if nothing of an answer or of the prompt would be left.
-bool truncate(PreferencePair& pair, std::int64_t max_seq_len, Truncation truncation);
-bool truncate(JudgedAnswer& answer, std::int64_t max_seq_len, Truncation truncation);
+bool truncate(AnswerPair& pair, std::int64_t max_seq_len, Truncation truncation);
+bool truncate(Answer& answer, std::int64_t max_seq_len, Truncation truncation);
 
 }  // namespace posttrain::data
 

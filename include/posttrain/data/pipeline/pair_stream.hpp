@@ -14,7 +14,7 @@
 namespace posttrain::data {
 
 struct PairItems {
-  using Batch = PreferenceBatch;
+  using Batch = PairBatch;
   using Loaded = LoadedPairs;
 
   bool share_prompts = true;
@@ -23,13 +23,13 @@ struct PairItems {
                    Truncation truncation) const {
     return load_preferences(source, context, truncation, share_prompts);
   }
-  std::vector<std::int64_t> lengths(const std::vector<PreferencePair>& pairs) const {
+  std::vector<std::int64_t> lengths(const std::vector<AnswerPair>& pairs) const {
     std::vector<std::int64_t> all;
-    for (const PreferencePair& pair : pairs) all.push_back(pair.tokens(share_prompts));
+    for (const AnswerPair& pair : pairs) all.push_back(pair.tokens(share_prompts));
     return all;
   }
-  void check_ids(const std::vector<PreferencePair>& pairs, std::int64_t vocab_size) const {
-    for (const PreferencePair& pair : pairs) {
+  void check_ids(const std::vector<AnswerPair>& pairs, std::int64_t vocab_size) const {
+    for (const AnswerPair& pair : pairs) {
       for (const TokenIds* ids : {&pair.prompt, &pair.chosen.ids, &pair.rejected.ids}) {
         detail::check_token_ids(*ids, pair.sample, vocab_size);
       }
@@ -37,11 +37,10 @@ struct PairItems {
   }
   /// A pair can carry the reference's scores (params/with_reference_scores.hpp).
   static constexpr bool keeps_reference = true;
-  static void add_to(ContentHash& hash, const PreferencePair& pair) { add_content(hash, pair); }
+  static void add_to(ContentHash& hash, const AnswerPair& pair) { add_content(hash, pair); }
 
-  std::vector<PreferenceBatch> batches(const Packs& packs,
-                                       const std::vector<PreferencePair>& pairs) const {
-    std::vector<PreferenceBatch> all;
+  std::vector<PairBatch> batches(const Packs& packs, const std::vector<AnswerPair>& pairs) const {
+    std::vector<PairBatch> all;
     for (const auto& pack : packs) {
       all.push_back(pack_pairs(detail::items_of(pack, pairs), share_prompts));
     }
@@ -50,6 +49,6 @@ struct PairItems {
 };
 
 template <class Packer = FirstFitDecreasing>
-using PreferenceStream = Stream<PairItems, Packer>;
+using PairStream = Stream<PairItems, Packer>;
 
 }  // namespace posttrain::data

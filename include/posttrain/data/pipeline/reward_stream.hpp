@@ -32,13 +32,12 @@ struct PackerOf<Pairs> {
 
 }  // namespace detail
 
-/// Pairs as in PreferenceStream, with one prediction for each answer.
+/// Pairs as in PairStream, with one prediction for each answer.
 struct RewardItems : PairItems {
   using Batch = RewardBatch;
   static constexpr bool keeps_reference = false;
 
-  std::vector<RewardBatch> batches(const Packs& packs,
-                                   const std::vector<PreferencePair>& pairs) const {
+  std::vector<RewardBatch> batches(const Packs& packs, const std::vector<AnswerPair>& pairs) const {
     std::vector<RewardBatch> all;
     for (const auto& pack : packs) {
       all.push_back(pack_reward_pairs(detail::items_of(pack, pairs), share_prompts));

@@ -124,8 +124,8 @@ class Stream {
         const float* next = logps.template const_data_ptr<float>();
         for (const std::int64_t index : pack) {
           auto& item = (*store)[static_cast<std::size_t>(index)];
-          item.ref_logps.assign(next, next + item.scored());
-          next += item.scored();
+          item.ref_logps.assign(next, next + item.counted());
+          next += item.counted();
         }
       }
     }
@@ -147,7 +147,7 @@ class Stream {
     std::size_t next = 0;
     for (auto* store : {&loaded_.train, &loaded_.validation}) {
       for (auto& item : *store) {
-        const auto count = static_cast<std::size_t>(item.scored());
+        const auto count = static_cast<std::size_t>(item.counted());
         if (count > scores.size() - next) return false;
         item.ref_logps.assign(scores.begin() + static_cast<std::ptrdiff_t>(next),
                               scores.begin() + static_cast<std::ptrdiff_t>(next + count));

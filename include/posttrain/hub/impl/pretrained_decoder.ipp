@@ -60,7 +60,7 @@ POSTTRAIN_INLINE void PretrainedDecoder::save(const std::string& folder,
   io::PretrainedContent content;
   content.config_json = config_json(stored, packed, [&] {
     // An adapter was merged into one of two tensors that were one.
-    const Site& head = layout().sites.back();
+    const SiteSpec& head = layout().sites.back();
     return head.shares >= 0 && by_name.contains(head.parts[0].name + ".weight");
   }());
   content.generation_config_json = generation_config();
@@ -108,8 +108,8 @@ POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType store
   if (!packed.names.empty()) {
     // Projections that are not in 4 bits, the head first of all.
     std::vector<std::string> dense{"lm_head"};
-    for (const Site& site : layout().sites) {
-      for (const Part& part : site.parts) {
+    for (const SiteSpec& site : layout().sites) {
+      for (const MatrixSpec& part : site.parts) {
         if (part.name != "lm_head" && !packed.names.contains(part.name + ".weight")) {
           dense.push_back(part.name);
         }

@@ -12,7 +12,7 @@
 
 namespace posttrain {
 
-POSTTRAIN_INLINE Tensor tail_factors(const PreferenceBatch& batch, double alpha) {
+POSTTRAIN_INLINE Tensor tail_factors(const PairBatch& batch, double alpha) {
   std::vector<float> factors;
   for (std::int64_t pair = 0; pair < batch.items(); ++pair) {
     const auto* ends = &batch.offsets[static_cast<std::size_t>(2 * pair)];

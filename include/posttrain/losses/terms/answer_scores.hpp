@@ -9,14 +9,14 @@
 namespace posttrain {
 
 /// λ_D [1 − σ(x)] of desirable answers, λ_U σ(x) of the others: x [answers] → [answers].
-Tensor judged_losses(const Tensor& x, const JudgedBatch& batch, double desirable_weight,
+Tensor answer_losses(const Tensor& x, const AnswerBatch& batch, double desirable_weight,
                      double undesirable_weight);
 
 /// TRL's metrics of a loss whose implicit reward is β log π / π_ref: rewards/chosen and
 /// logps/chosen are means over desirable answers, rewards/rejected and logps/rejected over the
 /// others, entropy is one over tokens.
-void measure_judged(const Scores& scores, const JudgedBatch& batch, double beta,
-                    MetricMeans& means);
+void measure_answers(const Scores& scores, const AnswerBatch& batch, double beta,
+                     MetricMeans& means);
 
 }  // namespace posttrain
 

@@ -42,7 +42,7 @@ Tensor sequence_sums(const Tensor& value, const TokenBatch& batch);
 AnswerScores answer_scores(const Scores& scores, const TokenBatch& batch);
 
 /// The same by pairs.
-PairScores pair_scores(const Scores& scores, const PreferenceBatch& batch);
+PairScores pair_scores(const Scores& scores, const PairBatch& batch);
 
 /// What metrics of preferences ask for: the entropy.
 constexpr Need preference_needs() { return {.entropy = true}; }
@@ -53,8 +53,8 @@ enum class Reward { log_ratio, logps, mean_logps };
 /// TRL's metrics: rewards/chosen, rewards/rejected, rewards/accuracies, rewards/margins,
 /// logps/chosen, logps/rejected, each a mean over pairs, and entropy, a mean over tokens. Where the
 /// reward is one per token, so are logps.
-void measure_rewards(const Scores& scores, const PreferenceBatch& batch, double beta,
-                     MetricMeans& means, Reward reward = Reward::log_ratio);
+void measure_rewards(const Scores& scores, const PairBatch& batch, double beta, MetricMeans& means,
+                     Reward reward = Reward::log_ratio);
 
 }  // namespace posttrain
 

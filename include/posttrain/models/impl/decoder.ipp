@@ -51,7 +51,7 @@ POSTTRAIN_INLINE void Decoder::check_batch(const TokenBatch& batch,
         virtual_tokens, batch.virtual_tokens);
   }
   if (!config_.learned_positions) return;
-  for (const Node& node : batch.nodes) {
+  for (const Segment& node : batch.nodes) {
     if (node.position + node.end - node.begin > config_.max_positions) {
       raise(
           "expected sequences of at most {} tokens (the model's learned positions), got {} "

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of decoder_layout.hpp, compiled once (base/compiled.hpp).
+// Definitions of layout.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <fmt/format.h>
@@ -34,8 +34,9 @@ class LayoutBuilder {
                                     : llama_layer(fmt::format("model.layers.{}.", i)));
     }
     result_.final_norm = norm(root + (gpt2 ? "ln_f" : "norm"), config_.hidden_size);
-    const Part head =
-        config_.head == HeadKind::kReward ? Part{"score", 1} : Part{"lm_head", config_.vocab_size};
+    const MatrixSpec head = config_.head == HeadKind::kReward
+                                ? MatrixSpec{"score", 1}
+                                : MatrixSpec{"lm_head", config_.vocab_size};
     result_.head = site({head}, config_.hidden_size, false);
     result_.layout.sites.back().head = true;
     if (config_.tied) result_.layout.sites.back().shares = result_.token_table;
@@ -98,7 +99,7 @@ class LayoutBuilder {
     return static_cast<int>(result_.layout.tables.size()) - 1;
   }
 
-  int site(std::vector<Part> parts, std::int64_t in, bool bias) {
+  int site(std::vector<MatrixSpec> parts, std::int64_t in, bool bias) {
     result_.layout.sites.push_back({std::move(parts), in, bias});
     return static_cast<int>(result_.layout.sites.size()) - 1;
   }

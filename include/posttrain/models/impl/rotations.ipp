@@ -15,7 +15,7 @@
 
 namespace posttrain::models {
 
-POSTTRAIN_INLINE TokenPositions positions_of(const std::vector<Node>& nodes) {
+POSTTRAIN_INLINE TokenPositions positions_of(const std::vector<Segment>& nodes) {
   TokenPositions result{token_positions(nodes), {}};
   const std::vector<std::int64_t> lengths = tree_lengths(nodes);
   for (std::size_t n = 0; n < nodes.size(); ++n) {

@@ -11,7 +11,7 @@
 namespace posttrain::detail {
 
 /// CPU tensors of float32 or bfloat16 take the vectorised loops, others plain ATen operations.
-inline bool takes_fast_path(const Tensor& x) {
+inline bool has_cpu_kernel(const Tensor& x) {
   return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
          x.numel() > 0;
 }

@@ -44,7 +44,7 @@ namespace detail {
 inline bool attention_is_blocked([[maybe_unused]] const Tensor& q,
                                  [[maybe_unused]] at::ScalarType& type) {
 #ifdef POSTTRAIN_HAS_BRGEMM
-  if (!takes_fast_path(q) || q.size(2) % 2 != 0 || q.size(2) > 512) return false;
+  if (!has_cpu_kernel(q) || q.size(2) % 2 != 0 || q.size(2) > 512) return false;
   type = q.scalar_type();
   // Without instructions for bfloat16 products the float32 kernel is the faster one.
   if (type == at::kBFloat16 && !bfloat16_products_pay()) type = at::kFloat;
@@ -95,7 +95,7 @@ POSTTRAIN_INLINE AttentionResult attention_forward(const Tensor& q, const Tensor
   detail::check_attention(q, k, v, parts);
   at::NoGradGuard no_grad;
   std::vector<AttentionPart> single, rest;
-  if (detail::takes_fast_path(q) && 4 * q.size(0) <= k.size(0)) {
+  if (detail::has_cpu_kernel(q) && 4 * q.size(0) <= k.size(0)) {
     for (const AttentionPart& part : parts) {
       (part.q1 - part.q0 <= detail::kFewQueries ? single : rest).push_back(part);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of keyed_dropout.hpp, compiled once (base/compiled.hpp).
+// Definitions of dropout.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include "posttrain/base/compiled.hpp"

@@ -156,7 +156,7 @@ inline std::pair<Tensor, Tensor> activation_generic(const Tensor& x, ActivationK
 }
 
 inline Tensor activation_forward(const Tensor& x, ActivationKind kind) {
-  if (!takes_fast_path(x)) {
+  if (!has_cpu_kernel(x)) {
     return activation_generic(x.to(compute_type(x)), kind).first.to(x.scalar_type());
   }
   Tensor y = at::empty(x.sizes(), x.options());
@@ -172,7 +172,7 @@ inline Tensor activation_forward(const Tensor& x, ActivationKind kind) {
 }
 
 inline Tensor activation_backward(const Tensor& dy, const Tensor& x, ActivationKind kind) {
-  if (!takes_fast_path(x)) {
+  if (!has_cpu_kernel(x)) {
     const Tensor slope = activation_generic(x.to(compute_type(x)), kind).second;
     return (dy.to(compute_type(x)) * slope).to(x.scalar_type());
   }
@@ -191,7 +191,7 @@ inline Tensor activation_backward(const Tensor& dy, const Tensor& x, ActivationK
 
 inline Tensor gated_activation_forward(const Tensor& gate_up, ActivationKind kind) {
   const std::int64_t features = gate_up.size(1) / 2;
-  if (!takes_fast_path(gate_up)) {
+  if (!has_cpu_kernel(gate_up)) {
     const auto dtype = gate_up.scalar_type();
     const Tensor gate = gate_up.narrow(1, 0, features).to(compute_type(gate_up));
     return activation_generic(gate, kind).first.to(dtype) * gate_up.narrow(1, features, features);
@@ -210,7 +210,7 @@ inline Tensor gated_activation_forward(const Tensor& gate_up, ActivationKind kin
 inline Tensor gated_activation_backward(const Tensor& dy, const Tensor& gate_up,
                                         ActivationKind kind) {
   const std::int64_t features = gate_up.size(1) / 2;
-  if (!takes_fast_path(gate_up)) {
+  if (!has_cpu_kernel(gate_up)) {
     const auto type = compute_type(gate_up);
     const auto [act, slope] = activation_generic(gate_up.narrow(1, 0, features).to(type), kind);
     const Tensor grad = dy.to(type);

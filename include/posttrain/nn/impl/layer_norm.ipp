@@ -111,7 +111,7 @@ struct LayerNormSaved {
 
 inline Tensor layer_norm_forward(LayerNormSaved& saved, double eps) {
   const Tensor& x = saved.x;
-  if (!takes_fast_path(x)) {
+  if (!has_cpu_kernel(x)) {
     const Tensor wide = x.to(compute_type(x));
     saved.mean = wide.mean(-1, true);
     const Tensor centred = wide - saved.mean;
@@ -147,7 +147,7 @@ inline Tensor layer_norm_forward(LayerNormSaved& saved, double eps) {
 inline Tensors layer_norm_backward(const Tensor& dy, const LayerNormSaved& saved) {
   const Tensor& x = saved.x;
   const std::int64_t width = x.size(-1);
-  if (!takes_fast_path(x)) {
+  if (!has_cpu_kernel(x)) {
     const Tensor normed = (x.to(compute_type(x)) - saved.mean) * saved.inverse;
     const Tensor wide = dy.to(compute_type(x));
     const Tensor g = wide * saved.weight;

@@ -18,7 +18,7 @@ POSTTRAIN_INLINE Tensor add_neftune_noise(const Tensor& x, const TokenBatch& bat
   const std::int64_t d = x.size(1);
   Tensor noise = at::zeros({x.size(0), d}, at::kFloat);
   float* out = noise.data_ptr<float>();
-  std::vector<Node> nodes;  // without those of virtual tokens
+  std::vector<Segment> nodes;  // without those of virtual tokens
   std::vector<std::int64_t> samples;
   for (std::size_t n = 0; n < batch.nodes.size(); ++n) {
     if (batch.nodes[n].position < batch.virtual_tokens) continue;
@@ -28,7 +28,7 @@ POSTTRAIN_INLINE Tensor add_neftune_noise(const Tensor& x, const TokenBatch& bat
   }
   const std::vector<std::int64_t> lengths = tree_lengths(nodes);
   for (std::size_t n = 0; n < nodes.size(); ++n) {
-    const Node& node = nodes[n];
+    const Segment& node = nodes[n];
     const double bound = options.alpha / std::sqrt(static_cast<double>(lengths[n] * d));
     const std::uint64_t key =
         mix_streams(mix_streams(0x6e656674, static_cast<std::uint64_t>(options.step)),

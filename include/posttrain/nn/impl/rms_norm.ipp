@@ -160,7 +160,7 @@ inline RmsNormResult rms_norm_forward(const Tensor& x, const Tensor& residual, c
                                       double eps, bool plus_one) {
   const Tensor factor = rms_norm_factor(weight, x, plus_one);
   RmsNormResult result;
-  if (!takes_fast_path(x)) {
+  if (!has_cpu_kernel(x)) {
     if (residual.defined()) result.sum = x + residual;
     const Tensor wide = (residual.defined() ? result.sum : x).to(compute_type(x));
     result.inverse = (wide.pow(2).mean(-1, true) + eps).rsqrt();
@@ -200,7 +200,7 @@ inline std::pair<Tensor, Tensor> rms_norm_backward(const Tensor& dy, const Tenso
                                                    const Tensor& inverse, bool plus_one,
                                                    bool with_weight) {
   const Tensor factor = rms_norm_factor(weight, x, plus_one);
-  if (!takes_fast_path(x)) {
+  if (!has_cpu_kernel(x)) {
     const Tensor normed = x.to(compute_type(x)) * inverse;
     const Tensor wide = dy.to(compute_type(x));
     const Tensor g = wide * factor;

@@ -63,7 +63,7 @@ inline Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin,
                      std::int64_t rotated_heads, float sign) {
   at::NoGradGuard no_grad;
   const std::int64_t half = cos.size(1), width = x.size(2);
-  if (!takes_fast_path(x)) {
+  if (!has_cpu_kernel(x)) {
     const auto dtype = x.scalar_type();
     const Tensor head = x.narrow(1, 0, rotated_heads);
     const Tensor a = head.narrow(2, 0, half).to(compute_type(x));
@@ -109,7 +109,7 @@ inline void check_rotary(const Tensor& x, const Tensor& cos, const Tensor& sin) 
 
 // The tables as the loops read them.
 inline Tensor rotary_table(const Tensor& table, const Tensor& x) {
-  return takes_fast_path(x) ? table.detach().to(at::kFloat).contiguous() : table.detach();
+  return has_cpu_kernel(x) ? table.detach().to(at::kFloat).contiguous() : table.detach();
 }
 
 }  // namespace detail

@@ -48,19 +48,19 @@ class InputStatistics {
   /// Of the sites that `sites` selects; by default all but the LM head.
   template <class Model>
   explicit InputStatistics(const Model& model,
-                           const std::function<bool(const Site&)>& sites = all_but_the_head)
+                           const std::function<bool(const SiteSpec&)>& sites = all_but_the_head)
       : InputStatistics(model.layout(), master_dtype(model.dtype()), model.device(), sites) {}
 
   /// `dtype`: float32 or float64, of the sums.
   InputStatistics(const Layout& layout, at::ScalarType dtype, at::Device device,
-                  const std::function<bool(const Site&)>& sites = all_but_the_head)
+                  const std::function<bool(const SiteSpec&)>& sites = all_but_the_head)
       : options_(at::TensorOptions(device).dtype(dtype)) {
-    for (const Site& site : layout.sites) {
+    for (const SiteSpec& site : layout.sites) {
       sites_.push_back({site.in, sites(site), site.head, 0, {}, {}});
     }
   }
 
-  static bool all_but_the_head(const Site& site) { return !site.head; }
+  static bool all_but_the_head(const SiteSpec& site) { return !site.head; }
 
   bool records(int site) const { return at(site).recorded; }
   /// Whether an LM head is among the sites.

@@ -88,7 +88,7 @@ class LayerWatch : public Forwarding<const Gate&> {
 
 /// The component of names that stands before a layer's number.
 inline std::string layer_component(const Layout& layout) {
-  for (const Site& site : layout.sites) {
+  for (const SiteSpec& site : layout.sites) {
     std::string_view rest = site.parts.front().name, before;
     while (!rest.empty()) {
       const std::size_t dot = rest.find('.');

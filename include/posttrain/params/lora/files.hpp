@@ -65,7 +65,7 @@ void fill_adapter(LoraState<Storage>& state, const std::string& folder, const Sa
   const ModelWeights<Storage>& base = state.base();
   for (const auto& [name, tensor] : saved.base) {
     Tensor own = base.weight(name);
-    for (const Site& site : base.layout().sites) {  // a tied head is stored as the table
+    for (const SiteSpec& site : base.layout().sites) {  // a tied head is stored as the table
       if (site.shares >= 0 && site.parts[0].name + ".weight" == name) {
         own = base.table(site.shares).exact();
       }
@@ -91,8 +91,8 @@ AdapterFolder adapter_content(const LoraState<Storage>& state, const std::string
   content.policy.bias = policy.bias;
   content.base_model = base_model;
   content.adapters = state.adapters();
-  for (const Site& site : state.base().layout().sites) {
-    for (const Part& part : site.parts) {
+  for (const SiteSpec& site : state.base().layout().sites) {
+    for (const MatrixSpec& part : site.parts) {
       content.transposed |= part.transposed;
       content.rewards |= site.head && part.name == "score";
     }

@@ -74,7 +74,7 @@ std::vector<NamedTensor> LoraState<Storage>::weights() const {
     }
   };
   // A head that shares its matrix with an adapted table, or the other way about, is untied.
-  for (const Site& site : layout.sites) {
+  for (const SiteSpec& site : layout.sites) {
     if (site.shares < 0 || !tables_[static_cast<std::size_t>(site.shares)]) continue;
     put(site.parts[0].name + ".weight", base_->table(site.shares).exact());
   }

@@ -54,7 +54,7 @@ struct BasicLora {
   }
 
   /// Whether a part of a site gets an adapter.
-  bool targets(const Site& site, std::string_view part) const {
+  bool targets(const SiteSpec& site, std::string_view part) const {
     const bool wanted = (!site.head && detail::lists(target_modules.view(), "all-linear")) ||
                         matches_any(target_modules.view(), part);
     return wanted && !matches_any(exclude_modules.view(), part);

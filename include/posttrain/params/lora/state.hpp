@@ -81,11 +81,13 @@ class LoraState {
   void allocate();
   void initialise(const WeightSource* source);
   void initialise(PartAdapter& part, Tensor a, int site, const WeightSource* source);
-  void factor_quantisation_error(PartAdapter& part, Tensor a, int site, const WeightSource& source);
+  void factor_quantization_error(PartAdapter& part, Tensor a, int site, const WeightSource& source);
   void keep_first();
   std::vector<NamedTensor> collect(Tensor ParameterView::*field) const;
   Tensor merged(const Adapters& site, const PartAdapter& part) const;
-  const Site& spec(int site) const { return base_->layout().sites[static_cast<std::size_t>(site)]; }
+  const SiteSpec& spec(int site) const {
+    return base_->layout().sites[static_cast<std::size_t>(site)];
+  }
   const std::string& module(const Adapters& site, const PartAdapter& part) const {
     return spec(site.site()).parts[static_cast<std::size_t>(part.part)].name;
   }

@@ -33,13 +33,13 @@ struct OsftFactors {
 /// down (1023 of 5120 at a ratio of 0.8), and at most all but one.
 std::int64_t osft_reference_rank(std::int64_t shorter, double unfreeze_rank_ratio);
 
-class OsftReferenceState {
+class OsftFactoredState {
  public:
   using TargetSelection = std::function<bool(std::string_view name, bool head)>;
 
-  OsftReferenceState(const WeightSource& source, const TensorSelection& trained,
-                     const TargetSelection& targets, double unfreeze_rank_ratio,
-                     bool project_parameters);
+  OsftFactoredState(const WeightSource& source, const TensorSelection& trained,
+                    const TargetSelection& targets, double unfreeze_rank_ratio,
+                    bool project_parameters);
 
   Tensor linear(int site, const Tensor& x) const;
   Tensor embed(int table, const Tensor& ids) const { return weights_.embed(table, ids); }
@@ -70,7 +70,7 @@ class OsftReferenceState {
   };
   struct FactoredSite;
 
-  std::shared_ptr<FactoredSite> factored(const Site& spec, int index,
+  std::shared_ptr<FactoredSite> factored(const SiteSpec& spec, int index,
                                          const TensorSelection& trained,
                                          const TargetSelection& targets, double ratio) const;
 

@@ -124,7 +124,7 @@ class ModelWeights {
   };
 
   void plan(const TensorSelection& trained);
-  void plan_site(const posttrain::Site& spec, const TensorSelection& trained);
+  void plan_site(const SiteSpec& spec, const TensorSelection& trained);
   void allocate(const TensorSelection& trained);
   /// visit(view, shape, trained?, vector?) for everything dense that owns memory.
   template <class Visit>

@@ -178,7 +178,7 @@ namespace detail {
 
 /// The block of a site that holds a part, and the part's first row in it.
 template <class Weights>
-auto locate(Weights& site, const Site& spec, int part)
+auto locate(Weights& site, const SiteSpec& spec, int part)
     -> std::pair<typename Weights::Block&, std::int64_t> {
   for (auto& block : site.blocks) {
     if (part < block.first_part || part >= block.first_part + block.parts) continue;

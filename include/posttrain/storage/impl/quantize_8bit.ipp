@@ -158,7 +158,7 @@ void for_blocks(std::int64_t numel, std::int64_t blocksize, const Function& f) {
 /// Flat float32 (or bfloat16, which the kernels read) on the input's device.
 inline Tensor flat_float(const Tensor& x) {
   const Tensor flat = x.detach().reshape({-1});
-  return (takes_fast_path(flat) ? flat : flat.to(at::kFloat)).contiguous();
+  return (has_cpu_kernel(flat) ? flat : flat.to(at::kFloat)).contiguous();
 }
 
 /// Blocks as rows, the last one filled up with zeros.
@@ -198,7 +198,7 @@ POSTTRAIN_INLINE Quantized8Bit quantize_8bit(const Tensor& x, bool is_signed,
                                              std::int64_t blocksize) {
   at::NoGradGuard no_grad;
   const Tensor flat = detail::flat_float(x);
-  if (!detail::takes_fast_path(flat)) return detail::quantize_8bit_generic(x, is_signed, blocksize);
+  if (!detail::has_cpu_kernel(flat)) return detail::quantize_8bit_generic(x, is_signed, blocksize);
   Quantized8Bit q{at::empty(x.sizes(), at::kByte),
                   at::empty({(x.numel() + blocksize - 1) / blocksize}, at::kFloat)};
   const detail::Blocks8Bit blocks{blocksize,
@@ -219,7 +219,7 @@ POSTTRAIN_INLINE Quantized8Bit quantize_8bit(const Tensor& x, bool is_signed,
 POSTTRAIN_INLINE void dequantize_8bit(const Quantized8Bit& q, const Tensor& map,
                                       std::int64_t blocksize, const Tensor& out) {
   at::NoGradGuard no_grad;
-  if (!detail::takes_fast_path(out) || !q.codes.is_cpu()) {
+  if (!detail::has_cpu_kernel(out) || !q.codes.is_cpu()) {
     return detail::dequantize_8bit_generic(q, map, blocksize, out);
   }
   const detail::Blocks8Bit blocks{blocksize,

@@ -196,7 +196,7 @@ inline void dequantize_nf4_generic(const Tensor& codes, const Tensor& absmax,
 POSTTRAIN_INLINE QuantizedNf4 quantize_nf4(const Tensor& x, std::int64_t blocksize) {
   at::NoGradGuard no_grad;
   const Tensor flat = detail::flat_float(x);
-  if (!detail::takes_fast_path(flat)) return detail::quantize_nf4_generic(x, blocksize);
+  if (!detail::has_cpu_kernel(flat)) return detail::quantize_nf4_generic(x, blocksize);
   QuantizedNf4 q{at::empty({(x.numel() + 1) / 2}, at::kByte),
                  at::empty({(x.numel() + blocksize - 1) / blocksize}, at::kFloat)};
   const detail::BlocksNf4 blocks{blocksize, x.numel(), q.codes.mutable_data_ptr<std::uint8_t>(),
@@ -213,7 +213,7 @@ POSTTRAIN_INLINE QuantizedNf4 quantize_nf4(const Tensor& x, std::int64_t blocksi
 POSTTRAIN_INLINE void dequantize_nf4(const Tensor& codes, const Tensor& absmax,
                                      std::int64_t blocksize, const Tensor& out) {
   at::NoGradGuard no_grad;
-  if (!detail::takes_fast_path(out) || !codes.is_cpu()) {
+  if (!detail::has_cpu_kernel(out) || !codes.is_cpu()) {
     return detail::dequantize_nf4_generic(codes, absmax, blocksize, out);
   }
   const detail::BlocksNf4 blocks{blocksize, out.numel(),

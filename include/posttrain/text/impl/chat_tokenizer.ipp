@@ -82,7 +82,7 @@ POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(const J
     }
   }
   std::int64_t scored = 0;
-  for (const Sequence& sequence : sequences) scored += sequence.scored();
+  for (const Sequence& sequence : sequences) scored += sequence.counted();
   if (scored == 0) {
     raise(
         "the sample trains no token: {} messages, {} of them by the assistant; hint: give it an "

@@ -39,7 +39,7 @@ class Callbacks {
 
   template <class Event, class Callback>
   static void subscribe(List<Event>& list, const std::shared_ptr<Callback>& callback) {
-    if constexpr (Answers<Callback, Event>) {
+    if constexpr (Hears<Callback, Event>) {
       list.push_back([callback](const Event& event) { callback->on(event); });
     }
   }

@@ -32,7 +32,7 @@ inline std::int64_t parameters_of(const Layout& layout) {
   std::int64_t total = 0;
   for (const TableSpec& table : layout.tables) total += table.rows * table.columns;
   for (const VectorSpec& vector : layout.vectors) total += vector.size;
-  for (const Site& site : layout.sites) {
+  for (const SiteSpec& site : layout.sites) {
     if (site.shares < 0) total += site.rows() * site.in;
     if (site.bias) total += site.rows();
   }

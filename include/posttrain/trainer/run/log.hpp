@@ -24,7 +24,7 @@ double peak_memory_gib();
 class RunLog {
  public:
   /// `record()` makes the content of run.json; called only if there is a run_dir.
-  RunLog(const Options& options, const std::function<Record()>& record);
+  RunLog(const Options& options, const std::function<RunRecord()>& record);
   ~RunLog();
   RunLog(RunLog&&) noexcept;
   RunLog& operator=(RunLog&&) noexcept;

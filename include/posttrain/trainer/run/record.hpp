@@ -18,16 +18,16 @@ namespace posttrain {
 
 /// A JSON object whose fields keep their order, behind a pointer: the JSON library's header is not
 /// needed to fill it.
-class Record {
+class RunRecord {
  public:
-  Record();
+  RunRecord();
   void add(std::string_view name, bool value);
   void add(std::string_view name, double value);
   void add(std::string_view name, std::int64_t value);
   void add(std::string_view name, std::uint64_t value);
   void add(std::string_view name, std::string_view value);
   void add(std::string_view name, const std::vector<std::string>& value);
-  void add(std::string_view name, const Record& value);
+  void add(std::string_view name, const RunRecord& value);
 
   const nlohmann::ordered_json& json() const { return *json_; }
 
@@ -36,12 +36,12 @@ class Record {
 };
 
 template <class T>
-Record to_record(const T& value);
+RunRecord to_record(const T& value);
 
 namespace detail {
 
 template <class T>
-void add_field(Record& record, std::string_view name, const T& value) {
+void add_field(RunRecord& record, std::string_view name, const T& value) {
   if constexpr (DescribesItself<T>) {
     record.add(name, std::string_view(value.description()));
   } else if constexpr (std::is_enum_v<T>) {
@@ -66,8 +66,8 @@ void add_field(Record& record, std::string_view name, const T& value) {
 }  // namespace detail
 
 template <class T>
-Record to_record(const T& value) {
-  Record record;
+RunRecord to_record(const T& value) {
+  RunRecord record;
   record.add("type", type_name<T>());
   for_each_field(value, [&](std::string_view name, const auto& field) {
     detail::add_field(record, name, field);

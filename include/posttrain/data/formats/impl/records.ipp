@@ -160,13 +160,13 @@ POSTTRAIN_INLINE bool SupervisedRecord::says_nothing() const {
       });
 }
 
-POSTTRAIN_INLINE bool PreferenceRecord::accepts(Format format) {
+POSTTRAIN_INLINE bool PairRecord::accepts(Format format) {
   return format == Format::preference || format == Format::implicit_preference;
 }
 
-POSTTRAIN_INLINE PreferenceRecord PreferenceRecord::from(const Json& sample) {
+POSTTRAIN_INLINE PairRecord PairRecord::from(const Json& sample) {
   using namespace detail;
-  PreferenceRecord record;
+  PairRecord record;
   record.inputs = template_inputs(sample);
   if (const Json* margin = value_of(sample, "margin")) {
     if (!margin->is_number())
@@ -202,16 +202,16 @@ POSTTRAIN_INLINE PreferenceRecord PreferenceRecord::from(const Json& sample) {
   return record;
 }
 
-POSTTRAIN_INLINE bool UnpairedPreferenceRecord::accepts(Format format) {
+POSTTRAIN_INLINE bool AnswerRecord::accepts(Format format) {
   return format == Format::unpaired_preference;
 }
 
-POSTTRAIN_INLINE UnpairedPreferenceRecord UnpairedPreferenceRecord::from(const Json& sample) {
+POSTTRAIN_INLINE AnswerRecord AnswerRecord::from(const Json& sample) {
   using namespace detail;
   for (const char* key : {"prompt", "completion", "label"}) {
     if (value_of(sample, key) == nullptr) raise("expected {}, got {}", kExpected, keys_of(sample));
   }
-  UnpairedPreferenceRecord record;
+  AnswerRecord record;
   record.inputs = template_inputs(sample);
   record.prompt = passage(sample["prompt"], "prompt");
   record.completion = passage(sample["completion"], "completion");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of judged_stream.hpp, compiled once (base/compiled.hpp).
+// Definitions of answer_stream.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace posttrain::data {
 
-POSTTRAIN_INLINE std::vector<std::int64_t> mismatched(const std::vector<JudgedAnswer>& answers,
+POSTTRAIN_INLINE std::vector<std::int64_t> mismatched(const std::vector<Answer>& answers,
                                                       std::vector<std::int64_t> step) {
   std::vector<std::int64_t> order(step);
   std::sort(order.begin(), order.end());
@@ -30,12 +30,12 @@ POSTTRAIN_INLINE std::vector<std::int64_t> mismatched(const std::vector<JudgedAn
   return step;
 }
 
-POSTTRAIN_INLINE std::vector<JudgedBatch> AnswerItems::batches(
-    const Packs& packs, const std::vector<JudgedAnswer>& answers) const {
+POSTTRAIN_INLINE std::vector<AnswerBatch> AnswerItems::batches(
+    const Packs& packs, const std::vector<Answer>& answers) const {
   std::vector<std::int64_t> step;
   for (const auto& pack : packs) step.insert(step.end(), pack.begin(), pack.end());
   const std::vector<std::int64_t> others = mismatched(answers, step);
-  std::vector<JudgedBatch> all;
+  std::vector<AnswerBatch> all;
   std::size_t at = 0;
   for (const auto& pack : packs) {
     std::vector<MatchedAnswer> chosen;

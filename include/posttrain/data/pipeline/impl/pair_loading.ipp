@@ -40,35 +40,35 @@ inline bool truncate_answers(TokenIds& prompt, std::initializer_list<Sequence*> 
 }
 
 struct PairKind {
-  using Item = PreferencePair;
+  using Item = AnswerPair;
   Truncation truncation = Truncation::keep_start;
   bool share_prompts = true;
 
-  std::int64_t tokens(const PreferencePair& pair) const { return pair.tokens(share_prompts); }
-  static std::int64_t length(const PreferencePair& pair) {
+  std::int64_t tokens(const AnswerPair& pair) const { return pair.tokens(share_prompts); }
+  static std::int64_t length(const AnswerPair& pair) {
     return static_cast<std::int64_t>(pair.prompt.size() +
                                      std::max(pair.chosen.ids.size(), pair.rejected.ids.size()));
   }
   /// A pair of which one answer has nothing to score compares nothing.
-  static std::int64_t scored(const PreferencePair& pair) {
+  static std::int64_t counted(const AnswerPair& pair) {
     const std::int64_t chosen = scored_answer(pair.chosen), rejected = scored_answer(pair.rejected);
     return chosen == 0 || rejected == 0 ? 0 : chosen + rejected;
   }
-  static void hash(ContentHash& hash, const PreferencePair& pair) { add_content(hash, pair); }
-  bool truncate(PreferencePair& pair, const LoadContext& context) const {
+  static void hash(ContentHash& hash, const AnswerPair& pair) { add_content(hash, pair); }
+  bool truncate(AnswerPair& pair, const LoadContext& context) const {
     return data::truncate(pair, context.max_seq_len, truncation);
   }
 };
 
 struct AnswerKind {
-  using Item = JudgedAnswer;
+  using Item = Answer;
   Truncation truncation = Truncation::keep_start;
 
-  static std::int64_t tokens(const JudgedAnswer& answer) { return answer.tokens(); }
-  static std::int64_t length(const JudgedAnswer& answer) { return answer.tokens(); }
-  static std::int64_t scored(const JudgedAnswer& answer) { return scored_answer(answer.answer); }
-  static void hash(ContentHash& hash, const JudgedAnswer& answer) { add_content(hash, answer); }
-  bool truncate(JudgedAnswer& answer, const LoadContext& context) const {
+  static std::int64_t tokens(const Answer& answer) { return answer.tokens(); }
+  static std::int64_t length(const Answer& answer) { return answer.tokens(); }
+  static std::int64_t counted(const Answer& answer) { return counted_tokens(answer.answer); }
+  static void hash(ContentHash& hash, const Answer& answer) { add_content(hash, answer); }
+  bool truncate(Answer& answer, const LoadContext& context) const {
     return data::truncate(answer, context.max_seq_len, truncation);
   }
 };
@@ -110,23 +110,20 @@ inline TokenIds prompt_of(const Sequence& sequence, std::size_t size) {
 
 }  // namespace detail
 
-POSTTRAIN_INLINE bool truncate(PreferencePair& pair, std::int64_t max_seq_len,
-                               Truncation truncation) {
+POSTTRAIN_INLINE bool truncate(AnswerPair& pair, std::int64_t max_seq_len, Truncation truncation) {
   return detail::truncate_answers(pair.prompt, {&pair.chosen, &pair.rejected}, max_seq_len,
                                   truncation);
 }
 
-POSTTRAIN_INLINE bool truncate(JudgedAnswer& answer, std::int64_t max_seq_len,
-                               Truncation truncation) {
+POSTTRAIN_INLINE bool truncate(Answer& answer, std::int64_t max_seq_len, Truncation truncation) {
   return detail::truncate_answers(answer.prompt, {&answer.answer}, max_seq_len, truncation);
 }
 
 POSTTRAIN_INLINE LoadedPairs load_preferences(const SourceOptions& options,
                                               const LoadContext& context, Truncation truncation,
                                               bool share_prompts) {
-  return load_records<LoadedPairs, PreferenceRecord>(
-      detail::PairKind{truncation, share_prompts}, options, context,
-      [&](const PreferenceRecord& record) {
+  return load_records<LoadedPairs, PairRecord>(
+      detail::PairKind{truncation, share_prompts}, options, context, [&](const PairRecord& record) {
         const Sequence chosen =
             detail::whole_sequence(*context.text, record.prompt, record.chosen, record.inputs);
         const Sequence rejected =
@@ -136,23 +133,21 @@ POSTTRAIN_INLINE LoadedPairs load_preferences(const SourceOptions& options,
         const auto common = static_cast<std::size_t>(differ.first - chosen.ids.begin());
         const std::size_t size =
             std::min({common, detail::first_scored(chosen), detail::first_scored(rejected)});
-        return PreferencePair{detail::prompt_of(chosen, size), detail::behind(chosen, size),
-                              detail::behind(rejected, size),
-                              static_cast<float>(record.margin.value_or(0.0))};
+        return AnswerPair{detail::prompt_of(chosen, size), detail::behind(chosen, size),
+                          detail::behind(rejected, size),
+                          static_cast<float>(record.margin.value_or(0.0))};
       });
 }
 
-POSTTRAIN_INLINE LoadedAnswers load_judged_answers(const SourceOptions& options,
-                                                   const LoadContext& context,
-                                                   Truncation truncation) {
-  return load_records<LoadedAnswers, UnpairedPreferenceRecord>(
-      detail::AnswerKind{truncation}, options, context,
-      [&](const UnpairedPreferenceRecord& record) {
+POSTTRAIN_INLINE LoadedAnswers load_answers(const SourceOptions& options,
+                                            const LoadContext& context, Truncation truncation) {
+  return load_records<LoadedAnswers, AnswerRecord>(
+      detail::AnswerKind{truncation}, options, context, [&](const AnswerRecord& record) {
         const Sequence whole =
             detail::whole_sequence(*context.text, record.prompt, record.completion, record.inputs);
         const std::size_t size = detail::first_scored(whole);
-        return JudgedAnswer{detail::prompt_of(whole, size), detail::behind(whole, size),
-                            record.desirable};
+        return Answer{detail::prompt_of(whole, size), detail::behind(whole, size),
+                      record.desirable};
       });
 }
 

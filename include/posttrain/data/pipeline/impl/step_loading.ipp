@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of stepped_loading.hpp, compiled once (base/compiled.hpp).
+// Definitions of step_loading.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@ struct StepKind {
 
   static std::int64_t tokens(const SteppedSolution& solution) { return solution.tokens(); }
   static std::int64_t length(const SteppedSolution& solution) { return solution.tokens(); }
-  static std::int64_t scored(const SteppedSolution& solution) {
+  static std::int64_t counted(const SteppedSolution& solution) {
     return static_cast<std::int64_t>(solution.steps.size());
   }
   static void hash(ContentHash& hash, const SteppedSolution& solution) {
@@ -68,7 +68,7 @@ POSTTRAIN_INLINE LoadedSteps load_steps(const SourceOptions& options, const Load
       });
   if (last_step_only) {
     for (SteppedSolution& solution : data.train) {
-      data.report.scored -= detail::StepKind::scored(solution) - 1;
+      data.report.scored -= detail::StepKind::counted(solution) - 1;
       detail::join_steps(solution);
     }
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of judged_scores.hpp, compiled once (base/compiled.hpp).
+// Definitions of answer_scores.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include "posttrain/base/compiled.hpp"
@@ -9,14 +9,14 @@
 
 namespace posttrain {
 
-POSTTRAIN_INLINE Tensor judged_losses(const Tensor& x, const JudgedBatch& batch,
+POSTTRAIN_INLINE Tensor answer_losses(const Tensor& x, const AnswerBatch& batch,
                                       double desirable_weight, double undesirable_weight) {
   const Tensor missed = (-x).sigmoid() * desirable_weight;
   return missed.where(batch.desirable, x.sigmoid() * undesirable_weight);
 }
 
-POSTTRAIN_INLINE void measure_judged(const Scores& scores, const JudgedBatch& batch, double beta,
-                                     MetricMeans& means) {
+POSTTRAIN_INLINE void measure_answers(const Scores& scores, const AnswerBatch& batch, double beta,
+                                      MetricMeans& means) {
   const AnswerScores answers = answer_scores(scores, batch);
   const Tensor rewards = answers.log_ratio().mul(beta);
   const auto add = [&](const char* name, const Tensor& values, const Tensor& which) {

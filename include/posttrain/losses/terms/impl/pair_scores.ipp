@@ -32,7 +32,7 @@ POSTTRAIN_INLINE AnswerScores answer_scores(const Scores& scores, const TokenBat
   return answers;
 }
 
-POSTTRAIN_INLINE PairScores pair_scores(const Scores& scores, const PreferenceBatch& batch) {
+POSTTRAIN_INLINE PairScores pair_scores(const Scores& scores, const PairBatch& batch) {
   const AnswerScores all = answer_scores(scores, batch);
   const auto side = [&](std::int64_t first) {
     const auto every_second = [&](const Tensor& values) {
@@ -59,8 +59,8 @@ inline void measure_entropy(const Scores& scores, const TokenBatch& batch, Metri
 
 }  // namespace detail
 
-POSTTRAIN_INLINE void measure_rewards(const Scores& scores, const PreferenceBatch& batch,
-                                      double beta, MetricMeans& means, Reward reward) {
+POSTTRAIN_INLINE void measure_rewards(const Scores& scores, const PairBatch& batch, double beta,
+                                      MetricMeans& means, Reward reward) {
   const PairScores pairs = pair_scores(scores, batch);
   const auto logps = [&](const AnswerScores& answer) {
     return reward == Reward::mean_logps ? answer.mean_logps() : answer.logps;

@@ -149,7 +149,7 @@ POSTTRAIN_SIMD void logit_row_grads(const LogitGradRows<c10::BFloat16>& a, std::
 }
 
 inline bool logits_take_fast_path(const Tensor& logits) {
-  return takes_fast_path(logits) && logits.stride(1) == 1;
+  return has_cpu_kernel(logits) && logits.stride(1) == 1;
 }
 
 inline void check_logits(const Tensor& logits, const Tensor& targets) {

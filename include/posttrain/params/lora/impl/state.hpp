@@ -19,8 +19,8 @@ namespace detail {
 template <class Storage>
 TensorSelection also_trained(const Layout& layout, const BasicLora<Storage>& policy) {
   std::vector<std::string> adapted;
-  for (const Site& site : layout.sites) {
-    for (const Part& part : site.parts) {
+  for (const SiteSpec& site : layout.sites) {
+    for (const MatrixSpec& part : site.parts) {
       if (policy.targets(site, part.name)) adapted.push_back(part.name + ".bias");
     }
   }
@@ -69,12 +69,12 @@ void LoraState<Storage>::plan() {
   const Layout& layout = base_->layout();
   bool any = false;
   for (std::size_t i = 0; i < layout.sites.size(); ++i) {
-    const Site& site = layout.sites[i];
+    const SiteSpec& site = layout.sites[i];
     auto adapters =
         std::make_shared<Adapters>(base_->shared_site(static_cast<int>(i)), static_cast<int>(i));
     std::int64_t row = 0, first = 0;
     for (std::size_t p = 0; p < site.parts.size(); ++p) {
-      const Part& part = site.parts[p];
+      const MatrixSpec& part = site.parts[p];
       if (policy_.targets(site, part.name)) {
         if (site.head && policy_.dropout > 0.0) {
           raise("Lora.dropout expected no adapter on the LM head, got one on {}", part.name);
@@ -190,7 +190,7 @@ void LoraState<Storage>::initialise(PartAdapter& part, Tensor a, int site,
     case LoraInit::loftq:
       if (base_->stored(site, part.part)) {
         check_rank();
-        factor_quantisation_error(part, a, site, *source);
+        factor_quantization_error(part, a, site, *source);
         return;
       }
       [[fallthrough]];  // what the storage leaves as it is, the LM head, has no error
@@ -221,9 +221,9 @@ void LoraState<Storage>::initialise(PartAdapter& part, Tensor a, int site,
 
 /// LoftQ: Q ← Q(W − s B A) and s B A ← the leading directions of W − Q, in turn; B A starts at 0.
 template <class Storage>
-void LoraState<Storage>::factor_quantisation_error(PartAdapter& part, Tensor a, int site,
+void LoraState<Storage>::factor_quantization_error(PartAdapter& part, Tensor a, int site,
                                                    const WeightSource& source) {
-  const Part& matrix = spec(site).parts[static_cast<std::size_t>(part.part)];
+  const MatrixSpec& matrix = spec(site).parts[static_cast<std::size_t>(part.part)];
   const std::string name = matrix.name + ".weight";
   if (source.load_packed && !source.load_packed(name).empty()) {
     raise(

@@ -30,7 +30,7 @@ POSTTRAIN_INLINE std::int64_t osft_reference_rank(std::int64_t shorter,
   return std::min(shorter - 1, static_cast<std::int64_t>(rank));
 }
 
-struct OsftReferenceState::FactoredSite : std::enable_shared_from_this<FactoredSite> {
+struct OsftFactoredState::FactoredSite : std::enable_shared_from_this<FactoredSite> {
   std::shared_ptr<const SiteWeights<Dense>> weights;
   std::vector<Piece> pieces;
 
@@ -88,11 +88,11 @@ struct OsftReferenceState::FactoredSite : std::enable_shared_from_this<FactoredS
   }
 };
 
-POSTTRAIN_INLINE OsftReferenceState::OsftReferenceState(const WeightSource& source,
-                                                        const TensorSelection& trained,
-                                                        const TargetSelection& targets,
-                                                        double unfreeze_rank_ratio,
-                                                        bool project_parameters)
+POSTTRAIN_INLINE OsftFactoredState::OsftFactoredState(const WeightSource& source,
+                                                      const TensorSelection& trained,
+                                                      const TargetSelection& targets,
+                                                      double unfreeze_rank_ratio,
+                                                      bool project_parameters)
     : weights_(source, Dense{}, trained),
       groups_(weights_.trainable()),
       project_parameters_(project_parameters) {
@@ -117,7 +117,7 @@ POSTTRAIN_INLINE OsftReferenceState::OsftReferenceState(const WeightSource& sour
       }
     }
   }
-  if (all.empty()) fail("OsftReference.target_patterns selects no matrix of the model");
+  if (all.empty()) fail("OsftFactored.target_patterns selects no matrix of the model");
   groups_.push_back(buffer.allocate("factors", source.dtype, source.device, true));
   std::size_t next = 0;
   for (OsftFactors* factors : all) {
@@ -130,17 +130,17 @@ POSTTRAIN_INLINE OsftReferenceState::OsftReferenceState(const WeightSource& sour
   }
 }
 
-POSTTRAIN_INLINE auto OsftReferenceState::factored(const Site& spec, int index,
-                                                   const TensorSelection& trained,
-                                                   const TargetSelection& targets,
-                                                   double ratio) const
+POSTTRAIN_INLINE auto OsftFactoredState::factored(const SiteSpec& spec, int index,
+                                                  const TensorSelection& trained,
+                                                  const TargetSelection& targets,
+                                                  double ratio) const
     -> std::shared_ptr<FactoredSite> {
   auto site = std::make_shared<FactoredSite>();
   site->weights = weights_.shared_site(index);
   bool any = false;
   std::int64_t row = 0;
   for (int i = 0; i < static_cast<int>(spec.parts.size()); ++i) {
-    const Part& part = spec.parts[static_cast<std::size_t>(i)];
+    const MatrixSpec& part = spec.parts[static_cast<std::size_t>(i)];
     const std::string name = part.name + ".weight";
     Piece piece{row, part.rows};
     if (!trained(name) && spec.shares < 0 && targets(name, spec.head)) {
@@ -169,12 +169,12 @@ POSTTRAIN_INLINE auto OsftReferenceState::factored(const Site& spec, int index,
   return any ? site : nullptr;
 }
 
-POSTTRAIN_INLINE Tensor OsftReferenceState::linear(int site, const Tensor& x) const {
+POSTTRAIN_INLINE Tensor OsftFactoredState::linear(int site, const Tensor& x) const {
   const auto& own = sites_[static_cast<std::size_t>(site)];
   return own ? own->linear(x) : weights_.linear(site, x);
 }
 
-POSTTRAIN_INLINE void OsftReferenceState::publish() {
+POSTTRAIN_INLINE void OsftFactoredState::publish() {
   at::NoGradGuard no_grad;
   weights_.publish();
   if (project_parameters_) {
@@ -186,7 +186,7 @@ POSTTRAIN_INLINE void OsftReferenceState::publish() {
   if (!factors.value.is_same(factors.master)) factors.value.copy_(factors.master);
 }
 
-POSTTRAIN_INLINE std::vector<NamedTensor> OsftReferenceState::weights() const {
+POSTTRAIN_INLINE std::vector<NamedTensor> OsftFactoredState::weights() const {
   at::NoGradGuard no_grad;
   std::map<std::string, const OsftFactors*> changed;
   for (const OsftFactors* target : targets()) changed[target->name + ".weight"] = target;
@@ -200,7 +200,7 @@ POSTTRAIN_INLINE std::vector<NamedTensor> OsftReferenceState::weights() const {
   return all;
 }
 
-POSTTRAIN_INLINE std::vector<NamedTensor> OsftReferenceState::gradients() const {
+POSTTRAIN_INLINE std::vector<NamedTensor> OsftFactoredState::gradients() const {
   std::vector<NamedTensor> all = weights_.gradients();
   for (const OsftFactors* target : targets()) {
     all.push_back({target->name + ".u", target->u.grad});
@@ -210,7 +210,7 @@ POSTTRAIN_INLINE std::vector<NamedTensor> OsftReferenceState::gradients() const 
   return all;
 }
 
-POSTTRAIN_INLINE std::int64_t OsftReferenceState::bytes() const {
+POSTTRAIN_INLINE std::int64_t OsftFactoredState::bytes() const {
   std::int64_t total = weights_.bytes();
   for (const OsftFactors* f : targets()) {
     for (const Tensor& t : {f->u_high, f->s_high, f->v_high, f->u.value, f->s.value, f->v.value}) {
@@ -220,7 +220,7 @@ POSTTRAIN_INLINE std::int64_t OsftReferenceState::bytes() const {
   return total;
 }
 
-POSTTRAIN_INLINE std::vector<const OsftFactors*> OsftReferenceState::targets() const {
+POSTTRAIN_INLINE std::vector<const OsftFactors*> OsftFactoredState::targets() const {
   std::vector<const OsftFactors*> all;
   for (const auto& site : sites_) {
     if (!site) continue;

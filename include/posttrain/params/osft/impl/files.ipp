@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of osft_files.hpp, compiled once (base/compiled.hpp).
+// Definitions of files.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <nlohmann/json.hpp>

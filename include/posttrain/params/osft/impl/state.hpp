@@ -63,12 +63,12 @@ void OsftState<Storage>::lay_out(double common_ratio, const Protected* earlier) 
 template <class Storage>
 auto OsftState<Storage>::add_targets(int site, double common_ratio, const Protected* earlier)
     -> std::vector<Pending> {
-  const Site& spec = weights_.layout().sites[static_cast<std::size_t>(site)];
+  const SiteSpec& spec = weights_.layout().sites[static_cast<std::size_t>(site)];
   std::vector<OsftTarget> targets;
   std::vector<std::int64_t> ranks;
   std::int64_t row = 0;
   for (int part = 0; part < static_cast<int>(spec.parts.size()); ++part) {
-    const Part& matrix = spec.parts[static_cast<std::size_t>(part)];
+    const MatrixSpec& matrix = spec.parts[static_cast<std::size_t>(part)];
     const std::string name = matrix.name + ".weight";
     const std::optional<double> ratio =
         plan_.trained(name) ? std::nullopt : plan_.ratio(name, spec.head, common_ratio);
@@ -238,7 +238,7 @@ std::vector<NamedTensor> OsftState<Storage>::weights() const {
     const OsftTarget& target = *found->second;
     const Tensor w = target.update().add_(
         target.base.defined() ? target.base : weights_.part(target.site, target.part));
-    const Site& spec = weights_.layout().sites[static_cast<std::size_t>(target.site)];
+    const SiteSpec& spec = weights_.layout().sites[static_cast<std::size_t>(target.site)];
     tensor.value = spec.parts[static_cast<std::size_t>(target.part)].transposed ? w.t() : w;
   }
   return all;

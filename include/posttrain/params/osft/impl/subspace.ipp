@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of osft_subspace.hpp, compiled once (base/compiled.hpp).
+// Definitions of subspace.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>

@@ -29,16 +29,16 @@ template <class Storage>
 void ModelWeights<Storage>::plan(const TensorSelection& trained) {
   tables_.resize(layout_.tables.size());
   vectors_.resize(layout_.vectors.size());
-  for (const posttrain::Site& spec : layout_.sites) plan_site(spec, trained);
+  for (const SiteSpec& spec : layout_.sites) plan_site(spec, trained);
 }
 
 template <class Storage>
-void ModelWeights<Storage>::plan_site(const posttrain::Site& spec, const TensorSelection& trained) {
+void ModelWeights<Storage>::plan_site(const SiteSpec& spec, const TensorSelection& trained) {
   auto site = std::make_shared<Site>(spec.rows(), spec.in, at::TensorOptions(device_).dtype(dtype_),
                                      anchor_, workspace_);
   std::int64_t row = 0;
   for (int i = 0; i < static_cast<int>(spec.parts.size()); ++i) {
-    const Part& part = spec.parts[static_cast<std::size_t>(i)];
+    const MatrixSpec& part = spec.parts[static_cast<std::size_t>(i)];
     // Consecutive parts share a block, so that they are one product, unless one trains alone.
     const auto extend = [&](auto& list, const char* suffix) {
       const auto trains = [&](int index) {
@@ -66,7 +66,7 @@ void ModelWeights<Storage>::each_view(const TensorSelection& trained, Visit visi
     visit(tables_[i], {spec.rows, spec.columns}, trained(spec.name), false);
   }
   for (std::size_t i = 0; i < sites_.size(); ++i) {
-    const posttrain::Site& spec = layout_.sites[i];
+    const SiteSpec& spec = layout_.sites[i];
     const auto trains = [&](int part, const char* suffix) {
       return trained(spec.parts[static_cast<std::size_t>(part)].name + suffix);
     };
@@ -131,7 +131,7 @@ void ModelWeights<Storage>::list_entries() {
 
 template <class Storage>
 void ModelWeights<Storage>::list_site(int index) {
-  const posttrain::Site& spec = layout_.sites[static_cast<std::size_t>(index)];
+  const SiteSpec& spec = layout_.sites[static_cast<std::size_t>(index)];
   if (spec.shares >= 0) return;
   const Site& site = *sites_[static_cast<std::size_t>(index)];
   const auto rows_of = [](const ParameterView& view, std::int64_t row, std::int64_t rows,
@@ -145,7 +145,7 @@ void ModelWeights<Storage>::list_site(int index) {
   };
   std::int64_t row = 0;
   for (int i = 0; i < static_cast<int>(spec.parts.size()); ++i) {
-    const Part& part = spec.parts[static_cast<std::size_t>(i)];
+    const MatrixSpec& part = spec.parts[static_cast<std::size_t>(i)];
     const auto holds = [&](const auto& piece) {
       return piece.row <= row && row < piece.row + piece.rows;
     };
@@ -230,7 +230,7 @@ bool ModelWeights<Storage>::load_packed(const Entry& entry, const WeightSource& 
 template <class Storage>
 Tensor ModelWeights<Storage>::part(int site, int part) const {
   at::NoGradGuard no_grad;
-  const posttrain::Site& spec = layout_.sites[static_cast<std::size_t>(site)];
+  const SiteSpec& spec = layout_.sites[static_cast<std::size_t>(site)];
   const std::int64_t rows = spec.parts[static_cast<std::size_t>(part)].rows;
   const auto [block, row] = detail::locate(*sites_[static_cast<std::size_t>(site)],
                                            layout_.sites[static_cast<std::size_t>(site)], part);

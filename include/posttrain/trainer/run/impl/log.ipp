@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of run_log.hpp, compiled once (base/compiled.hpp).
+// Definitions of log.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <fmt/format.h>
@@ -40,7 +40,7 @@ POSTTRAIN_INLINE double peak_memory_gib() {
 
 class RunLog::Writer {
  public:
-  Writer(const Options& options, const std::function<Record()>& record)
+  Writer(const Options& options, const std::function<RunRecord()>& record)
       : options_(options), terminal_(isatty(STDERR_FILENO) == 1) {
     if (options_.run_dir.empty()) return;
     const io::fs::path folder(options_.run_dir.str());
@@ -148,7 +148,7 @@ class RunLog::Writer {
   std::optional<io::MetricsWriter> file_;
 };
 
-POSTTRAIN_INLINE RunLog::RunLog(const Options& options, const std::function<Record()>& record)
+POSTTRAIN_INLINE RunLog::RunLog(const Options& options, const std::function<RunRecord()>& record)
     : writer_(std::make_unique<Writer>(options, record)) {}
 
 POSTTRAIN_INLINE RunLog::~RunLog() = default;

@@ -9,34 +9,34 @@
 
 namespace posttrain {
 
-POSTTRAIN_INLINE Record::Record()
+POSTTRAIN_INLINE RunRecord::RunRecord()
     : json_(std::make_shared<nlohmann::ordered_json>(nlohmann::ordered_json::object())) {}
 
-POSTTRAIN_INLINE void Record::add(std::string_view name, bool value) {
+POSTTRAIN_INLINE void RunRecord::add(std::string_view name, bool value) {
   (*json_)[std::string(name)] = value;
 }
 
-POSTTRAIN_INLINE void Record::add(std::string_view name, double value) {
+POSTTRAIN_INLINE void RunRecord::add(std::string_view name, double value) {
   (*json_)[std::string(name)] = value;
 }
 
-POSTTRAIN_INLINE void Record::add(std::string_view name, std::int64_t value) {
+POSTTRAIN_INLINE void RunRecord::add(std::string_view name, std::int64_t value) {
   (*json_)[std::string(name)] = value;
 }
 
-POSTTRAIN_INLINE void Record::add(std::string_view name, std::uint64_t value) {
+POSTTRAIN_INLINE void RunRecord::add(std::string_view name, std::uint64_t value) {
   (*json_)[std::string(name)] = value;
 }
 
-POSTTRAIN_INLINE void Record::add(std::string_view name, std::string_view value) {
+POSTTRAIN_INLINE void RunRecord::add(std::string_view name, std::string_view value) {
   (*json_)[std::string(name)] = std::string(value);
 }
 
-POSTTRAIN_INLINE void Record::add(std::string_view name, const std::vector<std::string>& value) {
+POSTTRAIN_INLINE void RunRecord::add(std::string_view name, const std::vector<std::string>& value) {
   (*json_)[std::string(name)] = value;
 }
 
-POSTTRAIN_INLINE void Record::add(std::string_view name, const Record& value) {
+POSTTRAIN_INLINE void RunRecord::add(std::string_view name, const RunRecord& value) {
   (*json_)[std::string(name)] = *value.json_;
 }
 
