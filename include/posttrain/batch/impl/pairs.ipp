@@ -29,7 +29,7 @@ POSTTRAIN_INLINE PairBatch pack_pairs(std::span<const AnswerPair* const> pairs,
     }
     int prompt = -1;
     for (const Sequence* answer : {&pair->chosen, &pair->rejected}) {
-      if (scored_answer(*answer) == 0) {
+      if (counted_tokens(*answer) == 0) {
         raise("sample {}: expected answers with a token to score, got one without", pair->sample);
       }
       if (prompt < 0 || !share_prompts) prompt = builder.add(pair->prompt, -1, pair->sample);

@@ -51,7 +51,7 @@ struct PairKind {
   }
   /// A pair of which one answer has nothing to score compares nothing.
   static std::int64_t counted(const AnswerPair& pair) {
-    const std::int64_t chosen = scored_answer(pair.chosen), rejected = scored_answer(pair.rejected);
+    const std::int64_t chosen = counted_tokens(pair.chosen), rejected = counted_tokens(pair.rejected);
     return chosen == 0 || rejected == 0 ? 0 : chosen + rejected;
   }
   static void hash(ContentHash& hash, const AnswerPair& pair) { add_content(hash, pair); }
