@@ -2,5 +2,8 @@
 // Everything of base/ that is compiled once (base/compiled.hpp).
 #pragma once
 
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/base/impl/error.ipp"
-#include "posttrain/base/source.hpp"
