@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Precompiled for tests with LibTorch: its operators, and what the library's headers bring most often.
+// Precompiled for tests with LibTorch: its operators, and what the library's headers bring most
+// often.
 #pragma once
 
 #include <filesystem>
