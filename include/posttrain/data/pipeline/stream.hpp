@@ -80,6 +80,14 @@ std::vector<typename Kind::Batch> batches_of(const Kind& kind, const Packs& pack
 
 }  // namespace detail
 
+/// All items of a store as micro-batches of at most `max_tokens` tokens, for reading data once
+/// outside of a stream. The order is the packer's.
+template <ItemKind Kind, class Store, class Packer = FirstFitDecreasing>
+std::vector<typename Kind::Batch> make_batches(const Kind& kind, const Store& items,
+                                               std::int64_t max_tokens, const Packer& packer = {}) {
+  return detail::batches_of(kind, packer.pack(detail::lengths_of(kind, items), max_tokens), items);
+}
+
 /// Draws items of one kind (concepts/kind.hpp).
 template <ItemKind Kind, class Packer = FirstFitDecreasing>
 class Stream {
@@ -121,9 +129,7 @@ class Stream {
 
   /// The whole validation set as micro-batches, in order.
   std::vector<Batch> validation() const {
-    return detail::batches_of(
-        kind_, packer_.pack(detail::lengths_of(kind_, loaded_.validation), max_tokens_),
-        loaded_.validation);
+    return make_batches(kind_, loaded_.validation, max_tokens_, packer_);
   }
 
   const DataReport& report() const { return loaded_.report; }
