@@ -173,7 +173,7 @@ TEST_CASE("a validation share of pairs is held out", "[data][preferences]") {
   const ChatTokenizer chat = tiny_tokenizer();
   std::string lines;
   for (char c = 'a'; c < 'k'; ++c) {
-    lines += std::string(R"({"prompt": "p)") + c + R"(", "chosen": "x", "rejected": "y"})" + "\n";
+    lines += fmt::format(R"({{"prompt": "p{}", "chosen": "x", "rejected": "y"}})", c) + "\n";
   }
   const LoadedItems<AnswerPair> data =
       load(chat, scratch.write("pairs.jsonl", lines), {.validation_split = 0.2});
