@@ -3,7 +3,8 @@
 #include <cmath>
 
 #include "posttrain/base/describe.hpp"
-#include "posttrain/data/pipeline/answer_stream.hpp"
+#include "posttrain/batch/answers.hpp"
+#include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/losses/apo_zero_unpaired.hpp"
 #include "posttrain/losses/bco.hpp"
 #include "posttrain/losses/kto.hpp"
@@ -37,7 +38,13 @@ std::vector<Answer> some_answers(std::int64_t count = 7) {
 }
 
 std::vector<AnswerBatch> batches(const data::Packs& packs, bool share = true) {
-  return data::AnswerItems{share}.batches(packs, some_answers());
+  static const std::vector<Answer> answers = some_answers();
+  std::vector<std::vector<const Answer*>> chosen;
+  for (const auto& pack : packs) {
+    auto& pointers = chosen.emplace_back();
+    for (const std::int64_t i : pack) pointers.push_back(&answers[static_cast<std::size_t>(i)]);
+  }
+  return AnswerKind{.share_prompts = share}.batches(chosen);
 }
 
 /// Log-ratios of the answers, and of prompts with the answers before.
@@ -100,12 +107,12 @@ double mean_over(const Ratios& ratios, const Formula& formula) {
 
 /// The same answers in every epoch.
 struct FixedAnswers {
-  using Batch = AnswerBatch;
-  data::AnswerStream<> open(const data::LoadContext& context, std::int64_t batch) const {
-    data::LoadedAnswers loaded;
+  AnswerKind kind() const { return {}; }
+  data::LoadedItems<Answer> load(const data::LoadContext&) const {
+    data::LoadedItems<Answer> loaded;
     loaded.train = some_answers();
     loaded.validation = some_answers(3);
-    return {std::move(loaded), context, batch, 50};
+    return loaded;
   }
 };
 
@@ -158,7 +165,7 @@ TEST_CASE("answers share prompts and meet answers to other prompts", "[losses][j
   const std::vector<AnswerBatch> shared = batches({{0, 1, 2, 3, 4, 5, 6}});
   REQUIRE(shared.size() == 1);
   std::int64_t tokens = 0;
-  for (const Answer& answer : answers) tokens += answer.tokens();
+  for (const Answer& answer : answers) tokens += AnswerKind::tokens(answer);
   CHECK(shared[0].items() == 7);
   CHECK(shared[0].tokens() == tokens - 2 * 3);  // two prompts have two answers
   CHECK(batches({{0, 1, 2, 3, 4, 5, 6}}, false)[0].tokens() == tokens);
@@ -167,10 +174,13 @@ TEST_CASE("answers share prompts and meet answers to other prompts", "[losses][j
   CHECK(shared[0].mismatched.predictions() == shared[0].predictions());
 
   // The nearest before it to another prompt, whatever the order of the step.
-  CHECK(data::mismatched(answers, {0, 1, 2}) == std::vector<std::int64_t>{2, 0, 1});
-  CHECK(data::mismatched(answers, {3, 0, 2}) == std::vector<std::int64_t>{2, 2, 0});
-  CHECK(data::mismatched(answers, {0, 3}) == std::vector<std::int64_t>{3, 0});
-  CHECK(data::mismatched(answers, {5}) == std::vector<std::int64_t>{5});
+  CHECK(mismatched({&answers[0], &answers[1], &answers[2]}) ==
+        std::vector<const Answer*>{&answers[2], &answers[0], &answers[1]});
+  CHECK(mismatched({&answers[3], &answers[0], &answers[2]}) ==
+        std::vector<const Answer*>{&answers[2], &answers[2], &answers[0]});
+  CHECK(mismatched({&answers[0], &answers[3]}) ==
+        std::vector<const Answer*>{&answers[3], &answers[0]});
+  CHECK(mismatched({&answers[5]}) == std::vector<const Answer*>{&answers[5]});
 }
 
 TEST_CASE("a Trainer learns verdicts", "[losses][judged][trainer][C16]") {

@@ -3,7 +3,8 @@
 #include <cmath>
 #include <filesystem>
 
-#include "posttrain/data/pipeline/pair_stream.hpp"
+#include "posttrain/batch/pairs.hpp"
+#include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/losses/loss_sum.hpp"
 #include "posttrain/losses/on_side.hpp"
@@ -55,14 +56,14 @@ PairBatch packed(const std::vector<AnswerPair>& pairs, bool share = true) {
 
 /// The same pairs in every epoch.
 struct FixedPairs {
-  using Batch = PairBatch;
   std::uint64_t pairs = 6;
   bool share_prompts = true;
-  data::PairStream<> open(const data::LoadContext& context, std::int64_t batch) const {
-    data::LoadedPairs loaded;
+  PairKind kind() const { return {.share_prompts = share_prompts}; }
+  data::LoadedItems<AnswerPair> load(const data::LoadContext&) const {
+    data::LoadedItems<AnswerPair> loaded;
     loaded.train = some_pairs(pairs);
     loaded.validation = some_pairs(2);
-    return {std::move(loaded), context, batch, 50, {}, {share_prompts}};
+    return loaded;
   }
 };
 
@@ -144,7 +145,7 @@ TEST_CASE("a pair is a prompt with two answers, or two sequences", "[losses][pre
     REQUIRE(batch.items() == 3);
     std::int64_t tokens = 0, predictions = 0;
     for (const AnswerPair& pair : pairs) {
-      tokens += pair.tokens(share);
+      tokens += PairKind{.share_prompts = share}.tokens(pair);
       predictions += pair.chosen.ids.size() + pair.rejected.ids.size();
     }
     CHECK(batch.tokens() == tokens);

@@ -2,7 +2,8 @@
 // Rewards of answers and of steps: places, closed forms, gradients, invariances, training.
 #include <cmath>
 
-#include "posttrain/data/pipeline/reward_stream.hpp"
+#include "posttrain/batch/steps.hpp"
+#include "posttrain/data/reward_pairs.hpp"
 #include "posttrain/data/steps.hpp"
 #include "posttrain/losses/bradley_terry.hpp"
 #include "posttrain/losses/step_reward.hpp"
@@ -103,8 +104,9 @@ double log_sigmoid(double x) { return -std::log1p(std::exp(-x)); }
 /// The same pairs in every epoch.
 struct FixedPairs {
   std::uint64_t pairs = 6;
-  data::LoadedPairs load(const data::LoadContext&) const {
-    data::LoadedPairs loaded;
+  PairKind kind() const { return {}; }
+  data::LoadedItems<AnswerPair> load(const data::LoadContext&) const {
+    data::LoadedItems<AnswerPair> loaded;
     loaded.train = some_pairs(pairs);
     loaded.validation = some_pairs(2);
     return loaded;
@@ -112,12 +114,12 @@ struct FixedPairs {
 };
 
 struct FixedSolutions {
-  using Batch = StepRewardBatch;
-  data::StepRewardStream<> open(const data::LoadContext& context, std::int64_t batch) const {
-    data::LoadedSteps loaded;
+  StepKind kind() const { return {}; }
+  data::LoadedItems<SteppedSolution> load(const data::LoadContext&) const {
+    data::LoadedItems<SteppedSolution> loaded;
     loaded.train = some_solutions(6);
     loaded.validation = some_solutions(2);
-    return {std::move(loaded), context, batch, 50};
+    return loaded;
   }
 };
 
@@ -202,7 +204,7 @@ TEST_CASE("a reward is read at the last token, by length", "[losses][reward][C21
     std::int64_t tokens = 0;
     for (std::int64_t i = 0; i < 3; ++i) {
       const AnswerPair& pair = pairs[static_cast<std::size_t>(i)];
-      tokens += pair.tokens(share);
+      tokens += PairKind{.share_prompts = share}.tokens(pair);
       CHECK(batch.margin[i].item<float>() == pair.margin);
       for (const bool first : {true, false}) {
         const TokenIds& answer = first ? pair.chosen.ids : pair.rejected.ids;

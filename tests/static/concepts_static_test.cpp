@@ -174,6 +174,7 @@ struct OpensWithoutBatch {
 };
 
 static_assert(LoadsSequences<fake::Data> && !LoadsSequences<LoadsNothing>);
+static_assert(!LoadsItems<fake::Data> && !LoadsItems<LoadsNothing>);
 static_assert(!LoadsSequences<OwnBatches> && !LoadsSequences<Nothing>);
 static_assert(OpensStream<OwnBatches> && !OpensStream<OpensWithoutBatch>);
 static_assert(!OpensStream<fake::Data>);

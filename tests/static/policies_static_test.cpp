@@ -5,8 +5,8 @@
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/messages.hpp"
 #include "posttrain/data/mixture.hpp"
-#include "posttrain/data/pipeline/reward_stream.hpp"
 #include "posttrain/data/preferences.hpp"
+#include "posttrain/data/reward_pairs.hpp"
 #include "posttrain/data/steps.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
@@ -55,9 +55,13 @@ static_assert(CutsSlices<StepRewardBatch> && MovesToDevice<StepRewardBatch>);
 static_assert(StreamsBatches<data::RewardStream<>, RewardBatch>);
 static_assert(StreamsBatches<data::StepRewardStream<>, StepRewardBatch>);
 static_assert(StreamsBatches<StreamOf<data::SteppedSolutions>, StepRewardBatch>);
-static_assert(OpensStream<data::SteppedSolutions> && !data::LoadsPairs<data::SteppedSolutions>);
+static_assert(LoadsItems<data::SteppedSolutions> && !data::LoadsPairs<data::SteppedSolutions>);
 static_assert(data::LoadsPairs<data::Preferences> && !data::LoadsPairs<Messages>);
-static_assert(OpensStream<data::RewardPairs<data::Preferences>>);
+static_assert(LoadsItems<data::RewardPairs<data::Preferences>>);
+static_assert(ItemKind<SequenceKind> && ItemKind<PairKind> && ItemKind<RewardKind>);
+static_assert(ItemKind<AnswerKind> && ItemKind<StepKind> && !ItemKind<NextToken>);
+static_assert(PacksSteps<AnswerKind> && !PacksSteps<PairKind>);
+static_assert(KeepsReference<PairKind> && !KeepsReference<RewardKind> && !KeepsReference<StepKind>);
 static_assert(StreamsBatches<StreamOf<data::RewardPairs<data::Preferences>>, RewardBatch>);
 
 static_assert(AttachesTo<Full, Decoder>);

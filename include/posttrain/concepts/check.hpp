@@ -132,7 +132,7 @@ constexpr bool check_model() {
 /// The data, and its agreement with the loss.
 template <class Data, class Batch>
 constexpr bool check_data() {
-  constexpr bool data = LoadsSequences<Data> || OpensStream<Data>;
+  constexpr bool data = LoadsSequences<Data> || LoadsItems<Data> || OpensStream<Data>;
   static_assert(data,
                 "posttrain: Data needs `data::LoadedData load(const data::LoadContext&) const` "
                 "[docs/concepts.md#data]");

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/concepts/kind.hpp"
 #include "posttrain/concepts/layout.hpp"
 #include "posttrain/fwd.hpp"
 
@@ -246,10 +247,17 @@ concept ProjectsRows = requires(M& module, const Tensor& rows) {
 
 // --- data --------------------------------------------------------------------------------------
 
-/// Loads tokenised sequences; the library samples, packs and batches them.
+/// Loads tokenized sequences; the library samples, packs and batches them.
 template <class D>
 concept LoadsSequences = requires(const D& policy, const data::LoadContext& context) {
   { policy.load(context) } -> std::same_as<data::LoadedData>;
+};
+
+/// Loads tokenized items of another kind (concepts/kind.hpp).
+template <class D>
+concept LoadsItems = requires(const D& policy, const data::LoadContext& context) {
+  policy.load(context);
+  { policy.kind() } -> ItemKind;
 };
 
 /// Makes its batches itself: names their type and opens a stream of optimizer steps.
@@ -263,7 +271,7 @@ template <class D>
 using StreamOf = decltype(std::declval<const D&>().open(std::declval<const data::LoadContext&>(),
                                                         std::int64_t{}));
 
-/// What the trainer reads of a stream (data/pipeline/token_stream.hpp).
+/// What the trainer reads of a stream (data/pipeline/stream.hpp).
 template <class S, class B>
 concept StreamsBatches = requires(S& stream, const S& constant,
                                   const data::SamplerPosition& position) {
@@ -280,6 +288,10 @@ concept StreamsBatches = requires(S& stream, const S& constant,
 template <class D>
 struct BatchOfData {
   using type = TokenBatch;
+};
+template <LoadsItems D>
+struct BatchOfData<D> {
+  using type = typename decltype(std::declval<const D&>().kind())::Batch;
 };
 template <OpensStream D>
 struct BatchOfData<D> {

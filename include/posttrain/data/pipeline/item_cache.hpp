@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Token sequences kept on disk between runs: a file in the cache folder per (content of the source
-// files, configuration, tokenizer). Written whole or not at all; one that is damaged is made again,
-// and the report says so. Reading it needs no memory but an index (sequence_file.hpp).
+// Tokenized items of any kind kept on disk between runs: a file in the cache folder per (content of
+// the source files, configuration, tokenizer). Written whole or not at all; one that is damaged is
+// made again, and the report says so. Sequences need no memory but an index (sequence_file.hpp).
 #pragma once
 
+#include <concepts>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -17,21 +18,23 @@
 
 namespace posttrain::data {
 
-class SequenceCache {
+class ItemCache {
  public:
   /// Part of every key: raised when the same input comes to mean other tokens.
   static constexpr std::uint64_t kVersion = 1;
 
-  SequenceCache(const SourceOptions& options, std::string_view configuration) {
+  ItemCache(const Source& source, const LoadContext& context, std::string_view configuration) {
     ContentHash hash;
     hash.add(kVersion);
-    hash.add(configuration);
-    add_files(hash, options.path);
-    if (!options.validation_path.empty()) add_files(hash, options.validation_path);
+    hash.add(fmt::format("{} {} {} {} {} {}", configuration, context.skip_bad_samples,
+                         context.deduplicate, context.max_seq_len, context.truncate,
+                         context.max_tokens_per_batch));
+    add_files(hash, source.path);
+    if (!source.validation_path.empty()) add_files(hash, source.validation_path);
     std::error_code error;
-    std::filesystem::create_directories(options.cache_dir, error);
-    if (error) raise("cannot create folder {}: {}", options.cache_dir, error.message());
-    path_ = std::filesystem::path(options.cache_dir) /
+    std::filesystem::create_directories(context.cache_dir, error);
+    if (error) raise("cannot create folder {}: {}", context.cache_dir, error.message());
+    path_ = std::filesystem::path(context.cache_dir) /
             fmt::format("{:016x}{:016x}.sequences", hash.value()[0], hash.value()[1]);
   }
 
@@ -39,12 +42,12 @@ class SequenceCache {
 
   /// Fills the stores and the report from the cache, or by `make(keep_train, keep_validation)`,
   /// which fills the report itself.
-  template <class Make>
-  void load(LoadedData& data, const Make& make) const {
+  template <class Kind, class Make>
+  void load(const Kind& kind, LoadedOf<Kind>& data, const Make& make) const {
     std::string damage;
     if (std::filesystem::exists(path_)) {
       try {
-        open(data);
+        open(kind, data);
         data.report.cache = fmt::format("from the cache {}", path_.string());
         return;
       } catch (const Error& error) {
@@ -54,14 +57,14 @@ class SequenceCache {
     {
       SequenceFileWriter writer(path_);
       std::optional<std::size_t> train;
-      make([&](Sequence&& sequence) { writer.push_back(sequence); },
-           [&](Sequence&& sequence) {
+      make([&](auto&& item) { write(writer, kind, item); },
+           [&](auto&& item) {
              if (!train) train = writer.size();
-             writer.push_back(sequence);
+             write(writer, kind, item);
            });
       writer.finish(note(data.report, train.value_or(writer.size())));
     }
-    open(data);
+    open(kind, data);
     data.report.cache = damage.empty()
                             ? fmt::format("written to the cache {}", path_.string())
                             : fmt::format("written to the cache again, since {}", damage);
@@ -94,7 +97,20 @@ class SequenceCache {
     return counts.dump(-1, ' ', false, Json::error_handler_t::replace);
   }
 
-  void open(LoadedData& data) const {
+  /// A sequence is itself; another item is a head with their number and its sample, then its parts.
+  template <class Kind>
+  static void write(SequenceFileWriter& writer, const Kind& kind, const typename Kind::Item& item) {
+    if constexpr (std::same_as<typename Kind::Item, Sequence>) {
+      writer.push_back(item);
+    } else {
+      const std::vector<Sequence> parts = kind.parts(item);
+      writer.push_back({{static_cast<TokenId>(parts.size())}, {0.0F}, item.sample});
+      for (const Sequence& part : parts) writer.push_back(part);
+    }
+  }
+
+  template <class Kind>
+  void open(const Kind& kind, LoadedOf<Kind>& data) const {
     auto file = std::make_shared<const SequenceFile>(path_);
     const Json counts = Json::parse(file->note());
     DataReport& report = data.report;
@@ -109,8 +125,27 @@ class SequenceCache {
     counts.at("scored").get_to(report.scored);
     counts.at("reasons").get_to(report.reasons);
     const auto train = counts.at("train").get<std::size_t>();
-    data.train = SequenceStore(file, 0, train);
-    data.validation = SequenceStore(file, train, file->size());
+    if constexpr (std::same_as<typename Kind::Item, Sequence>) {
+      data.train = SequenceStore(file, 0, train);
+      data.validation = SequenceStore(file, train, file->size());
+    } else {
+      data.train = items(kind, *file, 0, train);
+      data.validation = items(kind, *file, train, file->size());
+    }
+  }
+
+  template <class Kind>
+  static std::vector<typename Kind::Item> items(const Kind& kind, const SequenceFile& file,
+                                                std::size_t begin, std::size_t end) {
+    std::vector<typename Kind::Item> all;
+    while (begin < end) {
+      const Sequence head = file.sequence(begin++);
+      std::vector<Sequence> parts;
+      for (TokenId left = head.ids.at(0); left > 0; --left) parts.push_back(file.sequence(begin++));
+      all.push_back(kind.from_parts(std::move(parts)));
+      all.back().sample = head.sample;
+    }
+    return all;
   }
 
   std::filesystem::path path_;

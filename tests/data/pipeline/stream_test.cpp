@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posttrain/data/pipeline/token_stream.hpp"
+#include "posttrain/data/pipeline/stream.hpp"
 
 #include <algorithm>
 
