@@ -9,7 +9,7 @@
 #pragma once
 
 #include "posttrain/base/metric_means.hpp"
-#include "posttrain/batch/rewards.hpp"
+#include "posttrain/batch/steps.hpp"
 #include "posttrain/nn/lm_head.hpp"
 
 namespace posttrain {

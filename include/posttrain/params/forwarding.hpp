@@ -64,7 +64,7 @@ class Forwarding : detail::Checked<check_gate<std::remove_cvref_t<G>>()> {
   std::vector<NamedTensor> checkpoint_tensors() const requires KeepsTensors<Other> {
     return gate().checkpoint_tensors();
   }
-  const auto& reference() const requires GivesReference<Other> { return gate().reference(); }
+  decltype(auto) reference() const requires GivesReference<Other> { return gate().reference(); }
   template <class Event>
   void on(const Event& event) requires Hears<Other, Event> {
     gate_.on(event);

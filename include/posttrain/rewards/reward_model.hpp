@@ -16,6 +16,7 @@
 
 #include "posttrain/base/sequence.hpp"
 #include "posttrain/batch/rewards.hpp"
+#include "posttrain/batch/steps.hpp"
 #include "posttrain/batch/tokens.hpp"
 #include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/concepts/concepts.hpp"
