@@ -77,14 +77,14 @@ static_assert(saves_model<Full>());
 
 using PromptStateOf = StateOf<PromptTuning, Decoder>;
 using PrefixStateOf = StateOf<PrefixTuning, Decoder>;
-static_assert(std::is_same_v<StateOf<PromptTuningFrom, Decoder>, PromptStateOf>);
-static_assert(std::is_same_v<StateOf<PrefixTuningFrom, Decoder>, PrefixStateOf>);
+static_assert(std::is_same_v<StateOf<From<PromptTuning>, Decoder>, PromptStateOf>);
+static_assert(std::is_same_v<StateOf<From<PrefixTuning>, Decoder>, PrefixStateOf>);
 static_assert(ListsTrainable<PromptStateOf> && NamesTensors<PromptStateOf>);
 static_assert(ListsTrainable<PrefixStateOf> && NamesTensors<PrefixStateOf>);
 static_assert(PreparesBatches<PromptStateOf> && PreparesBatches<PrefixStateOf>);
 static_assert(!PreparesBatches<FullState>);
 static_assert(has_reference<PromptTuning>() && has_reference<PrefixTuning>());
-static_assert(has_reference<PromptTuningFrom>() && has_reference<PrefixTuningFrom>());
+static_assert(has_reference<From<PromptTuning>>() && has_reference<From<PrefixTuning>>());
 static_assert(!saves_model<PromptTuning>() && !saves_model<PrefixTuning>());
 static_assert(ComputesHidden<Decoder, PromptStateOf, TokenBatch>);
 static_assert(ComputesHidden<Decoder, PrefixStateOf, TokenBatch>);
