@@ -2,9 +2,11 @@
 // The library's policies fulfil their roles, and none the role of another.
 #include "posttrain/concepts/concepts.hpp"
 #include "posttrain/concepts/experiment.hpp"
+#include "posttrain/data/answers.hpp"
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/messages.hpp"
 #include "posttrain/data/mixture.hpp"
+#include "posttrain/data/pipeline/stream.hpp"
 #include "posttrain/data/preferences.hpp"
 #include "posttrain/data/reward_pairs.hpp"
 #include "posttrain/data/steps.hpp"
@@ -52,9 +54,9 @@ static_assert(predicts_rewards<hub::RewardModel>() && !predicts_rewards<Decoder>
 static_assert(!predicts_rewards<hub::PretrainedDecoder>());
 static_assert(CutsSlices<RewardBatch> && MovesToDevice<RewardBatch>);
 static_assert(CutsSlices<StepRewardBatch> && MovesToDevice<StepRewardBatch>);
-static_assert(StreamsBatches<data::RewardStream<>, RewardBatch>);
-static_assert(StreamsBatches<data::StepRewardStream<>, StepRewardBatch>);
-static_assert(StreamsBatches<StreamOf<data::SteppedSolutions>, StepRewardBatch>);
+static_assert(StreamsBatches<data::Stream<RewardKind>, RewardBatch>);
+static_assert(StreamsBatches<data::Stream<StepKind>, StepRewardBatch>);
+static_assert(std::is_same_v<BatchOfData<data::SteppedSolutions>::type, StepRewardBatch>);
 static_assert(LoadsItems<data::SteppedSolutions> && !data::LoadsPairs<data::SteppedSolutions>);
 static_assert(data::LoadsPairs<data::Preferences> && !data::LoadsPairs<Messages>);
 static_assert(LoadsItems<data::RewardPairs<data::Preferences>>);
@@ -62,7 +64,7 @@ static_assert(ItemKind<SequenceKind> && ItemKind<PairKind> && ItemKind<RewardKin
 static_assert(ItemKind<AnswerKind> && ItemKind<StepKind> && !ItemKind<NextToken>);
 static_assert(PacksSteps<AnswerKind> && !PacksSteps<PairKind>);
 static_assert(KeepsReference<PairKind> && !KeepsReference<RewardKind> && !KeepsReference<StepKind>);
-static_assert(StreamsBatches<StreamOf<data::RewardPairs<data::Preferences>>, RewardBatch>);
+static_assert(std::is_same_v<BatchOfData<data::RewardPairs<data::Preferences>>::type, RewardBatch>);
 
 static_assert(AttachesTo<Full, Decoder>);
 static_assert(AttachesTo<Full, hub::PretrainedDecoder>);

@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/params/from.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/weights/peft_folder.hpp"
 
@@ -144,6 +145,5 @@ struct From<BasicLora<Storage>> {
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/params/from.hpp"
 #include "posttrain/params/lora/impl/files.ipp"
 #endif
