@@ -14,7 +14,9 @@ namespace posttrain {
 
 using at::Tensor;
 struct TokenBatch;
+struct PairBatch;
 struct Scores;
+struct PairScores;
 struct Need;
 template <class Batch>
 class Scored;

@@ -15,7 +15,6 @@ namespace posttrain {
 
 struct Ipo {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;  // τ of the paper: the margin is 1/(2β) per token
@@ -26,15 +25,8 @@ struct Ipo {
     divergence.validate();
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    return divergence.mean_difference(pairs).sub(0.5 / beta).square();
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    return square(divergence.mean_difference(pairs) - 0.5 / beta);
   }
 };
 

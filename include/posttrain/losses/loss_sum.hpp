@@ -23,7 +23,7 @@ namespace posttrain {
 template <class Loss>
 struct Weighted {
   using Batch = typename Loss::Batch;
-  static constexpr bool row_local = Loss::row_local;
+  static constexpr bool row_local = posttrain::row_local<Loss>();
   static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
   static constexpr std::size_t terms = term_count<Loss>();
   struct Statistics {
@@ -56,7 +56,7 @@ struct Weighted {
 template <class First, class Second>
 struct LossSum {
   using Batch = typename First::Batch;
-  static constexpr bool row_local = First::row_local && Second::row_local;
+  static constexpr bool row_local = posttrain::row_local<First>() && posttrain::row_local<Second>();
   static constexpr bool needs_reference =
       posttrain::needs_reference<First>() || posttrain::needs_reference<Second>();
   static constexpr std::size_t terms = term_count<First>() + term_count<Second>();
