@@ -84,6 +84,12 @@ concept ValuesItems = ValuesPairs<L> ||
   };
 };
 
+/// A loss with a public member `losses`, of whatever signature.
+template <class L>
+concept NamesLosses = requires {
+  &L::losses;
+};
+
 /// Whether a prediction's term needs no other one. That of an item needs all of its predictions.
 template <class L>
 concept DeclaresRowLocal = ValuesItems<L> || requires {
