@@ -3,7 +3,7 @@
 //
 //   L = mean over pairs of −(1 − ε) log σ(β D) − ε log σ(−β D),   D = s(r_w) − s(r_l)
 //
-// with r = log π / π_ref of an answer and s the score of an f-divergence
+// with r = log π / π_ref of an answer and s of an f-divergence
 // (losses/terms/f_divergence.hpp; reverse KL: s(r) = r). ε is the label smoothing of conservative
 // DPO (cDPO). TRL: loss_type "sigmoid", which ignores label_smoothing.
 #pragma once

@@ -3,8 +3,8 @@
 //
 //   L = mean over pairs of (s(r_w)/T_w − s(r_l)/T_l − 1/(2β))²
 //
-// with r = log π / π_ref of an answer of T tokens. Scores are averages over tokens, as the paper's
-// authors have it and TRL's loss_type "ipo"; sums would let long answers ask for a larger margin.
+// with r = log π / π_ref of an answer of T tokens. Averages over tokens are the way of the paper's
+// authors and of TRL's loss_type "ipo"; sums would let long answers ask for a larger margin.
 #pragma once
 
 #include "posttrain/base/error.hpp"

@@ -19,7 +19,7 @@
 
 namespace posttrain {
 
-/// A loss times a number; a loss itself.
+/// A loss times a number, which is a loss.
 template <class Loss>
 struct Weighted {
   using Batch = typename Loss::Batch;
@@ -100,7 +100,7 @@ struct LossSum {
 };
 
 namespace detail {
-/// Something that may stand in a sum: it has the parts of a loss.
+/// A term of a sum: it has the parts of a loss.
 template <class L>
 concept LossTerm = HasBatchType<L> && DeclaresRowLocal<L>;
 }  // namespace detail

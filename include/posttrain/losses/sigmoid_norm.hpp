@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// DPO on scores per token (Tülu 3's length-normalised DPO, arXiv 2411.15124):
+// DPO on log-ratios per token (Tülu 3's length-normalised DPO, arXiv 2411.15124):
 //
 //   L = mean over pairs of −log σ(β (s(r_w)/T_w − s(r_l)/T_l))
 //
@@ -16,7 +16,7 @@ struct SigmoidNorm {
   using Batch = PairBatch;
   static constexpr bool needs_reference = true;
 
-  double beta = 5.0;  // larger than DPO's: scores are averages (Tülu 3's value)
+  double beta = 5.0;  // larger than DPO's: its log-ratios are averages (Tülu 3's value)
   Divergence divergence{};
 
   constexpr void validate() const {

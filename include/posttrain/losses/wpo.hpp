@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weighted preference optimisation (arXiv 2406.11827, equation 2): a loss on pairs whose pairs
-// count as much as the policy would have written them itself,
+// count by how likely the policy is to write them itself,
 //
 //   L = mean over pairs of w(y_w) w(y_l) · loss,   w(y) = exp(mean over tokens of log p − log Σ p²)
 //

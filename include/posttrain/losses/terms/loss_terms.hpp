@@ -15,7 +15,7 @@
 
 namespace posttrain {
 
-/// How many terms have a count of their own.
+/// The number of terms with a count of their own.
 template <class Loss>
 constexpr std::size_t term_count() {
   if constexpr (CountsTerms<Loss>) return Loss::terms;
@@ -73,8 +73,8 @@ Tensor term_sum(const Loss& loss, const Scores& scores, const typename Loss::Bat
   }
 }
 
-/// Σ over terms of sum / count for one micro-batch. A term whose count is 0 in the whole step has
-/// nothing to say: it adds a zero with a graph.
+/// Σ over terms of sum / count for one micro-batch. A term whose count is 0 in the whole step
+/// adds a zero with a graph.
 template <class Loss>
 Tensor mean_share(const Loss& loss, const Scores& scores, const typename Loss::Batch& batch,
                   std::span<const double> counts, const StatisticsOf<Loss>& statistics) {

@@ -14,7 +14,7 @@
 
 namespace posttrain {
 
-/// Answers, one number for each.
+/// The answers of a batch, or of one side of it: one number for each.
 struct AnswerScores {
   Tensor logps;      // of the whole answer
   Tensor ref_logps;  // under the reference; undefined without one
@@ -38,7 +38,7 @@ Tensor logsigmoid(const Tensor& x);
 /// −(1 − ε) log σ(x) − ε log σ(−x): the log-loss of labels of which a share ε is flipped.
 Tensor smoothed_logsigmoid(const Tensor& x, double label_smoothing);
 
-/// Adds up what belongs to one sequence, Σ weight · value: value [P] → [sequences].
+/// Sums over the predictions of each sequence, Σ weight · value: value [P] → [sequences].
 Tensor sequence_sums(const Tensor& value, const TokenBatch& batch);
 
 /// One answer for each sequence, [sequences]. Differentiable in `scores.logp`.
