@@ -20,6 +20,7 @@ struct RewardBatch;
 struct StepRewardBatch;
 struct SequenceKind;
 struct Scores;
+struct PairScores;
 struct Need;
 template <class Batch>
 class Scored;

@@ -31,11 +31,6 @@ concept HasBatchType = requires {
   typename L::Batch;
 };
 
-template <class L>
-concept DeclaresRowLocal = requires {
-  { L::row_local } -> std::convertible_to<bool>;
-};
-
 /// One count for each term of a sum of losses (losses/loss_sum.hpp) instead of one.
 template <class L>
 concept CountsTerms = requires(const L& loss, const typename L::Batch& batch) {
@@ -66,10 +61,22 @@ struct StatisticsOf<L> {
 template <class L>
 using StatisticsOf = typename detail::StatisticsOf<L>::type;
 
+/// One value for each pair of a batch, from the scores of its answers alone (losses/terms).
+template <class L>
+concept ValuesPairs = std::same_as<typename L::Batch, PairBatch> &&
+    requires(const L& loss, const PairScores& pairs, const StatisticsOf<L>& statistics) {
+  requires requires {
+    { loss.losses(pairs) } -> std::same_as<Tensor>;
+  } || requires {
+    { loss.losses(pairs, statistics) } -> std::same_as<Tensor>;
+  };
+};
+
 /// One value for each item of a batch (pair, answer): `losses` instead of `count` and `sum`.
 template <class L>
-concept ValuesItems = requires(const L& loss, const Scores& scores, const typename L::Batch& batch,
-                               const StatisticsOf<L>& statistics) {
+concept ValuesItems = ValuesPairs<L> ||
+    requires(const L& loss, const Scores& scores, const typename L::Batch& batch,
+             const StatisticsOf<L>& statistics) {
   { batch.items() } -> std::convertible_to<std::int64_t>;
   requires requires {
     { loss.losses(scores, batch) } -> std::same_as<Tensor>;
@@ -77,6 +84,27 @@ concept ValuesItems = requires(const L& loss, const Scores& scores, const typena
     { loss.losses(scores, batch, statistics) } -> std::same_as<Tensor>;
   };
 };
+
+/// A loss with a public member `losses`, of whatever signature.
+template <class L>
+concept NamesLosses = requires {
+  &L::losses;
+};
+
+/// Whether a prediction's term needs no other one. That of an item needs all of its predictions.
+template <class L>
+concept DeclaresRowLocal = ValuesItems<L> || requires {
+  { L::row_local } -> std::convertible_to<bool>;
+};
+
+template <class L>
+constexpr bool row_local() {
+  if constexpr (ValuesItems<L>) {
+    return false;
+  } else {
+    return L::row_local;
+  }
+}
 
 template <class L>
 concept CountsBatch = CountsTerms<L> || ValuesItems<L> ||
@@ -97,10 +125,11 @@ concept SumsScores = ValuesItems<L> ||
   };
 };
 
-/// A loss with metrics of its own (base/metric_means.hpp).
+/// A loss with metrics (base/metric_means.hpp): its own, or those of every loss on pairs.
 template <class L>
-concept MeasuresScores = requires(const L& loss, const Scores& scores,
-                                  const typename L::Batch& batch, MetricMeans& means) {
+concept MeasuresScores = ValuesPairs<L> ||
+    requires(const L& loss, const Scores& scores, const typename L::Batch& batch,
+             MetricMeans& means) {
   loss.measure(scores, batch, means);
 };
 

@@ -19,7 +19,7 @@ struct StepReward {
   static constexpr bool row_local = true;
   static constexpr bool needs_reference = false;
 
-  Need needs() const { return {.mean_logit = true}; }
+  Need needs() const { return reward_needs(); }
 
   /// The number of steps.
   double count(const StepRewardBatch& batch) const {

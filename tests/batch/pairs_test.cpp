@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pairs, their losses and sums of losses: closed forms, gradients, references, invariances.
+#include "posttrain/batch/pairs.hpp"
+
 #include <cmath>
 #include <filesystem>
 
@@ -138,7 +139,7 @@ double metric(const StepMetrics& metrics, std::string_view name) {
 
 }  // namespace
 
-TEST_CASE("a pair is a prompt with two answers, or two sequences", "[losses][preference][C17]") {
+TEST_CASE("a pair is a prompt with two answers, or two sequences", "[pairs]") {
   const std::vector<AnswerPair> pairs = some_pairs(3);
   for (const bool share : {true, false}) {
     const PairBatch batch = packed(pairs, share);
@@ -159,8 +160,7 @@ TEST_CASE("a pair is a prompt with two answers, or two sequences", "[losses][pre
   }
 }
 
-TEST_CASE("log-probabilities of answers are those of whole sequences",
-          "[losses][preference][C17]") {
+TEST_CASE("log-probabilities of answers are those of whole sequences", "[pairs]") {
   const models::Decoder model = tiny_model(), other = tiny_model(at::kDouble, 2);
   const FrozenState policy = Frozen{}.attach(model), reference = Frozen{}.attach(other);
   const std::vector<AnswerPair> pairs = some_pairs(4);
@@ -181,8 +181,8 @@ TEST_CASE("log-probabilities of answers are those of whole sequences",
   }
 }
 
-TEMPLATE_TEST_CASE("policy and reference are the same bits before the first step",
-                   "[losses][preference][C16]", float, c10::BFloat16) {
+TEMPLATE_TEST_CASE("policy and reference are the same bits before the first step", "[pairs]", float,
+                   c10::BFloat16) {
   const models::Decoder model = tiny_model(c10::CppTypeToScalarType<TestType>::value);
   const auto check = [&](const auto& params) {
     INFO(describe(params));
@@ -201,7 +201,7 @@ TEMPLATE_TEST_CASE("policy and reference are the same bits before the first step
   check(Osft{.unfreeze_rank_ratio = 0.5});
 }
 
-TEST_CASE("gradients of DPO are finite differences, for any split", "[losses][preference][C1]") {
+TEST_CASE("gradients of DPO are finite differences, for any split", "[pairs]") {
   const models::Decoder model = tiny_model(), other = tiny_model(at::kDouble, 2);
   const FrozenState reference = Frozen{}.attach(other);
   FullState state = Full{}.attach(model);
@@ -257,7 +257,7 @@ TEST_CASE("gradients of DPO are finite differences, for any split", "[losses][pr
   CHECK(std::abs((up - down) / (2.0 * step * square) - 1.0) < 1e-4);
 }
 
-TEST_CASE("a loss that couples a step sees all its micro-batches", "[losses][preference][C1]") {
+TEST_CASE("a loss that couples a step sees all its micro-batches", "[pairs]") {
   const auto first_step = [](const auto& loss, std::int64_t max_tokens) {
     std::vector<StepMetrics> steps;
     Trainer trainer(tiny_model(), loss, WithFrozenReference{Full{}}, FixedPairs{}, AdamW{},
@@ -278,20 +278,7 @@ TEST_CASE("a loss that couples a step sees all its micro-batches", "[losses][pre
   check(Dpo{} + 0.5 * Evenly{});
 }
 
-TEST_CASE("a sum of losses divides each term by its own count", "[losses][preference][C1]") {
-  const std::vector<AnswerPair> pairs = some_pairs(3);
-  const PairBatch batch = packed(pairs);
-  const auto loss = Dpo{} + 0.5 * OnChosen{NextToken{}};
-  std::int64_t chosen = 0;
-  for (const AnswerPair& pair : pairs) chosen += pair.chosen.counted() + 1;
-  CHECK(loss.counts(batch) == std::vector<double>{3.0, static_cast<double>(chosen)});
-  CHECK(decltype(loss)::needs_reference);
-  CHECK_FALSE(decltype(loss)::row_local);
-  CHECK_THROWS_WITH((-1.0 * Dpo{}).validate(),
-                    "posttrain: the weight of a loss must not be negative");
-}
-
-TEST_CASE("a Trainer learns preferences on every selection", "[losses][preference][trainer]") {
+TEST_CASE("a Trainer learns preferences on every selection", "[pairs][trainer]") {
   const models::Decoder model = tiny_model(at::kFloat);
   const auto check = [&](const auto& loss, const auto& params) {
     Options options = quiet(40);
@@ -313,7 +300,7 @@ TEST_CASE("a Trainer learns preferences on every selection", "[losses][preferenc
   check(Dpo{}, WithMovingReference{Full{}, 0.6, 10});
 }
 
-TEST_CASE("shared prompts have the gradients of unshared ones", "[losses][preference]") {
+TEST_CASE("shared prompts have the gradients of unshared ones", "[pairs]") {
   const models::Decoder model = tiny_model(at::kFloat);
   const auto gradient = [&](const auto& params, bool share) {
     Trainer trainer(model, Dpo{.beta = 1.0}, params, FixedPairs{.share_prompts = share}, AdamW{},
@@ -334,7 +321,7 @@ TEST_CASE("shared prompts have the gradients of unshared ones", "[losses][prefer
   check(PromptTuning{.num_virtual_tokens = 3});
 }
 
-TEST_CASE("reference scores are computed once, or found", "[losses][preference][trainer]") {
+TEST_CASE("reference scores are computed once, or found", "[pairs][trainer]") {
   const TempFolder scratch;
   const models::Decoder model = tiny_model(at::kFloat);
   const auto run = [&](const auto& params, std::uint64_t pairs) {
@@ -371,8 +358,7 @@ TEST_CASE("reference scores are computed once, or found", "[losses][preference][
   CHECK(run(scored, 6).back().loss == first.back().loss);
 }
 
-TEST_CASE("without its scores a batch finds no reference after the first step",
-          "[losses][preference]") {
+TEST_CASE("without its scores a batch finds no reference after the first step", "[pairs]") {
   Trainer trainer(tiny_model(at::kFloat), Dpo{}, WithReferenceScores{Full{}}, FixedPairs{}, AdamW{},
                   quiet());
   CHECK(std::abs(trainer.evaluate({packed(some_pairs(2))}) - std::log(2.0)) < 1e-6);
@@ -381,8 +367,8 @@ TEST_CASE("without its scores a batch finds no reference after the first step",
                     Catch::Contains("WithReferenceScores has no reference after the first step"));
 }
 
-TEMPLATE_TEST_CASE("a moving reference follows the policy", "[losses][preference][trainer][C25]",
-                   float, c10::BFloat16) {
+TEMPLATE_TEST_CASE("a moving reference follows the policy", "[pairs][trainer]", float,
+                   c10::BFloat16) {
   const TempFolder scratch;
   constexpr at::ScalarType dtype = c10::CppTypeToScalarType<TestType>::value;
   const auto run = [&](double alpha, std::int64_t steps, const std::string& folder) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rewards of answers and of steps: places, closed forms, gradients, invariances, training.
+#include "posttrain/batch/rewards.hpp"
+
 #include <cmath>
 
 #include "posttrain/batch/steps.hpp"
@@ -95,8 +96,7 @@ template <class Gate>
 Tensor rewards_of(const models::Decoder& model, const Gate& gate, const TokenBatch& batch) {
   at::NoGradGuard no_grad;
   const auto head = [&](const Tensor& rows) { return model.logits(gate, rows); };
-  return score_predictions(head, model.hidden(gate, batch), batch, {.mean_logit = true}, 64)
-      .mean_logit;
+  return score_predictions(head, model.hidden(gate, batch), batch, reward_needs(), 64).reward();
 }
 
 double log_sigmoid(double x) { return -std::log1p(std::exp(-x)); }
@@ -186,7 +186,7 @@ void check_finite_differences(const Loss& loss, const std::vector<typename Loss:
 
 }  // namespace
 
-TEST_CASE("a reward is read at the last token, by length", "[losses][reward][C21]") {
+TEST_CASE("a reward is read at the last token, by length", "[rewards]") {
   // Ids of padding and ends anywhere, last in an answer and all of it: they say nothing.
   constexpr TokenId kEnd = 2;
   std::vector<AnswerPair> pairs = some_pairs(3);
@@ -224,39 +224,7 @@ TEST_CASE("a reward is read at the last token, by length", "[losses][reward][C21
                         std::to_string(pairs[1].prompt.size()) + ", 0 and 2");
 }
 
-TEST_CASE("Bradley-Terry is its formula with margins and centring", "[losses][reward]") {
-  const RewardBatch batch = packed(some_pairs(3));  // margins 0.1, 0.2, 0.3
-  const auto rewards = [](const std::vector<double>& values) {
-    Scores scores;
-    scores.mean_logit = at::tensor(values, at::kDouble);
-    return scores;
-  };
-  const Scores scores = rewards({0.5, -1.0, 2.0, 2.5, -3.0, -3.0});
-  const auto expected = [](double c) {
-    const auto one = [c](double w, double l, double m) {
-      return -log_sigmoid(w - l - m) + c * (w + l) * (w + l);
-    };
-    return one(0.5, -1.0, 0.1) + one(2.0, 2.5, 0.2) + one(-3.0, -3.0, 0.3);
-  };
-  for (const double c : {0.0, 0.01, 0.7}) {
-    const BradleyTerry loss{.center_rewards_coefficient = c};
-    CHECK(std::abs(loss.losses(scores, batch).sum().item<double>() - expected(c)) < 1e-6);
-    CHECK(term_counts(loss, batch) == std::vector<double>{3.0});
-  }
-  MetricMeans means;
-  BradleyTerry{}.measure(scores, batch, means);
-  BradleyTerry{}.measure(rewards({9.0, -8.0}), packed(some_pairs(1)), means);
-  const auto values = means.values();
-  CHECK(metric(values, "accuracy") == 2.0 / 4.0);
-  CHECK(std::abs(metric(values, "margin") - (1.5 - 0.5 + 0.0 + 17.0) / 4.0) < 1e-12);
-  CHECK(std::abs(metric(values, "mean_reward") - (-2.0 + 1.0) / 8.0) < 1e-12);
-  CHECK(metric(values, "min_reward") == -8.0);
-  CHECK(metric(values, "max_reward") == 9.0);
-  CHECK_THROWS_WITH(BradleyTerry{.center_rewards_coefficient = -1.0}.validate(),
-                    "posttrain: BradleyTerry.center_rewards_coefficient must not be negative");
-}
-
-TEST_CASE("gradients of rewards are finite differences, for any split", "[losses][reward][C1]") {
+TEST_CASE("gradients of rewards are finite differences, for any split", "[rewards]") {
   const BradleyTerry loss{.center_rewards_coefficient = 0.05};
   const std::vector<AnswerPair> pairs = some_pairs(5);
   check_finite_differences(loss, {packed(pairs)});
@@ -272,8 +240,7 @@ TEST_CASE("gradients of rewards are finite differences, for any split", "[losses
   CHECK(relative_error(flat_gradient(state), gradient) < 1e-6);
 }
 
-TEST_CASE("rewards of steps stand at their ends, and their loss is its formula",
-          "[losses][reward][C1][C21]") {
+TEST_CASE("rewards of steps stand at their ends, and their loss is its formula", "[rewards]") {
   const std::vector<SteppedSolution> solutions = some_solutions(4);
   const StepRewardBatch batch = pack_steps(pointers(solutions));
   const models::RewardDecoder model = reward_model();
@@ -325,8 +292,7 @@ TEST_CASE("rewards of steps stand at their ends, and their loss is its formula",
   CHECK_THROWS_WITH(pack_steps({{&wrong}}), "sample 1: expected labels in [0, 1], got 1.5");
 }
 
-TEST_CASE("a judge gives each answer its reward, however many it reads at a time",
-          "[losses][reward][C21]") {
+TEST_CASE("a judge gives each answer its reward, however many it reads at a time", "[rewards]") {
   const models::RewardDecoder model = reward_model();
   std::vector<models::PromptAnswers> all;
   for (std::uint64_t i = 1; i < 5; ++i) {
@@ -365,7 +331,7 @@ TEST_CASE("a judge gives each answer its reward, however many it reads at a time
   });
 }
 
-TEST_CASE("a Trainer learns rewards on every selection", "[losses][reward][trainer]") {
+TEST_CASE("a Trainer learns rewards on every selection", "[rewards][trainer]") {
   const models::RewardDecoder model = reward_model(at::kFloat);
   const auto check = [&](const auto& loss, const auto& params, const auto& data) {
     INFO(describe(params));
