@@ -59,7 +59,7 @@ TEST_CASE("answers share prompts and meet answers to other prompts", "[answers]"
   CHECK(mismatched({&answers[5]}) == std::vector<const Answer*>{&answers[5]});
 }
 
-TEST_CASE("a Trainer learns verdicts", "[answers][trainer]") {
+TEST_CASE("a Trainer learns verdicts", "[answers][trainer][C16]") {
   const models::Decoder model = tiny_model(at::kFloat);
   const auto run = [&](const auto& loss, const auto& params, std::int64_t max_tokens) {
     Options options;

@@ -139,7 +139,7 @@ double metric(const StepMetrics& metrics, std::string_view name) {
 
 }  // namespace
 
-TEST_CASE("a pair is a prompt with two answers, or two sequences", "[pairs]") {
+TEST_CASE("a pair is a prompt with two answers, or two sequences", "[pairs][C17]") {
   const std::vector<AnswerPair> pairs = some_pairs(3);
   for (const bool share : {true, false}) {
     const PairBatch batch = packed(pairs, share);
@@ -160,7 +160,7 @@ TEST_CASE("a pair is a prompt with two answers, or two sequences", "[pairs]") {
   }
 }
 
-TEST_CASE("log-probabilities of answers are those of whole sequences", "[pairs]") {
+TEST_CASE("log-probabilities of answers are those of whole sequences", "[pairs][C17]") {
   const models::Decoder model = tiny_model(), other = tiny_model(at::kDouble, 2);
   const FrozenState policy = Frozen{}.attach(model), reference = Frozen{}.attach(other);
   const std::vector<AnswerPair> pairs = some_pairs(4);
@@ -181,8 +181,8 @@ TEST_CASE("log-probabilities of answers are those of whole sequences", "[pairs]"
   }
 }
 
-TEMPLATE_TEST_CASE("policy and reference are the same bits before the first step", "[pairs]", float,
-                   c10::BFloat16) {
+TEMPLATE_TEST_CASE("policy and reference are the same bits before the first step", "[pairs][C16]",
+                   float, c10::BFloat16) {
   const models::Decoder model = tiny_model(c10::CppTypeToScalarType<TestType>::value);
   const auto check = [&](const auto& params) {
     INFO(describe(params));
@@ -201,7 +201,7 @@ TEMPLATE_TEST_CASE("policy and reference are the same bits before the first step
   check(Osft{.unfreeze_rank_ratio = 0.5});
 }
 
-TEST_CASE("gradients of DPO are finite differences, for any split", "[pairs]") {
+TEST_CASE("gradients of DPO are finite differences, for any split", "[pairs][C1]") {
   const models::Decoder model = tiny_model(), other = tiny_model(at::kDouble, 2);
   const FrozenState reference = Frozen{}.attach(other);
   FullState state = Full{}.attach(model);
@@ -257,7 +257,7 @@ TEST_CASE("gradients of DPO are finite differences, for any split", "[pairs]") {
   CHECK(std::abs((up - down) / (2.0 * step * square) - 1.0) < 1e-4);
 }
 
-TEST_CASE("a loss that couples a step sees all its micro-batches", "[pairs]") {
+TEST_CASE("a loss that couples a step sees all its micro-batches", "[pairs][C1]") {
   const auto first_step = [](const auto& loss, std::int64_t max_tokens) {
     std::vector<StepMetrics> steps;
     Trainer trainer(tiny_model(), loss, WithFrozenReference{Full{}}, FixedPairs{}, AdamW{},
@@ -367,7 +367,7 @@ TEST_CASE("without its scores a batch finds no reference after the first step", 
                     Catch::Contains("WithReferenceScores has no reference after the first step"));
 }
 
-TEMPLATE_TEST_CASE("a moving reference follows the policy", "[pairs][trainer]", float,
+TEMPLATE_TEST_CASE("a moving reference follows the policy", "[pairs][trainer][C25]", float,
                    c10::BFloat16) {
   const TempFolder scratch;
   constexpr at::ScalarType dtype = c10::CppTypeToScalarType<TestType>::value;

@@ -186,7 +186,7 @@ void check_finite_differences(const Loss& loss, const std::vector<typename Loss:
 
 }  // namespace
 
-TEST_CASE("a reward is read at the last token, by length", "[rewards]") {
+TEST_CASE("a reward is read at the last token, by length", "[rewards][C21]") {
   // Ids of padding and ends anywhere, last in an answer and all of it: they say nothing.
   constexpr TokenId kEnd = 2;
   std::vector<AnswerPair> pairs = some_pairs(3);
@@ -224,7 +224,7 @@ TEST_CASE("a reward is read at the last token, by length", "[rewards]") {
                         std::to_string(pairs[1].prompt.size()) + ", 0 and 2");
 }
 
-TEST_CASE("gradients of rewards are finite differences, for any split", "[rewards]") {
+TEST_CASE("gradients of rewards are finite differences, for any split", "[rewards][C1]") {
   const BradleyTerry loss{.center_rewards_coefficient = 0.05};
   const std::vector<AnswerPair> pairs = some_pairs(5);
   check_finite_differences(loss, {packed(pairs)});
@@ -240,7 +240,8 @@ TEST_CASE("gradients of rewards are finite differences, for any split", "[reward
   CHECK(relative_error(flat_gradient(state), gradient) < 1e-6);
 }
 
-TEST_CASE("rewards of steps stand at their ends, and their loss is its formula", "[rewards]") {
+TEST_CASE("rewards of steps stand at their ends, and their loss is its formula",
+          "[rewards][C1][C21]") {
   const std::vector<SteppedSolution> solutions = some_solutions(4);
   const StepRewardBatch batch = pack_steps(pointers(solutions));
   const models::RewardDecoder model = reward_model();
@@ -292,7 +293,8 @@ TEST_CASE("rewards of steps stand at their ends, and their loss is its formula",
   CHECK_THROWS_WITH(pack_steps({{&wrong}}), "sample 1: expected labels in [0, 1], got 1.5");
 }
 
-TEST_CASE("a judge gives each answer its reward, however many it reads at a time", "[rewards]") {
+TEST_CASE("a judge gives each answer its reward, however many it reads at a time",
+          "[rewards][C21]") {
   const models::RewardDecoder model = reward_model();
   std::vector<models::PromptAnswers> all;
   for (std::uint64_t i = 1; i < 5; ++i) {

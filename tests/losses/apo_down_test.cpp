@@ -6,7 +6,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("APO down is its formula", "[losses][apo_down]") {
+TEST_CASE("APO down is its formula", "[losses][apo_down][C1]") {
   check_pair_loss(
       ApoDown{.beta = kBeta}, mean_of([](const AnswerNumbers& w, const AnswerNumbers& l) {
         return sigmoid(kBeta * w.ratio()) + 1.0 - sigmoid(kBeta * (w.ratio() - l.ratio()));

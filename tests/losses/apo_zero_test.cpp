@@ -6,7 +6,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("APO zero is its formula", "[losses][apo_zero]") {
+TEST_CASE("APO zero is its formula", "[losses][apo_zero][C1]") {
   check_pair_loss(ApoZero{.beta = kBeta},
                   mean_of([](const AnswerNumbers& w, const AnswerNumbers& l) {
                     return 1.0 - sigmoid(kBeta * w.ratio()) + sigmoid(kBeta * l.ratio());

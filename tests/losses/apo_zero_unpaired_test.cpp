@@ -6,7 +6,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("unpaired APO zero is its formula", "[losses][apo_zero_unpaired]") {
+TEST_CASE("unpaired APO zero is its formula", "[losses][apo_zero_unpaired][C1]") {
   check_answer_loss(ApoZeroUnpaired{.beta = kBeta, .undesirable_weight = 0.7},
                     [](const AnswerRatios& now, const AnswerRatios&) {
                       return mean_over(now, [](double r, bool good) {

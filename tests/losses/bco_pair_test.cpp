@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("BCO on pairs is its formula", "[losses][bco_pair]") {
+TEST_CASE("BCO on pairs is its formula", "[losses][bco_pair][C1]") {
   check_pair_loss(BcoPair{.beta = kBeta},
                   mean_of([](const AnswerNumbers& w, const AnswerNumbers& l) {
                     return -log_sigmoid(kBeta * w.ratio()) - log_sigmoid(-kBeta * l.ratio());

@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("BCO is its formula", "[losses][bco]") {
+TEST_CASE("BCO is its formula", "[losses][bco][C1]") {
   check_answer_loss(Bco{.beta = kBeta}, [](const AnswerRatios& now, const AnswerRatios& held) {
     double sums[2] = {}, counts[2] = {};
     for (std::size_t i = 0; i < held.own.size(); ++i) {

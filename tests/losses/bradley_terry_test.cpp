@@ -41,7 +41,7 @@ double formula(const std::vector<double>& rewards, double c) {
 
 }  // namespace
 
-TEST_CASE("Bradley-Terry is its formula with margins and centring", "[losses][bradley_terry]") {
+TEST_CASE("Bradley-Terry is its formula with margins and centring", "[losses][bradley_terry][C1]") {
   const RewardBatch batch = batch_of(3);
   for (const double c : {0.0, 0.01, 0.7}) {
     const BradleyTerry loss{.center_rewards_coefficient = c};

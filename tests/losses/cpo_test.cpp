@@ -6,7 +6,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("CPO is its formula", "[losses][cpo]") {
+TEST_CASE("CPO is its formula", "[losses][cpo][C1]") {
   check_pair_loss(Cpo{.beta = kBeta}, mean_of([](const AnswerNumbers& w, const AnswerNumbers& l) {
                     return -log_sigmoid(kBeta * (w.logp - l.logp));
                   }));

@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("DiscoPOP is its formula", "[losses][discopop]") {
+TEST_CASE("DiscoPOP is its formula", "[losses][discopop][C1]") {
   check_pair_loss(Discopop{.beta = kBeta, .tau = 0.5}, of_difference([](double x) {
                     const double m = sigmoid(x / 0.5);
                     return -log_sigmoid(x) * (1.0 - m) + std::exp(-x) * m;

@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("DPO is its formula under every divergence", "[losses][dpo]") {
+TEST_CASE("DPO is its formula under every divergence", "[losses][dpo][C1]") {
   for_divergences([](const Divergence& divergence, const auto& s) {
     check_pair_loss(Dpo{.beta = kBeta, .divergence = divergence},
                     mean_of([s](const AnswerNumbers& w, const AnswerNumbers& l) {

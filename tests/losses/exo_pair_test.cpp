@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("EXO is its formula", "[losses][exo_pair]") {
+TEST_CASE("EXO is its formula", "[losses][exo_pair][C1]") {
   const auto divergence = [](double q) {
     return q * std::log(q / 0.99) + (1.0 - q) * std::log((1.0 - q) / 0.01);
   };

@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("the hinge loss is its formula under every divergence", "[losses][hinge]") {
+TEST_CASE("the hinge loss is its formula under every divergence", "[losses][hinge][C1]") {
   for_divergences([](const Divergence& divergence, const auto& s) {
     check_pair_loss(Hinge{.beta = kBeta, .divergence = divergence},
                     mean_of([s](const AnswerNumbers& w, const AnswerNumbers& l) {

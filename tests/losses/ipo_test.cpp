@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("IPO is its formula under every divergence", "[losses][ipo]") {
+TEST_CASE("IPO is its formula under every divergence", "[losses][ipo][C1]") {
   for_divergences([](const Divergence& divergence, const auto& s) {
     check_pair_loss(Ipo{.beta = kBeta, .divergence = divergence},
                     mean_of([s](const AnswerNumbers& w, const AnswerNumbers& l) {

@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("KTO is its formula", "[losses][kto]") {
+TEST_CASE("KTO is its formula", "[losses][kto][C1]") {
   check_answer_loss(Kto{.beta = kBeta, .desirable_weight = 1.3, .undesirable_weight = 0.8},
                     [](const AnswerRatios& now, const AnswerRatios& held) {
                       double kl = 0.0;

@@ -14,7 +14,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("a sum of losses is the sum of their formulas", "[losses][loss_sum]") {
+TEST_CASE("a sum of losses is the sum of their formulas", "[losses][loss_sum][C1]") {
   // MPO (arXiv 2411.10442): 0.8 DPO + 0.2 BCO + the likelihood of the chosen answers.
   const auto mpo =
       0.8 * Dpo{.beta = kBeta} + 0.2 * BcoPair{.beta = kBeta} + 1.0 * OnChosen{NextToken{}};

@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("NCA is its formula", "[losses][nca_pair]") {
+TEST_CASE("NCA is its formula", "[losses][nca_pair][C1]") {
   check_pair_loss(NcaPair{.beta = kBeta},
                   mean_of([](const AnswerNumbers& w, const AnswerNumbers& l) {
                     return -log_sigmoid(kBeta * w.ratio()) - 0.5 * log_sigmoid(-kBeta * w.ratio()) -

@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("ORPO's term is its formula", "[losses][orpo]") {
+TEST_CASE("ORPO's term is its formula", "[losses][orpo][C1]") {
   const auto log_odds = [](double log_p) { return log_p - std::log(1.0 - std::exp(log_p)); };
   check_pair_loss(Orpo{.beta = kBeta},
                   mean_of([log_odds](const AnswerNumbers& w, const AnswerNumbers& l) {

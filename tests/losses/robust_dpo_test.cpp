@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("robust DPO is its formula", "[losses][robust_dpo]") {
+TEST_CASE("robust DPO is its formula", "[losses][robust_dpo][C1]") {
   check_pair_loss(RobustDpo{.beta = kBeta, .label_smoothing = 0.2}, of_difference([](double x) {
                     return (-0.8 * log_sigmoid(x) + 0.2 * log_sigmoid(-x)) / 0.6;
                   }));

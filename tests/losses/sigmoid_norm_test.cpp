@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("DPO per token is its formula under every divergence", "[losses][sigmoid_norm]") {
+TEST_CASE("DPO per token is its formula under every divergence", "[losses][sigmoid_norm][C1]") {
   for_divergences([](const Divergence& divergence, const auto& s) {
     check_pair_loss(
         SigmoidNorm{.beta = 2.0, .divergence = divergence},

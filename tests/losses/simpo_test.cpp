@@ -6,7 +6,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("SimPO is its formula", "[losses][simpo]") {
+TEST_CASE("SimPO is its formula", "[losses][simpo][C1]") {
   const SimPo loss{.beta = 2.0, .gamma = 0.7, .label_smoothing = 0.1};
   check_pair_loss(loss, mean_of([](const AnswerNumbers& w, const AnswerNumbers& l) {
                     const double x = 2.0 * (w.mean() - l.mean()) - 0.7;

@@ -8,7 +8,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("SPPO is its formula", "[losses][sppo_hard]") {
+TEST_CASE("SPPO is its formula", "[losses][sppo_hard][C1]") {
   check_pair_loss(
       SppoHard{.beta = kBeta}, mean_of([](const AnswerNumbers& w, const AnswerNumbers& l) {
         return std::pow(w.ratio() - 0.5 / kBeta, 2.0) + std::pow(l.ratio() + 0.5 / kBeta, 2.0);

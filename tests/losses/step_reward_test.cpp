@@ -9,7 +9,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("the loss of steps is its formula, on any slice", "[losses][step_reward]") {
+TEST_CASE("the loss of steps is its formula, on any slice", "[losses][step_reward][C1]") {
   const std::vector<double> rewards{-2.0, -0.5, 0.0, 0.3, 4.0};
   const std::vector<float> labels{1.0F, 0.0F, 0.25F, 1.0F, 0.0F};
   SteppedSolution solution{{1, 2}, {{3}, {4, 5}, {6}, {7, 8}, {9}}, labels, 0};
