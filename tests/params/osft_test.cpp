@@ -12,6 +12,7 @@
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/osft/files.hpp"
 #include "posttrain/params/osft/principal_angles.hpp"
+#include "posttrain/params/weights/impl/model_weights.hpp"
 #include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"

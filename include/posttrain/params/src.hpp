@@ -15,7 +15,10 @@
 #include "posttrain/params/prompt/impl/files.ipp"
 #include "posttrain/params/weights/impl/peft_folder.ipp"
 
-// The instances that a full or an OSFT run without quantised storage is made of.
+// Weights in every storage of the library, and the OSFT of dense ones.
 #include "posttrain/params/osft.hpp"
+#include "posttrain/params/weights/impl/model_weights.hpp"
 template class posttrain::ModelWeights<posttrain::Dense>;
+template class posttrain::ModelWeights<posttrain::Int8>;
+template class posttrain::ModelWeights<posttrain::Nf4>;
 template class posttrain::OsftState<posttrain::Dense>;

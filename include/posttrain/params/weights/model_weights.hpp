@@ -18,6 +18,8 @@
 
 #include "posttrain/concepts/layout.hpp"
 #include "posttrain/storage/dense.hpp"
+#include "posttrain/storage/int8.hpp"
+#include "posttrain/storage/nf4.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {
@@ -26,7 +28,6 @@ class Workspace;
 template <class Storage>
 class SiteWeights;    // params/weights/site_weights.hpp
 struct MatrixChange;  // params/weights/matrix_change.hpp
-struct Nf4Matrix;
 
 /// What weights are loaded from: a model's `layout()`, `dtype()`, `device()` and `load()`.
 struct WeightSource {
@@ -151,7 +152,12 @@ class ModelWeights {
 
 }  // namespace posttrain
 
-#include "posttrain/params/weights/impl/model_weights.hpp"
 #ifdef POSTTRAIN_COMPILED
+// The library has the weights of its own storages. A program with another storage includes
+// params/weights/impl/model_weights.hpp where it uses it.
 extern template class posttrain::ModelWeights<posttrain::Dense>;
+extern template class posttrain::ModelWeights<posttrain::Int8>;
+extern template class posttrain::ModelWeights<posttrain::Nf4>;
+#else
+#include "posttrain/params/weights/impl/model_weights.hpp"
 #endif
