@@ -247,11 +247,13 @@ TEST_CASE("tiny updates are not lost in bf16", "[trainer][C24]") {
 }
 
 TEST_CASE("token ids outside the vocabulary are refused before training", "[trainer]") {
+  Options options = quiet();
+  options.validation_split = 0.0;
   const TemporaryFolder folder;
   const std::string path = folder / "bad.jsonl";
   std::ofstream(path) << R"({"input_ids": [1, 2, 77, 4]})"
                       << "\n";
   CHECK_THROWS_WITH(
-      Trainer(tiny_model(), NextToken{}, Full{}, Tokenized{.path = path}, AdamW{}, quiet()),
+      Trainer(tiny_model(), NextToken{}, Full{}, Tokenized{.path = path}, AdamW{}, options),
       Catch::Contains("vocabulary of 50, got 77"));
 }
