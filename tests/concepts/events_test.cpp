@@ -15,7 +15,7 @@ namespace {
 
 using Log = std::vector<std::string>;
 
-/// Hears to every event.
+/// Answers to every event.
 struct Recorder {
   Log* log;
   std::string name;
@@ -30,7 +30,7 @@ struct Recorder {
   void on(const event::TrainEnd& e) { add("end " + std::to_string(e.steps)); }
 };
 
-/// Hears to one, by value, with state of its own.
+/// Answers to one, by value, with state of its own.
 struct Counter {
   std::shared_ptr<int> seen = std::make_shared<int>(0);
   int calls = 0;

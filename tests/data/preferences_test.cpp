@@ -85,7 +85,7 @@ TEST_CASE("pairs have one prompt, and answers with their terminators [C8]",
       "\n");
   const LoadedPairs data = load(chat, path);
   REQUIRE(data.train.size() == 2);
-  // Hears start where the assistant starts to write, not where they first differ ("go").
+  // Answers start where the assistant starts to write, not where they first differ ("go").
   CHECK(text(data.train[0].prompt) == "u:hi<eos>a:");
   CHECK(text(data.train[0].chosen.ids) == "good<eos>");
   CHECK(text(data.train[0].rejected.ids) == "gosh<eos>");

@@ -21,7 +21,7 @@ namespace {
 
 constexpr double kBeta = 0.3;
 
-/// Hears 0 and 3 are to one prompt, as are 1 and 4; the others stand alone.
+/// Answers 0 and 3 are to one prompt, as are 1 and 4; the others stand alone.
 std::vector<Answer> some_answers(std::int64_t count = 7) {
   std::vector<Answer> answers;
   for (std::int64_t i = 0; i < count; ++i) {

@@ -25,7 +25,7 @@ using namespace posttrain::test;
 
 namespace {
 
-/// Hears of different lengths to prompts of different lengths.
+/// Answers of different lengths to prompts of different lengths.
 AnswerPair some_pair(std::uint64_t seed) {
   const auto size = [&](std::int64_t least) {
     return least + static_cast<std::int64_t>(seed * 7 % 5);

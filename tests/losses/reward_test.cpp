@@ -27,7 +27,7 @@ models::RewardDecoder reward_model(at::ScalarType dtype = at::kDouble, std::uint
   return models::RewardDecoder(tiny_config(), {.dtype = dtype, .seed = seed});
 }
 
-/// Hears of different lengths to prompts of different lengths, with margins.
+/// Answers of different lengths to prompts of different lengths, with margins.
 AnswerPair some_pair(std::uint64_t seed) {
   const auto size = [&](std::int64_t least) {
     return least + static_cast<std::int64_t>(seed * 7 % 5);

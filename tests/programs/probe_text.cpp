@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hears for the text files of a model folder, one JSON line per line of standard input:
+// Answers for the text files of a model folder, one JSON line per line of standard input:
 //
 //   {"text": …, "add_special_tokens"?: bool}  →  {"ids": […], "decoded": …}
 //   {"ids": […], "skip_special_tokens"?: bool}  →  {"decoded": …}

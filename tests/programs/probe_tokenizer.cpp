@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hears for tokenizers, one JSON line per line of standard input:
+// Answers for tokenizers, one JSON line per line of standard input:
 //
 //   {"tokenizer": "path of a tokenizer.json"}  →  {"vocab_size": n}; the lines below ask this one
 //   {"text": … or "hex": …, "add_special_tokens"?: bool}

@@ -38,7 +38,7 @@ def library_files():
 def is_public(name):
     """Not a definition that its header includes (impl/), nor a list of such (src.hpp)."""
     return "/impl/" not in name and os.path.basename(name) not in (
-        "src.hpp", "src_host.hpp", "source.hpp")
+        "src.hpp", "src_host.hpp")
 
 
 def headers():

@@ -17,6 +17,8 @@ import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
+import find_tests
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$")
 
@@ -105,7 +107,7 @@ def run_catch(total, name, command, timeout, env, report, spec):
         os.remove(report)
     os.makedirs(os.path.dirname(report), exist_ok=True)
     started = time.time()
-    arguments = [spec] if spec else []
+    arguments = ["--filenames-as-tags", spec] if spec else []
     status, output = run(command + arguments + ["-r", "xml", "-o", report], timeout, env)
     seconds = time.time() - started
     passed = failed = skipped = 0
@@ -217,6 +219,13 @@ def main():
     def introspect():
         return json.loads(subprocess.run(["meson", "introspect", "--tests", build], check=True,
                                          stdout=subprocess.PIPE, text=True).stdout)
+    # Meson knows the test files that were there when it was run.
+    found = os.path.join(build, "tests", "found_tests.txt")
+    if os.path.exists(found):
+        with open(found, encoding="utf-8") as file:
+            if file.read() != find_tests.listing():
+                subprocess.run(["meson", "setup", "--reconfigure", build], cwd=ROOT,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     # Ninja reconfigures first where a meson.build changed; only then is the list of tests current.
     status = subprocess.run(["ninja", "-C", build, "build.ninja"], stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -236,8 +245,9 @@ def main():
             tests = named
             targets = needed(build, tests)
             nothing_to_build = not targets
-        else:  # names of test cases
-            spec = f"*{options.filter}*"
+        else:  # names of test cases, their tags or their files
+            name = options.filter
+            spec = f"*{name}*,[{name}],[#{name}],[#{name}_test]"
             tests = [test for test in tests if "catch" in suites_of(test)]
 
     if not nothing_to_build:

@@ -8,6 +8,11 @@
 // includes all of them (tests/tools/check_includes.py sees to it).
 #pragma once
 
+#if defined(POSTTRAIN_COMPILED_SOURCE) && !defined(POSTTRAIN_COMPILED)
+#error \
+    "posttrain: src.hpp goes with -DPOSTTRAIN_COMPILED for all files; hint: header-only needs none"
+#endif
+
 #ifdef POSTTRAIN_COMPILED_SOURCE
 #define POSTTRAIN_INLINE
 #else

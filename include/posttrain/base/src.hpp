@@ -2,8 +2,8 @@
 // Everything of base/ that is compiled once (base/compiled.hpp).
 #pragma once
 
-// source.hpp comes first: it decides how what follows is compiled.
-// clang-format off
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/base/impl/error.ipp"
-// clang-format on

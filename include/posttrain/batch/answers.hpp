@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Single answers with a verdict, desirable or not: a micro-batch whose sequence i is answer i.
 //
-// Hears to the same prompt are children of one prompt segment, so that it is read once for them.
+// Answers to the same prompt are children of one prompt segment, so that it is read once for them.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ struct MatchedAnswer {
   const Sequence* other = nullptr;  // an answer to another prompt
 };
 
-/// Hears to one prompt come one after another, in the order of their first one.
+/// Answers to one prompt come one after another, in the order of their first one.
 AnswerBatch pack_answers(std::span<const MatchedAnswer> answers, bool share_prompts = true);
 
 }  // namespace posttrain

@@ -2,7 +2,10 @@
 // Everything of batch/ that is compiled once (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/batch/impl/answers.ipp"
 #include "posttrain/batch/impl/pairs.ipp"
 #include "posttrain/batch/impl/rewards.ipp"

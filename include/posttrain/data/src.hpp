@@ -2,6 +2,9 @@
 // Everything of data/ that is compiled once and needs LibTorch (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/data/pipeline/impl/answer_stream.ipp"
 #include "posttrain/data/pipeline/impl/token_stream.ipp"

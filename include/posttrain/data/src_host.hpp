@@ -2,7 +2,10 @@
 // Everything of data/ that is compiled once and needs no LibTorch (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/data/formats/impl/records.ipp"
 #include "posttrain/data/impl/documents.ipp"
 #include "posttrain/data/impl/messages.ipp"

@@ -2,6 +2,9 @@
 // Everything of hub/ that is compiled once (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/hub/impl/pretrained_decoder.ipp"
 #include "posttrain/hub/impl/reward_model.ipp"

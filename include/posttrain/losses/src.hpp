@@ -2,7 +2,10 @@
 // Everything of losses/ that is compiled once (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/losses/impl/bradley_terry.ipp"
 #include "posttrain/losses/impl/length_desensitized.ipp"
 #include "posttrain/losses/impl/next_token.ipp"

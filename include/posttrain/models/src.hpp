@@ -2,6 +2,9 @@
 // Everything of models/ that is compiled once and needs LibTorch (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/models/impl/decoder.ipp"
 #include "posttrain/models/impl/rotations.ipp"

@@ -2,5 +2,8 @@
 // Everything of models/ that is compiled once and needs no LibTorch (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/models/impl/layout.ipp"

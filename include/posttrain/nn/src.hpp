@@ -2,7 +2,10 @@
 // Everything of nn/ that is compiled once (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/nn/cpu/impl/softmax_rows.ipp"
 #include "posttrain/nn/impl/attention.ipp"
 #include "posttrain/nn/impl/dropout.ipp"

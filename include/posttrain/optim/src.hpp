@@ -2,7 +2,10 @@
 // Everything of optim/ that is compiled once (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/optim/impl/adamw.ipp"
 #include "posttrain/optim/impl/adamw_8bit.ipp"
 #include "posttrain/optim/impl/clip.ipp"

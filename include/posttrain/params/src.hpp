@@ -2,7 +2,10 @@
 // Everything of params/ that is compiled once (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/params/lora/impl/files.ipp"
 #include "posttrain/params/osft/impl/complement.ipp"
 #include "posttrain/params/osft/impl/factored_state.ipp"

@@ -2,7 +2,10 @@
 // Everything of storage/ that is compiled once (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/storage/impl/bitsandbytes.ipp"
 #include "posttrain/storage/impl/int8.ipp"
 #include "posttrain/storage/impl/nf4_storage.ipp"

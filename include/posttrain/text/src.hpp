@@ -2,7 +2,10 @@
 // Everything of text/ that is compiled once (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/text/impl/chat_files.ipp"
 #include "posttrain/text/impl/chat_renderer.ipp"
 #include "posttrain/text/impl/chat_spans.ipp"

@@ -2,7 +2,10 @@
 // Everything of trainer/ that is compiled once (base/compiled.hpp).
 #pragma once
 
-#include "posttrain/base/source.hpp"
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
 #include "posttrain/trainer/impl/checkpoint.ipp"
 #include "posttrain/trainer/impl/reference_scores.ipp"
 #include "posttrain/trainer/run/impl/footprint.ipp"

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// Precompiled for tests with LibTorch: its operators, and what the library's headers bring most often.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+
+#include "posttrain/io/json.hpp"
+#include "posttrain/nn/lm_head.hpp"
+#include "posttrain/tensor/ops.hpp"
+#include "support/catch.hpp"
