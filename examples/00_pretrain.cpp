@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   std::string model_folder = "examples/pocket/model", output = "pocket", corpus;
   std::int64_t documents = 125000, block_size = 256;
   Options options;
+  options.validation_split = 0.01;
   options.effective_batch_size = 48;  // documents, about 2,000 tokens
   options.max_tokens_per_batch = 4096;
   options.learning_rate = 2.5e-3;
@@ -65,10 +66,9 @@ int main(int argc, char** argv) {
     if (run_dir.empty()) run_dir = output + "-run";
     options.run_dir = run_dir;
     if (corpus.empty()) corpus = write_corpus(run_dir + "/corpus.jsonl", documents);
-    Trainer trainer(
-        hub::PretrainedDecoder::from_scratch(model_folder, {.seed = options.seed}), NextToken{},
-        Full{}, data::Documents{.path = corpus, .block_size = block_size, .validation_split = 0.01},
-        AdamW{.beta2 = 0.95, .weight_decay = 0.1}, options);
+    Trainer trainer(hub::PretrainedDecoder::from_scratch(model_folder, {.seed = options.seed}),
+                    NextToken{}, Full{}, data::Documents{.path = corpus, .block_size = block_size},
+                    AdamW{.beta2 = 0.95, .weight_decay = 0.1}, options);
     fmt::print("{}", trainer.report().summary());
     const TrainResult result = trainer.train();
     // The committed model is stored in bfloat16.

@@ -38,7 +38,7 @@ using namespace posttrain;
 void train(const std::string& model, const std::string& data, const Options& options) {
   // [snippet: train]
   Trainer trainer(hub::PretrainedDecoder(model), DynamicFineTuning{}, Full{},
-                  data::Messages{.path = data, .validation_split = 0.1}, AdamW{}, options);
+                  data::Messages{.path = data}, AdamW{}, options);
   const TrainResult result = trainer.train();
   // [/snippet]
   fmt::print("{} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps, result.loss,
@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   std::string model = "examples/pocket/model";
   std::string data = "examples/pocket/data/conversations.jsonl";
   Options options;
+  options.validation_split = 0.1;
   options.max_steps = 60;
   options.learning_rate = 7e-4;
   options.warmup_steps = 10;

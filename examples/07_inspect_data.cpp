@@ -21,7 +21,7 @@ using namespace posttrain;
 struct Arguments {
   std::string model, data, colour = "auto";
   text::Turns turns = text::Turns::all;
-  bool unmask = false, skip_bad_samples = false, deduplicate = false;
+  bool unmask = false;
   std::int64_t block_size = 0, show = 3;
 };
 
@@ -32,29 +32,20 @@ data::LoadedData load(const Arguments& arguments, const data::LoadContext& conte
   while (!first.format()) {
     const auto sample = first.next();
     if (!sample) raise("{}: expected at least one good record", arguments.data);
-    if (!sample->error.empty() && !arguments.skip_bad_samples) {
+    if (!sample->error.empty() && !context.skip_bad_samples) {
       raise("{}: {}", sample->where, sample->error);
     }
   }
   const data::Format format = *first.format();
   if (format == data::Format::tokenized) {
-    return data::Tokenized{.path = arguments.data,
-                           .skip_bad_samples = arguments.skip_bad_samples,
-                           .deduplicate = arguments.deduplicate}
-        .load(context);
+    return data::Tokenized{.path = arguments.data}.load(context);
   }
   if (format == data::Format::document) {
-    return data::Documents{.path = arguments.data,
-                           .block_size = arguments.block_size,
-                           .skip_bad_samples = arguments.skip_bad_samples,
-                           .deduplicate = arguments.deduplicate}
-        .load(context);
+    return data::Documents{.path = arguments.data, .block_size = arguments.block_size}.load(
+        context);
   }
-  return data::Messages{.path = arguments.data,
-                        .turns = arguments.turns,
-                        .unmask = arguments.unmask,
-                        .skip_bad_samples = arguments.skip_bad_samples,
-                        .deduplicate = arguments.deduplicate}
+  return data::Messages{
+      .path = arguments.data, .turns = arguments.turns, .unmask = arguments.unmask}
       .load(context);
 }
 
@@ -126,8 +117,8 @@ int main(int argc, char** argv) {
       ->transform(CLI::CheckedTransformer(std::map<std::string, text::Turns>{
           {"all", text::Turns::all}, {"each", text::Turns::each}, {"last", text::Turns::last}}));
   app.add_flag("--unmask", arguments.unmask, "train on everything but system messages");
-  app.add_flag("--skip-bad-samples", arguments.skip_bad_samples);
-  app.add_flag("--deduplicate", arguments.deduplicate);
+  app.add_flag("--skip-bad-samples", context.skip_bad_samples);
+  app.add_flag("--deduplicate", context.deduplicate);
   app.add_option("--block-size", arguments.block_size, "of documents; 0: whole ones");
   app.add_option("--max-seq-len", context.max_seq_len, "in tokens; 0: no limit");
   app.add_flag("--truncate", context.truncate, "cut longer sequences instead of dropping them");
