@@ -9,7 +9,6 @@
 
 using posttrain::io::byte_count;
 using posttrain::io::Dtype;
-using posttrain::io::plan_shards;
 using posttrain::io::SafetensorsFile;
 using posttrain::io::SafetensorsWriter;
 using posttrain::io::TensorInfo;
@@ -103,27 +102,6 @@ TEST_CASE("a tensor that was copied out leaves the process's memory and can be r
   CHECK(same());
 }
 
-TEST_CASE("the writer refuses what was not declared, came twice, never came or has a wrong size") {
-  const TempFolder scratch;
-  const std::vector<float> two{1, 2};
-  SafetensorsWriter writer(scratch / "x", {{"a", Dtype::kF32, {2}}, {"b", Dtype::kF32, {2}}});
-  CHECK(contains(error_of([&] { writer.write("c", bytes_of(two)); }), "'c' was not declared"));
-  CHECK(contains(error_of([&] { writer.write("a", bytes_of(two).first(4)); }),
-                 "expected 8 bytes for tensor 'a' (F32 [2]), got 4"));
-  writer.write("a", bytes_of(two));
-  CHECK(contains(error_of([&] { writer.write("a", bytes_of(two)); }), "'a' came twice"));
-  CHECK(contains(error_of([&] { writer.finish(); }), "'b' never came"));
-  CHECK(contains(
-      error_of([&] {
-        SafetensorsWriter twice(scratch / "y", {{"a", Dtype::kF32, {2}}, {"a", Dtype::kF32, {1}}});
-      }),
-      "'a' is declared twice"));
-  CHECK(contains(error_of([&] {
-                   SafetensorsWriter odd(scratch / "y", {{"a", Dtype::kF4, {3}}});
-                 }),
-                 "cannot have type F4 and shape [3]"));
-}
-
 TEST_CASE("a broken file is one clear error") {
   const std::string entry = R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]})";
   CHECK(open_error(raw_file("{" + entry + "}", 8)).empty());
@@ -190,24 +168,4 @@ TEST_CASE("sizes of packed and of overflowing tensors") {
   CHECK_FALSE(byte_count(Dtype::kF6E2M3, std::vector<std::int64_t>{3}).has_value());
   CHECK(byte_count(Dtype::kC64, std::vector<std::int64_t>{}) == 8U);
   CHECK_FALSE(byte_count(Dtype::kU8, std::vector<std::int64_t>{INT64_MAX, 3}).has_value());
-}
-
-TEST_CASE("shards hold at most the stated size, in order, under the names of transformers") {
-  const std::vector<TensorInfo> entries{{"a", Dtype::kF32, {10}},
-                                        {"b", Dtype::kF32, {10}},
-                                        {"huge", Dtype::kF32, {100}},
-                                        {"c", Dtype::kF32, {5}}};
-  const auto plan = plan_shards(entries, 80);
-  REQUIRE(plan.shards.size() == 3);
-  CHECK(plan.shards[0].file == "model-00001-of-00003.safetensors");
-  CHECK(plan.shards[0].entries.size() == 2);
-  CHECK(plan.shards[1].entries[0].name == "huge");
-  CHECK(plan.total_size == 500);
-  const auto index = nlohmann::json::parse(plan.index_json());
-  CHECK(index["metadata"]["total_size"] == 500);
-  CHECK(index["weight_map"]["c"] == "model-00003-of-00003.safetensors");
-  const auto one = plan_shards(entries, 5000);
-  REQUIRE(one.shards.size() == 1);
-  CHECK(one.shards[0].file == "model.safetensors");
-  CHECK(one.index_json().empty());
 }

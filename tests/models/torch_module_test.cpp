@@ -146,7 +146,7 @@ double add_gradients(const Model& model, const State& state, const TokenBatch& b
                                chunk);
 }
 
-/// The same loss by torch alone: one whole sequence after another, ordinary causal masks.
+/// The loss by torch alone: one whole sequence after another, ordinary causal masks.
 Tensor plain_loss(TinyTransformer& module, const std::vector<TokenIds>& sequences,
                   const std::vector<std::int64_t>& first_scored) {
   Tensor loss = torch::zeros({}, torch::kDouble);

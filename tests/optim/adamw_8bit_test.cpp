@@ -268,29 +268,6 @@ TEST_CASE("offloading changes nothing where parameters are on the host", "[optim
   same(AdamW8bit{.weight_decay = 0.1}, AdamW8bit{.weight_decay = 0.1, .offload = true});
 }
 
-TEST_CASE("an update by pieces through host buffers is the update in one", "[optim]") {
-  // What `offload` does with a group of another device.
-  ParameterGroup whole = group_of(normal({1000}, 1, at::kFloat)), pieces = group_of(whole.master);
-  const Tensor m = at::zeros({1000}), v = at::zeros({1000}), m2 = m.clone(), v2 = v.clone();
-  const Tensor steps = at::ones({});
-  whole.grad.copy_(normal({1000}, 2));
-  pieces.grad.copy_(whole.grad);
-  posttrain::detail::fused_adamw(whole.master, whole.grad, m, v, steps, AdamW{}, 1e-2, 0.1, 0.5);
-  HostStaging staging;
-  int calls = 0;
-  staging.run_in_pieces(
-      pieces, 384, [&](const Tensor& master, const Tensor& grad, std::int64_t begin) {
-        ++calls;
-        CHECK(master.data_ptr() != pieces.master.data_ptr());
-        const std::int64_t n = master.numel();
-        posttrain::detail::fused_adamw(master, grad, m2.narrow(0, begin, n), v2.narrow(0, begin, n),
-                                       steps, AdamW{}, 1e-2, 0.1, 0.5);
-      });
-  CHECK(calls == 3);
-  CHECK(relative_error(pieces.master, whole.master) < 1e-7);
-  CHECK(relative_error(m2, m) < 1e-7);
-}
-
 TEST_CASE("bad hyperparameters of AdamW8bit are refused", "[optim]") {
   CHECK_NOTHROW(AdamW8bit{}.validate());
   CHECK_THROWS_WITH(AdamW8bit{.beta1 = 1.0}.validate(),

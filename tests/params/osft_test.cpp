@@ -18,12 +18,14 @@
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 #include "support/osft.hpp"
+#include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
 using kernel_test::normal;
 using kernel_test::relative_error;
 using namespace osft_test;
+using posttrain::test::TempFolder;
 
 namespace {
 
@@ -107,8 +109,8 @@ Tensor forward(const State& state, const Tensor& x) {
 }
 
 /// Sequences in which every token has one successor.
-std::string samples(const TemporaryFolder& folder) {
-  const std::string file_path = (folder.path / "samples.jsonl").string();
+std::string samples(const TempFolder& folder) {
+  const std::string file_path = (folder / "samples.jsonl").string();
   std::ofstream file(file_path);
   for (int i = 0; i < 16; ++i) {
     nlohmann::json ids = nlohmann::json::array();
@@ -263,7 +265,7 @@ TEST_CASE("gradients of cores agree with finite differences through a decoder", 
 }
 
 TEST_CASE("400 steps of AdamW with decay and clipping stay in the complements", "[params][osft]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     const auto model = test::tiny_model(type);
     std::map<std::string, Tensor> base;
@@ -326,7 +328,7 @@ TEST_CASE("a ratio of 0 trains nothing, a ratio of 1 everything in the targets",
     REQUIRE(state.targets().size() == (part > 0 ? 1U : 0U));
     if (part > 0) CHECK(state.targets()[0]->rank() == 5 - part);
   }
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const auto decoder = test::tiny_model(at::kFloat);
   Trainer trainer(decoder, NextToken{}, Osft{.unfreeze_rank_ratio = 0.0},
                   data::Tokenized{.path = samples(folder)}, AdamW{.weight_decay = 0.1}, quick(3));
@@ -601,11 +603,11 @@ TEST_CASE("a task may protect all that earlier ones protected", "[params][osft]"
 }
 
 TEST_CASE("a second Trainer goes on with the state of the first", "[params][osft]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const auto model = test::tiny_model(at::kFloat);
   const data::Tokenized data{.path = samples(folder)};
   Options options = quick(40), next = options;
-  next.run_dir = (folder.path / "second").string();
+  next.run_dir = (folder / "second").string();
   // [snippet: tasks]
   Trainer first(model, NextToken{}, Osft{.unfreeze_rank_ratio = 0.5}, data, AdamW{}, options);
   first.train();
@@ -648,12 +650,12 @@ TEST_CASE("bf16 weights are the exact ones rounded once", "[params][osft]") {
 }
 
 TEST_CASE("a resumed run of cores equals the uninterrupted one bit for bit", "[params][osft]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = samples(folder);
   const auto run = [&](std::int64_t steps, const std::string& name) {
     Options options = quick(steps);
     options.lr_scheduler = {.type = optim::LrScheduler::constant};
-    options.run_dir = (folder.path / name).string();
+    options.run_dir = (folder / name).string();
     options.checkpoint_steps = 5;
     Trainer trainer(test::tiny_model(at::kFloat), NextToken{}, Osft{.train = "norm"},
                     data::Tokenized{.path = path}, AdamW{.weight_decay = 0.1}, options);
@@ -670,13 +672,13 @@ TEST_CASE("a resumed run of cores equals the uninterrupted one bit for bit", "[p
 }
 
 TEST_CASE("a checkpoint brings its bases to a machine that would find others", "[params][osft]") {
-  const TemporaryFolder folder;
-  const std::string path = samples(folder), other = (folder.path / "other").string();
+  const TempFolder folder;
+  const std::string path = samples(folder), other = (folder / "other").string();
   const auto run = [&](std::int64_t steps, const std::string& name, const std::string& cache,
                        OsftProjection projection) {
     Options options = quick(steps);
     options.lr_scheduler = {.type = optim::LrScheduler::constant};
-    options.run_dir = (folder.path / (name + std::string(enum_name(projection)))).string();
+    options.run_dir = (folder / (name + std::string(enum_name(projection)))).string();
     options.checkpoint_steps = 5;
     Trainer trainer(test::tiny_model(at::kFloat), NextToken{},
                     Osft{.projection = projection, .cache_dir = cache},
@@ -710,8 +712,8 @@ TEST_CASE("a checkpoint brings its bases to a machine that would find others", "
 }
 
 TEST_CASE("a delta brings the tuned model back on its base", "[params][osft]") {
-  const TemporaryFolder folder;
-  const std::string path = (folder.path / "delta").string();
+  const TempFolder folder;
+  const std::string path = (folder / "delta").string();
   const auto check = [&](const auto& policy, const auto& loader, at::ScalarType type) {
     INFO(describe(policy) << " in " << c10::toString(type));
     const SmallModel model{.type = type};
@@ -775,8 +777,8 @@ TEST_CASE("a delta brings the tuned model back on its base", "[params][osft]") {
 }
 
 TEST_CASE("a delta on another base, or with other tensors, is refused", "[params][osft]") {
-  const TemporaryFolder folder;
-  const io::fs::path path = folder.path / "delta";
+  const TempFolder folder;
+  const io::fs::path path = folder / "delta";
   OsftState<Dense> state = Osft{.unfreeze_rank_ratio = 0.5, .train = "norm"}.attach(SmallModel{});
   move_cores(state);
   save(state, path.string());
@@ -834,7 +836,7 @@ TEST_CASE("a delta on another base, or with other tensors, is refused", "[params
 }
 
 TEST_CASE("cores train beside matrices in 4 bits", "[params][osft]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const auto model = test::tiny_model(at::kFloat);
   Trainer trainer(model, NextToken{}, BasicOsft<Nf4>{.unfreeze_rank_ratio = 0.5},
                   data::Tokenized{.path = samples(folder)}, AdamW{}, quick(100));

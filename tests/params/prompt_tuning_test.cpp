@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prompt tuning and prefix tuning: what they share is tested on both.
-#include <unistd.h>
-
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -18,6 +16,7 @@
 #include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
@@ -170,17 +169,6 @@ TokenIds slow_greedy(const models::Decoder& model, const State& state, TokenIds 
   }
   return continuation;
 }
-
-struct TemporaryFolder {
-  io::fs::path path =
-      io::fs::temp_directory_path() / fmt::format("posttrain_prompt_{}", ::getpid());
-  TemporaryFolder() { io::fs::create_directories(path); }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    io::fs::remove_all(path, ignored);
-  }
-  std::string operator/(const char* name) const { return (path / name).string(); }
-};
 
 /// A model with a tokenizer of one token per letter.
 struct Letters {
@@ -476,7 +464,7 @@ TEST_CASE("noise falls on the real tokens alone, as without a prompt", "[params]
 }
 
 TEST_CASE("a Trainer trains a prompt on the user's batches", "[params][prompt][C23]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = folder / "tokens.jsonl";
   std::ofstream(path) << R"({"input_ids": [1, 2, 3, 4], "labels": [1, 2, 3, 4]})"
                       << "\n";
@@ -515,7 +503,7 @@ TEMPLATE_TEST_CASE("a folder gives the same numbers back", "[params][prompt]", P
                    PrefixTuning) {
   constexpr bool kPrompt = std::is_same_v<TestType, PromptTuning>;
   using Loader = std::conditional_t<kPrompt, From<PromptTuning>, From<PrefixTuning>>;
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const models::Decoder model = tiny_model(at::kFloat);
   auto state = TestType{.num_virtual_tokens = kCount}.attach(model);
   disturb(state);

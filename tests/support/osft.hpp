@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of subspaces and of the policy share: Eigen's decomposition, a folder.
+// Eigen's decomposition, to which tests of subspaces and of the policy compare theirs.
 #pragma once
-
-#include <unistd.h>
 
 #include <Eigen/Dense>
 
-#include "posttrain/io/atomic_file.hpp"
 #include "posttrain/params/osft/subspace.hpp"
 #include "posttrain/tensor/ops.hpp"
 
@@ -14,7 +11,6 @@ namespace osft_test {
 
 using at::Tensor;
 using posttrain::Complement;
-namespace io = posttrain::io;
 
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -37,20 +33,5 @@ inline Directions leading(const Tensor& w, std::int64_t rank) {
                                               Eigen::ComputeThinU | Eigen::ComputeThinV);
   return {svd.matrixU().leftCols(rank), svd.matrixV().leftCols(rank)};
 }
-
-/// A folder that disappears with the test.
-struct TemporaryFolder {
-  io::fs::path path =
-      io::fs::temp_directory_path() / fmt::format("posttrain_osft_{}_{}", ::getpid(), counter()++);
-  TemporaryFolder() { io::fs::create_directories(path); }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    io::fs::remove_all(path, ignored);
-  }
-  static int& counter() {
-    static int count = 0;
-    return count;
-  }
-};
 
 }  // namespace osft_test

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A scratch folder that goes away with its test, and one-call file helpers.
+// A scratch folder that goes away with its test, and one-call file helpers; with the messages of
+// errors, which are about files as a rule.
 #pragma once
 
 #include <unistd.h>
@@ -12,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "posttrain/base/error.hpp"
+#include "support/messages.hpp"
 
 namespace posttrain::test {
 
@@ -49,21 +50,6 @@ inline std::string slurp(const std::filesystem::path& file) {
   std::ostringstream text;
   text << stream.rdbuf();
   return text.str();
-}
-
-/// The message of the `posttrain::Error` that `action` throws; empty if it throws none.
-template <class Action>
-std::string error_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-inline bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
 }
 
 }  // namespace posttrain::test

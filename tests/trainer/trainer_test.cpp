@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/trainer.hpp"
 
-#include <unistd.h>
-
 #include <csignal>
 #include <fstream>
 #include <limits>
@@ -12,6 +10,7 @@
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/optim/adamw_8bit.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
@@ -20,24 +19,8 @@ using data::Tokenized;
 
 namespace {
 
-/// A folder that disappears with the test.
-struct TemporaryFolder {
-  io::fs::path path = io::fs::temp_directory_path() /
-                      fmt::format("posttrain_trainer_{}_{}", ::getpid(), counter()++);
-  TemporaryFolder() { io::fs::create_directories(path); }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    io::fs::remove_all(path, ignored);
-  }
-  std::string operator/(const char* name) const { return (path / name).string(); }
-  static int& counter() {
-    static int count = 0;
-    return count;
-  }
-};
-
 /// Ragged sequences that continue deterministically, so that a model can learn them.
-std::string write_samples(const TemporaryFolder& folder, int count) {
+std::string write_samples(const TempFolder& folder, int count) {
   const std::string path = folder / "tokens.jsonl";
   std::ofstream file(path);
   for (int i = 0; i < count; ++i) {
@@ -132,7 +115,7 @@ void check_resuming(const std::string& path, Options options, at::ScalarType dty
 }  // namespace
 
 TEST_CASE("training lowers the loss in fp32 and in bf16", "[trainer]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = write_samples(folder, 8);
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {
     Options options = quiet();
@@ -150,7 +133,7 @@ TEST_CASE("training lowers the loss in fp32 and in bf16", "[trainer]") {
 }
 
 TEST_CASE("the logged loss is the optimised loss for any micro-batch size", "[trainer][C1][C2]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = write_samples(folder, 16);
   std::vector<Tensor> final_weights;
   std::vector<std::vector<double>> losses(3);
@@ -176,7 +159,7 @@ TEST_CASE("the logged loss is the optimised loss for any micro-batch size", "[tr
 }
 
 TEST_CASE("the logged loss of a step is what evaluation of its batches gives", "[trainer][C2]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   Trainer trainer = make_trainer(write_samples(folder, 16), quiet());
   std::vector<Sequence> sequences{some_sequence(12, 1), some_sequence(9, 2)};
   const std::vector<TokenBatch> batches{batch_of({sequences[0]}), batch_of({sequences[1]})};
@@ -185,19 +168,19 @@ TEST_CASE("the logged loss of a step is what evaluation of its batches gives", "
 }
 
 TEST_CASE("a resumed run equals the uninterrupted one bit for bit", "[trainer][C25]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = write_samples(folder, 20);
   Options options = quiet();
   options.neftune_noise_alpha = 5.0;
   options.warmup_steps = 3;
-  check_resuming(path, options, at::kFloat, AdamW{.weight_decay = 0.01}, folder.path / "fp32");
-  check_resuming(path, options, at::kBFloat16, AdamW{.weight_decay = 0.01}, folder.path / "bf16");
+  check_resuming(path, options, at::kFloat, AdamW{.weight_decay = 0.01}, folder / "fp32");
+  check_resuming(path, options, at::kBFloat16, AdamW{.weight_decay = 0.01}, folder / "bf16");
   check_resuming(path, options, at::kBFloat16, AdamW8bit{.weight_decay = 0.01, .min_8bit_size = 0},
-                 folder.path / "8bit");
+                 folder / "8bit");
 }
 
 TEST_CASE("a checkpoint of other options is refused", "[trainer]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = write_samples(folder, 20);
   Options options = quiet();
   options.run_dir = folder / "run";
@@ -211,14 +194,14 @@ TEST_CASE("a checkpoint of other options is refused", "[trainer]") {
 }
 
 TEST_CASE("a non-finite loss stops the run before the weights", "[trainer]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   Trainer trainer = make_trainer(write_samples(folder, 8), quiet());
   trainer.state().trainable()[0].master.fill_(std::numeric_limits<float>::quiet_NaN());
   CHECK_THROWS_WITH(trainer.train(), Catch::Contains("loss is nan at step 1 (samples"));
 }
 
 TEST_CASE("a step without a scored token changes nothing", "[trainer][C3]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   Trainer trainer = make_trainer(write_samples(folder, 8), quiet());
   Sequence sequence = some_sequence(6, 1);
   sequence.weights.assign(6, 0.0F);
@@ -230,7 +213,7 @@ TEST_CASE("a step without a scored token changes nothing", "[trainer][C3]") {
 }
 
 TEST_CASE("tiny updates are not lost in bf16", "[trainer][C24]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = write_samples(folder, 8);
   Options options = quiet();
   options.learning_rate = 1e-6;
@@ -249,7 +232,7 @@ TEST_CASE("tiny updates are not lost in bf16", "[trainer][C24]") {
 TEST_CASE("token ids outside the vocabulary are refused before training", "[trainer]") {
   Options options = quiet();
   options.validation_split = 0.0;
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = folder / "bad.jsonl";
   std::ofstream(path) << R"({"input_ids": [1, 2, 77, 4]})"
                       << "\n";

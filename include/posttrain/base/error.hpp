@@ -20,7 +20,7 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// What users' files say may hold line breaks, and a message quotes it: control characters as <0a>.
+/// `text` with control characters as <0a>: messages quote users' files, which may hold line breaks.
 std::string one_line(std::string_view text);
 
 /// Throws `Error(message)`. Not constexpr on purpose: reaching it in a constant expression is the

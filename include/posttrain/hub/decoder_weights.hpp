@@ -29,7 +29,7 @@ inline WeightLoader weight_loader(std::shared_ptr<io::PretrainedFolder> folder) 
   };
 }
 
-/// Of matrices in bitsandbytes' 4-bit layout, which its quant_state marks.
+/// Loads the tensors of matrices in bitsandbytes' 4-bit layout, which its quant_state marks.
 inline PackedLoader packed_loader(std::shared_ptr<io::PretrainedFolder> folder) {
   return [folder](const std::string& name) {
     std::map<std::string, Tensor> tensors;

@@ -38,7 +38,7 @@ class PretrainedDecoder : public models::Decoder {
 
   /// Writes a folder that transformers loads: weights in the compute dtype unless `dtype` says
   /// otherwise, config, tokenizer files, chat template and the full set of end-of-sequence ids.
-  /// What was in `folder` before is replaced in one step. Matrices in bitsandbytes' 4-bit layout
+  /// An existing `folder` is replaced in one step. Matrices in bitsandbytes' 4-bit layout
   /// (`ModelWeights::packed_weights`) keep their types, and config.json says so. A tied head that
   /// comes with a matrix of its own is no longer tied there.
   void save(const std::string& folder, const std::vector<NamedTensor>& weights,
@@ -55,7 +55,7 @@ class PretrainedDecoder : public models::Decoder {
 
   PretrainedDecoder(const std::string& folder, models::ModelOptions options, Opened opened);
 
-  /// What `save` makes its config.json of.
+  /// The config.json that `save` starts from.
   std::string config_text_;
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes a Hugging Face checkpoint folder that transformers loads: config, weights in shards,
-// generation config, and the tokenizer's files; as a whole or not at all (atomic_file.hpp).
+// generation config, and the tokenizer's files; as a whole or not at all (io/atomic_file.hpp).
 #pragma once
 
 #include "posttrain/io/atomic_file.hpp"
@@ -34,7 +34,7 @@ inline bool is_checkpoint_file(std::string_view name) {
          name == "README.md" || name == ".gitattributes" || name == "LICENSE";
 }
 
-/// What goes into the folder besides the weights.
+/// Everything in the folder besides the weights.
 struct PretrainedContent {
   std::string config_json{};             // text of config.json
   std::string generation_config_json{};  // text of generation_config.json; empty: none

@@ -173,7 +173,7 @@ class AtomicFolder {
     }
     detail::remove_abandoned(target_);
     temporary_ = detail::temporary_beside(target_);
-    fs::remove_all(temporary_, error);  // of a dead process that had our process id
+    fs::remove_all(temporary_, error);  // left by a dead process that had our process id
     if (!fs::create_directory(temporary_, error)) {
       raise("cannot create folder {}: {}", temporary_.string(), error.message());
     }
@@ -216,7 +216,7 @@ class AtomicFolder {
   }
 
  private:
-  /// True if the two names were exchanged; false if this file system or kernel cannot.
+  /// Exchanges the two names; returns false where this file system or kernel cannot.
   bool exchange() const {
     if (::syscall(SYS_renameat2, AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(),
                   RENAME_EXCHANGE) == 0) {

@@ -20,7 +20,7 @@ namespace posttrain::io {
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little endian");
 
-/// What a file says about a tensor.
+/// A tensor's entry in a file: name, type and shape.
 struct TensorInfo {
   std::string name;
   Dtype dtype = Dtype::kF32;

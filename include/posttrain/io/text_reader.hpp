@@ -3,7 +3,7 @@
 // (told by its first two bytes, several members too) and pipes.
 //
 // A plain file is mapped, so its whole rest is in the window and memory is the system's to reclaim.
-// Of anything else memory holds the window, which the reader above keeps to one record.
+// With a stream, memory holds the window, which the reader above keeps to one record.
 #pragma once
 
 #include <zlib.h>

@@ -3,7 +3,7 @@
 //
 // `DecoderConfig` describes what is computed, not a family: a family is a function that fills it.
 // No tensors here, so that parsing is tested without LibTorch, and no JSON: `parse_config` is in
-// config_parse.hpp.
+// models/families/parse.hpp.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,15 @@
 namespace posttrain::models {
 
 enum class NormKind {
-  kRms,
-  kRmsPlusOne,
-  kLayerNorm
-};  // x̂·w, x̂·(1 + w) (Gemma), LayerNorm with bias
+  kRms,         // x̂·w
+  kRmsPlusOne,  // x̂·(1 + w), Gemma's
+  kLayerNorm,   // with bias
+};
 using Activation = ActivationKind;
 /// How a family names and stores its matrices in a checkpoint.
 enum class Naming { kLlama, kPhi3, kGpt2 };
 
-/// What the head gives: logits of next tokens (`lm_head`), or one number, a reward (`score`).
+/// The head's output: logits of next tokens (`lm_head`), or one number, a reward (`score`).
 enum class HeadKind { kTokens, kReward };
 
 /// Rotary frequencies: angle(position, i) = position · inv_freq[i]; cos and sin are multiplied by
@@ -33,8 +33,8 @@ enum class HeadKind { kTokens, kReward };
 struct RopeSpec {
   std::vector<float> inv_freq;  // [rotary_dim / 2]
   double attention_factor = 1.0;
-  // True where the frequencies change beyond `original_length` tokens: `dynamic` NTK scaling (the
-  // base grows with the length) and `longrope` (`long_inv_freq` replaces `inv_freq`).
+  // Whether the frequencies change beyond `original_length` tokens: `dynamic` NTK scaling (the base
+  // grows with the length) and `longrope` (`long_inv_freq` replaces `inv_freq`).
   bool dynamic = false;
   double theta = 10000.0;
   double factor = 1.0;
@@ -53,8 +53,8 @@ struct RopeSpec {
 };
 
 struct LayerConfig {
-  std::int64_t window =
-      0;         // sliding window in tokens: a query sees `window` keys, itself included; 0: all
+  // Sliding window in tokens: a query sees `window` keys, itself included; 0: all.
+  std::int64_t window = 0;
   int rope = 0;  // index into DecoderConfig::ropes; -1: no positional rotation (NoPE)
 };
 
@@ -74,9 +74,8 @@ struct DecoderConfig {
 
   NormKind norm = NormKind::kRms;
   double norm_eps = 1e-6;
-  bool qk_norm = false;  // RMS norm of each query and key head (Qwen3, Gemma 3)
-  bool post_norms =
-      false;  // norms after attention and after the MLP, before the residual (Gemma 2/3)
+  bool qk_norm = false;     // RMS norm of each query and key head (Qwen3, Gemma 3)
+  bool post_norms = false;  // after attention and MLP, before the residual (Gemma 2/3)
   Activation activation = Activation::kSilu;
   bool gated_mlp = true;  // down(act(gate) · up) or down(act(up))
 
@@ -106,7 +105,7 @@ struct DecoderConfig {
   std::int64_t num_layers() const { return static_cast<std::int64_t>(layers.size()); }
 };
 
-/// The same body under the head of a reward model, which has no soft-cap and no multiplier.
+/// The body of `config` under the head of a reward model, which has no soft-cap and no multiplier.
 inline DecoderConfig with_reward_head(DecoderConfig config) {
   config.head = HeadKind::kReward;
   config.tied = false;

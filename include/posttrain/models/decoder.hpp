@@ -35,8 +35,8 @@ namespace posttrain::models {
 /// CPU).
 using WeightLoader = std::function<Tensor(const std::string&, const std::vector<std::int64_t>&)>;
 
-/// What the checkpoint holds of a matrix that it stores quantised, by what follows its name and a
-/// dot, itself under ""; empty where it is dense.
+/// The checkpoint's tensors of a matrix that it stores quantised, by what follows the matrix's name
+/// and a dot, the matrix itself under ""; empty where it is dense.
 using PackedLoader = std::function<std::map<std::string, Tensor>(const std::string&)>;
 
 /// N(0, deviation²) in fp32, a function of seed and name.
@@ -44,9 +44,9 @@ Tensor drawn_weight(const std::string& name, const std::vector<std::int64_t>& sh
                     std::uint64_t seed, double deviation);
 
 struct ModelOptions {
-  at::ScalarType dtype = at::kFloat;  // of computation; parameters keep fp32 masters below it
+  at::ScalarType dtype = at::kFloat;  // for computation; parameters keep fp32 masters below it
   at::Device device = at::kCPU;
-  std::uint64_t seed = 0;  // of random initialisation, where there is no checkpoint
+  std::uint64_t seed = 0;  // for random initialisation, where there is no checkpoint
 };
 
 class Decoder {
@@ -61,12 +61,12 @@ class Decoder {
   at::Device device() const { return options_.device; }
   std::int64_t vocab_size() const { return config_.vocab_size; }
 
-  /// What a parameter policy's state starts from. `random`: a matrix or table, drawn where there is
-  /// no checkpoint; else the constant `initial`.
+  /// A tensor that a parameter policy's state starts from. Without a checkpoint a matrix or table
+  /// (`random`) is drawn, everything else is the constant `initial`.
   Tensor load(const std::string& name, const std::vector<std::int64_t>& shape, double initial,
               bool random) const;
 
-  /// Of a matrix that the checkpoint stores quantised: its tensors; else nothing.
+  /// The tensors of a matrix that the checkpoint stores quantised; empty where it is dense.
   std::map<std::string, Tensor> load_packed(const std::string& name) const;
 
   /// Final hidden states [T, d] of a packed batch, after the last norm. A gate with virtual tokens
@@ -93,8 +93,8 @@ class Decoder {
     return run(gate, x, positions_of(batch.nodes), attend, call.gradient_checkpointing);
   }
 
-  /// The same for decoding: ids [n] at `positions`; `attend(layer, q, k, v)` → [n, Hq, D] brings
-  /// the keys and values of earlier calls.
+  /// Hidden states [n, d] for decoding: ids [n] at `positions`; `attend(layer, q, k, v)` →
+  /// [n, Hq, D] brings the keys and values of earlier calls.
   template <class Gate, class Attend>
   Tensor hidden(const Gate& gate, const Tensor& ids, const TokenPositions& positions,
                 const Attend& attend) const {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which sites, vectors and tables a decoder has, under the names of its family's checkpoints.
+// The sites, vectors and tables of a decoder, under the names of its family's checkpoints: the one
+// place that knows how a family names its tensors.
 #pragma once
 
 #include <vector>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A decoder whose head `score` gives one number for each row, a reward, instead of logits.
 //
-// To the losses this number is the mean of the row's logits (`Scores::mean_logit`): there is one.
+// To the losses this number is `Scores::reward`, the mean of the row's logits: there is one.
 #pragma once
 
 #include <utility>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What attention takes and returns besides its operands.
+// Options and results of attention, shared by the kernels and the plain implementation.
 #pragma once
 
 #include <cstdint>

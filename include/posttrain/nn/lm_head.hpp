@@ -19,7 +19,8 @@
 
 namespace posttrain {
 
-/// What a loss may ask for besides the log-probability of the target.
+/// The scores that a loss asks for besides the log-probability of the target, which is always
+/// there.
 struct Need {
   bool entropy = false;
   bool lse = false;
@@ -30,7 +31,7 @@ struct Need {
 /// A loss on rewards asks for Scores::reward.
 constexpr Need reward_needs() { return {.mean_logit = true}; }
 
-/// Per prediction, [P], fp32 (fp64 for fp64 logits). What was not asked for is undefined.
+/// Per prediction, [P], fp32 (fp64 for fp64 logits). A score that was not asked for is undefined.
 struct Scores {
   Tensor logp;          // log softmax(z)[target]
   Tensor entropy;       // −Σ p log p
@@ -41,7 +42,7 @@ struct Scores {
   /// The reward of a model whose head gives one number: with one logit in a row, their mean.
   const Tensor& reward() const { return mean_logit; }
 
-  /// The same with `change` applied to each field that is there.
+  /// A copy with `change` applied to each field that is there.
   template <class Change>
   Scores map(const Change& change) const {
     Scores changed;
@@ -101,7 +102,7 @@ Scores score_logits(const Tensor& logits, const Tensor& target, Need need);
 /// The head: rows [n, d] → logits [n, V].
 using HeadFunction = std::function<Tensor(const Tensor&)>;
 
-/// Which hidden rows are scored, and on which tokens: [P] int64 each.
+/// The hidden rows that are scored and the tokens on which they are: [P] int64 each.
 struct PredictedRows {
   Tensor row, target;
   std::int64_t size() const { return row.size(0); }

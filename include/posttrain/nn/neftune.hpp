@@ -7,8 +7,8 @@
 // depends on what shares the batch. Noise is keyed by seed, step, sample and position, so packing,
 // micro-batching and recomputation reproduce it. Virtual tokens (batch/virtual_tokens.hpp) get no
 // noise and count neither in L nor in the position, as with PEFT, where the embedding is hooked.
-// The same hook decides where the noise falls in a model that scales what enters it (Granite's
-// embedding_multiplier): before that scale.
+// For the same reason noise falls before a scale of the model's input (Granite's
+// embedding_multiplier).
 #pragma once
 
 #include <cstdint>

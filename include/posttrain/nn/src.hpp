@@ -18,4 +18,3 @@
 #include "posttrain/nn/impl/neftune.ipp"
 #include "posttrain/nn/impl/rms_norm.ipp"
 #include "posttrain/nn/impl/rotary.ipp"
-#include "posttrain/nn/impl/soft_cap.ipp"

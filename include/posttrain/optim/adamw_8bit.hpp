@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // AdamW with both moments in 8 bits, block by block (arXiv 2110.02861; bitsandbytes' AdamW8bit).
 //
-// A block's moments are codes of the dynamic map (storage/quantize_8bit.hpp; signed for m, unsigned
+// A block's moments are codes of the dynamic map (storage/int8_codec.hpp; signed for m, unsigned
 // for v) times the largest magnitude of the block: 2 bytes and 8 / block_size per parameter instead
 // of 8. One sweep reads them, makes AdamW's step on the fp32 master, and writes them again; the
 // step itself sees the new moments unrounded. Differences from bitsandbytes:
@@ -17,7 +17,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/optim/adamw.hpp"
-#include "posttrain/storage/quantize_8bit.hpp"
+#include "posttrain/storage/int8_codec.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {

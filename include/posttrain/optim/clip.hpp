@@ -11,8 +11,8 @@ namespace posttrain::optim {
 /// L2 norm over all groups.
 double global_norm(const std::vector<ParameterGroup>& groups);
 
-/// What gradients of norm `norm` are multiplied by so that it does not exceed `max_norm` (0: no
-/// clipping); torch.nn.utils.clip_grad_norm_'s coefficient. Applied inside the optimizer's sweep.
+/// The factor that brings gradients of norm `norm` to `max_norm` at most (0: no clipping);
+/// torch.nn.utils.clip_grad_norm_'s coefficient. It is applied inside the optimizer's sweep.
 double clip_coefficient(double norm, double max_norm);
 
 }  // namespace posttrain::optim

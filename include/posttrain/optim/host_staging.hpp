@@ -23,7 +23,7 @@ class HostStaging {
     }
   }
 
-  /// The same by pieces on any device.
+  /// `run` in pieces of at most `piece` parameters, whatever the device.
   template <class Update>
   void run_in_pieces(ParameterGroup& group, std::int64_t piece, const Update& update) {
     const std::int64_t n = group.master.numel();
@@ -42,13 +42,18 @@ class HostStaging {
   static constexpr std::int64_t kPiece = std::int64_t{1} << 24;
 
   /// A copy of `source` in host memory, in (and of) the buffer.
-  static Tensor filled(Tensor& buffer, const Tensor& source);
+  static Tensor filled(Tensor& buffer, const Tensor& source) {
+    if (!buffer.defined() || buffer.numel() < source.numel() ||
+        buffer.scalar_type() != source.scalar_type()) {
+      // Page-locked memory is what CUDA copies fast.
+      buffer = source.new_empty({source.numel()},
+                                at::TensorOptions(at::kCPU).pinned_memory(source.is_cuda()));
+    }
+    Tensor host = buffer.narrow(0, 0, source.numel());
+    return host.copy_(source);
+  }
 
   Tensor master_, grad_;
 };
 
 }  // namespace posttrain
-
-#ifndef POSTTRAIN_COMPILED
-#include "posttrain/optim/impl/host_staging.ipp"
-#endif

@@ -9,4 +9,3 @@
 #include "posttrain/optim/impl/adamw.ipp"
 #include "posttrain/optim/impl/adamw_8bit.ipp"
 #include "posttrain/optim/impl/clip.ipp"
-#include "posttrain/optim/impl/host_staging.ipp"

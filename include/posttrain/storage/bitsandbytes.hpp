@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "posttrain/storage/nf4_storage.hpp"
+#include "posttrain/storage/nf4.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {

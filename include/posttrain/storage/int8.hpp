@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/storage/quantize_8bit.hpp"
+#include "posttrain/storage/int8_codec.hpp"
 
 namespace posttrain {
 

@@ -8,6 +8,6 @@
 
 #include "posttrain/storage/impl/bitsandbytes.ipp"
 #include "posttrain/storage/impl/int8.ipp"
-#include "posttrain/storage/impl/nf4_storage.ipp"
-#include "posttrain/storage/impl/quantize_8bit.ipp"
-#include "posttrain/storage/impl/quantize_nf4.ipp"
+#include "posttrain/storage/impl/int8_codec.ipp"
+#include "posttrain/storage/impl/nf4.ipp"
+#include "posttrain/storage/impl/nf4_codec.ipp"

@@ -25,7 +25,7 @@ using BackwardFunction = std::function<Tensors(const Tensors&)>;
 /// not asked for arrives as an undefined tensor.
 Tensors differentiable(Tensors outputs, const Tensors& inputs, BackwardFunction backward);
 
-/// The same for one output.
+/// Attaches `backward` to one output.
 Tensor differentiable(Tensor output, const Tensors& inputs,
                       std::function<Tensors(const Tensor&)> backward);
 

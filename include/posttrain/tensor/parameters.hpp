@@ -12,18 +12,18 @@ namespace posttrain {
 /// One flat buffer. The model computes with views of `value`; the optimizer updates `master`, which
 /// is the same tensor unless the compute dtype is narrower than fp32.
 struct ParameterGroup {
-  std::string name;       // of the group, unique within a policy ("matrices", "vectors", …)
+  std::string name;       // unique within a policy ("matrices", "vectors", …)
   Tensor value;           // [n] compute dtype
   Tensor master;          // [n] fp32 (fp64 if the compute dtype is fp64)
   Tensor grad;            // [n] dtype of master
   bool decay = true;      // weight decay applies (matrices, not norms and biases)
-  double lr_scale = 1.0;  // of the optimizer's learning rate (LoRA+)
+  double lr_scale = 1.0;  // factor on the optimizer's learning rate (LoRA+)
 };
 
 /// A tensor as a policy holds it. Frozen: `value` alone. Trained: views of one ParameterGroup.
 struct ParameterView {
   Tensor value;   // compute dtype
-  Tensor master;  // what the optimizer updates
+  Tensor master;  // updated by the optimizer
   Tensor grad;
 
   bool trained() const { return grad.defined(); }

@@ -7,11 +7,13 @@
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 #include "support/osft.hpp"
+#include "support/temp_folder.hpp"
 
 using namespace posttrain;
 using namespace osft_test;
 using kernel_test::normal;
 using kernel_test::relative_error;
+using posttrain::test::TempFolder;
 
 TEST_CASE("a complement is orthonormal and orthogonal to its directions in either form",
           "[params][osft]") {
@@ -206,8 +208,8 @@ TEST_CASE("protected subspaces of a weight before and after a change", "[params]
 }
 
 TEST_CASE("subspaces are kept in a folder by content", "[params][osft]") {
-  const TemporaryFolder folder;
-  const std::string path = (folder.path / "subspaces").string();
+  const TempFolder folder;
+  const std::string path = (folder / "subspaces").string();
   const Tensor w = normal({30, 12}, 4, at::kFloat), x = normal({5, 30}, 5, at::kFloat);
   const auto first = cached_osft_complements(path, w, 5, at::kFloat);
   const auto count = [&] {

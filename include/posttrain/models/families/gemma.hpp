@@ -13,6 +13,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/models/config.hpp"
 #include "posttrain/models/families/common.hpp"
+#include "posttrain/models/families/family.hpp"
 #include "posttrain/models/families/reader.hpp"
 #include "posttrain/models/families/rope.hpp"
 
@@ -74,6 +75,14 @@ inline DecoderConfig parse_gemma2(ConfigReader& reader) {
   return config;
 }
 
+inline constexpr Family kGemma2{
+    .model_type = "gemma2",
+    .architecture = "Gemma2ForCausalLM",
+    .base = "Gemma2Model",
+    .reward = "Gemma2ForSequenceClassification",
+    .parse = parse_gemma2,
+};
+
 /// The rotary settings of full and sliding layers: ropes[0] and ropes[1].
 inline std::vector<RopeSpec> read_gemma3_ropes(ConfigReader& reader, const DecoderConfig& config) {
   using Json = nlohmann::json;
@@ -91,7 +100,7 @@ inline std::vector<RopeSpec> read_gemma3_ropes(ConfigReader& reader, const Decod
     if (const Json* own = inner.find("sliding_attention")) sliding_parameters = *own;
     inner.finish();
   }
-  if (const Json* scaling = reader.find("rope_scaling")) {  // of the full layers, as there
+  if (const Json* scaling = reader.find("rope_scaling")) {  // the full layers', as in transformers
     if (!scaling->is_object() || !full_parameters.is_object()) {
       raise("{}: expected rope_scaling to be an object, got {}", reader.where(),
             io::shown(*scaling));
@@ -121,5 +130,13 @@ inline DecoderConfig parse_gemma3_text(ConfigReader& reader) {
   for (std::size_t i = 0; i < sliding.size(); ++i) config.layers[i].rope = sliding[i] ? 1 : 0;
   return config;
 }
+
+inline constexpr Family kGemma3Text{
+    .model_type = "gemma3_text",
+    .architecture = "Gemma3ForCausalLM",
+    .base = "Gemma3TextModel",
+    .reward = "Gemma3TextForSequenceClassification",
+    .parse = parse_gemma3_text,
+};
 
 }  // namespace posttrain::models::detail

@@ -9,6 +9,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/models/config.hpp"
 #include "posttrain/models/families/common.hpp"
+#include "posttrain/models/families/family.hpp"
 #include "posttrain/models/families/reader.hpp"
 
 namespace posttrain::models::detail {
@@ -56,5 +57,13 @@ inline DecoderConfig parse_gpt2(ConfigReader& reader) {
   reader.dropout({"resid_pdrop", "embd_pdrop", "attn_pdrop"});
   return config;
 }
+
+inline constexpr Family kGpt2{
+    .model_type = "gpt2",
+    .architecture = "GPT2LMHeadModel",
+    .base = "GPT2Model",
+    .reward = "GPT2ForSequenceClassification",
+    .parse = parse_gpt2,
+};
 
 }  // namespace posttrain::models::detail

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -14,42 +14,13 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/models/config.hpp"
-#include "posttrain/models/families/gemma.hpp"
-#include "posttrain/models/families/gpt2.hpp"
-#include "posttrain/models/families/llama.hpp"
+#include "posttrain/models/families/family.hpp"
 #include "posttrain/models/families/reader.hpp"
+#include "posttrain/models/families/table.hpp"
 
 namespace posttrain::models {
 
 namespace detail {
-
-struct Family {
-  std::string_view model_type;
-  std::string_view architecture;  // its causal language model in transformers
-  std::string_view base;          // the same without the LM head (a tied checkpoint may name it)
-  std::string_view reward;        // the same with a head for sequences; empty: there is none
-  DecoderConfig (*parse)(ConfigReader&);
-};
-
-inline constexpr std::array kFamilies = {
-    Family{"llama", "LlamaForCausalLM", "LlamaModel", "LlamaForSequenceClassification",
-           parse_llama},
-    Family{"mistral", "MistralForCausalLM", "MistralModel", "MistralForSequenceClassification",
-           parse_mistral},
-    Family{"qwen2", "Qwen2ForCausalLM", "Qwen2Model", "Qwen2ForSequenceClassification",
-           parse_qwen2},
-    Family{"qwen3", "Qwen3ForCausalLM", "Qwen3Model", "Qwen3ForSequenceClassification",
-           parse_qwen3},
-    Family{"smollm3", "SmolLM3ForCausalLM", "SmolLM3Model", "SmolLM3ForSequenceClassification",
-           parse_smollm3},
-    Family{"granite", "GraniteForCausalLM", "GraniteModel", "", parse_granite},
-    Family{"phi3", "Phi3ForCausalLM", "Phi3Model", "Phi3ForSequenceClassification", parse_phi3},
-    Family{"gemma2", "Gemma2ForCausalLM", "Gemma2Model", "Gemma2ForSequenceClassification",
-           parse_gemma2},
-    Family{"gemma3_text", "Gemma3ForCausalLM", "Gemma3TextModel",
-           "Gemma3TextForSequenceClassification", parse_gemma3_text},
-    Family{"gpt2", "GPT2LMHeadModel", "GPT2Model", "GPT2ForSequenceClassification", parse_gpt2},
-};
 
 inline std::string supported_families(HeadKind head) {
   std::string names;

@@ -40,7 +40,7 @@ class ConfigReader {
 
   const std::string& where() const { return where_; }
 
-  /// True if the key is there, null or not.
+  /// Whether the key is there, null or not.
   bool has(std::string_view key) const { return object_.contains(std::string(key)); }
 
   /// The value, or nullptr if absent or null.

@@ -20,7 +20,7 @@
 
 namespace posttrain::models {
 
-/// What the rotary part needs from the rest of a config.
+/// The numbers that rotary settings need from the rest of a config.
 struct RopeContext {
   double theta = 10000.0;  // if the parameters name none
   double partial = 1.0;    // share of the head that is rotated, if the parameters name none
@@ -28,8 +28,8 @@ struct RopeContext {
   bool phi3 = false;  // `su` and `yarn` are old names of `longrope`
   std::int64_t head_dim = 0;
   std::int64_t max_positions = 0;
-  std::optional<std::int64_t> original_positions =
-      std::nullopt;  // the top-level key; wins over the inner one
+  // The top-level key; wins over the inner one.
+  std::optional<std::int64_t> original_positions = std::nullopt;
 };
 
 namespace detail {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The backward pass of blocked attention on the CPU; see attention_cpu.hpp.
+// The backward pass of blocked attention on the CPU; see nn/cpu/attention.hpp.
 #pragma once
 
 #include "posttrain/nn/cpu/attention.hpp"
@@ -8,7 +8,7 @@
 
 namespace posttrain::detail {
 
-/// What a block of queries of one head contributes to every tile.
+/// The share of a block of queries of one head in every tile's gradients.
 template <class Element>
 struct BackwardQueries {
   Element *q_transposed, *grad_transposed;  // B operands [width][64]

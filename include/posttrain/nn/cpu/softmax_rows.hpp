@@ -12,14 +12,13 @@
 
 namespace posttrain {
 
-/// Per row, float32 (float64 for double logits); what was not asked for is undefined, but logp and
-/// lse are always there.
+/// Per row, float32 (float64 for double logits); a statistic that was not asked for is undefined.
 struct RowStats {
   Tensor logp, lse, entropy, mean_logit;  // [n] each
   Tensor log_sum_sq{};                    // [n]
 };
 
-/// Which optional statistics to compute.
+/// The optional statistics to compute; logp and lse always are.
 struct RowWanted {
   bool entropy = false;
   bool mean_logit = false;

@@ -33,7 +33,7 @@ inline void fused_adamw(const Tensor& master, const Tensor& grad, const Tensor& 
                     grad_scale, {});
 }
 
-/// The same for a group whose moments are where `moment_options` says.
+/// The fused step of a group whose moments are where `moment_options` says.
 inline void fused_adamw(ParameterGroup& group, const Tensor& first, const Tensor& second,
                         const Tensor& step, const AdamW& options, double learning_rate,
                         double grad_factor, HostStaging& staging) {

@@ -16,7 +16,7 @@
 #include "posttrain/nn/cpu/simd.hpp"
 #include "posttrain/optim/adamw_8bit.hpp"
 #include "posttrain/optim/impl/adamw.ipp"
-#include "posttrain/storage/impl/quantize_8bit.ipp"
+#include "posttrain/storage/impl/int8_codec.ipp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {

@@ -8,8 +8,8 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/storage/bitsandbytes.hpp"
-#include "posttrain/storage/quantize_8bit.hpp"
-#include "posttrain/storage/quantize_nf4.hpp"
+#include "posttrain/storage/int8_codec.hpp"
+#include "posttrain/storage/nf4_codec.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
 

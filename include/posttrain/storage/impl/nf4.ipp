@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of nf4_storage.hpp, compiled once (base/compiled.hpp).
+// Definitions of nf4.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include "posttrain/base/compiled.hpp"
-#include "posttrain/storage/nf4_storage.hpp"
-#include "posttrain/storage/quantize_8bit.hpp"
-#include "posttrain/storage/quantize_nf4.hpp"
+#include "posttrain/storage/int8_codec.hpp"
+#include "posttrain/storage/nf4.hpp"
+#include "posttrain/storage/nf4_codec.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
 

@@ -47,5 +47,5 @@ void dequantize_nf4(const Tensor& codes, const Tensor& absmax, std::int64_t bloc
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/storage/impl/quantize_nf4.ipp"
+#include "posttrain/storage/impl/nf4_codec.ipp"
 #endif

@@ -34,5 +34,5 @@ void dequantize_8bit(const Quantized8Bit& q, const Tensor& map, std::int64_t blo
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/storage/impl/quantize_8bit.ipp"
+#include "posttrain/storage/impl/int8_codec.ipp"
 #endif

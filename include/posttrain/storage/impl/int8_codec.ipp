@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of quantize_8bit.hpp, compiled once (base/compiled.hpp).
+// Definitions of int8_codec.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/nn/cpu/rows.hpp"
 #include "posttrain/nn/cpu/simd.hpp"
-#include "posttrain/storage/quantize_8bit.hpp"
+#include "posttrain/storage/int8_codec.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {

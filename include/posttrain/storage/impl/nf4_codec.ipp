@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of quantize_nf4.hpp, compiled once (base/compiled.hpp).
+// Definitions of nf4_codec.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>
 #include <cstring>
 
 #include "posttrain/base/compiled.hpp"
-#include "posttrain/storage/impl/quantize_8bit.ipp"
-#include "posttrain/storage/quantize_nf4.hpp"
+#include "posttrain/storage/impl/int8_codec.ipp"
+#include "posttrain/storage/nf4_codec.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/base/metric_means.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/catch.hpp"
+
+using posttrain::MetricMeans;
+using Values = std::vector<std::pair<std::string, double>>;
+
+TEST_CASE("a mean is over all micro-batches, not over their means") {
+  MetricMeans means;
+  means.add("margin", 3.0, 1.0);
+  means.add("accuracy", 1.0, 2.0);
+  means.add("margin", 5.0, 7.0);
+  CHECK(means.values() == Values{{"margin", 1.0}, {"accuracy", 0.5}});
+}
+
+TEST_CASE("extremes are those of the whole step; a metric without a count is left out") {
+  MetricMeans means;
+  means.add("nothing", 0.0, 0.0);
+  means.add_min("least", 2.0);
+  means.add_max("greatest", -2.0);
+  means.add_min("least", 5.0);
+  means.add_min("least", -1.0);
+  means.add_max("greatest", -3.0);
+  CHECK(means.values() == Values{{"least", -1.0}, {"greatest", -2.0}});
+  CHECK(MetricMeans().values().empty());
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/hub/pretrained_decoder.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "posttrain/io/tensor_io.hpp"
+#include "posttrain/params/frozen.hpp"
+#include "posttrain/storage/nf4.hpp"
+#include "support/catch.hpp"
+#include "support/folders.hpp"
+#include "support/temp_folder.hpp"
+#include "support/tiny_tokenizer.hpp"
+
+using namespace posttrain;
+using namespace posttrain::test;
+using hub::PretrainedDecoder;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+/// A folder with a configuration and no weights.
+std::string bare_folder(const TempFolder& scratch) {
+  std::filesystem::create_directories(scratch / "bare");
+  scratch.write("bare/config.json", R"({
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 300,
+    "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "max_position_embeddings": 64, "tie_word_embeddings": true, "torch_dtype": "bfloat16",
+    "eos_token_id": 2})");
+  return scratch / "bare";
+}
+
+Json json_of(const std::filesystem::path& file) { return Json::parse(slurp(file)); }
+
+}  // namespace
+
+TEST_CASE("weights drawn from scratch follow the seed, and a saved folder gives them back",
+          "[models]") {
+  const TempFolder scratch;
+  const std::string bare = bare_folder(scratch);
+  const auto model = PretrainedDecoder::from_scratch(bare, {.seed = 1});
+  const auto weights = Frozen{}.attach(model).weights();
+  const auto again = Frozen{}.attach(PretrainedDecoder::from_scratch(bare, {.seed = 1})).weights();
+  const auto other = Frozen{}.attach(PretrainedDecoder::from_scratch(bare, {.seed = 2})).weights();
+  CHECK(at::equal(weights[0].value, again[0].value));
+  CHECK_FALSE(at::equal(weights[0].value, other[0].value));
+  CHECK(weights[0].value.std().item<double>() == Approx(0.02).epsilon(0.1));
+
+  const std::string saved = scratch / "saved";
+  model.save(saved, weights);
+  const PretrainedDecoder back(saved);
+  CHECK(back.config().tied);
+  CHECK(back.text() == nullptr);
+  const auto loaded = Frozen{}.attach(back).weights();
+  CHECK_NOTHROW(back.check_all_loaded());
+  REQUIRE(loaded.size() == weights.size());
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    CHECK(loaded[i].name == weights[i].name);
+    CHECK(at::equal(loaded[i].value, weights[i].value));
+  }
+  CHECK(json_of(scratch / "saved/config.json").at("torch_dtype") == "float32");  // as computed
+}
+
+TEST_CASE("a folder is saved with its type, tokenizer and every end-of-sequence id", "[models]") {
+  const TempFolder scratch;
+  const std::string bare = bare_folder(scratch);
+  scratch.write("bare/tokenizer.json", byte_level({}, {"<eos>", "<turn>"}).dump());
+  scratch.write("bare/tokenizer_config.json", R"({"eos_token": "<eos>"})");
+  scratch.write("bare/generation_config.json", R"({"eos_token_id": [256, 257], "top_k": 5})");
+  const auto model = PretrainedDecoder::from_scratch(bare);
+  REQUIRE(model.text() != nullptr);
+  model.save(scratch / "saved", Frozen{}.attach(model).weights(), at::kHalf);
+  CHECK(json_of(scratch / "saved/config.json").at("torch_dtype") == "float16");
+  const Json generation = json_of(scratch / "saved/generation_config.json");
+  CHECK(generation.at("eos_token_id") == Json::array({256, 257}));
+  CHECK(generation.at("top_k") == 5);
+  CHECK(slurp(scratch / "saved/tokenizer.json") == slurp(scratch / "bare/tokenizer.json"));
+  const auto tensors = io::load_tensors(scratch / "saved/model.safetensors");
+  for (const auto& [name, tensor] : tensors) CHECK(tensor.scalar_type() == at::kHalf);
+}
+
+TEST_CASE("matrices in 4 bits keep their form, and config.json says so", "[models]") {
+  const TempFolder scratch;
+  const auto model = PretrainedDecoder::from_scratch(bare_folder(scratch));
+  const auto state = BasicFrozen<Nf4>{}.attach(model);
+  model.save(scratch / "saved", state.packed_weights());
+  const Json quantized = json_of(scratch / "saved/config.json").at("quantization_config");
+  CHECK(quantized.at("bnb_4bit_quant_type") == "nf4");
+  CHECK(quantized.at("bnb_4bit_use_double_quant") == true);
+  CHECK(quantized.at("llm_int8_skip_modules") == Json::array({"lm_head"}));
+  const PretrainedDecoder back((scratch / "saved").string());
+  const auto expected = state.weights(), loaded = Frozen{}.attach(back).weights();
+  CHECK_NOTHROW(back.check_all_loaded());
+  REQUIRE(loaded.size() == expected.size());
+  for (std::size_t i = 0; i < loaded.size(); ++i) {
+    CHECK(at::equal(loaded[i].value, expected[i].value));
+  }
+}
+
+TEST_CASE("a folder that is not one of a model, or misses a tensor, is an error", "[models]") {
+  const TempFolder scratch;
+  const std::string bare = bare_folder(scratch);
+  CHECK(contains(error_of([&] { PretrainedDecoder model(bare); }),
+                 "expected model.safetensors or model.safetensors.index.json"));
+  const auto model = PretrainedDecoder::from_scratch(bare);
+  auto weights = Frozen{}.attach(model).weights();
+  const std::string missing = weights.back().name;
+  weights.pop_back();
+  weights.push_back({"extra.weight", at::ones({1})});
+  model.save(scratch / "saved", weights);
+  const PretrainedDecoder damaged((scratch / "saved").string());
+  CHECK(contains(error_of([&] { Frozen{}.attach(damaged); }), "missing key '" + missing + "'"));
+  CHECK(contains(error_of([&] { damaged.check_all_loaded(); }), "unexpected key"));
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/hub/save_pretrained.hpp"
+
+#include "posttrain/hub/checkpoint_folder.hpp"
+#include "support/catch.hpp"
+#include "support/folders.hpp"
+#include "support/temp_folder.hpp"
+
+using namespace posttrain::test;
+using posttrain::io::Dtype;
+using posttrain::io::is_checkpoint_file;
+using posttrain::io::PretrainedContent;
+using posttrain::io::PretrainedFolder;
+using posttrain::io::save_pretrained;
+using posttrain::io::TensorInfo;
+
+TEST_CASE("a saved folder comes back, whole or in shards, with its other files") {
+  const TempFolder scratch;
+  std::filesystem::create_directory(scratch / "base");
+  scratch.write("base/tokenizer.json", "{\"t\":1}");
+  scratch.write("base/chat_template.jinja", "{{ x }}");
+  scratch.write("base/notes.txt", "not copied");
+  for (const std::uint64_t max_shard_bytes : {std::uint64_t{5'000'000'000}, std::uint64_t{24}}) {
+    const PretrainedContent content{.config_json = "{\"model_type\": \"llama\"}",
+                                    .generation_config_json = "{\"eos_token_id\": [1, 2]}",
+                                    .tokenizer_from = scratch / "base",
+                                    .texts = {{"chat_template.jinja", "{{ y }}"}},
+                                    .max_shard_bytes = max_shard_bytes};
+    save_folder(scratch / "out", content, some_tensors());  // the second time replaces the first
+    PretrainedFolder folder(scratch / "out");
+    CHECK(folder.config_text() == content.config_json);
+    CHECK(folder.read_text("tokenizer.json") == "{\"t\":1}");
+    CHECK(folder.read_text("chat_template.jinja") == "{{ y }}");
+    CHECK(folder.read_text("generation_config.json") == content.generation_config_json);
+    CHECK_FALSE(folder.read_text("notes.txt").has_value());
+    CHECK(folder.read_text("model.safetensors.index.json").has_value() == (max_shard_bytes == 24));
+    CHECK(std::filesystem::exists(scratch / "out/model-00002-of-00002.safetensors") ==
+          (max_shard_bytes == 24));
+    CHECK(folder.names() == std::vector<std::string>{"a.weight", "b.weight", "c.weight"});
+    for (const auto& [name, tensor] : some_tensors()) {
+      CHECK(same_bits(folder.load(name, tensor.sizes().vec()), tensor));
+    }
+    folder.check_all_used();
+  }
+}
+
+TEST_CASE("a folder can be saved over the one its tensors come from") {
+  const TempFolder scratch;
+  save_folder(scratch / "out", {.config_json = "{}"}, some_tensors());
+  PretrainedFolder folder(scratch / "out");
+  std::vector<TensorInfo> infos;
+  for (const std::string& name : folder.names()) {
+    infos.push_back({name, Dtype::kF32, folder.shape(name)});  // converted on the way
+  }
+  save_pretrained(scratch / "out", {.config_json = "{\"new\": 1}"}, infos,
+                  [&](const TensorInfo& info) { return folder.load(info.name); });
+  PretrainedFolder again(scratch / "out");
+  CHECK(again.config_text() == "{\"new\": 1}");
+  CHECK(again.dtype("c.weight") == Dtype::kF32);
+  CHECK(same_bits(again.load("a.weight"), folder.load("a.weight")));
+}
+
+TEST_CASE("saving refuses a folder with other files and leaves all as it was when it fails") {
+  const TempFolder scratch;
+  save_folder(scratch / "out", {.config_json = "{}"}, some_tensors());
+  const auto failing = [&](const TensorInfo&) { return at::zeros({7}); };
+  CHECK(contains(error_of([&] {
+                   save_pretrained(scratch / "out", {.config_json = "{\"new\": 1}"},
+                                   {{"a", Dtype::kF32, {3}}}, failing);
+                 }),
+                 "tensor 'a': expected shape [3] to write, got [7]"));
+  CHECK(slurp(scratch / "out/config.json") == "{}");
+  scratch.write("out/thesis.tex", "years of work");
+  CHECK(contains(error_of([&] { save_folder(scratch / "out", {.config_json = "{}"}, {}); }),
+                 "'thesis.tex'"));
+}
+
+TEST_CASE("the files of a checkpoint are known by name; others by the caller's leave") {
+  CHECK(is_checkpoint_file("model-00001-of-00002.safetensors"));
+  CHECK(is_checkpoint_file("model.safetensors.index.json"));
+  CHECK(is_checkpoint_file("chat_template.jinja"));
+  CHECK_FALSE(is_checkpoint_file("adapter_model.safetensors"));
+  CHECK_FALSE(is_checkpoint_file("optimizer.pt"));
+  const TempFolder scratch;
+  save_folder(scratch / "out", {.config_json = "{}"}, some_tensors());
+  scratch.write("out/state.bin", "ours");
+  save_folder(scratch / "out",
+              {.config_json = "{}",
+               .replaceable = [](std::string_view name) { return name == "state.bin"; }},
+              some_tensors());
+  CHECK_FALSE(std::filesystem::exists(scratch / "out/state.bin"));
+}
