@@ -48,11 +48,28 @@ struct One {
   int only = 1;
 };
 
-// As many fields as the header supports.
-struct Full26 {
-  int a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8, i = 9, j = 10, k = 11, l = 12, m = 13,
-      n = 14, o = 15, p = 16, q = 17, r = 18, s = 19, t = 20, u = 21, v = 22, w = 23, x = 24,
-      y = 25, zz_last = 26;
+// As many fields as the header supports, and one more than eight of them.
+struct Full64 {
+  int x1 = 1, x2 = 2, x3 = 3, x4 = 4, x5 = 5, x6 = 6, x7 = 7, x8 = 8, x9 = 9, x10 = 10, x11 = 11,
+      x12 = 12, x13 = 13, x14 = 14, x15 = 15, x16 = 16, x17 = 17, x18 = 18, x19 = 19, x20 = 20,
+      x21 = 21, x22 = 22, x23 = 23, x24 = 24, x25 = 25, x26 = 26, x27 = 27, x28 = 28, x29 = 29,
+      x30 = 30, x31 = 31, x32 = 32, x33 = 33, x34 = 34, x35 = 35, x36 = 36, x37 = 37, x38 = 38,
+      x39 = 39, x40 = 40, x41 = 41, x42 = 42, x43 = 43, x44 = 44, x45 = 45, x46 = 46, x47 = 47,
+      x48 = 48, x49 = 49, x50 = 50, x51 = 51, x52 = 52, x53 = 53, x54 = 54, x55 = 55, x56 = 56,
+      x57 = 57, x58 = 58, x59 = 59, x60 = 60, x61 = 61, x62 = 62, x63 = 63, last_field = 64;
+};
+struct Nine {
+  int a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8, i = 9;
+};
+
+// Neither of the first two fields can be left out.
+struct Choice {
+  explicit Choice(int choice) : value(choice) {}
+  int value;
+};
+struct Required {
+  Choice first, second;
+  std::vector<std::string> words{};
 };
 
 template <class T>
@@ -93,13 +110,32 @@ TEST_CASE("numbers read back as the same numbers", "[core][describe]") {
   CHECK(describe(std::numeric_limits<double>::infinity()) == "inf");
 }
 
-TEST_CASE("fields can be changed by reference and number up to 26", "[core][describe]") {
-  Full26 full;
-  CHECK(names_of(full).size() == 26);
-  CHECK(names_of(full).back() == "zz_last");
-  int sum = 0;
-  for_each_field(full, [&](std::string_view, const int& value) { sum += value; });
-  CHECK(sum == 26 * 27 / 2);
+TEST_CASE("an aggregate of up to 64 fields is described", "[core][describe]") {
+  const Full64 full;
+  const std::vector<std::string> names = names_of(full);
+  REQUIRE(names.size() == 64);
+  CHECK(names.front() == "x1");
+  CHECK(names[62] == "x63");
+  CHECK(names.back() == "last_field");
+  int expected = 0;
+  for_each_field(full, [&](std::string_view, const int& value) { CHECK(value == ++expected); });
+  CHECK(expected == 64);
+  CHECK(describe(Nine{.i = 10}) ==
+        "Nine{.a = 1, .b = 2, .c = 3, .d = 4, .e = 5, .f = 6, .g = 7, .h = 8, .i = 10}");
+}
+
+TEST_CASE("fields of an object that is no constant can be changed", "[core][describe]") {
+  Full64 full;
+  for_each_field(full, [](std::string_view name, int& value) { value = name == "x9" ? -1 : 0; });
+  CHECK(full.x9 == -1);
+  CHECK(full.x1 == 0);
+  CHECK(full.last_field == 0);
+}
+
+TEST_CASE("fields that must be given are counted, too", "[core][describe]") {
+  static_assert(detail::field_count<Required>() == 3);
+  CHECK(names_of(Required{Choice(1), Choice(2)}) ==
+        std::vector<std::string>{"first", "second", "words"});
 }
 
 TEST_CASE("names of types lose namespaces and template arguments", "[core][describe]") {
@@ -116,6 +152,7 @@ TEST_CASE("names are constants", "[core][describe]") {
   static_assert(enum_name(Colour::deep_blue) == "deep_blue");
   static_assert(detail::field_name<Inner, 1>() == "colour");
   static_assert(detail::field_count<Everything>() == 13);
+  static_assert(detail::field_count<Empty>() == 0);
 }
 
 TEST_CASE("every option of a run is described", "[core][describe]") {

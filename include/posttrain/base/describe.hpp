@@ -3,7 +3,7 @@
 //
 // The number of fields is found by probing aggregate initialisation, references by structured
 // bindings, names from the compiler's spelling of a pointer to a member of a never-defined object.
-// Works for aggregates of at most 26 fields without base classes and C arrays, on g++ and clang.
+// Works for aggregates of at most 64 fields without base classes and C arrays, on g++ and clang.
 #pragma once
 
 #include <fmt/format.h>
@@ -23,6 +23,8 @@ namespace posttrain {
 
 namespace detail {
 
+inline constexpr std::size_t kMaxFields = 64;
+
 struct AnyField {
   template <class T>
   operator T() const;  // never defined: used unevaluated
@@ -33,117 +35,76 @@ constexpr bool constructible_with(std::index_sequence<I...>) {
   return requires { T{((void)I, AnyField{})...}; };
 }
 
-template <class T, std::size_t N = 26>
+/// How many values T is made of; 0 for what is no aggregate. Counting goes up, so that a small
+/// aggregate costs little; fields without a default only make the first count that fits a later
+/// one.
+template <class T, std::size_t N = 0, bool fits = false>
 constexpr std::size_t field_count() {
-  if constexpr (N == 0) {
+  if constexpr (constructible_with<T>(std::make_index_sequence<N>{})) {
+    static_assert(N <= kMaxFields,
+                  "posttrain: an aggregate that is described has at most 64 fields");
+    return field_count<T, N + 1, true>();
+  } else if constexpr (fits) {
+    return N - 1;
+  } else if constexpr (N > kMaxFields) {
     return 0;
-  } else if constexpr (constructible_with<T>(std::make_index_sequence<N>{})) {
-    return N;
   } else {
-    return field_count<T, N - 1>();
+    return field_count<T, N + 1>();
   }
 }
 
+/// References to the fields of an object that has `count` of them.
+template <std::size_t count>
+struct FieldReferences;
+
+template <>
+struct FieldReferences<0> {
+  static constexpr std::tuple<> of(auto&) { return {}; }
+};
+
+// Structured bindings need every name, so there is one specialisation for each count, and only the
+// one in use is instantiated. They come in eights: `before` fields, which __VA_ARGS__ names, and
+// one to eight more, named by a letter and a digit.
+#define POSTTRAIN_BIND(count, ...)           \
+  template <>                                \
+  struct FieldReferences<count> {            \
+    static constexpr auto of(auto& object) { \
+      auto& [__VA_ARGS__] = object;          \
+      return std::tie(__VA_ARGS__);          \
+    }                                        \
+  };
+#define POSTTRAIN_BIND_EIGHT(before, x, ...)                                       \
+  POSTTRAIN_BIND(before + 1, __VA_ARGS__ x##0)                                     \
+  POSTTRAIN_BIND(before + 2, __VA_ARGS__ x##0, x##1)                               \
+  POSTTRAIN_BIND(before + 3, __VA_ARGS__ x##0, x##1, x##2)                         \
+  POSTTRAIN_BIND(before + 4, __VA_ARGS__ x##0, x##1, x##2, x##3)                   \
+  POSTTRAIN_BIND(before + 5, __VA_ARGS__ x##0, x##1, x##2, x##3, x##4)             \
+  POSTTRAIN_BIND(before + 6, __VA_ARGS__ x##0, x##1, x##2, x##3, x##4, x##5)       \
+  POSTTRAIN_BIND(before + 7, __VA_ARGS__ x##0, x##1, x##2, x##3, x##4, x##5, x##6) \
+  POSTTRAIN_BIND(before + 8, __VA_ARGS__ x##0, x##1, x##2, x##3, x##4, x##5, x##6, x##7)
+#define POSTTRAIN_EIGHT(x) x##0, x##1, x##2, x##3, x##4, x##5, x##6, x##7,
+POSTTRAIN_BIND_EIGHT(0, a, )
+POSTTRAIN_BIND_EIGHT(8, b, POSTTRAIN_EIGHT(a))
+POSTTRAIN_BIND_EIGHT(16, c, POSTTRAIN_EIGHT(a) POSTTRAIN_EIGHT(b))
+POSTTRAIN_BIND_EIGHT(24, d, POSTTRAIN_EIGHT(a) POSTTRAIN_EIGHT(b) POSTTRAIN_EIGHT(c))
+POSTTRAIN_BIND_EIGHT(32, e,
+                     POSTTRAIN_EIGHT(a) POSTTRAIN_EIGHT(b) POSTTRAIN_EIGHT(c) POSTTRAIN_EIGHT(d))
+POSTTRAIN_BIND_EIGHT(40, f,
+                     POSTTRAIN_EIGHT(a) POSTTRAIN_EIGHT(b) POSTTRAIN_EIGHT(c) POSTTRAIN_EIGHT(d)
+                         POSTTRAIN_EIGHT(e))
+POSTTRAIN_BIND_EIGHT(48, g,
+                     POSTTRAIN_EIGHT(a) POSTTRAIN_EIGHT(b) POSTTRAIN_EIGHT(c) POSTTRAIN_EIGHT(d)
+                         POSTTRAIN_EIGHT(e) POSTTRAIN_EIGHT(f))
+POSTTRAIN_BIND_EIGHT(56, h,
+                     POSTTRAIN_EIGHT(a) POSTTRAIN_EIGHT(b) POSTTRAIN_EIGHT(c) POSTTRAIN_EIGHT(d)
+                         POSTTRAIN_EIGHT(e) POSTTRAIN_EIGHT(f) POSTTRAIN_EIGHT(g))
+#undef POSTTRAIN_BIND
+#undef POSTTRAIN_BIND_EIGHT
+#undef POSTTRAIN_EIGHT
+
 template <class T>
 constexpr auto tie_fields(T& object) {
-  constexpr std::size_t kCount = field_count<std::remove_const_t<T>>();
-  if constexpr (kCount == 0) {
-    return std::tuple<>();
-  } else if constexpr (kCount == 26) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
-           f20, f21, f22, f23, f24, f25] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
-                    f18, f19, f20, f21, f22, f23, f24, f25);
-  } else if constexpr (kCount == 25) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
-           f20, f21, f22, f23, f24] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
-                    f18, f19, f20, f21, f22, f23, f24);
-  } else if constexpr (kCount == 24) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
-           f20, f21, f22, f23] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
-                    f18, f19, f20, f21, f22, f23);
-  } else if constexpr (kCount == 23) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
-           f20, f21, f22] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
-                    f18, f19, f20, f21, f22);
-  } else if constexpr (kCount == 22) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
-           f20, f21] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
-                    f18, f19, f20, f21);
-  } else if constexpr (kCount == 21) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
-           f20] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
-                    f18, f19, f20);
-  } else if constexpr (kCount == 20) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
-                    f18, f19);
-  } else if constexpr (kCount == 19) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18] =
-        object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
-                    f18);
-  } else if constexpr (kCount == 18) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17);
-  } else if constexpr (kCount == 17) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16);
-  } else if constexpr (kCount == 16) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15);
-  } else if constexpr (kCount == 15) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14);
-  } else if constexpr (kCount == 14) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13);
-  } else if constexpr (kCount == 13) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12);
-  } else if constexpr (kCount == 12) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11);
-  } else if constexpr (kCount == 11) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10);
-  } else if constexpr (kCount == 10) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9);
-  } else if constexpr (kCount == 9) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8);
-  } else if constexpr (kCount == 8) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7);
-  } else if constexpr (kCount == 7) {
-    auto& [f0, f1, f2, f3, f4, f5, f6] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6);
-  } else if constexpr (kCount == 6) {
-    auto& [f0, f1, f2, f3, f4, f5] = object;
-    return std::tie(f0, f1, f2, f3, f4, f5);
-  } else if constexpr (kCount == 5) {
-    auto& [f0, f1, f2, f3, f4] = object;
-    return std::tie(f0, f1, f2, f3, f4);
-  } else if constexpr (kCount == 4) {
-    auto& [f0, f1, f2, f3] = object;
-    return std::tie(f0, f1, f2, f3);
-  } else if constexpr (kCount == 3) {
-    auto& [f0, f1, f2] = object;
-    return std::tie(f0, f1, f2);
-  } else if constexpr (kCount == 2) {
-    auto& [f0, f1] = object;
-    return std::tie(f0, f1);
-  } else if constexpr (kCount == 1) {
-    auto& [f0] = object;
-    return std::tie(f0);
-  }
+  return FieldReferences<field_count<std::remove_const_t<T>>()>::of(object);
 }
 
 template <class T>
@@ -239,12 +200,13 @@ constexpr std::string_view enum_name(E value) {
   return name;
 }
 
-/// visit(name, value) for every field, in order.
+/// visit(name, value) for every field, in order; the values of an object that may be changed may
+/// be, too.
 template <class T, class Visit>
-constexpr void for_each_field(const T& object, Visit visit) {
+constexpr void for_each_field(T&& object, Visit visit) {
   const auto fields = detail::tie_fields(object);
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (visit(detail::field_name<T, I>(), std::get<I>(fields)), ...);
+    (visit(detail::field_name<std::remove_cvref_t<T>, I>(), std::get<I>(fields)), ...);
   }
   (std::make_index_sequence<std::tuple_size_v<decltype(fields)>>{});
 }
