@@ -56,6 +56,15 @@ struct SequenceItems {
   }
 };
 
+/// All sequences of a store as micro-batches of at most `max_tokens` tokens: for what reads data
+/// once, outside of a stream. The order is the packer's.
+template <class Packer = FirstFitDecreasing>
+std::vector<TokenBatch> make_batches(const SequenceStore& sequences, std::int64_t max_tokens,
+                                     const Packer& packer = {}) {
+  const SequenceItems items;
+  return items.batches(packer.pack(items.lengths(sequences), max_tokens), sequences);
+}
+
 template <class Items, class Packer = FirstFitDecreasing>
 class Stream {
  public:
