@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Precompiled for tests without LibTorch: what nearly all of them include.
-#pragma once
+#ifndef POSTTRAIN_TESTS_PCH_HOST
+#define POSTTRAIN_TESTS_PCH_HOST
 
 #include <fmt/format.h>
 
@@ -12,3 +13,5 @@
 #include <vector>
 
 #include "support/catch.hpp"
+
+#endif  // POSTTRAIN_TESTS_PCH_HOST
