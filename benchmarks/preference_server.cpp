@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/data/pipeline/pair_stream.hpp"
+#include "posttrain/batch/pairs.hpp"
+#include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"
@@ -24,11 +25,11 @@ Sequence answer(const io::Json& ids) {
 
 /// The steps come from the driver; a Trainer wants a data policy all the same.
 struct DrivenPairs {
-  using Batch = PairBatch;
-  data::PairStream<> open(const data::LoadContext& context, std::int64_t batch_size) const {
-    data::LoadedPairs loaded;
+  PairKind kind() const { return {}; }
+  data::LoadedItems<AnswerPair> load(const data::LoadContext&) const {
+    data::LoadedItems<AnswerPair> loaded;
     loaded.train.push_back({{0}, {{1}, {1.0F}, 0}, {{2}, {1.0F}, 0}, 0.0F, 0});
-    return {std::move(loaded), context, batch_size, 0};
+    return loaded;
   }
 };
 

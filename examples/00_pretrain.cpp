@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   Arguments arguments;
   AdamW optimizer{.beta2 = 0.95, .weight_decay = 0.1};
   Options options;
+  options.validation_split = 0.01;
   options.effective_batch_size = 48;  // documents, about 2,000 tokens
   options.learning_rate = 2.5e-3;
   options.lr_scheduler = {.type = optim::LrScheduler::cosine_with_min_lr, .min_lr_rate = 0.03};
@@ -58,12 +59,10 @@ int main(int argc, char** argv) {
         !arguments.data.empty()
             ? arguments.data
             : write_corpus(options.run_dir.str() + "/corpus.jsonl", arguments.documents);
-    Trainer trainer(
-        hub::PretrainedDecoder::from_scratch(arguments.model, {.seed = options.seed}), NextToken{},
-        Full{},
-        data::Documents{
-            .path = corpus, .block_size = arguments.block_size, .validation_split = 0.01},
-        optimizer, options);
+    Trainer trainer(hub::PretrainedDecoder::from_scratch(arguments.model, {.seed = options.seed}),
+                    NextToken{}, Full{},
+                    data::Documents{.path = corpus, .block_size = arguments.block_size}, optimizer,
+                    options);
     fmt::print("{}", trainer.report().summary());
     const TrainResult result = trainer.train();
     // The committed model is stored in bfloat16.

@@ -42,14 +42,15 @@ struct Arguments {
 
 int main(int argc, char** argv) {
   Arguments arguments;
-  Options options{.max_steps = 60, .learning_rate = 7e-4, .warmup_steps = 10};
+  Options options{
+      .max_steps = 60, .validation_split = 0.1, .learning_rate = 7e-4, .warmup_steps = 10};
   options.validation_frequency = 20;
   examples::CommandLine line("Trains with a loss that this file defines");
   line.add(arguments);
   line.add(options);
   return line.run(argc, argv, [&] {
     // [snippet: train]
-    const data::Messages data{.path = arguments.data, .validation_split = 0.1};
+    const data::Messages data{.path = arguments.data};
     Trainer trainer(hub::PretrainedDecoder(arguments.model), DynamicFineTuning{}, Full{}, data,
                     AdamW{}, options);
     const TrainResult result = trainer.train();

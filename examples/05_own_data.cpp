@@ -27,7 +27,7 @@ struct Sums {
       return i <= problems ? std::optional(data::Sample{sample, fmt::format("problem {}", i)})
                            : std::nullopt;
     };
-    const auto tokenise = [&](const data::Json& sample) {
+    const auto tokenize = [&](const data::Json& sample) {
       const auto& tokenizer = context.text->tokenizer();
       posttrain::Sequence sequence{tokenizer.encode(sample[0].get<std::string>()), {}};
       sequence.weights.assign(sequence.ids.size(), 0.0F);  // a problem is read, not scored …
@@ -36,9 +36,9 @@ struct Sums {
       sequence.weights.resize(sequence.ids.size(), 1.0F);  // … its answer is
       return std::vector{sequence};
     };
-    return data::load_samples(
-        {.path = "sums", .validation_split = 0.1}, context,
-        [&](auto) { return data::samples_until_nothing(problem); }, tokenise);
+    return data::load_items(
+        posttrain::SequenceKind{}, {.path = "sums"}, context,
+        [&](auto) { return data::samples_until_nothing(problem); }, tokenize);
   }
 };
 static_assert(posttrain::LoadsSequences<Sums>);
@@ -57,7 +57,8 @@ struct Arguments {
 int main(int argc, char** argv) {
   Arguments arguments;
   Sums sums;
-  Options options{.max_steps = 60, .learning_rate = 5e-4, .warmup_steps = 10};
+  Options options{
+      .max_steps = 60, .validation_split = 0.1, .learning_rate = 5e-4, .warmup_steps = 10};
   options.validation_frequency = 20;
   examples::CommandLine line("Trains on problems that this file makes");
   line.add(arguments);

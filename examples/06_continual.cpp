@@ -59,7 +59,8 @@ InputStatistics inputs_of(const Arguments& arguments, const hub::PretrainedDecod
   for (std::size_t i = 0; i < tasks; ++i) {
     const data::Messages examples{.path = arguments.tasks + "/" + arguments.names[i] + ".jsonl"};
     const data::LoadedData loaded = examples.load(context);
-    for (TokenBatch& batch : data::make_batches(loaded.train, /*max_tokens=*/2048)) {
+    for (TokenBatch& batch :
+         data::make_batches(SequenceKind{}, loaded.train, /*max_tokens=*/2048)) {
       batches.push_back(std::move(batch));
     }
   }

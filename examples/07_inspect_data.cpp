@@ -38,29 +38,20 @@ data::LoadedData load(const Arguments& arguments, const data::LoadContext& conte
   while (!first.format()) {
     const auto sample = first.next();
     if (!sample) raise("{}: expected at least one good record", arguments.data);
-    if (!sample->error.empty() && !arguments.skip_bad_samples) {
+    if (!sample->error.empty() && !context.skip_bad_samples) {
       raise("{}: {}", sample->where, sample->error);
     }
   }
   const data::Format format = *first.format();
   if (format == data::Format::tokenized) {
-    return data::Tokenized{.path = arguments.data,
-                           .skip_bad_samples = arguments.skip_bad_samples,
-                           .deduplicate = arguments.deduplicate}
-        .load(context);
+    return data::Tokenized{.path = arguments.data}.load(context);
   }
   if (format == data::Format::document) {
-    return data::Documents{.path = arguments.data,
-                           .block_size = arguments.block_size,
-                           .skip_bad_samples = arguments.skip_bad_samples,
-                           .deduplicate = arguments.deduplicate}
-        .load(context);
+    return data::Documents{.path = arguments.data, .block_size = arguments.block_size}.load(
+        context);
   }
-  return data::Messages{.path = arguments.data,
-                        .turns = arguments.turns,
-                        .unmask = arguments.unmask,
-                        .skip_bad_samples = arguments.skip_bad_samples,
-                        .deduplicate = arguments.deduplicate}
+  return data::Messages{
+      .path = arguments.data, .turns = arguments.turns, .unmask = arguments.unmask}
       .load(context);
 }
 
@@ -101,6 +92,8 @@ void inspect(const Arguments& arguments) {
   context.text = &text;
   context.max_seq_len = arguments.max_seq_len;
   context.truncate = arguments.truncate;
+  context.skip_bad_samples = arguments.skip_bad_samples;
+  context.deduplicate = arguments.deduplicate;
   const data::LoadedData data = load(arguments, context);
   fmt::print("{}", data.report.summary());
   std::vector<std::int64_t> lengths, trained;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# From nothing to a fine-tuned model: sets up what is missing (system packages, LibTorch), builds the
-# examples, and fine-tunes the pocket model of this repository on a committed file of conversations.
+# From nothing to a fine-tuned model: sets up what is missing (system packages, LibTorch), builds one
+# example, and fine-tunes the pocket model of this repository on a committed file of conversations.
 #
 #   bash examples/quickstart.sh [OUTPUT_FOLDER]
 #
@@ -17,14 +17,14 @@ output="${1:-$posttrain_build/quickstart}"
 
 posttrain_setup
 posttrain_default_configure
-posttrain_say "building the examples"
-posttrain_build_targets examples >"$posttrain_build/examples-build.log" 2>&1 </dev/null || {
-  tail -n 40 "$posttrain_build/examples-build.log" >&2
-  posttrain_die "the examples do not build"
+posttrain_say "building the example"
+posttrain_build_targets examples/01_sft >"$posttrain_build/quickstart-build.log" 2>&1 </dev/null || {
+  tail -n 40 "$posttrain_build/quickstart-build.log" >&2
+  posttrain_die "the example does not build"
 }
 
 # A folder of its own for each run: an interrupted one goes on when the script is started again.
 "$posttrain_build/examples/01_sft" --model "$model" --data "$data" --output "$output" \
   --questions "$questions" --ask "Where does Anna live?" \
   --num-epochs 8 --effective-batch-size 32 --learning-rate 1e-3 --warmup-steps 20
-posttrain_say "talk to it: $posttrain_build/examples/03_generate --model $output --ask 'What is 7 * 8?'"
+posttrain_say "talk to it: ninja -C $posttrain_build examples/03_generate && $posttrain_build/examples/03_generate --model $output --ask 'What is 7 * 8?'"

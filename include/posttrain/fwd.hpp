@@ -14,7 +14,13 @@ namespace posttrain {
 
 using at::Tensor;
 struct TokenBatch;
+struct PairBatch;
+struct AnswerBatch;
+struct RewardBatch;
+struct StepRewardBatch;
+struct SequenceKind;
 struct Scores;
+struct PairScores;
 struct Need;
 template <class Batch>
 class Scored;
@@ -37,7 +43,10 @@ class Decoder;
 
 namespace data {
 struct LoadContext;
-struct LoadedData;
+class SequenceStore;
+template <class Store>
+struct Loaded;
+using LoadedData = Loaded<SequenceStore>;
 struct SamplerPosition;
 struct DataReport;
 }  // namespace data

@@ -6,6 +6,7 @@
 #include "posttrain/batch/forest.hpp"
 #include "posttrain/batch/pairs.hpp"
 #include "posttrain/batch/rewards.hpp"
+#include "posttrain/batch/steps.hpp"
 #include "posttrain/batch/tokens.hpp"
 #include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/params/prompt_tuning.hpp"

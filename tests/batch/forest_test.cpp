@@ -125,7 +125,7 @@ TEST_CASE("a prefix is seen as a parent of all trees would be") {
   }
 }
 
-TEST_CASE("positions count on from the parent's end in every branch") {
+TEST_CASE("positions count on from the parent's end in every branch", "[batch][C15]") {
   // A prompt of 3 with two children (2, 1), the first of them with a child of 2; then a root of 2.
   const std::vector<Segment> nodes = {
       {0, 3, 8, 0}, {3, 5, 7, 3}, {5, 7, 7, 5}, {7, 8, 8, 3}, {8, 10, 10, 0}};

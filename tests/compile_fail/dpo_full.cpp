@@ -1,7 +1,8 @@
 // expected: posttrain: this Loss needs a reference model and these Params have none [docs/concepts.md#reference]
 // SPDX-License-Identifier: Apache-2.0
 // DPO on parameters that overwrite what they start from.
-#include "posttrain/data/pipeline/pair_stream.hpp"
+#include "posttrain/batch/pairs.hpp"
+#include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/optim/adamw.hpp"
@@ -12,10 +13,8 @@
 using namespace posttrain;
 
 struct Pairs {
-  using Batch = PairBatch;
-  data::PairStream<> open(const data::LoadContext& context, std::int64_t batch) const {
-    return {data::LoadedPairs{}, context, batch, 0};
-  }
+  PairKind kind() const { return {}; }
+  data::LoadedItems<AnswerPair> load(const data::LoadContext&) const { return {}; }
 };
 
 int main() {

@@ -16,6 +16,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
+import precompiled  # noqa: E402
 import repo  # noqa: E402
 
 EXPECTED = re.compile(r"^// expected: (.+)$")
@@ -39,8 +40,16 @@ def main():
         compilers.append((other, repo.Compiler([other], without_openmp + common,
                                                os.path.join(work, "clang.json"))))
 
+    reach, _ = repo.include_graph()
+    headers = {name: precompiled.Headers(compiler, os.path.join(work, name), reach)
+               for name, compiler in compilers}
+
     def check(job):
         path, name, compiler = job
+        behind = headers[name].behind(
+            precompiled.reached_by(os.path.relpath(path, repo.ROOT), reach))
+        extra = ("-include", behind.path) if behind else ()
+        how = dict(before=behind.make, also=behind.files) if behind else {}
         label = f"{os.path.basename(path)} ({name})"
         stem = os.path.join(work, f"{os.path.basename(path)}.{name}")
         with open(path, encoding="utf-8") as file:
@@ -49,10 +58,10 @@ def main():
             return label, ["the first line must be `// expected: TEXT`"]
         problems = []
         # The twin first: a failing compile may leave no list of the files that it read.
-        status, output = compiler.run(path, ("-DLEGAL",), stem + ".legal")
+        status, output = compiler.run(path, ("-DLEGAL", *extra), stem + ".legal", **how)
         if status != 0:
             problems.append("the legal twin (-DLEGAL) does not compile:\n" + output[:3000])
-        status, output = compiler.run(path, (), stem)
+        status, output = compiler.run(path, extra, stem, **how)
         errors = len(ERROR.findall(output))
         text = expected.group(1).strip()
         if status == 0:

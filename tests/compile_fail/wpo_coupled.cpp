@@ -13,5 +13,5 @@ int main() {
 #else
   [[maybe_unused]] const Wpo<AotPair> loss;
 #endif
-  return decltype(loss)::row_local ? 1 : 0;
+  return decltype(loss)::needs_reference ? 1 : 0;
 }

@@ -83,25 +83,26 @@ TEST_CASE("a mixture continues from any position as without interruption [C25]",
 
 TEST_CASE("a mixture joins its sources, also nested and cached, with samples counted on") {
   const TempFolder scratch, cache;
-  const Tokenized a{.path = scratch.write("a.jsonl", lines(4, 100)), .validation_split = 0.25};
-  const Tokenized b{.path = scratch.write("b.jsonl", lines(5, 200)),
-                    .cache_dir = cache.path().string()};
+  const Tokenized a{.path = scratch.write("a.jsonl", lines(4, 100)),
+                    .validation_path = scratch.write("v.jsonl", lines(1, 900))};
+  const Tokenized b{.path = scratch.write("b.jsonl", lines(5, 200))};
   const Tokenized c{.path = scratch.write("c.jsonl", lines(6, 300))};
   const Mixture mixture{Mixture{a, b, 0.5}, c, 0.2, 30};
-  const LoadedData data = mixture.load({});
-  REQUIRE(data.train.size() == 3 + 5 + 6);
+  const std::string folder = cache.path().string();
+  const LoadedData data = mixture.load({.cache_dir = folder});
+  REQUIRE(data.train.size() == 4 + 5 + 6);
   CHECK(data.validation.size() == 1);
-  CHECK(data.train[3].ids[0] == 200);
-  CHECK(data.train[3].sample == 4);
-  CHECK(data.train[8].ids[0] == 300);
-  CHECK(data.train[13].sample == 14);
+  CHECK(data.train[4].ids[0] == 200);
+  CHECK(data.train[4].sample == 5);
+  CHECK(data.train[9].ids[0] == 300);
+  CHECK(data.train[14].sample == 15);
   REQUIRE(data.parts.size() == 3);
-  CHECK(data.parts[0].sequences == 3);
+  CHECK(data.parts[0].sequences == 4);
   CHECK(data.parts[1].share == Approx(0.4));
   CHECK(data.parts[2].share == Approx(0.2));
   CHECK(data.epoch_size == 30);
-  CHECK(data.report.read == 15);
-  CHECK(data.report.train == 14);
+  CHECK(data.report.read == 16);
+  CHECK(data.report.train == 15);
   CHECK(data.report.sources.size() == 3);
   CHECK(contains(data.report.summary(), "written to the cache"));
 }

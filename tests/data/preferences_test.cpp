@@ -6,9 +6,12 @@
 #include "support/temp_folder.hpp"
 
 using posttrain::Answer;
+using posttrain::AnswerKind;
 using posttrain::AnswerPair;
+using posttrain::PairKind;
 using posttrain::Sequence;
 using posttrain::TokenIds;
+using posttrain::Truncation;
 using posttrain::test::contains;
 using posttrain::test::error_of;
 using posttrain::test::TempFolder;
@@ -26,12 +29,10 @@ AnswerPair pair_of(const TokenIds& prompt, const TokenIds& chosen, const TokenId
   return {prompt, sequence(chosen), sequence(rejected), 0.0F, -1};
 }
 
-LoadedPairs load(const ChatTokenizer& chat, const std::string& path, LoadContext context = {},
-                 SourceOptions options = {}, Truncation truncation = Truncation::keep_start,
-                 bool share_prompts = true) {
+LoadedItems<AnswerPair> load(const ChatTokenizer& chat, const std::string& path,
+                             LoadContext context = {}, const PairKind& kind = {}) {
   context.text = &chat;
-  options.path = path;
-  return load_preferences(options, context, truncation, share_prompts);
+  return load_pairs({.path = path}, context, kind);
 }
 
 }  // namespace
@@ -40,7 +41,7 @@ TEST_CASE("truncation of pairs made by hand [C17]", "[data][preferences][C17]") 
   const AnswerPair original = pair_of({1, 2, 3}, {4, 5, 6, 7}, {8, 9});
   const auto cut = [&](std::int64_t limit, Truncation truncation) {
     AnswerPair pair = original;
-    const bool kept = truncate(pair, limit, truncation);
+    const bool kept = PairKind{.truncation = truncation}.truncate(pair, limit);
     return kept ? pair : AnswerPair{};
   };
   SECTION("keep_start cuts the ends of answers and leaves the prompt") {
@@ -64,11 +65,13 @@ TEST_CASE("truncation of pairs made by hand [C17]", "[data][preferences][C17]") 
   }
   SECTION("single answers likewise") {
     Answer answer{{1, 2, 3}, sequence({4, 5, 6}), true, -1};
-    CHECK(truncate(answer, 5, Truncation::keep_start));
+    const AnswerKind start{.truncation = Truncation::keep_start},
+        end{.truncation = Truncation::keep_end};
+    CHECK(start.truncate(answer, 5));
     CHECK(answer.answer.ids == TokenIds{4, 5});
-    CHECK(truncate(answer, 4, Truncation::keep_end));
+    CHECK(end.truncate(answer, 4));
     CHECK(answer.prompt == TokenIds{2, 3});
-    CHECK_FALSE(truncate(answer, 2, Truncation::keep_end));
+    CHECK_FALSE(end.truncate(answer, 2));
   }
 }
 
@@ -83,7 +86,7 @@ TEST_CASE("pairs have one prompt, and answers with their terminators [C8]",
       "\n"
       R"({"prompt": "one", "chosen": " two", "rejected": " 2"})"
       "\n");
-  const LoadedPairs data = load(chat, path);
+  const LoadedItems<AnswerPair> data = load(chat, path);
   REQUIRE(data.train.size() == 2);
   // Answers start where the assistant starts to write, not where they first differ ("go").
   CHECK(text(data.train[0].prompt) == "u:hi<eos>a:");
@@ -96,7 +99,7 @@ TEST_CASE("pairs have one prompt, and answers with their terminators [C8]",
   CHECK(data.train[1].sample == 1);
   CHECK(data.report.train == 2);
 
-  const LoadedPairs implicit = load(
+  const LoadedItems<AnswerPair> implicit = load(
       chat,
       scratch.write(
           "implicit.jsonl",
@@ -119,16 +122,17 @@ TEST_CASE("what does not fit is cut, or dropped and counted", "[data][preference
                                    "\n");
   LoadContext context;
   context.max_seq_len = 6;
-  const LoadedPairs dropped = load(chat, path, context);
+  const LoadedItems<AnswerPair> dropped = load(chat, path, context);
   CHECK(dropped.train.size() == 1);
   CHECK(dropped.report.too_long == 2);
   context.truncate = true;
-  const LoadedPairs cut = load(chat, path, context);
+  const LoadedItems<AnswerPair> cut = load(chat, path, context);
   REQUIRE(cut.train.size() == 2);
   CHECK(cut.report.truncated == 1);
   CHECK(cut.report.too_long == 1);
   CHECK(cut.train[1].chosen.ids.size() == 4);
-  const LoadedPairs end = load(chat, path, context, {}, Truncation::keep_end);
+  const LoadedItems<AnswerPair> end =
+      load(chat, path, context, {.truncation = Truncation::keep_end});
   REQUIRE(end.train.size() == 2);
   CHECK(end.train[1].prompt.size() == 4);
   CHECK(end.report.too_long == 1);
@@ -137,9 +141,7 @@ TEST_CASE("what does not fit is cut, or dropped and counted", "[data][preference
   context = {};
   context.max_tokens_per_batch = 14;
   CHECK(load(chat, path, context).train.size() == 3);
-  CHECK(contains(error_of([&] {
-                   load(chat, path, context, {}, Truncation::keep_start, /*share_prompts=*/false);
-                 }),
+  CHECK(contains(error_of([&] { load(chat, path, context, {.share_prompts = false}); }),
                  "a sequence of 20 tokens does not fit max_tokens_per_batch = 14 (1 do not)"));
 }
 
@@ -157,10 +159,8 @@ TEST_CASE("bad pairs are errors with their place, or counted", "[data][preferenc
                                    "\n");
   CHECK(contains(error_of([&] { load(chat, path); }),
                  "pairs.jsonl:2: expected 'chosen' and 'rejected' to differ"));
-  SourceOptions options;
-  options.skip_bad_samples = true;
-  options.deduplicate = true;
-  const LoadedPairs data = load(chat, path, {}, options);
+  const LoadedItems<AnswerPair> data =
+      load(chat, path, {.skip_bad_samples = true, .deduplicate = true});
   CHECK(data.train.size() == 1);
   CHECK(data.report.bad == 2);
   CHECK(data.report.duplicates == 1);
@@ -173,11 +173,10 @@ TEST_CASE("a validation share of pairs is held out", "[data][preferences]") {
   const ChatTokenizer chat = tiny_tokenizer();
   std::string lines;
   for (char c = 'a'; c < 'k'; ++c) {
-    lines += std::string(R"({"prompt": "p)") + c + R"(", "chosen": "x", "rejected": "y"})" + "\n";
+    lines += fmt::format(R"({{"prompt": "p{}", "chosen": "x", "rejected": "y"}})", c) + "\n";
   }
-  SourceOptions options;
-  options.validation_split = 0.2;
-  const LoadedPairs data = load(chat, scratch.write("pairs.jsonl", lines), {}, options);
+  const LoadedItems<AnswerPair> data =
+      load(chat, scratch.write("pairs.jsonl", lines), {.validation_split = 0.2});
   CHECK(data.train.size() == 8);
   CHECK(data.validation.size() == 2);
   CHECK(data.report.validation == 2);
@@ -192,11 +191,7 @@ TEST_CASE("judged answers keep their verdicts", "[data][preferences]") {
       "\n"
       R"({"prompt": [{"role": "user", "content": "hi"}], "completion": [{"role": "assistant", "content": "no"}], "label": false})"
       "\n");
-  SourceOptions options;
-  options.path = path;
-  LoadContext context;
-  context.text = &chat;
-  const LoadedAnswers data = load_answers(options, context, Truncation::keep_start);
+  const LoadedItems<Answer> data = load_answers({.path = path}, {.text = &chat});
   REQUIRE(data.train.size() == 2);
   CHECK(data.train[0].desirable);
   CHECK_FALSE(data.train[1].desirable);

@@ -54,14 +54,16 @@ TEST_CASE("a malformed conversation is an error with its line, or counted") {
   const ChatTokenizer chat = tiny_tokenizer();
   LoadContext context;
   context.text = &chat;
+  LoadContext lenient = context;
+  lenient.skip_bad_samples = true;
   const std::string path = scratch.write(
       "chats.jsonl",
       R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})"
       "\n{\"messages\": 3}\n{\"messages\": [{\"content\": \"x\"}]}\n[]\n");
   CHECK(contains(error_of([&] { Messages{.path = path}.load(context); }),
                  "chats.jsonl:2: expected \"messages\" to be an array"));
-  CHECK(Messages{.path = path, .skip_bad_samples = true}.load(context).report.bad == 3);
-  CHECK(contains(error_of([&] { Messages{.path = path}.load({}); }), "needs a tokenizer"));
+  CHECK(Messages{.path = path}.load(lenient).report.bad == 3);
+  CHECK(contains(error_of([&] { Messages{.path = path}.load({}); }), "need a tokenizer"));
 }
 
 TEST_CASE("every format of conversations trains the same tokens [C11]", "[C11]") {
@@ -69,6 +71,8 @@ TEST_CASE("every format of conversations trains the same tokens [C11]", "[C11]")
   const ChatTokenizer chat = tiny_tokenizer();
   LoadContext context;
   context.text = &chat;
+  LoadContext lenient = context;
+  lenient.skip_bad_samples = true;
   const std::vector<std::string> samples = {
       R"({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]})",
       R"({"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "yo"}]})",
@@ -89,7 +93,7 @@ TEST_CASE("every format of conversations trains the same tokens [C11]", "[C11]")
   CHECK(contains(error_of([&] { Messages{.path = mixed}.load(context); }),
                  "mixed.jsonl:2: expected conversations (messages) as before, got ShareGPT "
                  "conversations (the keys conversations)"));
-  CHECK(Messages{.path = mixed, .skip_bad_samples = true}.load(context).report.bad == 1);
+  CHECK(Messages{.path = mixed}.load(lenient).report.bad == 1);
   const std::string documents = scratch.write("d.jsonl", R"({"text": "abc"})");
   CHECK(contains(error_of([&] { Messages{.path = documents}.load(context); }), "got documents"));
 }
@@ -149,9 +153,8 @@ TEST_CASE("duplicates are dropped and counted, also from what is held out") {
   const std::string held_out = scratch.write("v.txt", "gh|cd|gh");
   const Documents documents{.path = path, .delimiter = "|", .validation_path = held_out};
   CHECK(documents.load(context).train.size() == 5);
-  Documents unique = documents;
-  unique.deduplicate = true;
-  const LoadedData data = unique.load(context);
+  context.deduplicate = true;
+  const LoadedData data = documents.load(context);
   CHECK(data.train.size() == 4);
   CHECK(data.validation.size() == 1);
   CHECK(data.report.duplicates == 3);

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "posttrain/data/pipeline/reward_stream.hpp"
+#include "posttrain/data/reward_pairs.hpp"
 #include "posttrain/data/steps.hpp"
 #include "posttrain/generate/generate.hpp"
 #include "posttrain/losses/bradley_terry.hpp"
@@ -75,8 +75,9 @@ TokenIds answer(bool good, std::uint64_t seed) {
 
 struct GoodAndBad {
   std::uint64_t pairs = 64;
-  data::LoadedPairs load(const data::LoadContext&) const {
-    data::LoadedPairs loaded;
+  PairKind kind() const { return {}; }
+  data::LoadedItems<AnswerPair> load(const data::LoadContext&) const {
+    data::LoadedItems<AnswerPair> loaded;
     for (std::uint64_t i = 0; i < pairs; ++i) {
       loaded.train.push_back({.prompt = some_ids(4, i, 300),
                               .chosen = {answer(true, 2 * i), {}},

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Installs the library into a scratch folder and builds a consumer in each supported way.
 
-pkg-config with a bare compiler call, the CMake package, and a Meson subproject; each is then run.
+pkg-config with a bare compiler call, the CMake package, a Meson subproject, and FetchContent in CMake,
+header-only and against the library that it compiles; each is then run.
 
 usage: run.py BUILD_FOLDER FLAGS_FILE WORK_FOLDER LIBTORCH
 """
@@ -84,6 +85,28 @@ def main():
         call("ninja", "-C", folder, "-j", str(repo.jobs()), env=env)
         call(os.path.join(folder, "consumer"))
 
+    def by_subdirectory():
+        # A project that fetched this one; also against the library that it compiles itself.
+        project = os.path.join(work, "fetching")
+        os.makedirs(project)
+        with open(os.path.join(project, "CMakeLists.txt"), "w") as file:
+            file.write(f"""cmake_minimum_required(VERSION 3.20)
+project(fetching LANGUAGES CXX)
+include(FetchContent)
+FetchContent_Declare(posttrain SOURCE_DIR {repo.ROOT})
+FetchContent_MakeAvailable(posttrain)
+foreach(way posttrain compiled)
+  add_executable(${{way}}_consumer {source}/consumer.cpp)
+  target_link_libraries(${{way}}_consumer PRIVATE posttrain::${{way}})
+endforeach()
+""")
+        folder = os.path.join(work, "fetched")
+        call("cmake", "-S", project, "-B", folder, f"-DPOSTTRAIN_LIBTORCH={libtorch}",
+             f"-DCMAKE_CXX_COMPILER={shutil.which(compiler[-1])}", env=env)
+        call("cmake", "--build", folder, "-j", str(repo.jobs()), env=env)
+        for way in ("posttrain", "compiled"):
+            call(os.path.join(folder, way + "_consumer"))
+
     def compiled():
         # Where the build was configured with -Dcompiled=true.
         if glob.glob(os.path.join(stage, "**", "posttrain-compiled.pc"), recursive=True):
@@ -91,7 +114,8 @@ def main():
 
     for name, way in [("installation", installed), ("pkg-config", by_pkg_config),
                       ("compiled library", compiled), ("CMake package", by_cmake),
-                      ("Meson subproject", by_meson)]:
+                      ("Meson subproject", by_meson),
+                      ("CMake subdirectory", by_subdirectory)]:
         try:
             way()
             problems = []

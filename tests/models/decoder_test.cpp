@@ -47,7 +47,7 @@ struct Tree {
 
 }  // namespace
 
-TEST_CASE("a forest gives the hidden states of its separate sequences", "[decoder][C14]") {
+TEST_CASE("a forest gives the hidden states of its separate sequences", "[decoder][C14][C15]") {
   const models::Decoder model = tiny_model();
   FullState state = Full{}.attach(model);
   at::NoGradGuard no_grad;

@@ -718,7 +718,7 @@ TEST_CASE("a delta brings the tuned model back on its base", "[params][osft]") {
     move_cores(state);
     state.trainable().front().master.add_(0.5);  // the norm
     state.publish();
-    save_osft_delta(state, path, "the/base");
+    save(state, path, "the/base");
     auto again = loader.attach(model);
     const double tolerance = type == at::kDouble ? 1e-12 : type == at::kFloat ? 1e-6 : 4e-3;
     const auto expected = state.weights(), weights = again.weights();
@@ -755,12 +755,12 @@ TEST_CASE("a delta brings the tuned model back on its base", "[params][osft]") {
                                       .ratio_pattern = "q=0",
                                       .projection = projection,
                                       .train = "norm"},
-                                 OsftFrom{.folder = path}, type);
+                                 From<Osft>{.folder = path}, type);
       if (projection == OsftProjection::both_sides) CHECK(share < 0.5);
       check(Osft{.unfreeze_rank_ratio = 0.75, .projection = projection, .train = "norm"},
-            OsftFrom{.folder = path}, type);
+            From<Osft>{.folder = path}, type);
       check(BasicOsft<Kept>{.unfreeze_rank_ratio = 0.5, .projection = projection, .train = "norm"},
-            BasicOsftFrom<Kept>{.folder = path}, type);
+            From<BasicOsft<Kept>>{.folder = path}, type);
     }
   }
   // The delta of a task belongs to the model that the task began with.
@@ -768,8 +768,8 @@ TEST_CASE("a delta brings the tuned model back on its base", "[params][osft]") {
   move_cores(state);
   state.begin_task("second");
   move_cores(state);
-  save_osft_delta(state, path);
-  CHECK_THROWS_WITH(OsftFrom{.folder = path}.attach(SmallModel{}),
+  save(state, path);
+  CHECK_THROWS_WITH(From<Osft>{.folder = path}.attach(SmallModel{}),
                     Catch::Contains("of this base is not the one that the delta was made on"));
 }
 
@@ -778,8 +778,8 @@ TEST_CASE("a delta on another base, or with other tensors, is refused", "[params
   const io::fs::path path = folder.path / "delta";
   OsftState<Dense> state = Osft{.unfreeze_rank_ratio = 0.5, .train = "norm"}.attach(SmallModel{});
   move_cores(state);
-  save_osft_delta(state, path.string());
-  const OsftFrom from{.folder = path.string()};
+  save(state, path.string());
+  const From<Osft> from{.folder = path.string()};
   struct Moved : SmallModel {
     Tensor load(const std::string& name, const std::vector<std::int64_t>& shape, double initial,
                 bool random) const {
@@ -804,7 +804,8 @@ TEST_CASE("a delta on another base, or with other tensors, is refused", "[params
     }
   };
   CHECK_THROWS_WITH(from.attach(Fewer{}), Catch::Contains("the model has no 'down.weight'"));
-  CHECK_THROWS_WITH(OsftFrom{}.attach(SmallModel{}), Catch::Contains("must name a delta's folder"));
+  CHECK_THROWS_WITH(From<Osft>{}.attach(SmallModel{}),
+                    Catch::Contains("must name a delta's folder"));
 
   const auto good = io::load_tensors(path / "osft_delta.safetensors");
   const auto rewrite = [&](auto change) {
@@ -825,9 +826,9 @@ TEST_CASE("a delta on another base, or with other tensors, is refused", "[params
   CHECK_THROWS_WITH(from.attach(SmallModel{}), Catch::Contains("do not hold the change"));
   // Nothing is lost where nothing can be saved.
   state.trainable().back().master[0] = std::nan("");
-  CHECK_THROWS_WITH(save_osft_delta(state, path.string()), Catch::Contains("not finite"));
+  CHECK_THROWS_WITH(save(state, path.string()), Catch::Contains("not finite"));
   CHECK(io::fs::exists(path / "osft_delta.json"));
-  CHECK_THROWS_WITH(save_osft_delta(Osft{.keep_base = false}.attach(SmallModel{}), path.string()),
+  CHECK_THROWS_WITH(save(Osft{.keep_base = false}.attach(SmallModel{}), path.string()),
                     Catch::Contains("keep_base = false keeps no base"));
 }
 

@@ -501,7 +501,7 @@ TEST_CASE("a Trainer trains a prompt on the user's batches", "[params][prompt][C
     for (int i = 0; i < 20; ++i) trainer.step(batches);
     CHECK(trainer.evaluate(batches) < before - 0.1);
     CHECK(at::equal(trainer.state().base().weights().at(3).value, base));
-    CHECK_THROWS_WITH(trainer.state().weights(), Catch::Contains("save_prompt"));
+    CHECK_THROWS_WITH(trainer.state().weights(), Catch::Contains("save(state, folder, base)"));
   };
   check(some_prompt());
   check(some_prefix());
@@ -514,13 +514,13 @@ TEST_CASE("a Trainer trains a prompt on the user's batches", "[params][prompt][C
 TEMPLATE_TEST_CASE("a folder gives the same numbers back", "[params][prompt]", PromptTuning,
                    PrefixTuning) {
   constexpr bool kPrompt = std::is_same_v<TestType, PromptTuning>;
-  using From = std::conditional_t<kPrompt, PromptTuningFrom, PrefixTuningFrom>;
+  using Loader = std::conditional_t<kPrompt, From<PromptTuning>, From<PrefixTuning>>;
   const TemporaryFolder folder;
   const models::Decoder model = tiny_model(at::kFloat);
   auto state = TestType{.num_virtual_tokens = kCount}.attach(model);
   disturb(state);
   const std::string path = folder / "prompt";
-  save_prompt(state, path, "some/base");
+  save(state, path, "some/base");
   const auto config_path = io::fs::path(path) / "adapter_config.json";
   const io::Json config = io::parse_json(io::read_text_file(config_path), "config");
   CHECK(config.at("peft_type") == (kPrompt ? "PROMPT_TUNING" : "PREFIX_TUNING"));
@@ -529,7 +529,7 @@ TEMPLATE_TEST_CASE("a folder gives the same numbers back", "[params][prompt]", P
   CHECK(config.at("num_attention_heads") == (kPrompt ? 4 : 2));
   CHECK(config.at("num_layers") == 2);
   CHECK(config.at("base_model_name_or_path") == "some/base");
-  const auto again = From{.folder = path}.attach(model);
+  const auto again = Loader{.folder = path}.attach(model);
   CHECK(at::equal(again.tensors().at(0).value, state.tensors().at(0).value));
   const TokenBatch batch = batch_of(some_sequences());
   CHECK(at::equal(predicting(model, again, batch), predicting(model, state, batch)));
@@ -539,7 +539,7 @@ TEMPLATE_TEST_CASE("a folder gives the same numbers back", "[params][prompt]", P
     io::Json changed = config;
     changed[key] = value;
     io::write_file_atomically(config_path, changed.dump());
-    return [&] { From{.folder = path}.attach(model); };
+    return [&] { Loader{.folder = path}.attach(model); };
   };
   CHECK_THROWS_WITH(with("peft_type", "LORA")(), Catch::Contains("expected peft_type"));
   CHECK_THROWS_WITH(with("num_virtual_tokens", 4)(), Catch::Contains("num_virtual_tokens"));
@@ -553,13 +553,13 @@ TEMPLATE_TEST_CASE("a folder gives the same numbers back", "[params][prompt]", P
   models::DecoderConfig wider = tiny_config();
   wider.hidden_size = 24;
   wider.num_kv_heads = kPrompt ? 2 : 4;
-  CHECK_THROWS_WITH(From{.folder = path}.attach(models::Decoder(wider)),
+  CHECK_THROWS_WITH(Loader{.folder = path}.attach(models::Decoder(wider)),
                     Catch::Contains("belong to this model"));
   io::save_tensors(io::fs::path(path) / "adapter_model.safetensors",
                    {{"prompt_embeddings", state.tensors().at(0).value}, {"x", at::zeros({1})}});
-  CHECK_THROWS_WITH(From{.folder = path}.attach(model), Catch::Contains("unexpected key 'x'"));
+  CHECK_THROWS_WITH(Loader{.folder = path}.attach(model), Catch::Contains("unexpected key 'x'"));
   io::save_tensors(io::fs::path(path) / "adapter_model.safetensors", {});
-  CHECK_THROWS_WITH(From{.folder = path}.attach(model), Catch::Contains("missing key"));
+  CHECK_THROWS_WITH(Loader{.folder = path}.attach(model), Catch::Contains("missing key"));
 }
 
 TEST_CASE("nonsense in prompts is refused with a reason", "[params][prompt]") {
@@ -572,8 +572,8 @@ TEST_CASE("nonsense in prompts is refused with a reason", "[params][prompt]") {
                     Catch::Contains("init_text"));
   CHECK_THROWS_WITH(PromptTuning{.init_text = "unused"}.validate(), Catch::Contains("init_text"));
   CHECK_THROWS_WITH(PrefixTuning{.init_text = "unused"}.validate(), Catch::Contains("init_text"));
-  CHECK_THROWS_WITH(PromptTuningFrom{}.validate(), Catch::Contains("PromptTuningFrom.folder"));
-  CHECK_THROWS_WITH(PrefixTuningFrom{}.validate(), Catch::Contains("PrefixTuningFrom.folder"));
+  CHECK_THROWS_WITH(From<PromptTuning>{}.validate(), Catch::Contains("From<PromptTuning>.folder"));
+  CHECK_THROWS_WITH(From<PrefixTuning>{}.validate(), Catch::Contains("From<PrefixTuning>.folder"));
   CHECK_THROWS_WITH((PromptTuning{.init = PromptInit::text, .init_text = "a"}.attach(model)),
                     Catch::Contains("tokenizer"));
 }

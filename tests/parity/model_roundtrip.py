@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders that our program saves load in transformers with identical logits.
+"""Folders that our program saves load in transformers with identical logits [C13].
 
   python tests/parity/model_roundtrip.py --resave build/tests/programs/resave
   python tests/parity/model_roundtrip.py --self-check        transformers saves in our place

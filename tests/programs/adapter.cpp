@@ -60,13 +60,7 @@ void run(const Arguments& arguments, const hub::PretrainedDecoder& model, State 
     test::probe_state(model, state, batch);
   }
   tensors.emplace_back("logps_after", test::probe_state(model, state, batch)[1].second);
-  if (!arguments.save.empty()) {
-    if constexpr (requires { save_adapter(state, "", ""); }) {
-      save_adapter(state, arguments.save, arguments.model);
-    } else {
-      save_prompt(state, arguments.save, arguments.model);
-    }
-  }
+  if (!arguments.save.empty()) save(state, arguments.save, arguments.model);
   io::save_tensors(arguments.out, tensors);
 }
 
@@ -100,7 +94,7 @@ void run_lora(const Arguments& arguments, const hub::PretrainedDecoder& model) {
                                      LoraInit::pissa, LoraInit::loftq}),
       .loftq_iter = arguments.loftq_iter};
   if (!arguments.from.empty()) {
-    run(arguments, model, attach(LoraFrom{.folder = arguments.from}, model));
+    run(arguments, model, attach(From<Lora>{.folder = arguments.from}, model));
   } else if (fresh.init == LoraInit::loftq) {
     run(arguments, model, attach(with_storage(fresh, Nf4{.double_quant = false}), model));
   } else if (arguments.eva) {
@@ -124,14 +118,14 @@ void run(const Arguments& arguments) {
         .init = named(arguments.init, {PromptInit::sample_vocab, PromptInit::text}),
         .init_text = arguments.text};
     run(arguments, model,
-        fresh ? attach(policy, model) : attach(PromptTuningFrom{arguments.from}, model));
+        fresh ? attach(policy, model) : attach(From<PromptTuning>{arguments.from}, model));
   } else if (arguments.method == "prefix") {
     const PrefixTuning policy{
         .num_virtual_tokens = 4,
         .init = named(arguments.init, {PrefixInit::sample_vocab, PrefixInit::text}),
         .init_text = arguments.text};
     run(arguments, model,
-        fresh ? attach(policy, model) : attach(PrefixTuningFrom{arguments.from}, model));
+        fresh ? attach(policy, model) : attach(From<PrefixTuning>{arguments.from}, model));
   } else {
     run_lora(arguments, model);
   }

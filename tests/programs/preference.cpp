@@ -248,7 +248,7 @@ void run(const Arguments& arguments) {
     return;
   }
   if (arguments.method == "qlora") {
-    run(arguments, model, BasicLoraFrom<Nf4>{.folder = arguments.from}.attach(model), model,
+    run(arguments, model, From<BasicLora<Nf4>>{.folder = arguments.from}.attach(model), model,
         BasicFrozen<Nf4>{}.attach(model));
     return;
   }
@@ -264,9 +264,9 @@ void run(const Arguments& arguments) {
     return;
   }
   if (arguments.method == "lora") {
-    run(arguments, model, LoraFrom{.folder = arguments.from}.attach(model), model, base);
+    run(arguments, model, From<Lora>{.folder = arguments.from}.attach(model), model, base);
   } else {
-    run(arguments, model, PromptTuningFrom{arguments.from}.attach(model), model, base);
+    run(arguments, model, From<PromptTuning>{arguments.from}.attach(model), model, base);
   }
 }
 

@@ -92,9 +92,9 @@ void run(const Arguments& arguments, const hub::RewardModel& model, State state,
   }
   tensors.emplace_back("rewards_after", rewards());
   if (!arguments.save.empty()) model.save(arguments.save, state.weights());
-  if constexpr (requires { save_adapter(state, "", ""); }) {
+  if constexpr (requires { save(state, "", ""); }) {
     if (!arguments.save_adapter.empty()) {
-      save_adapter(state, arguments.save_adapter, arguments.model);
+      save(state, arguments.save_adapter, arguments.model);
     }
   }
   io::save_tensors(arguments.out, tensors);
@@ -109,7 +109,7 @@ void run(const Arguments& arguments, const hub::RewardModel& model, const Loss& 
     model.check_all_loaded();
     run(arguments, model, std::move(state), loss, batch);
   };
-  if (!arguments.from.empty()) return with(LoraFrom{.folder = arguments.from});
+  if (!arguments.from.empty()) return with(From<Lora>{.folder = arguments.from});
   if (arguments.lora) return with(Lora{.rank = 4, .modules_to_save = "score"});
   with(Full{});
 }

@@ -36,19 +36,34 @@ struct Items : TokenBatch {
 };
 struct OnItems {
   using Batch = Items;
-  static constexpr bool row_local = false;
   Tensor losses(const Scores& scores, const Batch& batch) const;
 };
 struct OnCoupledItems {
   using Batch = Items;
   using Statistics = Nothing;
-  static constexpr bool row_local = false;
   Statistics gather(const std::vector<Scored<Batch>>& step) const;
   Tensor losses(const Scores& scores, const Batch& batch, const Statistics& statistics) const;
 };
 struct OnNoItems : OnItems {
   using Batch = TokenBatch;
   Tensor losses(const Scores& scores, const Batch& batch) const;
+};
+struct OnPairs {
+  using Batch = PairBatch;
+  Tensor losses(const PairScores& pairs) const;
+};
+struct OnCoupledPairs {
+  using Batch = PairBatch;
+  using Statistics = Nothing;
+  Statistics gather(const std::vector<Scored<Batch>>& step) const;
+  Tensor losses(const PairScores& pairs, const Statistics& statistics) const;
+};
+struct OnPairsOfTokens : OnPairs {
+  using Batch = TokenBatch;
+};
+struct OnPairsByNumbers {
+  using Batch = PairBatch;
+  std::vector<double> losses(const PairScores& pairs) const;
 };
 struct Comparing : fake::Loss {
   static constexpr bool needs_reference = true;
@@ -70,6 +85,13 @@ static_assert(ValuesItems<OnItems> && LossPolicy<OnItems> && !GathersStatistics<
 static_assert(ValuesItems<OnCoupledItems> && LossPolicy<OnCoupledItems>);
 static_assert(GathersStatistics<OnCoupledItems> && !ValuesItems<fake::Loss>);
 static_assert(!ValuesItems<OnNoItems> && !LossPolicy<OnNoItems>);
+static_assert(DeclaresRowLocal<OnItems> && !row_local<OnItems>() && row_local<fake::Loss>());
+static_assert(ValuesPairs<OnPairs> && LossPolicy<OnPairs> && MeasuresScores<OnPairs>);
+static_assert(!row_local<OnPairs>() && !needs_reference<OnPairs>());
+static_assert(ValuesPairs<OnCoupledPairs> && GathersStatistics<OnCoupledPairs>);
+static_assert(!ValuesPairs<OnPairsOfTokens> && !ValuesPairs<OnItems> && !MeasuresScores<OnItems>);
+static_assert(NamesLosses<OnPairsByNumbers> && !ValuesItems<OnPairsByNumbers>);
+static_assert(NamesLosses<OnPairs> && !NamesLosses<fake::Loss>);
 static_assert(needs_reference<Comparing>());
 static_assert(!needs_reference<NotComparing>() && !needs_reference<fake::Loss>());
 
@@ -174,6 +196,7 @@ struct OpensWithoutBatch {
 };
 
 static_assert(LoadsSequences<fake::Data> && !LoadsSequences<LoadsNothing>);
+static_assert(!LoadsItems<fake::Data> && !LoadsItems<LoadsNothing>);
 static_assert(!LoadsSequences<OwnBatches> && !LoadsSequences<Nothing>);
 static_assert(OpensStream<OwnBatches> && !OpensStream<OpensWithoutBatch>);
 static_assert(!OpensStream<fake::Data>);

@@ -25,7 +25,8 @@ struct TokenBatch {
 struct ParameterGroup {};
 struct NamedTensor {};
 namespace data {
-struct LoadedData {};
+template <class Store>
+struct Loaded {};
 struct SamplerPosition {};
 struct DataReport {};
 }  // namespace data

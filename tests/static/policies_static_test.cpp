@@ -2,11 +2,13 @@
 // The library's policies fulfil their roles, and none the role of another.
 #include "posttrain/concepts/concepts.hpp"
 #include "posttrain/concepts/experiment.hpp"
+#include "posttrain/data/answers.hpp"
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/messages.hpp"
 #include "posttrain/data/mixture.hpp"
-#include "posttrain/data/pipeline/reward_stream.hpp"
+#include "posttrain/data/pipeline/stream.hpp"
 #include "posttrain/data/preferences.hpp"
+#include "posttrain/data/reward_pairs.hpp"
 #include "posttrain/data/steps.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
@@ -52,13 +54,17 @@ static_assert(predicts_rewards<hub::RewardModel>() && !predicts_rewards<Decoder>
 static_assert(!predicts_rewards<hub::PretrainedDecoder>());
 static_assert(CutsSlices<RewardBatch> && MovesToDevice<RewardBatch>);
 static_assert(CutsSlices<StepRewardBatch> && MovesToDevice<StepRewardBatch>);
-static_assert(StreamsBatches<data::RewardStream<>, RewardBatch>);
-static_assert(StreamsBatches<data::StepRewardStream<>, StepRewardBatch>);
-static_assert(StreamsBatches<StreamOf<data::SteppedSolutions>, StepRewardBatch>);
-static_assert(OpensStream<data::SteppedSolutions> && !data::LoadsPairs<data::SteppedSolutions>);
+static_assert(StreamsBatches<data::Stream<RewardKind>, RewardBatch>);
+static_assert(StreamsBatches<data::Stream<StepKind>, StepRewardBatch>);
+static_assert(std::is_same_v<BatchOfData<data::SteppedSolutions>::type, StepRewardBatch>);
+static_assert(LoadsItems<data::SteppedSolutions> && !data::LoadsPairs<data::SteppedSolutions>);
 static_assert(data::LoadsPairs<data::Preferences> && !data::LoadsPairs<Messages>);
-static_assert(OpensStream<data::RewardPairs<data::Preferences>>);
-static_assert(StreamsBatches<StreamOf<data::RewardPairs<data::Preferences>>, RewardBatch>);
+static_assert(LoadsItems<data::RewardPairs<data::Preferences>>);
+static_assert(ItemKind<SequenceKind> && ItemKind<PairKind> && ItemKind<RewardKind>);
+static_assert(ItemKind<AnswerKind> && ItemKind<StepKind> && !ItemKind<NextToken>);
+static_assert(PacksSteps<AnswerKind> && !PacksSteps<PairKind>);
+static_assert(KeepsReference<PairKind> && !KeepsReference<RewardKind> && !KeepsReference<StepKind>);
+static_assert(std::is_same_v<BatchOfData<data::RewardPairs<data::Preferences>>::type, RewardBatch>);
 
 static_assert(AttachesTo<Full, Decoder>);
 static_assert(AttachesTo<Full, hub::PretrainedDecoder>);
@@ -73,14 +79,14 @@ static_assert(saves_model<Full>());
 
 using PromptStateOf = StateOf<PromptTuning, Decoder>;
 using PrefixStateOf = StateOf<PrefixTuning, Decoder>;
-static_assert(std::is_same_v<StateOf<PromptTuningFrom, Decoder>, PromptStateOf>);
-static_assert(std::is_same_v<StateOf<PrefixTuningFrom, Decoder>, PrefixStateOf>);
+static_assert(std::is_same_v<StateOf<From<PromptTuning>, Decoder>, PromptStateOf>);
+static_assert(std::is_same_v<StateOf<From<PrefixTuning>, Decoder>, PrefixStateOf>);
 static_assert(ListsTrainable<PromptStateOf> && NamesTensors<PromptStateOf>);
 static_assert(ListsTrainable<PrefixStateOf> && NamesTensors<PrefixStateOf>);
 static_assert(PreparesBatches<PromptStateOf> && PreparesBatches<PrefixStateOf>);
 static_assert(!PreparesBatches<FullState>);
 static_assert(has_reference<PromptTuning>() && has_reference<PrefixTuning>());
-static_assert(has_reference<PromptTuningFrom>() && has_reference<PrefixTuningFrom>());
+static_assert(has_reference<From<PromptTuning>>() && has_reference<From<PrefixTuning>>());
 static_assert(!saves_model<PromptTuning>() && !saves_model<PrefixTuning>());
 static_assert(ComputesHidden<Decoder, PromptStateOf, TokenBatch>);
 static_assert(ComputesHidden<Decoder, PrefixStateOf, TokenBatch>);

@@ -42,14 +42,19 @@ constexpr bool on_every_storage() {
          trains_decoder<Update<Int8>>();
 }
 
+template <class Storage>
+using LoraFolder = From<BasicLora<Storage>>;
+template <class Storage>
+using OsftFolder = From<BasicOsft<Storage>>;
+
 static_assert(StoresMatrices<Dense> && StoresMatrices<Nf4> && StoresMatrices<Int8>);
-static_assert(on_every_storage<BasicLora>() && on_every_storage<BasicLoraFrom>());
-static_assert(on_every_storage<BasicOsft>() && on_every_storage<BasicOsftFrom>());
+static_assert(on_every_storage<BasicLora>() && on_every_storage<LoraFolder>());
+static_assert(on_every_storage<BasicOsft>() && on_every_storage<OsftFolder>());
 static_assert(on_every_storage<BasicOsftOnInputs>());
 static_assert(trains_decoder<OsftFactored>());
 static_assert(std::is_same_v<QLora, BasicLora<Nf4>>);
 // Adapters and subspaces leave the base in reach; full fine-tuning needs a copy.
-static_assert(has_reference<Lora>() && has_reference<QLora>() && has_reference<LoraFrom>());
+static_assert(has_reference<Lora>() && has_reference<QLora>() && has_reference<From<Lora>>());
 static_assert(has_reference<Osft>() && has_reference<OsftOnInputs>());
 static_assert(trains_decoder<WithFrozenReference<Full>>());
 static_assert(trains_decoder<WithMovingReference<Full>>());

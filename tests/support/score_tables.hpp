@@ -4,10 +4,11 @@
 #pragma once
 
 #include <functional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "posttrain/trainer/objective.hpp"
-#include "support/tiny_model.hpp"
 
 namespace posttrain::test {
 

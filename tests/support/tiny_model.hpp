@@ -7,6 +7,7 @@
 
 #include "posttrain/base/rng.hpp"
 #include "posttrain/losses/next_token.hpp"
+#include "posttrain/losses/terms/loss_terms.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/params/full.hpp"
 
@@ -79,10 +80,8 @@ double add_gradients(const models::Decoder& model, State& state, const TokenBatc
                      std::int64_t chunk = 5) {
   const TokenBatch batch = prepared(state, own_batch);
   const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
-  Need need;
-  if constexpr (requires { loss.needs(); }) need = loss.needs();
-  return backward_through_head(logits, model.hidden(state, batch, call), batch, loss, need, scale,
-                               chunk);
+  return backward_through_head(logits, model.hidden(state, batch, call), batch, loss,
+                               needs_of(loss), scale, chunk);
 }
 
 template <class State, class Loss>
@@ -92,7 +91,7 @@ double loss_sum(const models::Decoder& model, const State& state, const TokenBat
   const TokenBatch batch = prepared(state, own_batch);
   const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
   const Scores scores =
-      score_predictions(logits, model.hidden(state, batch), batch, loss.needs(), 7);
+      score_predictions(logits, model.hidden(state, batch), batch, needs_of(loss), 7);
   return loss.sum(scores, batch).template item<double>();
 }
 

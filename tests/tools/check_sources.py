@@ -11,7 +11,7 @@ import repo
 
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 CPP = (".hpp", ".ipp", ".cpp", ".h")
-COMMENTED = CPP + (".py", ".sh", "meson.build", "meson_options.txt")
+COMMENTED = CPP + (".py", ".sh", "meson.build", "meson_options.txt", "CMakeLists.txt")
 # Put together here, so that this file passes its own check.
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]) + r")\b")
 MACHINE_PATH = re.compile(r"(?<![\w.}$/-])/(?:work|home|root|Users|tmp/setup)/")

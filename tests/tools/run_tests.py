@@ -27,6 +27,7 @@ class Total:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.failures = []
+        self.times = []  # (seconds, name) of each part
         self.lock = threading.Lock()
 
     def add(self, name, passed, failed, skipped, seconds, notes=""):
@@ -36,6 +37,7 @@ class Total:
     def _add(self, name, passed, failed, skipped, seconds, notes):
         if notes:
             print(notes)
+        self.times.append((seconds, name))
         self.passed += passed
         self.failed += failed
         self.skipped += skipped
@@ -258,6 +260,7 @@ def main():
         pass
     elif status.returncode == 0:
         print(f"ok     build ({time.time() - started:.1f} s)", flush=True)
+        total.times.append((time.time() - started, "build"))
     else:  # what could not be rebuilt still runs below, so this must count by itself
         total.add("build", 0, 1, 0, time.time() - started)
     env = dict(os.environ, POSTTRAIN_BUILD=build, POSTTRAIN_SOURCE_ROOT=ROOT)
@@ -270,6 +273,8 @@ def main():
         total.failed += 1
         total.failures.append("filter")
 
+    print("slowest parts: " + ", ".join(f"{name} {seconds:.0f} s" for seconds, name in
+                                        sorted(total.times, reverse=True)[:10]))
     if total.failures:
         print("failed: " + ", ".join(total.failures))
     extra = f", {total.skipped} skipped" if total.skipped else ""

@@ -7,6 +7,7 @@ usage: static_tests.py FLAGS_FILE WORK_FOLDER [FILTER]
 import os
 import sys
 
+import precompiled
 import repo
 
 
@@ -18,9 +19,16 @@ def main():
     compiler = repo.Compiler(flags["compiler"], flags["host"] + flags["torch"] + ["-fsyntax-only"],
                              os.path.join(work, "static.json"))
 
+    reach, _ = repo.include_graph()
+    headers = precompiled.Headers(compiler, work, reach)
+
     def check(name):
         stem = os.path.join(work, os.path.basename(name))
-        status, output = compiler.run(os.path.join(repo.ROOT, name), (), stem)
+        behind = headers.behind(precompiled.reached_by(name, reach))
+        extra = ("-include", behind.path) if behind else ()
+        status, output = compiler.run(os.path.join(repo.ROOT, name), extra, stem,
+                                      behind.make if behind else None,
+                                      also=behind.files if behind else ())
         return name, [] if status == 0 else [output[:3000]]
 
     names = [n for n in repo.files(".cpp") if n.startswith("tests/static/") and wanted in n]

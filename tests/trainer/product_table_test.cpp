@@ -10,8 +10,9 @@
 #include <string_view>
 #include <variant>
 
-#include "posttrain/data/pipeline/answer_stream.hpp"
-#include "posttrain/data/pipeline/pair_stream.hpp"
+#include "posttrain/batch/answers.hpp"
+#include "posttrain/batch/pairs.hpp"
+#include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/losses/aot_pair.hpp"
 #include "posttrain/losses/aot_unpaired.hpp"
 #include "posttrain/losses/apo_down.hpp"
@@ -119,9 +120,9 @@ struct FixedTokens {
 
 /// The same few pairs.
 struct FixedPairs {
-  using Batch = PairBatch;
-  data::PairStream<> open(const data::LoadContext& context, std::int64_t batch) const {
-    data::LoadedPairs loaded;
+  PairKind kind() const { return {}; }
+  data::LoadedItems<AnswerPair> load(const data::LoadContext&) const {
+    data::LoadedItems<AnswerPair> loaded;
     for (std::uint64_t i = 1; i < 5; ++i) {
       AnswerPair pair;
       pair.prompt = some_ids(3 + static_cast<std::int64_t>(i), i);
@@ -130,15 +131,15 @@ struct FixedPairs {
       pair.sample = static_cast<std::int64_t>(i);
       loaded.train.push_back(std::move(pair));
     }
-    return {std::move(loaded), context, batch, 50};
+    return loaded;
   }
 };
 
 /// The same few answers, two of them to one prompt.
 struct FixedAnswers {
-  using Batch = AnswerBatch;
-  data::AnswerStream<> open(const data::LoadContext& context, std::int64_t batch) const {
-    data::LoadedAnswers loaded;
+  AnswerKind kind() const { return {}; }
+  data::LoadedItems<Answer> load(const data::LoadContext&) const {
+    data::LoadedItems<Answer> loaded;
     for (std::uint64_t i = 1; i < 5; ++i) {
       Answer answer;
       const std::uint64_t prompt = std::min<std::uint64_t>(i, 3);
@@ -148,7 +149,7 @@ struct FixedAnswers {
       answer.sample = static_cast<std::int64_t>(i);
       loaded.train.push_back(std::move(answer));
     }
-    return {std::move(loaded), context, batch, 50};
+    return loaded;
   }
 };
 

@@ -62,6 +62,7 @@ Options quiet() {
   options.max_tokens_per_batch = 24;
   options.learning_rate = 1e-2;
   options.num_epochs = 2;
+  options.validation_split = 0.2;
   options.progress = false;
   return options;
 }
@@ -70,8 +71,8 @@ template <class Optimizer = AdamW>
 auto make_trainer(const std::string& path, const Options& options,
                   at::ScalarType dtype = at::kFloat,
                   const Optimizer& optimizer = {.weight_decay = 0.01}) {
-  return Trainer(tiny_model(dtype), NextToken{}, Full{},
-                 Tokenized{.path = path, .validation_split = 0.2}, optimizer, options);
+  return Trainer(tiny_model(dtype), NextToken{}, Full{}, Tokenized{.path = path}, optimizer,
+                 options);
 }
 
 Tensor weights_of(const FullState& state) {

@@ -6,8 +6,9 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
-#include "posttrain/batch/preference.hpp"
+#include "posttrain/batch/answer_kind.hpp"
 #include "posttrain/batch/tokens.hpp"
 
 namespace posttrain {
@@ -38,6 +39,13 @@ struct MatchedAnswer {
 
 /// Answers to one prompt come one after another, in the order of their first one.
 AnswerBatch pack_answers(std::span<const MatchedAnswer> answers, bool share_prompts = true);
+
+/// For each answer of a step one that was given to another prompt: the nearest before it in the
+/// order of the data, which is that of their places in memory, cyclically; its neighbour where all
+/// prompts are the same. The choice depends on which answers a step has, not on how they are split
+/// into micro-batches. (TRL takes the one before, whatever its prompt, within a preprocessing
+/// batch.)
+std::vector<const Answer*> mismatched(std::vector<const Answer*> step);
 
 }  // namespace posttrain
 

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <span>
 
-#include "posttrain/batch/preference.hpp"
+#include "posttrain/batch/pair_kind.hpp"
 #include "posttrain/batch/tokens.hpp"
 
 namespace posttrain {
@@ -32,6 +32,10 @@ struct PairBatch : TokenBatch {
 };
 
 PairBatch pack_pairs(std::span<const AnswerPair* const> pairs, bool share_prompts = true);
+
+inline PairBatch PairKind::pack(std::span<const AnswerPair* const> pairs) const {
+  return pack_pairs(pairs, share_prompts);
+}
 
 }  // namespace posttrain
 

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What reward models are trained on: pairs of answers with one reward each, at its last token, and
-// solutions with one reward for each step, at its last token.
+// Pairs of answers with one reward each, at its last token: what reward models are trained on.
 //
 // The place of a reward follows from lengths alone, never from ids of padding or ends (C21).
-// Predictions have no target; weights are 1.
+// Predictions have no target; weights are 1. Solutions in steps: batch/steps.hpp.
 #pragma once
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
-#include "posttrain/base/sequence.hpp"
-#include "posttrain/batch/preference.hpp"
-#include "posttrain/batch/stepped_solution.hpp"
+#include "posttrain/batch/pair_kind.hpp"
 #include "posttrain/batch/tokens.hpp"
 
 namespace posttrain {
@@ -40,17 +36,9 @@ struct RewardBatch : TokenBatch {
 /// The answers' weights have no meaning here; an empty answer is an error.
 RewardBatch pack_reward_pairs(std::span<const AnswerPair* const> pairs, bool share_prompts = true);
 
-/// Sequences are solutions, predictions their steps.
-struct StepRewardBatch : TokenBatch {
-  static constexpr bool predicts_rewards = true;
-
-  Tensor label;  // [P] float32, in [0, 1]
-
-  StepRewardBatch slice(std::int64_t begin, std::int64_t end) const;
-  StepRewardBatch to(at::Device device) const;
-};
-
-StepRewardBatch pack_steps(std::span<const SteppedSolution* const> solutions);
+inline RewardBatch RewardKind::pack(std::span<const AnswerPair* const> pairs) const {
+  return pack_reward_pairs(pairs, share_prompts);
+}
 
 }  // namespace posttrain
 

@@ -15,6 +15,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/sequence.hpp"
 #include "posttrain/batch/forest.hpp"
+#include "posttrain/batch/sequence_kind.hpp"
 #include "posttrain/tensor/tensor.hpp"
 
 namespace posttrain {
@@ -91,6 +92,10 @@ class BatchBuilder {
 
 /// Packs sequences as roots of one batch, in the given order.
 TokenBatch pack_sequences(std::span<const Sequence* const> sequences);
+
+inline TokenBatch SequenceKind::pack(std::span<const Sequence* const> sequences) {
+  return pack_sequences(sequences);
+}
 
 }  // namespace posttrain
 

@@ -18,8 +18,12 @@ template <class Loss>
 constexpr bool check_loss() {
   constexpr bool batch = HasBatchType<Loss>;
   static_assert(batch, "posttrain: Loss needs `using Batch = TokenBatch;` [docs/concepts.md#loss]");
-  constexpr bool local = batch && DeclaresRowLocal<Loss>;
-  static_assert(!batch || local,
+  constexpr bool values = batch && (!NamesLosses<Loss> || (CountsBatch<Loss> && SumsScores<Loss>));
+  static_assert(!batch || values,
+                "posttrain: `losses` of a Loss takes `const PairScores&`, or `const Scores&, const "
+                "Batch&` [docs/concepts.md#loss]");
+  constexpr bool local = values && DeclaresRowLocal<Loss>;
+  static_assert(!values || local,
                 "posttrain: Loss needs `static constexpr bool row_local` [docs/concepts.md#loss]");
   constexpr bool counts = local && CountsBatch<Loss>;
   static_assert(!local || counts,
@@ -132,7 +136,7 @@ constexpr bool check_model() {
 /// The data, and its agreement with the loss.
 template <class Data, class Batch>
 constexpr bool check_data() {
-  constexpr bool data = LoadsSequences<Data> || OpensStream<Data>;
+  constexpr bool data = LoadsSequences<Data> || LoadsItems<Data> || OpensStream<Data>;
   static_assert(data,
                 "posttrain: Data needs `data::LoadedData load(const data::LoadContext&) const` "
                 "[docs/concepts.md#data]");

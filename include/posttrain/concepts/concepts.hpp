@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/concepts/kind.hpp"
 #include "posttrain/concepts/layout.hpp"
 #include "posttrain/fwd.hpp"
 
@@ -28,11 +29,6 @@ concept Gives = std::same_as<std::remove_cvref_t<Expression>, Type>;
 template <class L>
 concept HasBatchType = requires {
   typename L::Batch;
-};
-
-template <class L>
-concept DeclaresRowLocal = requires {
-  { L::row_local } -> std::convertible_to<bool>;
 };
 
 /// One count for each term of a sum of losses (losses/loss_sum.hpp) instead of one.
@@ -65,10 +61,22 @@ struct StatisticsOf<L> {
 template <class L>
 using StatisticsOf = typename detail::StatisticsOf<L>::type;
 
+/// One value for each pair of a batch, from the scores of its answers alone (losses/terms).
+template <class L>
+concept ValuesPairs = std::same_as<typename L::Batch, PairBatch> &&
+    requires(const L& loss, const PairScores& pairs, const StatisticsOf<L>& statistics) {
+  requires requires {
+    { loss.losses(pairs) } -> std::same_as<Tensor>;
+  } || requires {
+    { loss.losses(pairs, statistics) } -> std::same_as<Tensor>;
+  };
+};
+
 /// One value for each item of a batch (pair, answer): `losses` instead of `count` and `sum`.
 template <class L>
-concept ValuesItems = requires(const L& loss, const Scores& scores, const typename L::Batch& batch,
-                               const StatisticsOf<L>& statistics) {
+concept ValuesItems = ValuesPairs<L> ||
+    requires(const L& loss, const Scores& scores, const typename L::Batch& batch,
+             const StatisticsOf<L>& statistics) {
   { batch.items() } -> std::convertible_to<std::int64_t>;
   requires requires {
     { loss.losses(scores, batch) } -> std::same_as<Tensor>;
@@ -76,6 +84,27 @@ concept ValuesItems = requires(const L& loss, const Scores& scores, const typena
     { loss.losses(scores, batch, statistics) } -> std::same_as<Tensor>;
   };
 };
+
+/// A loss with a public member `losses`, of whatever signature.
+template <class L>
+concept NamesLosses = requires {
+  &L::losses;
+};
+
+/// Whether a prediction's term needs no other one. That of an item needs all of its predictions.
+template <class L>
+concept DeclaresRowLocal = ValuesItems<L> || requires {
+  { L::row_local } -> std::convertible_to<bool>;
+};
+
+template <class L>
+constexpr bool row_local() {
+  if constexpr (ValuesItems<L>) {
+    return false;
+  } else {
+    return L::row_local;
+  }
+}
 
 template <class L>
 concept CountsBatch = CountsTerms<L> || ValuesItems<L> ||
@@ -96,10 +125,11 @@ concept SumsScores = ValuesItems<L> ||
   };
 };
 
-/// A loss with metrics of its own (base/metric_means.hpp).
+/// A loss with metrics (base/metric_means.hpp): its own, or those of every loss on pairs.
 template <class L>
-concept MeasuresScores = requires(const L& loss, const Scores& scores,
-                                  const typename L::Batch& batch, MetricMeans& means) {
+concept MeasuresScores = ValuesPairs<L> ||
+    requires(const L& loss, const Scores& scores, const typename L::Batch& batch,
+             MetricMeans& means) {
   loss.measure(scores, batch, means);
 };
 
@@ -246,10 +276,17 @@ concept ProjectsRows = requires(M& module, const Tensor& rows) {
 
 // --- data --------------------------------------------------------------------------------------
 
-/// Loads tokenised sequences; the library samples, packs and batches them.
+/// Loads tokenized sequences; the library samples, packs and batches them.
 template <class D>
 concept LoadsSequences = requires(const D& policy, const data::LoadContext& context) {
   { policy.load(context) } -> std::same_as<data::LoadedData>;
+};
+
+/// Loads tokenized items of another kind (concepts/kind.hpp).
+template <class D>
+concept LoadsItems = requires(const D& policy, const data::LoadContext& context) {
+  policy.load(context);
+  { policy.kind() } -> ItemKind;
 };
 
 /// Makes its batches itself: names their type and opens a stream of optimizer steps.
@@ -263,7 +300,7 @@ template <class D>
 using StreamOf = decltype(std::declval<const D&>().open(std::declval<const data::LoadContext&>(),
                                                         std::int64_t{}));
 
-/// What the trainer reads of a stream (data/pipeline/token_stream.hpp).
+/// What the trainer reads of a stream (data/pipeline/stream.hpp).
 template <class S, class B>
 concept StreamsBatches = requires(S& stream, const S& constant,
                                   const data::SamplerPosition& position) {
@@ -280,6 +317,10 @@ concept StreamsBatches = requires(S& stream, const S& constant,
 template <class D>
 struct BatchOfData {
   using type = TokenBatch;
+};
+template <LoadsItems D>
+struct BatchOfData<D> {
+  using type = typename decltype(std::declval<const D&>().kind())::Batch;
 };
 template <OpensStream D>
 struct BatchOfData<D> {

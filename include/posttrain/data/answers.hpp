@@ -3,14 +3,29 @@
 // its kin.
 //
 // A step is `effective_batch_size` answers; answers to the same prompt share it within a
-// micro-batch. Options as in data/preferences.hpp. TRL: KTOTrainer's data.
+// micro-batch. TRL: KTOTrainer's data.
 #pragma once
 
-#include "posttrain/data/pipeline/answer_stream.hpp"
-#include "posttrain/data/preferences.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/batch/answers.hpp"
+#include "posttrain/data/pipeline/pair_loading.hpp"
 
 namespace posttrain::data {
 
-using Answers = BasicPreferences<AnswerItems>;
+struct Answers {
+  LiteralString path{};       // a file or a folder of files (data/formats/reader.hpp)
+  bool share_prompts = true;  // false: the prompt stands before each answer
+  Truncation truncation_mode = Truncation::keep_start;  // where Options::truncate asks to cut
+  LiteralString validation_path{};  // a source of its own, instead of Options::validation_split
+
+  constexpr void validate() const { source().validate(); }
+
+  AnswerKind kind() const { return {truncation_mode, share_prompts}; }
+  LoadedItems<Answer> load(const LoadContext& context) const {
+    return load_answers(source(), context, kind());
+  }
+
+  constexpr Source source() const { return {path.view(), validation_path.view()}; }
+};
 
 }  // namespace posttrain::data

@@ -13,7 +13,6 @@
 
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
-#include "posttrain/data/pipeline/packing.hpp"
 
 namespace posttrain::data {
 
@@ -27,28 +26,22 @@ struct DocumentOptions {
   bool prepend_bos = false;
 };
 
-LoadedData load_documents(const SourceOptions& source, const LoadContext& context,
+LoadedData load_documents(const Source& source, const LoadContext& context,
                           const DocumentOptions& options);
 
 }  // namespace detail
 
-template <class Packer = FirstFitDecreasing>
-struct BasicDocuments {
+struct Documents {
   LiteralString path{};             // a file or a folder of files
   std::int64_t block_size = 0;      // longest sequence in tokens; 0: whole documents
   LiteralString document_column{};  // the JSON key; empty: "text" or "document"
   LiteralString delimiter{};        // between the documents of a .txt file; empty: one per file
   bool append_eos = true;
-  bool prepend_bos = false;       // at a document's start (not at each block's)
-  bool skip_bad_samples = false;  // count malformed samples instead of stopping
-  double validation_split = 0.0;  // share of the documents, in [0, 1)
-  LiteralString validation_path{};
-  bool deduplicate = false;   // drop (and count) samples that repeat an earlier one's tokens
-  LiteralString cache_dir{};  // keep the token sequences in this folder and find them next time
-  Packer packing{};
+  bool prepend_bos = false;         // at a document's start (not at each block's)
+  LiteralString validation_path{};  // a source of its own, instead of Options::validation_split
 
   constexpr void validate() const {
-    validate_source(source());
+    source().validate();
     if (block_size < 0 || block_size == 1 || block_size == 2) {
       fail("posttrain: Documents.block_size must be 0 (whole documents) or at least 3");
     }
@@ -61,13 +54,8 @@ struct BasicDocuments {
         {block_size, document_column.view(), delimiter.view(), append_eos, prepend_bos});
   }
 
-  constexpr SourceOptions source() const {
-    return {path.view(), skip_bad_samples, validation_split, validation_path.view(),
-            deduplicate, cache_dir.view()};
-  }
+  constexpr Source source() const { return {path.view(), validation_path.view()}; }
 };
-
-using Documents = BasicDocuments<>;
 
 }  // namespace posttrain::data
 

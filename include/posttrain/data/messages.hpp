@@ -11,41 +11,29 @@
 
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
-#include "posttrain/data/pipeline/packing.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {
 
 namespace detail {
-LoadedData load_messages(const SourceOptions& options, const LoadContext& context,
-                         text::Turns turns, bool unmask);
+LoadedData load_messages(const Source& source, const LoadContext& context, text::Turns turns,
+                         bool unmask);
 }
 
-template <class Packer = FirstFitDecreasing>
-struct BasicMessages {
+struct Messages {
   LiteralString path{};  // a file or a folder of files (data/formats/reader.hpp)
   text::Turns turns = text::Turns::all;
-  bool unmask = false;            // score user and tool messages too (never the system's)
-  bool skip_bad_samples = false;  // count malformed samples instead of stopping
-  double validation_split = 0.0;  // share of the samples, in [0, 1)
-  LiteralString validation_path{};
-  bool deduplicate = false;   // drop (and count) samples that repeat an earlier one's tokens
-  LiteralString cache_dir{};  // keep the token sequences in this folder and find them next time
-  Packer packing{};
+  bool unmask = false;              // score user and tool messages too (never the system's)
+  LiteralString validation_path{};  // a source of its own, instead of Options::validation_split
 
-  constexpr void validate() const { validate_source(source()); }
+  constexpr void validate() const { source().validate(); }
 
   LoadedData load(const LoadContext& context) const {
     return detail::load_messages(source(), context, turns, unmask);
   }
 
-  constexpr SourceOptions source() const {
-    return {path.view(), skip_bad_samples, validation_split, validation_path.view(),
-            deduplicate, cache_dir.view()};
-  }
+  constexpr Source source() const { return {path.view(), validation_path.view()}; }
 };
-
-using Messages = BasicMessages<>;
 
 }  // namespace posttrain::data
 

@@ -17,7 +17,6 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/concepts/concepts.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
-#include "posttrain/data/pipeline/packing.hpp"
 
 namespace posttrain::data {
 
@@ -39,13 +38,12 @@ inline std::vector<MixturePart> joined_parts(const LoadedData& first, const Load
 
 }  // namespace detail
 
-template <class First, class Second, class Packer = FirstFitDecreasing>
+template <class First, class Second>
 struct Mixture {
   First first{};
   Second second{};
   double second_share = 0.5;    // of an epoch's sequences, in (0, 1)
   std::int64_t epoch_size = 0;  // sequences drawn in an epoch; 0: as many as all sources have
-  Packer packing{};             // of the whole: the sources' own packing has no part in it
 
   constexpr void validate() const {
     if (!(second_share > 0.0 && second_share < 1.0)) {

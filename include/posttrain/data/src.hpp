@@ -6,5 +6,4 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
-#include "posttrain/data/pipeline/impl/answer_stream.ipp"
-#include "posttrain/data/pipeline/impl/token_stream.ipp"
+#include "posttrain/data/pipeline/impl/stream.ipp"

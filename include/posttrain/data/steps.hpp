@@ -9,73 +9,25 @@
 #pragma once
 
 #include "posttrain/base/literal_string.hpp"
-#include "posttrain/batch/rewards.hpp"
-#include "posttrain/data/pipeline/packing.hpp"
+#include "posttrain/batch/steps.hpp"
 #include "posttrain/data/pipeline/step_loading.hpp"
-#include "posttrain/data/pipeline/token_stream.hpp"
 
 namespace posttrain::data {
 
-struct StepItems {
-  using Batch = StepRewardBatch;
-  using Loaded = LoadedSteps;
-
-  std::vector<std::int64_t> lengths(const std::vector<SteppedSolution>& solutions) const {
-    std::vector<std::int64_t> all;
-    for (const SteppedSolution& solution : solutions) all.push_back(solution.tokens());
-    return all;
-  }
-  void check_ids(const std::vector<SteppedSolution>& solutions, std::int64_t vocab_size) const {
-    for (const SteppedSolution& solution : solutions) {
-      detail::check_token_ids(solution.prompt, solution.sample, vocab_size);
-      for (const TokenIds& step : solution.steps) {
-        detail::check_token_ids(step, solution.sample, vocab_size);
-      }
-    }
-  }
-  std::vector<StepRewardBatch> batches(const Packs& packs,
-                                       const std::vector<SteppedSolution>& solutions) const {
-    std::vector<StepRewardBatch> all;
-    for (const auto& pack : packs) all.push_back(pack_steps(detail::items_of(pack, solutions)));
-    return all;
-  }
-};
-
-template <class Packer = FirstFitDecreasing>
-using StepRewardStream = Stream<StepItems, Packer>;
-
-/// The policy. Options as in data/preferences.hpp, and what stands behind each step.
-template <class Packer = FirstFitDecreasing>
-struct BasicSteppedSolutions {
-  using Batch = StepRewardBatch;
-
+struct SteppedSolutions {
   LiteralString path{};                // a file or a folder of files (data/formats/reader.hpp)
   LiteralString step_separator{"\n"};  // behind each step; its last token has the step's reward
   bool last_step_only = false;         // train the last step's reward alone
-  bool skip_bad_samples = false;       // count malformed samples instead of stopping
-  double validation_split = 0.0;       // share of the samples, in [0, 1)
-  LiteralString validation_path{};
-  bool deduplicate = false;  // drop (and count) samples that repeat an earlier one's tokens
-  Packer packing{};
+  LiteralString validation_path{};     // a source of its own, instead of Options::validation_split
 
-  constexpr void validate() const { validate_source(source()); }
+  constexpr void validate() const { source().validate(); }
 
-  StepRewardStream<Packer> open(const LoadContext& context, std::int64_t effective_batch_size,
-                                std::int64_t vocab_size = 0) const {
-    return {load(context), context, effective_batch_size, vocab_size, packing};
-  }
-
-  /// The solutions themselves.
-  LoadedSteps load(const LoadContext& context) const {
+  StepKind kind() const { return {}; }
+  LoadedItems<SteppedSolution> load(const LoadContext& context) const {
     return load_steps(source(), context, step_separator.view(), last_step_only);
   }
 
-  constexpr SourceOptions source() const {
-    return {path.view(), skip_bad_samples, validation_split, validation_path.view(), deduplicate,
-            {}};
-  }
+  constexpr Source source() const { return {path.view(), validation_path.view()}; }
 };
-
-using SteppedSolutions = BasicSteppedSolutions<>;
 
 }  // namespace posttrain::data

@@ -11,7 +11,6 @@
 
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
-#include "posttrain/data/pipeline/packing.hpp"
 
 namespace posttrain::data {
 
@@ -19,32 +18,21 @@ namespace posttrain::data {
 Sequence tokenized_sequence(const nlohmann::ordered_json& sample);
 
 namespace detail {
-LoadedData load_tokenized(const SourceOptions& options, const LoadContext& context);
+LoadedData load_tokenized(const Source& source, const LoadContext& context);
 }
 
-template <class Packer = FirstFitDecreasing>
-struct BasicTokenized {
+struct Tokenized {
   LiteralString path{};
-  bool skip_bad_samples = false;  // count malformed samples instead of stopping
-  double validation_split = 0.0;  // share of the samples, in [0, 1)
-  LiteralString validation_path{};
-  bool deduplicate = false;   // drop (and count) samples that repeat an earlier one's tokens
-  LiteralString cache_dir{};  // keep the token sequences in this folder and find them next time
-  Packer packing{};
+  LiteralString validation_path{};  // a source of its own, instead of Options::validation_split
 
-  constexpr void validate() const { validate_source(source()); }
+  constexpr void validate() const { source().validate(); }
 
   LoadedData load(const LoadContext& context) const {
     return detail::load_tokenized(source(), context);
   }
 
-  constexpr SourceOptions source() const {
-    return {path.view(), skip_bad_samples, validation_split, validation_path.view(),
-            deduplicate, cache_dir.view()};
-  }
+  constexpr Source source() const { return {path.view(), validation_path.view()}; }
 };
-
-using Tokenized = BasicTokenized<>;
 
 }  // namespace posttrain::data
 

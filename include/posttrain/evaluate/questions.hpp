@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/data/pipeline/token_stream.hpp"
+#include "posttrain/data/pipeline/stream.hpp"
 #include "posttrain/io/json_lines.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
@@ -64,7 +64,7 @@ inline std::vector<TokenBatch> question_batches(const text::ChatTokenizer& token
       sequences.push_back(std::move(sequence));
     }
   }
-  return data::make_batches(sequences, max_tokens);
+  return data::make_batches(SequenceKind{}, sequences, max_tokens);
 }
 
 }  // namespace posttrain

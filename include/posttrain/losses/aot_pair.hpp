@@ -19,7 +19,6 @@ namespace posttrain {
 struct AotPair {
   using Batch = PairBatch;
   using Statistics = Counterparts;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -38,22 +37,15 @@ struct AotPair {
     for (const Scored<PairBatch>& scored : step) {
       const PairScores pairs = pair_scores(scored.scores(), scored.batch());
       batches.push_back(&scored.batch());
-      margins.push_back(pairs.chosen.logps.sub(pairs.rejected.logps));
-      ref_margins.push_back(pairs.chosen.ref_logps.sub(pairs.rejected.ref_logps));
+      margins.push_back(pairs.chosen.logps - pairs.rejected.logps);
+      ref_margins.push_back(pairs.chosen.ref_logps - pairs.rejected.ref_logps);
     }
     return {std::move(batches), margins, ref_margins};
   }
 
-  Tensor losses(const Scores& scores, const PairBatch& batch,
-                const Counterparts& ref_margins) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    const Tensor margins = pairs.chosen.logps.sub(pairs.rejected.logps);
-    return smoothed_logsigmoid(margins.sub(ref_margins.of(batch)).mul(beta), label_smoothing);
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs, const Counterparts& ref_margins) const {
+    const Tensor margins = pairs.chosen.logps - pairs.rejected.logps;
+    return smoothed_logsigmoid(beta * (margins - ref_margins.of(*pairs.batch)), label_smoothing);
   }
 };
 

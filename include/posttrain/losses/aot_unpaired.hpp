@@ -21,7 +21,6 @@ struct AotUnpaired {
   struct Statistics {
     Counterparts of_chosen{}, of_rejected{};
   };
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -48,20 +47,14 @@ struct AotUnpaired {
 
   /// The values are those of the chosen answers' ranks. A rejected answer whose counterpart is in
   /// another micro-batch has its gradient here, at no value.
-  Tensor losses(const Scores& scores, const PairBatch& batch, const Statistics& statistics) const {
-    const PairScores pairs = pair_scores(scores, batch);
+  Tensor losses(const PairScores& pairs, const Statistics& statistics) const {
     const auto loss = [&](const Tensor& difference) {
-      return smoothed_logsigmoid(difference.mul(beta), label_smoothing);
+      return smoothed_logsigmoid(beta * difference, label_smoothing);
     };
-    const Tensor chosen = pairs.chosen.log_ratio(), rejected = pairs.rejected.log_ratio();
-    const Tensor of_rejected = loss(statistics.of_rejected.of(batch).sub(rejected));
-    return loss(chosen.sub(statistics.of_chosen.of(batch)))
-        .add(of_rejected.sub(of_rejected.detach()));
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+    const Tensor of_chosen = loss(pairs.chosen.log_ratio() - statistics.of_chosen.of(*pairs.batch));
+    const Tensor of_rejected =
+        loss(statistics.of_rejected.of(*pairs.batch) - pairs.rejected.log_ratio());
+    return of_chosen + (of_rejected - of_rejected.detach());
   }
 };
 

@@ -15,7 +15,6 @@ namespace posttrain {
 
 struct ApoDown {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -24,17 +23,9 @@ struct ApoDown {
     if (!(beta > 0.0)) fail("posttrain: ApoDown.beta must be positive");
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const PairScores pairs = pair_scores(scores, batch);
+  Tensor losses(const PairScores& pairs) const {
     const Tensor chosen = pairs.chosen.log_ratio();
-    const Tensor difference = chosen.sub(pairs.rejected.log_ratio());
-    return chosen.mul(beta).sigmoid().add(difference.mul(-beta).sigmoid());
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+    return sigmoid(beta * chosen) + sigmoid(-beta * (chosen - pairs.rejected.log_ratio()));
   }
 };
 

@@ -15,7 +15,6 @@ namespace posttrain {
 
 struct ApoZero {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -24,16 +23,8 @@ struct ApoZero {
     if (!(beta > 0.0)) fail("posttrain: ApoZero.beta must be positive");
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    const Tensor missed = pairs.chosen.log_ratio().mul(-beta).sigmoid();
-    return missed.add(pairs.rejected.log_ratio().mul(beta).sigmoid());
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    return sigmoid(-beta * pairs.chosen.log_ratio()) + sigmoid(beta * pairs.rejected.log_ratio());
   }
 };
 

@@ -14,7 +14,6 @@ namespace posttrain {
 
 struct ApoZeroUnpaired {
   using Batch = AnswerBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -30,7 +29,7 @@ struct ApoZeroUnpaired {
 
   /// One value for each answer, [answers].
   Tensor losses(const Scores& scores, const AnswerBatch& batch) const {
-    const Tensor x = answer_scores(scores, batch).log_ratio().mul(beta);
+    const Tensor x = beta * answer_scores(scores, batch).log_ratio();
     return answer_losses(x, batch, desirable_weight, undesirable_weight);
   }
 

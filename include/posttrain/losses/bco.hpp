@@ -22,7 +22,6 @@ struct Bco {
   struct Statistics {
     double shift = 0.0;  // δ
   };
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -34,10 +33,10 @@ struct Bco {
   Statistics gather(const std::vector<Scored<AnswerBatch>>& step) const {
     double sums[2] = {}, counts[2] = {};
     for (const Scored<AnswerBatch>& scored : step) {
-      const Tensor rewards = answer_scores(scored.scores(), scored.batch()).log_ratio().mul(beta);
+      const Tensor rewards = beta * answer_scores(scored.scores(), scored.batch()).log_ratio();
       const Tensor desirable = scored.batch().desirable.to(rewards.scalar_type());
       const double good = desirable.sum().item<double>();
-      const double good_sum = rewards.mul(desirable).sum().item<double>();
+      const double good_sum = (rewards * desirable).sum().item<double>();
       sums[0] += good_sum;
       counts[0] += good;
       sums[1] += rewards.sum().item<double>() - good_sum;
@@ -54,8 +53,8 @@ struct Bco {
 
   Tensor losses(const Scores& scores, const AnswerBatch& batch,
                 const Statistics& statistics) const {
-    const Tensor x = answer_scores(scores, batch).log_ratio().mul(beta).sub(statistics.shift);
-    return logsigmoid(x.where(batch.desirable, x.neg())).neg();
+    const Tensor x = beta * answer_scores(scores, batch).log_ratio() - statistics.shift;
+    return -logsigmoid(x.where(batch.desirable, -x));
   }
 
   Need needs() const { return preference_needs(); }

@@ -14,7 +14,6 @@ namespace posttrain {
 
 struct BcoPair {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -23,16 +22,9 @@ struct BcoPair {
     if (!(beta > 0.0)) fail("posttrain: BcoPair.beta must be positive");
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    const Tensor chosen = logsigmoid(pairs.chosen.log_ratio().mul(beta));
-    return chosen.add(logsigmoid(pairs.rejected.log_ratio().mul(-beta))).neg();
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    return -logsigmoid(beta * pairs.chosen.log_ratio()) -
+           logsigmoid(-beta * pairs.rejected.log_ratio());
   }
 };
 

@@ -19,7 +19,6 @@ namespace posttrain {
 
 struct BradleyTerry {
   using Batch = RewardBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = false;
 
   double center_rewards_coefficient = 0.0;  // c; typical 0.01
@@ -30,8 +29,7 @@ struct BradleyTerry {
     }
   }
 
-  /// The head has one output, so the mean of its logits is the reward.
-  Need needs() const { return {.mean_logit = true}; }
+  Need needs() const { return reward_needs(); }
 
   /// One value for each pair, [pairs].
   Tensor losses(const Scores& scores, const RewardBatch& batch) const;

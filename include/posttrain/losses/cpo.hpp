@@ -16,7 +16,6 @@ namespace posttrain {
 
 struct Cpo {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = false;
 
   double beta = 0.1;
@@ -29,16 +28,8 @@ struct Cpo {
     }
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    const Tensor x = pairs.chosen.logps.sub(pairs.rejected.logps).mul(beta);
-    return smoothed_logsigmoid(x, label_smoothing);
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means, Reward::logps);
+  Tensor losses(const PairScores& pairs) const {
+    return smoothed_logsigmoid(beta * (pairs.chosen.logps - pairs.rejected.logps), label_smoothing);
   }
 };
 

@@ -15,7 +15,6 @@ namespace posttrain {
 
 struct Discopop {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -28,16 +27,10 @@ struct Discopop {
     divergence.validate();
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const Tensor x = divergence.difference(pair_scores(scores, batch)).mul(beta);
-    const Tensor m = x.div(tau).sigmoid();
-    return x.neg().exp().mul(m).sub(logsigmoid(x).mul(m.neg().add(1.0)));
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    const Tensor x = beta * divergence.difference(pairs);
+    const Tensor m = sigmoid(x / tau);
+    return exp(-x) * m - logsigmoid(x) * (1.0 - m);
   }
 };
 

@@ -3,7 +3,7 @@
 //
 //   L = mean over pairs of −(1 − ε) log σ(β D) − ε log σ(−β D),   D = s(r_w) − s(r_l)
 //
-// with r = log π / π_ref of an answer and s the score of an f-divergence
+// with r = log π / π_ref of an answer and s of an f-divergence
 // (losses/terms/f_divergence.hpp; reverse KL: s(r) = r). ε is the label smoothing of conservative
 // DPO (cDPO). TRL: loss_type "sigmoid", which ignores label_smoothing.
 #pragma once
@@ -16,7 +16,6 @@ namespace posttrain {
 
 struct Dpo {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;             // β: how strongly the reference holds
@@ -31,15 +30,8 @@ struct Dpo {
     divergence.validate();
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const Tensor x = divergence.difference(pair_scores(scores, batch)).mul(beta);
-    return smoothed_logsigmoid(x, label_smoothing);
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    return smoothed_logsigmoid(beta * divergence.difference(pairs), label_smoothing);
   }
 };
 

@@ -18,7 +18,6 @@ namespace posttrain {
 
 struct ExoPair {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -33,17 +32,10 @@ struct ExoPair {
     divergence.validate();
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const Tensor x = divergence.difference(pair_scores(scores, batch)).mul(beta);
-    const Tensor better = x.sigmoid().mul(logsigmoid(x).sub(std::log1p(-label_smoothing)));
-    const Tensor worse = x.neg().sigmoid().mul(logsigmoid(x.neg()).sub(std::log(label_smoothing)));
-    return better.add(worse);
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    const Tensor x = beta * divergence.difference(pairs);
+    return sigmoid(x) * (logsigmoid(x) - std::log1p(-label_smoothing)) +
+           sigmoid(-x) * (logsigmoid(-x) - std::log(label_smoothing));
   }
 };
 

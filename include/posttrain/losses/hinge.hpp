@@ -14,7 +14,6 @@ namespace posttrain {
 
 struct Hinge {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;  // 1/β is the margin
@@ -25,15 +24,8 @@ struct Hinge {
     divergence.validate();
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const Tensor difference = divergence.difference(pair_scores(scores, batch));
-    return difference.mul(-beta).add(1.0).relu();
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    return relu(1.0 - beta * divergence.difference(pairs));
   }
 };
 

@@ -3,8 +3,8 @@
 //
 //   L = mean over pairs of (s(r_w)/T_w − s(r_l)/T_l − 1/(2β))²
 //
-// with r = log π / π_ref of an answer of T tokens. Scores are averages over tokens, as the paper's
-// authors have it and TRL's loss_type "ipo"; sums would let long answers ask for a larger margin.
+// with r = log π / π_ref of an answer of T tokens. Averages over tokens are the way of the paper's
+// authors and of TRL's loss_type "ipo"; sums would let long answers ask for a larger margin.
 #pragma once
 
 #include "posttrain/base/error.hpp"
@@ -15,7 +15,6 @@ namespace posttrain {
 
 struct Ipo {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;  // τ of the paper: the margin is 1/(2β) per token
@@ -26,15 +25,8 @@ struct Ipo {
     divergence.validate();
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    return divergence.mean_difference(pairs).sub(0.5 / beta).square();
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    return square(divergence.mean_difference(pairs) - 0.5 / beta);
   }
 };
 

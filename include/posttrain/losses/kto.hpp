@@ -21,7 +21,6 @@ struct Kto {
   struct Statistics {
     double kl = 0.0;
   };
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -40,8 +39,8 @@ struct Kto {
     double sum = 0.0, count = 0.0;
     for (const Scored<AnswerBatch>& scored : step) {
       const TokenBatch& other = scored.batch().mismatched;
-      const Tensor ratio = scored.scores_of(other).logp.sub(scored.ref_logps_of(other));
-      sum += ratio.mul(other.weight.to(ratio.device())).sum().item<double>();
+      const Tensor ratio = scored.scores_of(other).logp - scored.ref_logps_of(other);
+      sum += (ratio * other.weight.to(ratio.device())).sum().item<double>();
       count += static_cast<double>(scored.batch().items());
     }
     return {std::max(0.0, sum / count)};
@@ -49,7 +48,7 @@ struct Kto {
 
   Tensor losses(const Scores& scores, const AnswerBatch& batch,
                 const Statistics& statistics) const {
-    const Tensor x = answer_scores(scores, batch).log_ratio().sub(statistics.kl).mul(beta);
+    const Tensor x = beta * (answer_scores(scores, batch).log_ratio() - statistics.kl);
     return answer_losses(x, batch, desirable_weight, undesirable_weight);
   }
 

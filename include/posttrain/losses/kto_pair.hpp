@@ -22,7 +22,6 @@ struct KtoPair {
   struct Statistics {
     double kl_chosen = 0.0, kl_rejected = 0.0;
   };
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -42,17 +41,10 @@ struct KtoPair {
     return {std::max(0.0, chosen / count), std::max(0.0, rejected / count)};
   }
 
-  Tensor losses(const Scores& scores, const PairBatch& batch, const Statistics& statistics) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    const Tensor chosen = pairs.chosen.log_ratio().sub(statistics.kl_rejected).mul(-beta).sigmoid();
-    const Tensor rejected =
-        pairs.rejected.log_ratio().sub(statistics.kl_chosen).mul(beta).sigmoid();
-    return chosen.add(rejected).mul(0.5);
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs, const Statistics& statistics) const {
+    const Tensor chosen = sigmoid(-beta * (pairs.chosen.log_ratio() - statistics.kl_rejected));
+    const Tensor rejected = sigmoid(beta * (pairs.rejected.log_ratio() - statistics.kl_chosen));
+    return 0.5 * (chosen + rejected);
   }
 };
 

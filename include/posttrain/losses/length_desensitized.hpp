@@ -28,7 +28,6 @@ struct LengthDesensitized {
                 "posttrain: LengthDesensitized takes a loss on pairs that does not couple them "
                 "[docs/losses.md#lengthdesensitized]");
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
 
   Loss loss{};
@@ -44,7 +43,7 @@ struct LengthDesensitized {
   /// One value for each pair, [pairs].
   Tensor losses(const Scores& scores, const PairBatch& batch) const {
     const auto [own, desensitized_batch] = desensitized(scores, batch);
-    return loss.losses(own, desensitized_batch);
+    return item_losses(loss, own, desensitized_batch);
   }
 
   Need needs() const { return needs_of(loss); }
@@ -57,8 +56,8 @@ struct LengthDesensitized {
   std::pair<Scores, PairBatch> desensitized(const Scores& scores, const PairBatch& batch) const {
     const Tensor factors = tail_factors(batch, alpha);
     std::pair<Scores, PairBatch> both(scores, batch);
-    both.first.logp = scores.logp.mul(factors);
-    if (batch.ref_logps.defined()) both.second.ref_logps = batch.ref_logps.mul(factors);
+    both.first.logp = scores.logp * factors;
+    if (batch.ref_logps.defined()) both.second.ref_logps = batch.ref_logps * factors;
     return both;
   }
 };

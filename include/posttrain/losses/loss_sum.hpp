@@ -19,11 +19,11 @@
 
 namespace posttrain {
 
-/// A loss times a number; a loss itself.
+/// A loss times a number, which is a loss.
 template <class Loss>
 struct Weighted {
   using Batch = typename Loss::Batch;
-  static constexpr bool row_local = Loss::row_local;
+  static constexpr bool row_local = posttrain::row_local<Loss>();
   static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
   static constexpr std::size_t terms = term_count<Loss>();
   struct Statistics {
@@ -56,7 +56,7 @@ struct Weighted {
 template <class First, class Second>
 struct LossSum {
   using Batch = typename First::Batch;
-  static constexpr bool row_local = First::row_local && Second::row_local;
+  static constexpr bool row_local = posttrain::row_local<First>() && posttrain::row_local<Second>();
   static constexpr bool needs_reference =
       posttrain::needs_reference<First>() || posttrain::needs_reference<Second>();
   static constexpr std::size_t terms = term_count<First>() + term_count<Second>();
@@ -100,7 +100,7 @@ struct LossSum {
 };
 
 namespace detail {
-/// Something that may stand in a sum: it has the parts of a loss.
+/// A term of a sum: it has the parts of a loss.
 template <class L>
 concept LossTerm = HasBatchType<L> && DeclaresRowLocal<L>;
 }  // namespace detail

@@ -14,7 +14,6 @@ namespace posttrain {
 
 struct NcaPair {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -23,18 +22,10 @@ struct NcaPair {
     if (!(beta > 0.0)) fail("posttrain: NcaPair.beta must be positive");
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    const Tensor chosen = pairs.chosen.log_ratio().mul(beta);
-    const Tensor rejected = pairs.rejected.log_ratio().mul(beta);
-    const Tensor pushed = logsigmoid(chosen.neg()).add(logsigmoid(rejected.neg())).mul(0.5);
-    return logsigmoid(chosen).add(pushed).neg();
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    const Tensor chosen = beta * pairs.chosen.log_ratio();
+    const Tensor rejected = beta * pairs.rejected.log_ratio();
+    return -logsigmoid(chosen) - 0.5 * (logsigmoid(-chosen) + logsigmoid(-rejected));
   }
 };
 

@@ -19,7 +19,7 @@ namespace posttrain {
 
 namespace detail {
 
-/// Which predictions of a batch of pairs belong to one side, [n] int64: sequences first, first + 2,
+/// The predictions of one side of a batch of pairs, [n] int64: of the sequences first, first + 2,
 /// ….
 inline Tensor side_predictions(const PairBatch& batch, std::int64_t first) {
   return (batch.sequence_of() % 2 == first).nonzero().squeeze(1);

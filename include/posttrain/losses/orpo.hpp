@@ -15,8 +15,8 @@ namespace posttrain {
 
 struct Orpo {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = false;
+  static constexpr Reward reward = Reward::mean_logps;
 
   double beta = 0.1;  // λ of the paper
 
@@ -24,21 +24,14 @@ struct Orpo {
     if (!(beta > 0.0)) fail("posttrain: Orpo.beta must be positive");
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    const Tensor chosen = log_odds(pairs.chosen.mean_logps());
-    return logsigmoid(chosen.sub(log_odds(pairs.rejected.mean_logps()))).mul(-beta);
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means, Reward::mean_logps);
+  Tensor losses(const PairScores& pairs) const {
+    const Tensor chosen = pairs.chosen.mean_logps(), rejected = pairs.rejected.mean_logps();
+    return -beta * logsigmoid(log_odds(chosen) - log_odds(rejected));
   }
 
  private:
-  /// log(p / (1 − p)) of log p, exact for p near 1, too.
-  static Tensor log_odds(const Tensor& log_p) { return log_p.sub(log_p.expm1().neg().log()); }
+  /// log(p / (1 − p)) of log p, exact for p near 1.
+  static Tensor log_odds(const Tensor& log_p) { return log_p - log(-expm1(log_p)); }
 };
 
 }  // namespace posttrain

@@ -14,7 +14,6 @@ namespace posttrain {
 
 struct RobustDpo {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;
@@ -29,16 +28,10 @@ struct RobustDpo {
     divergence.validate();
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const Tensor x = divergence.difference(pair_scores(scores, batch)).mul(beta);
-    const Tensor clean = logsigmoid(x).mul(label_smoothing - 1.0);
-    return clean.add(logsigmoid(x.neg()).mul(label_smoothing)).div(1.0 - 2.0 * label_smoothing);
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    const Tensor x = beta * divergence.difference(pairs);
+    const double flipped = label_smoothing, kept = 1.0 - label_smoothing;
+    return (flipped * logsigmoid(-x) - kept * logsigmoid(x)) / (kept - flipped);
   }
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// DPO on scores per token (Tülu 3's length-normalised DPO, arXiv 2411.15124):
+// DPO on log-ratios per token (Tülu 3's length-normalised DPO, arXiv 2411.15124):
 //
 //   L = mean over pairs of −log σ(β (s(r_w)/T_w − s(r_l)/T_l))
 //
@@ -14,10 +14,9 @@ namespace posttrain {
 
 struct SigmoidNorm {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
-  double beta = 5.0;  // larger than DPO's: scores are averages (Tülu 3's value)
+  double beta = 5.0;  // larger than DPO's: its log-ratios are averages (Tülu 3's value)
   Divergence divergence{};
 
   constexpr void validate() const {
@@ -25,15 +24,8 @@ struct SigmoidNorm {
     divergence.validate();
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    return logsigmoid(divergence.mean_difference(pairs).mul(beta)).neg();
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    return -logsigmoid(beta * divergence.mean_difference(pairs));
   }
 };
 

@@ -14,8 +14,8 @@ namespace posttrain {
 
 struct SimPo {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = false;
+  static constexpr Reward reward = Reward::mean_logps;
 
   double beta = 2.0;             // β: the paper's range is 2 to 2.5 (TRL: 0.1)
   double gamma = 1.0;            // γ: target margin, 0.5 β and more in the paper (TRL: 0.5)
@@ -29,17 +29,9 @@ struct SimPo {
     }
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    const Tensor margin = pairs.chosen.mean_logps().sub(pairs.rejected.mean_logps());
-    const Tensor x = margin.mul(beta).sub(gamma);
-    return smoothed_logsigmoid(x, label_smoothing);
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means, Reward::mean_logps);
+  Tensor losses(const PairScores& pairs) const {
+    const Tensor margin = pairs.chosen.mean_logps() - pairs.rejected.mean_logps();
+    return smoothed_logsigmoid(beta * margin - gamma, label_smoothing);
   }
 };
 

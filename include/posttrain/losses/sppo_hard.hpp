@@ -14,7 +14,6 @@ namespace posttrain {
 
 struct SppoHard {
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = true;
 
   double beta = 0.1;  // log-ratios are drawn to ±1/(2β)
@@ -23,16 +22,9 @@ struct SppoHard {
     if (!(beta > 0.0)) fail("posttrain: SppoHard.beta must be positive");
   }
 
-  /// One value for each pair, [pairs].
-  Tensor losses(const Scores& scores, const PairBatch& batch) const {
-    const PairScores pairs = pair_scores(scores, batch);
-    const Tensor chosen = pairs.chosen.log_ratio().sub(0.5 / beta).square();
-    return chosen.add(pairs.rejected.log_ratio().add(0.5 / beta).square());
-  }
-
-  Need needs() const { return preference_needs(); }
-  void measure(const Scores& scores, const PairBatch& batch, MetricMeans& means) const {
-    measure_rewards(scores, batch, beta, means);
+  Tensor losses(const PairScores& pairs) const {
+    return square(pairs.chosen.log_ratio() - 0.5 / beta) +
+           square(pairs.rejected.log_ratio() + 0.5 / beta);
   }
 };
 

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "posttrain/base/metric_means.hpp"
-#include "posttrain/batch/rewards.hpp"
+#include "posttrain/batch/steps.hpp"
 #include "posttrain/nn/lm_head.hpp"
 
 namespace posttrain {
@@ -19,7 +19,7 @@ struct StepReward {
   static constexpr bool row_local = true;
   static constexpr bool needs_reference = false;
 
-  Need needs() const { return {.mean_logit = true}; }
+  Need needs() const { return reward_needs(); }
 
   /// The number of steps.
   double count(const StepRewardBatch& batch) const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weighted preference optimisation (arXiv 2406.11827, equation 2): a loss on pairs whose pairs
-// count as much as the policy would have written them itself,
+// count by how likely the policy is to write them itself,
 //
 //   L = mean over pairs of w(y_w) w(y_l) · loss,   w(y) = exp(mean over tokens of log p − log Σ p²)
 //
@@ -23,7 +23,6 @@ struct Wpo {
                 "posttrain: Wpo takes a loss on pairs that does not couple them "
                 "[docs/losses.md#wpo]");
   using Batch = PairBatch;
-  static constexpr bool row_local = false;
   static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
 
   Loss loss{};
@@ -35,10 +34,10 @@ struct Wpo {
   /// One value for each pair, [pairs].
   Tensor losses(const Scores& scores, const PairBatch& batch) const {
     Scores aligned;
-    aligned.logp = scores.logp.detach().sub(scores.log_sum_sq);
+    aligned.logp = scores.logp.detach() - scores.log_sum_sq;
     const PairScores pairs = pair_scores(aligned, batch);
-    const Tensor weights = pairs.chosen.mean_logps().add(pairs.rejected.mean_logps()).exp();
-    return loss.losses(scores, batch).mul(weights);
+    const Tensor weights = exp(pairs.chosen.mean_logps() + pairs.rejected.mean_logps());
+    return item_losses(loss, scores, batch) * weights;
   }
 
   Need needs() const {

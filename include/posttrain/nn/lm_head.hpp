@@ -27,6 +27,9 @@ struct Need {
   bool log_sum_sq = false;
 };
 
+/// A loss on rewards asks for Scores::reward.
+constexpr Need reward_needs() { return {.mean_logit = true}; }
+
 /// Per prediction, [P], fp32 (fp64 for fp64 logits). What was not asked for is undefined.
 struct Scores {
   Tensor logp;          // log softmax(z)[target]
@@ -34,6 +37,9 @@ struct Scores {
   Tensor lse;           // log Σ exp z
   Tensor mean_logit;    // Σ z / V
   Tensor log_sum_sq{};  // log Σ p²; never carries a gradient
+
+  /// The reward of a model whose head gives one number: with one logit in a row, their mean.
+  const Tensor& reward() const { return mean_logit; }
 
   /// The same with `change` applied to each field that is there.
   template <class Change>

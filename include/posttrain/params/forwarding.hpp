@@ -5,8 +5,8 @@
 //     Tensor embed(int table, const Tensor& ids) const { return gate().embed(table, ids) * 2; }
 //   };
 //
-// Every facet of the other gate is passed on, so that virtual tokens, dropout or a reference are
-// not lost on the way; what the other has not, this has not.
+// Every facet of the other gate (concepts/gate.hpp) is passed on, so that virtual tokens, dropout
+// or a reference are not lost on the way; a facet that the other has not, this has not.
 #pragma once
 
 #include <concepts>
@@ -22,19 +22,97 @@
 namespace posttrain {
 
 namespace detail {
+
 /// A base that has its argument evaluated, whose message is then the only error.
 template <bool>
 struct Checked {};
+
+// One base for each facet, empty where `Other` lacks it: a constrained member would leave its name
+// behind. `Self` has `gate()`, and `gate_` for what changes the other.
+
+template <class Self, class Other, bool = HasVirtualTokens<Other>>
+struct ForwardsVirtualTokens {};
+template <class Self, class Other>
+struct ForwardsVirtualTokens<Self, Other, true> {
+  std::int64_t virtual_tokens() const {
+    return static_cast<const Self&>(*this).gate().virtual_tokens();
+  }
+  template <std::derived_from<TokenBatch> Batch>
+  Batch prepare(const Batch& batch) const {
+    return static_cast<const Self&>(*this).gate().prepare(batch);
+  }
+};
+
+template <class Self, class Other, bool = HasPromptIds<Other>>
+struct ForwardsPromptIds {};
+template <class Self, class Other>
+struct ForwardsPromptIds<Self, Other, true> {
+  TokenIds prompt_ids() const { return static_cast<const Self&>(*this).gate().prompt_ids(); }
+};
+
+template <class Self, class Other, bool = HasPrefix<Other>>
+struct ForwardsPrefix {};
+template <class Self, class Other>
+struct ForwardsPrefix<Self, Other, true> {
+  auto prefix(int layer) const { return static_cast<const Self&>(*this).gate().prefix(layer); }
+};
+
+template <class Self, class Other, bool = WatchesLayers<Other>>
+struct ForwardsLayers {};
+template <class Self, class Other>
+struct ForwardsLayers<Self, Other, true> {
+  void after_layer(int layer, const Tensor& before, const Tensor& after) const {
+    static_cast<const Self&>(*this).gate().after_layer(layer, before, after);
+  }
+};
+
+template <class Self, class Other, bool = TakesBatches<Other>>
+struct ForwardsBatches {};
+template <class Self, class Other>
+struct ForwardsBatches<Self, Other, true> {
+  void begin_batch(const TokenBatch& batch, std::uint64_t seed, std::int64_t step) {
+    static_cast<Self&>(*this).gate().begin_batch(batch, seed, step);
+  }
+  void end_batch() { static_cast<Self&>(*this).gate().end_batch(); }
+};
+
+template <class Self, class Other, bool = KeepsTensors<Other>>
+struct ForwardsTensors {};
+template <class Self, class Other>
+struct ForwardsTensors<Self, Other, true> {
+  std::vector<NamedTensor> checkpoint_tensors() const {
+    return static_cast<const Self&>(*this).gate().checkpoint_tensors();
+  }
+};
+
+template <class Self, class Other, bool = GivesReference<Other>>
+struct ForwardsReference {};
+template <class Self, class Other>
+struct ForwardsReference<Self, Other, true> {
+  decltype(auto) reference() const { return static_cast<const Self&>(*this).gate().reference(); }
+};
+
+template <class Self, class Other>
+struct ForwardsFacets : Checked<check_gate<std::remove_const_t<Other>>()>,
+                        ForwardsVirtualTokens<Self, Other>,
+                        ForwardsPromptIds<Self, Other>,
+                        ForwardsPrefix<Self, Other>,
+                        ForwardsLayers<Self, Other>,
+                        ForwardsBatches<Self, Other>,
+                        ForwardsTensors<Self, Other>,
+                        ForwardsReference<Self, Other> {};
+
 }  // namespace detail
 
 /// `G`: the other gate, which is kept; `const Other&`: it is referred to, and has to live as long.
 template <class G>
-class Forwarding : detail::Checked<check_gate<std::remove_cvref_t<G>>()> {
-  using Other = std::remove_cvref_t<G>;
+class Forwarding : public detail::ForwardsFacets<Forwarding<G>, std::remove_reference_t<G>> {
+  using Other = std::remove_reference_t<G>;
 
  public:
   explicit Forwarding(G gate) : gate_(std::forward<G>(gate)) {}
 
+  Other& gate() { return gate_; }
   const Other& gate() const { return gate_; }
 
   Tensor linear(int site, const Tensor& x) const { return gate().linear(site, x); }
@@ -42,32 +120,9 @@ class Forwarding : detail::Checked<check_gate<std::remove_cvref_t<G>>()> {
   decltype(auto) vector(int index) const { return gate().vector(index); }
   const Tensor& anchor() const { return gate().anchor(); }
 
-  std::int64_t virtual_tokens() const requires HasVirtualTokens<Other> {
-    return gate().virtual_tokens();
-  }
-  template <std::derived_from<TokenBatch> Batch>
-  Batch prepare(const Batch& batch) const requires PreparesBatches<Other> {
-    return gate().prepare(batch);
-  }
-  TokenIds prompt_ids() const requires HasPromptIds<Other> { return gate().prompt_ids(); }
-  auto prefix(int layer) const requires HasPrefix<Other> { return gate().prefix(layer); }
-  void after_layer(int layer, const Tensor& before,
-                   const Tensor& after) const requires WatchesLayers<Other> {
-    gate().after_layer(layer, before, after);
-  }
-
-  void begin_batch(const TokenBatch& batch, std::uint64_t seed,
-                   std::int64_t step) requires TakesBatches<Other> {
-    gate_.begin_batch(batch, seed, step);
-  }
-  void end_batch() requires TakesBatches<Other> { gate_.end_batch(); }
-  std::vector<NamedTensor> checkpoint_tensors() const requires KeepsTensors<Other> {
-    return gate().checkpoint_tensors();
-  }
-  const auto& reference() const requires GivesReference<Other> { return gate().reference(); }
   template <class Event>
   void on(const Event& event) requires Hears<Other, Event> {
-    gate_.on(event);
+    gate().on(event);
   }
 
  private:

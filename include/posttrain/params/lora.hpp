@@ -16,7 +16,6 @@
 // the storage that computes, where PEFT leaves a dense copy of Q(W).
 #pragma once
 
-#include "posttrain/params/lora/merge.hpp"
 #include "posttrain/params/lora/policy.hpp"
 #include "posttrain/params/lora/state.hpp"
 

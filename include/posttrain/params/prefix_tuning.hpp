@@ -114,7 +114,7 @@ class PrefixState {
   /// An error: a model's checkpoint has no place for a prefix.
   [[noreturn]] std::vector<NamedTensor> weights() const {
     fail(
-        "a model's folder cannot hold a prefix, which would be lost; hint: save_prompt(state, "
+        "a model's folder cannot hold a prefix, which would be lost; hint: save(state, "
         "folder, base) writes it as PEFT does");
   }
   /// "prompt_embeddings" [n, layers · 2 · Hkv · D], PEFT's name and form: for each token and layer

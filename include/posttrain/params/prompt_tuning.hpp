@@ -111,7 +111,7 @@ class PromptState {
   /// An error: a model's checkpoint has no place for a prompt.
   [[noreturn]] std::vector<NamedTensor> weights() const {
     fail(
-        "a model's folder cannot hold a prompt, which would be lost; hint: save_prompt(state, "
+        "a model's folder cannot hold a prompt, which would be lost; hint: save(state, "
         "folder, base) writes it as PEFT does");
   }
   /// "prompt_embeddings" [n, d], PEFT's name.

@@ -16,6 +16,7 @@
 
 #include "posttrain/base/sequence.hpp"
 #include "posttrain/batch/rewards.hpp"
+#include "posttrain/batch/steps.hpp"
 #include "posttrain/batch/tokens.hpp"
 #include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/concepts/concepts.hpp"
@@ -123,10 +124,10 @@ std::vector<std::vector<double>> step_reward_scores(const Model& model, const Ga
     tokens = 0;
   };
   for (const SteppedSolution& solution : all) {
-    if (tokens + solution.tokens() > max_tokens) read();
+    if (tokens + StepKind::tokens(solution) > max_tokens) read();
     waiting.push_back(solution);
     waiting.back().labels.assign(solution.steps.size(), 0.0F);
-    tokens += solution.tokens();
+    tokens += StepKind::tokens(solution);
     sizes.push_back(solution.steps.size());
   }
   read();

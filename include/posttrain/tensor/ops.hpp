@@ -7,7 +7,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-// Operators on tensors (a + b); forgetting this header gives "no match for operator-".
+// ATen's own operators, with comparisons and remainders (tensor/operators.hpp has the others).
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <c10/core/GradMode.h>

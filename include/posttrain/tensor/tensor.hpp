@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Tensor type with its methods, for declarations: half of the cost of tensor/ops.hpp, which
-// adds operators (a + b) and functions (at::zeros).
+// The Tensor type with its methods, arithmetic (a + b) and the functions of formulas (exp): half of
+// the cost of tensor/ops.hpp, which adds ATen's functions (at::zeros).
 #pragma once
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <vector>
+
+#include "posttrain/tensor/operators.hpp"
 
 namespace posttrain {
 

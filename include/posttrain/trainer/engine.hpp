@@ -20,7 +20,7 @@
 #include "posttrain/base/join.hpp"
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/concepts/gate.hpp"
-#include "posttrain/data/pipeline/token_stream.hpp"
+#include "posttrain/data/pipeline/stream.hpp"
 #include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/allocator.hpp"
 #include "posttrain/trainer/checkpoint.hpp"
@@ -250,6 +250,10 @@ class Engine {
     context.truncate = options_.truncate;
     context.max_tokens_per_batch = options_.max_tokens_per_batch;
     context.seed = options_.seed;
+    context.validation_split = options_.validation_split;
+    context.skip_bad_samples = options_.skip_bad_samples;
+    context.deduplicate = options_.deduplicate;
+    context.cache_dir = options_.cache_dir.view();
     return context;
   }
 

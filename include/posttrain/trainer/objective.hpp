@@ -21,7 +21,7 @@ template <class Loss>
 class Objective {
  public:
   using Batch = typename Loss::Batch;
-  static constexpr bool row_local = Loss::row_local;
+  static constexpr bool row_local = posttrain::row_local<Loss>();
   static constexpr bool gathers = GathersStatistics<Loss>;
 
   Objective(const Loss& loss, const std::vector<Batch>& batches)

@@ -22,6 +22,12 @@ struct Options {
   std::int64_t max_seq_len = 0;              // longer samples are dropped and counted; 0: no limit
   bool truncate = false;                     // cut longer samples instead of dropping them
 
+  // --- data, whatever the policy ----------------------------------------------------------------
+  double validation_split = 0.0;  // share of the samples that is held out, in [0, 1)
+  bool skip_bad_samples = false;  // count malformed samples instead of stopping at the first
+  bool deduplicate = false;       // drop (and count) samples that repeat an earlier one's numbers
+  LiteralString cache_dir{};  // keep what was tokenized in this folder and find it there next time
+
   // --- optimisation -----------------------------------------------------------------------------
   double learning_rate = 1e-5;
   optim::Schedule lr_scheduler{};  // cosine, as Training Hub's back end
@@ -52,6 +58,9 @@ struct Options {
     if (max_tokens_per_batch < 2)
       fail("posttrain: Options.max_tokens_per_batch must be at least 2");
     if (max_seq_len < 0) fail("posttrain: Options.max_seq_len must not be negative");
+    if (!(validation_split >= 0.0 && validation_split < 1.0)) {
+      fail("posttrain: Options.validation_split must be in [0, 1)");
+    }
     if (!(learning_rate > 0.0)) fail("posttrain: Options.learning_rate must be positive");
     lr_scheduler.validate();
     if (warmup_steps < 0) fail("posttrain: Options.warmup_steps must not be negative");

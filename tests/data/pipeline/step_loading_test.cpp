@@ -17,12 +17,12 @@ using namespace posttrain::data;
 
 namespace {
 
-LoadedSteps load(const std::string& path, LoadContext context = {}, SourceOptions options = {},
-                 const std::string& separator = "\n", bool last_step_only = false) {
+LoadedItems<SteppedSolution> load(const std::string& path, LoadContext context = {},
+                                  const std::string& separator = "\n", bool last_step_only = false,
+                                  std::string_view validation_path = {}) {
   static const ChatTokenizer chat = tiny_tokenizer();
   context.text = &chat;
-  options.path = path;
-  return load_steps(options, context, separator, last_step_only);
+  return load_steps({path, validation_path}, context, separator, last_step_only);
 }
 
 std::string text(const TokenIds& ids) { return tiny_tokenizer().tokenizer().decode(ids); }
@@ -49,7 +49,7 @@ TEST_CASE("steps end with their separator, behind the prompt that inference sees
           "[data][steps][C8]") {
   const TempFolder scratch;
   const std::string path = scratch.write("steps.jsonl", kThree);
-  const LoadedSteps data = load(path);
+  const LoadedItems<SteppedSolution> data = load(path);
   REQUIRE(data.train.size() == 3);
   CHECK(text(data.train[0].prompt) == "ab");
   CHECK(steps(data.train[0]) == Texts{"cd\n", "e\n", "fgh\n"});
@@ -60,11 +60,11 @@ TEST_CASE("steps end with their separator, behind the prompt that inference sees
   CHECK(data.report.tokens == 11 + 9 + 5);
   CHECK(contains(data.report.sources.at(0), "solutions in judged steps"));
 
-  CHECK(steps(load(path, {}, {}, "<eos>").train[0]) == Texts{"cd<eos>", "e<eos>", "fgh<eos>"});
-  CHECK(load(path, {}, {}, "<eos>").train[0].steps[1].size() == 2);
-  CHECK(steps(load(path, {}, {}, "").train[0]) == Texts{"cd", "e", "fgh"});
+  CHECK(steps(load(path, {}, "<eos>").train[0]) == Texts{"cd<eos>", "e<eos>", "fgh<eos>"});
+  CHECK(load(path, {}, "<eos>").train[0].steps[1].size() == 2);
+  CHECK(steps(load(path, {}, "").train[0]) == Texts{"cd", "e", "fgh"});
 
-  const LoadedSteps chat = load(scratch.write(
+  const LoadedItems<SteppedSolution> chat = load(scratch.write(
       "chat.jsonl",
       R"({"prompt": [{"role": "user", "content": "hi"}], "completions": ["x"], "labels": [1]})"
       "\n"));
@@ -77,11 +77,11 @@ TEST_CASE("solutions too long keep the steps that fit, or are dropped and counte
   const std::string path = scratch.write("steps.jsonl", kThree);
   LoadContext context;
   context.max_seq_len = 8;
-  const LoadedSteps dropped = load(path, context);
+  const LoadedItems<SteppedSolution> dropped = load(path, context);
   REQUIRE(dropped.train.size() == 1);
   CHECK(dropped.report.too_long == 2);
   context.truncate = true;
-  const LoadedSteps cut = load(path, context);
+  const LoadedItems<SteppedSolution> cut = load(path, context);
   REQUIRE(cut.train.size() == 2);
   CHECK(steps(cut.train[0]) == Texts{"cd\n", "e\n"});
   CHECK(cut.train[0].labels == std::vector<float>{1.0F, 0.0F});
@@ -98,9 +98,7 @@ TEST_CASE("the last step's reward alone is trained on request; validation keeps 
           "[data][steps]") {
   const TempFolder scratch;
   const std::string path = scratch.write("steps.jsonl", kThree);
-  SourceOptions options;
-  options.validation_path = path;
-  const LoadedSteps data = load(path, {}, options, "\n", /*last_step_only=*/true);
+  const LoadedItems<SteppedSolution> data = load(path, {}, "\n", /*last_step_only=*/true, path);
   CHECK(steps(data.train[0]) == Texts{"cd\ne\nfgh\n"});
   CHECK(data.train[0].labels == std::vector<float>{1.0F});
   CHECK(data.train[2].labels == std::vector<float>{0.5F});
@@ -117,20 +115,12 @@ TEST_CASE("malformed solutions are an error with file and line, or counted", "[d
                                            "\n");
   CHECK(contains(error_of([&] { load(path); }),
                  "steps.jsonl:4: expected 'completions' and 'labels' to be lists of one length"));
-  SourceOptions options;
-  options.skip_bad_samples = true;
-  const LoadedSteps data = load(path, {}, options);
+  const LoadedItems<SteppedSolution> data = load(path, {.skip_bad_samples = true});
   CHECK(data.train.size() == 3);
   CHECK(data.report.bad == 2);
-  options = {};
-  options.deduplicate = true;
   const std::string twice = scratch.write("twice.jsonl", std::string(kThree) + kThree);
-  CHECK(load(twice, {}, options).train.size() == 3);
-  CHECK(load(twice, {}, options).report.duplicates == 3);
-  CHECK(contains(error_of([&] {
-                   SourceOptions source;
-                   source.path = path;
-                   load_steps(source, {}, "\n", false);
-                 }),
+  CHECK(load(twice, {.deduplicate = true}).train.size() == 3);
+  CHECK(load(twice, {.deduplicate = true}).report.duplicates == 3);
+  CHECK(contains(error_of([&] { load_steps({.path = path}, {}, "\n", false); }),
                  "need a tokenizer; hint: the model's folder"));
 }

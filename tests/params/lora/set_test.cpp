@@ -73,8 +73,8 @@ TEST_CASE("a set is saved as PEFT does and comes back", "[params][lora][set]") {
   disturb(set.add("default", {.rank = 4, .rank_pattern = "k_proj=2"}), 5);
   disturb(set.add("code", {.rank = 2, .target_modules = "q_proj, embed_tokens, lm_head"}), 9);
   disturb(set.add("dora", {.rank = 2, .target_modules = "embed_tokens", .use_dora = true}), 3);
-  set.save(folder, "base");
-  set.save(folder, "base");  // replaces itself
+  save(set, folder, "base");
+  save(set, folder, "base");  // replaces itself
   CHECK(std::filesystem::exists(temp.path() / "adapters/adapter_config.json"));
   CHECK(std::filesystem::exists(temp.path() / "adapters/code/adapter_model.safetensors"));
   AdapterSet again(model);
@@ -83,11 +83,11 @@ TEST_CASE("a set is saved as PEFT does and comes back", "[params][lora][set]") {
     INFO(name);
     CHECK(at::equal(logits_of(again.gate(name)), logits_of(set.gate(name))));
   }
-  const auto one = LoraFrom{.folder = folder + "/code"}.attach(model);
+  const auto one = From<Lora>{.folder = folder + "/code"}.attach(model);
   CHECK(at::equal(logits_of(one), logits_of(set.gate("code"))));
   // Nothing of others is deleted.
   set.remove("code");
-  CHECK_THROWS_WITH(set.save(folder), Catch::Contains("'code'"));
+  CHECK_THROWS_WITH(save(set, folder), Catch::Contains("'code'"));
   CHECK(again.load("code2", folder + "/code").adapters().size() == 4);
   CHECK_THROWS_WITH(again.load_all((temp.path() / "none").string()), Catch::Contains("found none"));
 }

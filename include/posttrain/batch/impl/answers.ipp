@@ -2,6 +2,8 @@
 // Definitions of answers.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <utility>
 #include <vector>
@@ -69,6 +71,37 @@ POSTTRAIN_INLINE AnswerBatch pack_answers(std::span<const MatchedAnswer> answers
   }
   batch.desirable = at::tensor(desirable, at::kByte).to(at::kBool);
   return batch;
+}
+
+POSTTRAIN_INLINE std::vector<const Answer*> mismatched(std::vector<const Answer*> step) {
+  std::vector<const Answer*> order(step);
+  std::sort(order.begin(), order.end(), std::less<>());
+  std::map<const Answer*, const Answer*> other_of;
+  const std::size_t count = order.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto before = [count](std::size_t at) { return (at + count - 1) % count; };
+    std::size_t other = before(i);
+    while (other != i && order[other]->prompt == order[i]->prompt) other = before(other);
+    // After a whole turn: nobody was asked something else.
+    other_of[order[i]] = order[other == i ? before(i) : other];
+  }
+  for (const Answer*& answer : step) answer = other_of.at(answer);
+  return step;
+}
+
+POSTTRAIN_INLINE std::vector<AnswerBatch> AnswerKind::batches(
+    const std::vector<std::vector<const Answer*>>& packs) const {
+  std::vector<const Answer*> step;
+  for (const auto& pack : packs) step.insert(step.end(), pack.begin(), pack.end());
+  const std::vector<const Answer*> others = mismatched(step);
+  std::vector<AnswerBatch> all;
+  std::size_t at = 0;
+  for (const auto& pack : packs) {
+    std::vector<MatchedAnswer> chosen;
+    for (const Answer* answer : pack) chosen.push_back({answer, &others[at++]->answer});
+    all.push_back(pack_answers(chosen, share_prompts));
+  }
+  return all;
 }
 
 }  // namespace posttrain

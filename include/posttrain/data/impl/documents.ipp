@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "posttrain/base/compiled.hpp"
+#include "posttrain/batch/sequence_kind.hpp"
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/formats/records.hpp"
 #include "posttrain/data/pipeline/document_blocks.hpp"
@@ -30,8 +31,7 @@ inline TokenId special_token(const text::ChatTokenizer& text, const std::string&
 
 }  // namespace detail
 
-POSTTRAIN_INLINE LoadedData detail::load_documents(const SourceOptions& source,
-                                                   const LoadContext& context,
+POSTTRAIN_INLINE LoadedData detail::load_documents(const Source& source, const LoadContext& context,
                                                    const DocumentOptions& options) {
   if (context.text == nullptr) {
     fail("Documents needs a tokenizer; hint: the model's folder must hold a tokenizer.json");
@@ -54,8 +54,8 @@ POSTTRAIN_INLINE LoadedData detail::load_documents(const SourceOptions& source,
         fmt::format("{}{}: documents", from, files > 1 ? fmt::format(" ({} files)", files) : ""));
     return samples_until_nothing([reader] { return reader->next(); });
   };
-  LoadedData data = load_samples(
-      source, context, open,
+  LoadedData data = load_items(
+      SequenceKind{}, source, context, open,
       [&](const Json& sample) {
         TokenIds ids = before;
         const TokenIds body =

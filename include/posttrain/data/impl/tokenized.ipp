@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "posttrain/base/compiled.hpp"
+#include "posttrain/batch/sequence_kind.hpp"
 #include "posttrain/data/pipeline/loading.hpp"
 #include "posttrain/data/tokenized.hpp"
 
@@ -62,17 +63,17 @@ POSTTRAIN_INLINE Sequence tokenized_sequence(const Json& sample) {
   return sequence;
 }
 
-POSTTRAIN_INLINE LoadedData detail::load_tokenized(const SourceOptions& options,
+POSTTRAIN_INLINE LoadedData detail::load_tokenized(const Source& source,
                                                    const LoadContext& context) {
   const auto open = [](std::string_view path) {
     return samples_until_nothing(
         [reader = std::make_shared<SampleReader>(path)] { return reader->next(); });
   };
-  LoadedData data = load_samples(
-      options, context, open,
+  LoadedData data = load_items(
+      SequenceKind{}, source, context, open,
       [](const Json& sample) { return std::vector<Sequence>{tokenized_sequence(sample)}; },
       "tokenized");
-  data.report.sources = {fmt::format("{}: token ids", options.path)};
+  data.report.sources = {fmt::format("{}: token ids", source.path)};
   return data;
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes into a data policy's `load` and what comes out; the pipeline is in
-// data/pipeline/loading.hpp.
+// Arguments and result of a data policy's `load`; the pipeline is in data/pipeline/loading.hpp.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +17,35 @@ class ChatTokenizer;
 
 namespace posttrain::data {
 
-/// What the run knows and a data policy needs.
+/// The run's part in loading: what a data policy needs of the model and of Options, which applies
+/// to every policy alike.
 struct LoadContext {
-  const text::ChatTokenizer* text = nullptr;  // unused by tokenised data
+  const text::ChatTokenizer* text = nullptr;  // unused by tokenized data
   std::int64_t max_seq_len = 0;               // in tokens; 0: no limit
-  bool truncate = false;                      // cut longer sequences instead of dropping them
-  std::int64_t max_tokens_per_batch = 0;      // no sequence may be longer; 0: not checked here
+  bool truncate = false;                      // cut longer items instead of dropping them
+  std::int64_t max_tokens_per_batch = 0;      // no item may be longer; 0: not checked here
   std::uint64_t seed = 0;                     // of the validation split
+  double validation_split = 0.0;              // share of the samples, in [0, 1)
+  bool skip_bad_samples = false;              // count malformed samples instead of stopping
+  bool deduplicate = false;                   // drop (and count) samples that repeat an earlier one
+  std::string_view cache_dir{};               // folder for what was tokenized; empty: in memory
+
+  constexpr void validate() const {
+    if (max_seq_len < 0) fail("posttrain: max_seq_len must not be negative");
+    if (!(validation_split >= 0.0 && validation_split < 1.0)) {
+      fail("posttrain: validation_split must be in [0, 1)");
+    }
+  }
+};
+
+/// Where a data policy's samples come from.
+struct Source {
+  std::string_view path{};
+  std::string_view validation_path{};  // a source of its own, instead of a validation_split
+
+  constexpr void validate() const {
+    if (path.empty()) fail("posttrain: the data's path must not be empty");
+  }
 };
 
 /// One of the sources that a mixture draws from: the next `sequences` of the training data.
@@ -33,42 +54,36 @@ struct MixturePart {
   double share = 1.0;  // of an epoch's draws; the shares of all parts add up to 1
 };
 
-struct LoadedData {
-  SequenceStore train{};
-  SequenceStore validation{};
+/// Items as a stream draws them (data/pipeline/stream.hpp), with what became of the samples.
+template <class Store>
+struct Loaded {
+  Store train{};
+  Store validation{};
   DataReport report{};
   std::vector<MixturePart> parts{};  // empty: no mixture
-  std::int64_t epoch_size = 0;       // draws of an epoch of a mixture; 0: as many as sequences
+  std::int64_t epoch_size = 0;       // draws of an epoch of a mixture; 0: as many as items
 };
 
-/// The same of items that are kept in memory (pairs, judged answers, solutions in steps).
+/// Sequences, in memory or in a mapped file.
+using LoadedData = Loaded<SequenceStore>;
+
+/// Items of another kind (pairs, answers, solutions in steps), kept in memory.
 template <class Item>
-struct LoadedItems {
-  std::vector<Item> train{};
-  std::vector<Item> validation{};
-  DataReport report{};
-  std::vector<MixturePart> parts{};
-  std::int64_t epoch_size = 0;
-};
+using LoadedItems = Loaded<std::vector<Item>>;
 
-/// The fields that every data policy has, as the pipeline takes them.
-struct SourceOptions {
-  std::string_view path{};
-  bool skip_bad_samples = false;
-  double validation_split = 0.0;       // share of the samples, in [0, 1)
-  std::string_view validation_path{};  // or a source of its own
-  bool deduplicate = false;            // drop samples with the tokens of an earlier one
-  std::string_view cache_dir{};        // folder for token sequences; empty: kept in memory
+namespace detail {
+template <class Item>
+struct LoadedOf {
+  using type = LoadedItems<Item>;
 };
+template <>
+struct LoadedOf<Sequence> {
+  using type = LoadedData;
+};
+}  // namespace detail
 
-constexpr void validate_source(const SourceOptions& options) {
-  if (options.path.empty()) fail("posttrain: the data's path must not be empty");
-  if (!(options.validation_split >= 0.0 && options.validation_split < 1.0)) {
-    fail("posttrain: validation_split must be in [0, 1)");
-  }
-  if (options.validation_split > 0.0 && !options.validation_path.empty()) {
-    fail("posttrain: set validation_split or validation_path, not both");
-  }
-}
+/// What loading gives of a kind of items (concepts/kind.hpp).
+template <class Kind>
+using LoadedOf = typename detail::LoadedOf<typename Kind::Item>::type;
 
 }  // namespace posttrain::data

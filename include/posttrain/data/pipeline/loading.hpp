@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the data policies share: samples → items → limits → counts → training and validation. Items
-// are sequences, or pairs or single answers with a judgement (data/pipeline/pair_loading.hpp).
+// The pipeline that all data policies share: samples → items of a kind (concepts/kind.hpp) → limits
+// → counts → training and validation.
 //
-// A policy supplies `tokenise(sample)`; everything that can go wrong with a sample is handled here,
+// A policy supplies `tokenize(sample)`; everything that can go wrong with a sample is handled here,
 // once: malformed (error with file and line, or counted), too long (dropped or truncated), nothing
 // to score (dropped), seen before (dropped if asked), too long for a micro-batch (error before
 // training). Memory holds one sample, and the items made so far or (with a cache) their index.
 #pragma once
 
 #include <cmath>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -19,9 +18,10 @@
 #include "posttrain/base/hash.hpp"
 #include "posttrain/base/rng.hpp"
 #include "posttrain/base/sequence.hpp"
+#include "posttrain/concepts/kind.hpp"
 #include "posttrain/data/formats/reader.hpp"
+#include "posttrain/data/pipeline/item_cache.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
-#include "posttrain/data/pipeline/sequence_cache.hpp"
 
 namespace posttrain::data {
 
@@ -34,36 +34,14 @@ struct Oversized {
   std::string where{};  // of the longest
 };
 
-/// What the pipeline asks of the kind of items that a policy makes of its samples.
-struct SequenceKind {
-  using Item = Sequence;
-
-  static std::int64_t tokens(const Sequence& sequence) {
-    return static_cast<std::int64_t>(sequence.ids.size());
-  }
-  static std::int64_t counted(const Sequence& sequence) { return sequence.counted(); }
-  static void hash(ContentHash& hash, const Sequence& sequence) {
-    hash.add(std::as_bytes(std::span(sequence.ids)));
-    hash.add(std::as_bytes(std::span(sequence.weights)));
-  }
-  /// Cuts an item that is longer than `context.max_seq_len`; false: there would be nothing left.
-  bool truncate(Sequence& sequence, const LoadContext& context) const {
-    sequence.ids.resize(static_cast<std::size_t>(context.max_seq_len));
-    sequence.weights.resize(static_cast<std::size_t>(context.max_seq_len));
-    return true;
-  }
-  /// Tokens of the longest text that the model reads at once.
-  static std::int64_t length(const Sequence& sequence) { return tokens(sequence); }
-};
-
-/// The samples seen so far, by the hash of what was made of them (16 bytes each, and the set).
-template <class Kind>
+/// The samples seen so far, by the hash of their items (16 bytes each, and the set).
 class SeenSamples {
  public:
   /// False if a sample with these very items was there before.
-  bool insert(const std::vector<typename Kind::Item>& items) {
+  template <class Kind>
+  bool insert(const Kind& kind, const std::vector<typename Kind::Item>& items) {
     ContentHash hash;
-    for (const auto& item : items) Kind::hash(hash, item);
+    for (const auto& item : items) add_content(hash, kind, item);
     return seen_.insert(hash.value()).second;
   }
 
@@ -82,7 +60,7 @@ bool keep_within_limits(const Kind& kind, typename Kind::Item& item, const LoadC
                         const std::string& where, DataReport& report) {
   const std::int64_t length = kind.length(item);
   if (context.max_seq_len > 0 && length > context.max_seq_len) {
-    if (!context.truncate || !kind.truncate(item, context)) {
+    if (!context.truncate || !kind.truncate(item, context.max_seq_len)) {
       ++report.too_long;
       report.add_reason(fmt::format("{}: {} tokens, more than max_seq_len = {}", where, length,
                                     context.max_seq_len));
@@ -99,10 +77,10 @@ bool keep_within_limits(const Kind& kind, typename Kind::Item& item, const LoadC
 }
 
 /// Turns the samples of one source into items, which it gives to `keep`.
-template <class Kind, class Samples, class Tokenise, class Keep>
-void tokenize_all(const Kind& kind, Samples&& samples, const SourceOptions& options,
-                  const LoadContext& context, const Tokenise& tokenise, DataReport& report,
-                  Oversized& oversized, SeenSamples<Kind>& seen, const Keep& keep) {
+template <class Kind, class Samples, class Tokenize, class Keep>
+void tokenize_all(const Kind& kind, Samples&& samples, const LoadContext& context,
+                  const Tokenize& tokenize, DataReport& report, Oversized& oversized,
+                  SeenSamples& seen, const Keep& keep) {
   std::int64_t index = 0;
   for (auto&& optional_sample : samples) {
     const Sample& sample = *optional_sample;
@@ -111,7 +89,7 @@ void tokenize_all(const Kind& kind, Samples&& samples, const SourceOptions& opti
     std::string error = sample.error;
     if (error.empty()) {
       try {
-        items = tokenise(sample.value);
+        items = tokenize(sample.value);
       } catch (const Error& caught) {
         error = caught.what();
       } catch (const Json::exception& caught) {
@@ -119,13 +97,13 @@ void tokenize_all(const Kind& kind, Samples&& samples, const SourceOptions& opti
       }
     }
     if (!error.empty()) {
-      if (!options.skip_bad_samples) {
+      if (!context.skip_bad_samples) {
         raise("{}: {}; hint: skip_bad_samples = true counts such samples instead", sample.where,
               error);
       }
       ++report.bad;
       report.add_reason(sample.where + ": " + error);
-    } else if (options.deduplicate && !seen.insert(items)) {
+    } else if (context.deduplicate && !seen.insert(kind, items)) {
       ++report.duplicates;
       items.clear();
     }
@@ -194,30 +172,27 @@ void split_validation(Loaded& data, double share, std::uint64_t seed, std::strin
   data.validation = items_where(all, held_out);
 }
 
-/// What the cached sequences depend on beside the files' contents.
-inline std::string cache_configuration(const SourceOptions& options, const LoadContext& context,
-                                       std::string_view configuration) {
-  return fmt::format("{} {} {} {} {} {}", configuration, options.skip_bad_samples,
-                     options.deduplicate, context.max_seq_len, context.truncate,
-                     context.max_tokens_per_batch);
-}
-
 }  // namespace detail
 
-/// The pipeline for any kind of items. `fill(data, load_both)` puts what `load_both(keep_train,
-/// keep_validation)` gives into the stores, or has it from elsewhere.
-template <class Loaded, class Kind, class Open, class Tokenise, class Fill>
-Loaded load_items(const Kind& kind, const SourceOptions& options, const LoadContext& context,
-                  const Open& open, const Tokenise& tokenise, const Fill& fill) {
-  validate_source(options);
-  if (context.max_seq_len < 0)
-    raise("max_seq_len must not be negative, got {}", context.max_seq_len);
-  Loaded data;
+/// The pipeline for items of any kind. `open(path)` gives a range of (optional) samples,
+/// `tokenize(json)` the items of one; it throws `Error` or a JSON exception for a malformed sample.
+/// `configuration` says everything that `tokenize` depends on, the tokenizer's fingerprint if it
+/// uses one: without it nothing is cached.
+template <ItemKind Kind, class Open, class Tokenize>
+LoadedOf<Kind> load_items(const Kind& kind, const Source& source, const LoadContext& context,
+                          const Open& open, const Tokenize& tokenize,
+                          std::string_view configuration = {}) {
+  source.validate();
+  context.validate();
+  if (context.validation_split > 0.0 && !source.validation_path.empty()) {
+    raise("{}: set Options.validation_split or a validation_path, not both", source.path);
+  }
+  LoadedOf<Kind> data;
   detail::Oversized oversized;
-  detail::SeenSamples<Kind> seen;  // validation must not repeat what is trained
+  detail::SeenSamples seen;  // validation must not repeat what is trained
   const auto load = [&](std::string_view path, const auto& keep) {
     std::int64_t kept = 0;
-    detail::tokenize_all(kind, open(path), options, context, tokenise, data.report, oversized, seen,
+    detail::tokenize_all(kind, open(path), context, tokenize, data.report, oversized, seen,
                          [&](typename Kind::Item&& item) {
                            ++kept;
                            keep(std::move(item));
@@ -227,47 +202,27 @@ Loaded load_items(const Kind& kind, const SourceOptions& options, const LoadCont
             data.report.reasons.empty() ? "" : "; first: " + data.report.reasons.front());
     }
   };
-  fill(data, [&](const auto& keep_train, const auto& keep_validation) {
-    load(options.path, keep_train);
-    if (!options.validation_path.empty()) load(options.validation_path, keep_validation);
+  const auto load_both = [&](const auto& keep_train, const auto& keep_validation) {
+    load(source.path, keep_train);
+    if (!source.validation_path.empty()) load(source.validation_path, keep_validation);
     if (oversized.count == 0) return;
     raise(
         "{}: a sequence of {} tokens does not fit max_tokens_per_batch = {} ({} do not); hint: "
         "raise max_tokens_per_batch, or set max_seq_len to drop or truncate such sequences",
         oversized.where, oversized.longest, context.max_tokens_per_batch, oversized.count);
-  });
-  if (options.validation_split > 0.0) {
-    detail::split_validation(data, options.validation_split, context.seed, options.path);
+  };
+  if (context.cache_dir.empty() || configuration.empty()) {
+    load_both([&](auto&& item) { data.train.push_back(std::move(item)); },
+              [&](auto&& item) { data.validation.push_back(std::move(item)); });
+  } else {
+    ItemCache(source, context, configuration).load(kind, data, load_both);
+  }
+  if (context.validation_split > 0.0) {
+    detail::split_validation(data, context.validation_split, context.seed, source.path);
   }
   data.report.train = static_cast<std::int64_t>(data.train.size());
   data.report.validation = static_cast<std::int64_t>(data.validation.size());
   return data;
-}
-
-/// Puts items into the stores of `data`.
-template <class Loaded, class LoadBoth>
-void keep_in_memory(Loaded& data, const LoadBoth& load_both) {
-  load_both([&](auto&& item) { data.train.push_back(std::move(item)); },
-            [&](auto&& item) { data.validation.push_back(std::move(item)); });
-}
-
-/// The whole pipeline for sequences. `open(path)` gives a range of (optional) samples,
-/// `tokenise(json)` the sequences of one; it throws `Error` or a JSON exception for a malformed
-/// sample. `configuration` says everything that `tokenise` depends on, the tokenizer's fingerprint
-/// if it uses one: without it nothing is cached.
-template <class Open, class Tokenise>
-LoadedData load_samples(const SourceOptions& options, const LoadContext& context, const Open& open,
-                        const Tokenise& tokenise, std::string_view configuration = {}) {
-  return load_items<LoadedData>(
-      detail::SequenceKind{}, options, context, open, tokenise,
-      [&](LoadedData& data, const auto& load_both) {
-        if (options.cache_dir.empty() || configuration.empty()) {
-          keep_in_memory(data, load_both);
-        } else {
-          SequenceCache(options, detail::cache_configuration(options, context, configuration))
-              .load(data, load_both);
-        }
-      });
 }
 
 }  // namespace posttrain::data

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pipeline of data/pipeline/loading.hpp for records (data/formats/records.hpp) of which each
-// makes one item.
+// The pipeline of data/pipeline/loading.hpp for records (data/formats/records.hpp).
 #pragma once
 
 #include <memory>
@@ -9,13 +8,15 @@
 
 #include "posttrain/data/formats/records.hpp"
 #include "posttrain/data/pipeline/loading.hpp"
+#include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {
 
-/// `tokenise(record)` makes the item. The report names the format of each path.
-template <class Loaded, class Record, class Kind, class Tokenise>
-Loaded load_records(const Kind& kind, const SourceOptions& options, const LoadContext& context,
-                    const Tokenise& tokenise) {
+/// `tokenize(record)` gives the items of one. `configuration` says all that it depends on beside
+/// the tokenizer. The report names the format of each path.
+template <class Record, ItemKind Kind, class Tokenize>
+LoadedOf<Kind> load_records(const Kind& kind, const Source& source, const LoadContext& context,
+                            const Tokenize& tokenize, std::string_view configuration) {
   if (context.text == nullptr) {
     raise("{} need a tokenizer; hint: the model's folder must hold a tokenizer.json",
           Record::kExpected);
@@ -25,12 +26,20 @@ Loaded load_records(const Kind& kind, const SourceOptions& options, const LoadCo
     readers.push_back(std::make_shared<FormatReader>(path, Record::accepts, Record::kExpected));
     return samples_until_nothing([reader = readers.back()] { return reader->next(); });
   };
-  Loaded data = load_items<Loaded>(
-      kind, options, context, open,
-      [&](const Json& sample) {
-        return std::vector<typename Kind::Item>{tokenise(Record::from(sample))};
+  auto data = load_items(
+      kind, source, context, open,
+      [&](const Json& sample) -> std::vector<typename Kind::Item> {
+        return tokenize(Record::from(sample));
       },
-      [](Loaded& into, const auto& load_both) { keep_in_memory(into, load_both); });
+      fmt::format("{} {}", configuration, context.text->fingerprint()));
+  if (readers.empty()) {  // from the cache: the format is still worth a look
+    open(source.path);
+    if (!source.validation_path.empty()) open(source.validation_path);
+    for (const auto& reader : readers) {
+      while (!reader->format() && reader->next()) {
+      }
+    }
+  }
   for (const auto& reader : readers) data.report.sources.push_back(reader->description());
   return data;
 }

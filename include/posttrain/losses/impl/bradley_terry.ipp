@@ -9,18 +9,18 @@
 namespace posttrain {
 
 POSTTRAIN_INLINE Tensor BradleyTerry::losses(const Scores& scores, const RewardBatch& batch) const {
-  const Tensor pairs = scores.mean_logit.view({-1, 2});  // [pairs, 2]
+  const Tensor pairs = scores.reward().view({-1, 2});  // [pairs, 2]
   const Tensor chosen = pairs.select(1, 0), rejected = pairs.select(1, 1);
   Tensor losses = -at::log_sigmoid(chosen - rejected - batch.margin);
   if (center_rewards_coefficient > 0.0) {
-    losses = losses + (chosen + rejected).square() * center_rewards_coefficient;
+    losses = losses + center_rewards_coefficient * square(chosen + rejected);
   }
   return losses;
 }
 
 POSTTRAIN_INLINE void BradleyTerry::measure(const Scores& scores, const RewardBatch& batch,
                                             MetricMeans& means) const {
-  const Tensor& rewards = scores.mean_logit;
+  const Tensor& rewards = scores.reward();
   const Tensor pairs = rewards.view({-1, 2});
   const Tensor chosen = pairs.select(1, 0), rejected = pairs.select(1, 1);
   const auto add = [&](const char* name, const Tensor& values) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of length_desensitized.hpp: part of it, or of the compiled library
-// (base/compiled.hpp).
+// Definitions of length_desensitized.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>

@@ -9,7 +9,7 @@
 namespace posttrain {
 
 POSTTRAIN_INLINE Tensor StepReward::sum(const Scores& scores, const StepRewardBatch& batch) const {
-  const Tensor& r = scores.mean_logit;
+  const Tensor& r = scores.reward();
   const Tensor& y = batch.label;
   return -(y * at::log_sigmoid(r) + (1.0 - y) * at::log_sigmoid(-r)).sum();
 }
@@ -19,8 +19,8 @@ POSTTRAIN_INLINE void StepReward::measure(const Scores& scores, const StepReward
   const auto add = [&](const char* name, const Tensor& values) {
     means.add(name, values.sum(at::kDouble).item<double>(), static_cast<double>(values.size(0)));
   };
-  add("accuracy", (scores.mean_logit > 0) == (batch.label > 0.5));
-  add("mean_reward", scores.mean_logit);
+  add("accuracy", (scores.reward() > 0) == (batch.label > 0.5));
+  add("mean_reward", scores.reward());
 }
 
 }  // namespace posttrain

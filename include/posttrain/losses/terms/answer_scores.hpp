@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What losses on single judged answers share: values by verdict, and metrics.
+// The terms of losses on single judged answers: values by verdict, and metrics.
 #pragma once
 
 #include "posttrain/base/metric_means.hpp"

@@ -2,8 +2,8 @@
 // Adapters of the LoRA family as folders that PEFT reads and writes: adapter_config.json and
 // adapter_model.safetensors.
 //
-//   save_adapter(trainer.state(), "adapter", "path/of/the/base");
-//   Trainer trainer(model, NextToken{}, LoraFrom{.folder = "adapter"}, …);   // goes on
+//   save(trainer.state(), "adapter", "path/of/the/base");
+//   Trainer trainer(model, NextToken{}, From<Lora>{.folder = "adapter"}, …);   // goes on
 //
 // What is saved belongs to the original base: OLoRA and PiSSA, whose base gave up s B₀ A₀, are
 // written as a plain adapter of twice the rank, [B, −B₀] [A; A₀]. LoftQ's adapter belongs to the
@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/params/from.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/weights/peft_folder.hpp"
 
@@ -107,14 +108,14 @@ AdapterFolder adapter_content(const LoraState<Storage>& state, const std::string
 
 /// Writes the adapter for the original base; `base_model` is the base's folder or name.
 template <class Storage>
-void save_adapter(const LoraState<Storage>& state, const std::string& folder,
-                  const std::string& base_model = "") {
+void save(const LoraState<Storage>& state, const std::string& folder,
+          const std::string& base_model = "") {
   detail::write_adapter(folder, detail::adapter_content(state, base_model));
 }
 
 /// `BasicLora` as an adapter folder has it: ranks, scales, targets and values are the folder's.
-template <class Storage = Dense>
-struct BasicLoraFrom {
+template <class Storage>
+struct From<BasicLora<Storage>> {
   using State = LoraState<Storage>;
   static constexpr bool has_reference = true;
 
@@ -123,9 +124,9 @@ struct BasicLoraFrom {
   Storage storage{};
 
   constexpr void validate() const {
-    if (folder.view().empty()) fail("posttrain: LoraFrom.folder must name an adapter's folder");
+    if (folder.view().empty()) fail("posttrain: From<Lora>.folder must name an adapter's folder");
     if (!(loraplus_lr_ratio > 0.0)) {
-      fail("posttrain: LoraFrom.loraplus_lr_ratio must be positive");
+      fail("posttrain: From<Lora>.loraplus_lr_ratio must be positive");
     }
     storage.validate();
   }
@@ -140,8 +141,6 @@ struct BasicLoraFrom {
     return state;
   }
 };
-
-using LoraFrom = BasicLoraFrom<>;
 
 }  // namespace posttrain
 

@@ -6,7 +6,7 @@
 //   set.load("code", "adapters/code");           // one of a folder
 //   model.hidden(set.gate("math"), batch);       // each is a gate of its own
 //   Trainer trainer(model, NextToken{}, set.train("math"), …);   // trains this one
-//   set.save("adapters");
+//   save(set, "adapters");
 //
 // There is no active adapter: whoever computes says which gate. Adapters that train something of
 // the base (biases, modules_to_save) or replace it (OLoRA, PiSSA, LoftQ) cannot share it and are
@@ -57,7 +57,7 @@ class AdapterSet {
     return insert(name, State(base(name), with_storage(policy, Storage{})));
   }
 
-  /// The adapter of a folder that `save_adapter` or PEFT wrote.
+  /// The adapter of a folder that `save` or PEFT wrote.
   State& load(const std::string& name, const std::string& folder) {
     const detail::SavedAdapter saved = detail::read_adapter(folder);
     State state(base(name), with_storage(saved.policy, Storage{}));
@@ -78,9 +78,10 @@ class AdapterSet {
 
   /// Writes all adapters in that layout, as a whole or not at all. What else `folder` holds is an
   /// error. `base_model` is the base's folder or name.
-  void save(const std::string& folder, const std::string& base_model = "") const {
+  friend void save(const AdapterSet& set, const std::string& folder,
+                   const std::string& base_model = "") {
     std::map<std::string, detail::AdapterFolder> contents;
-    for (const auto& [name, state] : *adapters_) {
+    for (const auto& [name, state] : *set.adapters_) {
       contents.emplace(name, detail::adapter_content(state, base_model));
     }
     detail::write_adapters(folder, contents);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What orthogonal subspace fine-tuning changed, as a small folder beside the base.
 //
-//   save_osft_delta(trainer.state(), "delta", "path/of/the/base");
-//   Trainer trainer(model, NextToken{}, OsftFrom{.folder = "delta"}, …);   // the tuned model
+//   save(trainer.state(), "delta", "path/of/the/base");
+//   Trainer trainer(model, NextToken{}, From<Osft>{.folder = "delta"}, …);   // the tuned model
 //
 // osft_delta.json names the matrices, their ranks and the content of each W₀; another base is
 // refused. osft_delta.safetensors holds every ΔW in the model's dtype, as factors or as the matrix,
@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/params/from.hpp"
 #include "posttrain/params/osft.hpp"
 
 namespace posttrain {
@@ -53,8 +54,8 @@ OsftDelta read_osft_delta(const std::string& folder);
 /// Writes the change since the base, or since the last `begin_task`, whose model is then the base;
 /// `base_model` is a note of where it lies. The folder appears complete or not at all.
 template <class Storage>
-void save_osft_delta(const OsftState<Storage>& state, const std::string& folder,
-                     const std::string& base_model = "") {
+void save(const OsftState<Storage>& state, const std::string& folder,
+          const std::string& base_model = "") {
   at::NoGradGuard no_grad;
   detail::OsftDelta delta{base_model, state.projection(), {}, {}};
   std::map<std::string, bool> whole;
@@ -69,8 +70,8 @@ void save_osft_delta(const OsftState<Storage>& state, const std::string& folder,
 }
 
 /// The tuned model of a delta folder on its base: goes on training, and has the base as reference.
-template <class Storage = Dense>
-struct BasicOsftFrom {
+template <class Storage>
+struct From<BasicOsft<Storage>> {
   using State = OsftState<Storage>;
   static constexpr bool has_reference = true;
 
@@ -79,7 +80,7 @@ struct BasicOsftFrom {
   Storage storage{};             // that of the run that was saved
 
   constexpr void validate() const {
-    if (folder.view().empty()) fail("posttrain: OsftFrom.folder must name a delta's folder");
+    if (folder.view().empty()) fail("posttrain: From<Osft>.folder must name a delta's folder");
     storage.validate();
   }
 
@@ -126,8 +127,6 @@ struct BasicOsftFrom {
     return state;
   }
 };
-
-using OsftFrom = BasicOsftFrom<>;
 
 }  // namespace posttrain
 

@@ -2,13 +2,14 @@
 // Soft prompts and prefixes as folders that PEFT reads and writes: adapter_config.json and
 // adapter_model.safetensors with the one tensor "prompt_embeddings".
 //
-//   save_prompt(trainer.state(), "prompt", "path/of/the/base");
-//   Trainer trainer(model, NextToken{}, PromptTuningFrom{.folder = "prompt"}, …);   // goes on
+//   save(trainer.state(), "prompt", "path/of/the/base");
+//   Trainer trainer(model, NextToken{}, From<PromptTuning>{.folder = "prompt"}, …);   // goes on
 #pragma once
 
 #include <cstdint>
 #include <string>
 
+#include "posttrain/params/from.hpp"
 #include "posttrain/params/prefix_tuning.hpp"
 #include "posttrain/params/prompt_tuning.hpp"
 #include "posttrain/params/weights/peft_folder.hpp"
@@ -36,8 +37,8 @@ PromptFolder read_prompt(const std::string& folder, const std::string& peft_type
 
 /// Writes a soft prompt; `base_model` is the base's folder or name.
 template <class Storage>
-void save_prompt(const PromptState<Storage>& state, const std::string& folder,
-                 const std::string& base_model = "") {
+void save(const PromptState<Storage>& state, const std::string& folder,
+          const std::string& base_model = "") {
   const Tensor embeddings = state.tensors().at(0).value;
   const AttentionSpec& attention = state.base().layout().attention;
   detail::write_prompt(folder, {state.kPeftType, base_model, attention.layers, attention.heads,
@@ -46,8 +47,8 @@ void save_prompt(const PromptState<Storage>& state, const std::string& folder,
 
 /// Writes a prefix; `base_model` is the base's folder or name.
 template <class Storage>
-void save_prompt(const PrefixState<Storage>& state, const std::string& folder,
-                 const std::string& base_model = "") {
+void save(const PrefixState<Storage>& state, const std::string& folder,
+          const std::string& base_model = "") {
   const AttentionSpec& attention = state.base().layout().attention;
   detail::write_prompt(folder,
                        {state.kPeftType, base_model, attention.layers, attention.kv_heads,
@@ -55,8 +56,8 @@ void save_prompt(const PrefixState<Storage>& state, const std::string& folder,
 }
 
 /// `BasicPromptTuning` with the prompt of a folder.
-template <class Storage = Dense>
-struct BasicPromptTuningFrom {
+template <class Storage>
+struct From<BasicPromptTuning<Storage>> {
   using State = PromptState<Storage>;
   static constexpr bool has_reference = true;
   static constexpr bool saves_model = false;
@@ -66,7 +67,7 @@ struct BasicPromptTuningFrom {
 
   constexpr void validate() const {
     if (folder.view().empty()) {
-      fail("posttrain: PromptTuningFrom.folder must name an adapter's folder");
+      fail("posttrain: From<PromptTuning>.folder must name an adapter's folder");
     }
     storage.validate();
   }
@@ -82,11 +83,9 @@ struct BasicPromptTuningFrom {
   }
 };
 
-using PromptTuningFrom = BasicPromptTuningFrom<>;
-
 /// `BasicPrefixTuning` with the prefix of a folder.
-template <class Storage = Dense>
-struct BasicPrefixTuningFrom {
+template <class Storage>
+struct From<BasicPrefixTuning<Storage>> {
   using State = PrefixState<Storage>;
   static constexpr bool has_reference = true;
   static constexpr bool saves_model = false;
@@ -96,7 +95,7 @@ struct BasicPrefixTuningFrom {
 
   constexpr void validate() const {
     if (folder.view().empty()) {
-      fail("posttrain: PrefixTuningFrom.folder must name an adapter's folder");
+      fail("posttrain: From<PrefixTuning>.folder must name an adapter's folder");
     }
     storage.validate();
   }
@@ -120,8 +119,6 @@ struct BasicPrefixTuningFrom {
     return state;
   }
 };
-
-using PrefixTuningFrom = BasicPrefixTuningFrom<>;
 
 }  // namespace posttrain
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/data/pipeline/record_loading.hpp"
@@ -12,22 +13,6 @@
 namespace posttrain::data {
 
 namespace detail {
-
-struct StepKind {
-  using Item = SteppedSolution;
-
-  static std::int64_t tokens(const SteppedSolution& solution) { return solution.tokens(); }
-  static std::int64_t length(const SteppedSolution& solution) { return solution.tokens(); }
-  static std::int64_t counted(const SteppedSolution& solution) {
-    return static_cast<std::int64_t>(solution.steps.size());
-  }
-  static void hash(ContentHash& hash, const SteppedSolution& solution) {
-    add_content(hash, solution);
-  }
-  bool truncate(SteppedSolution& solution, const LoadContext& context) const {
-    return data::truncate(solution, context.max_seq_len);
-  }
-};
 
 /// One step of all tokens, with the last label: its reward stands where the last step's stood.
 inline void join_steps(SteppedSolution& solution) {
@@ -60,32 +45,22 @@ POSTTRAIN_INLINE SteppedSolution stepped_solution(const text::ChatTokenizer& tex
   return solution;
 }
 
-POSTTRAIN_INLINE LoadedSteps load_steps(const SourceOptions& options, const LoadContext& context,
-                                        std::string_view separator, bool last_step_only) {
-  LoadedSteps data = load_records<LoadedSteps, SteppedRecord>(
-      detail::StepKind{}, options, context, [&](const SteppedRecord& record) {
-        return stepped_solution(*context.text, record, separator);
-      });
+POSTTRAIN_INLINE LoadedItems<SteppedSolution> load_steps(const Source& source,
+                                                         const LoadContext& context,
+                                                         std::string_view separator,
+                                                         bool last_step_only) {
+  const auto tokenize = [&](const SteppedRecord& record) {
+    return std::vector<SteppedSolution>{stepped_solution(*context.text, record, separator)};
+  };
+  auto data = load_records<SteppedRecord>(StepKind{}, source, context, tokenize,
+                                          fmt::format("steps {}", separator));
   if (last_step_only) {
     for (SteppedSolution& solution : data.train) {
-      data.report.scored -= detail::StepKind::counted(solution) - 1;
+      data.report.scored -= StepKind::counted(solution) - 1;
       detail::join_steps(solution);
     }
   }
   return data;
-}
-
-POSTTRAIN_INLINE bool truncate(SteppedSolution& solution, std::int64_t max_seq_len) {
-  auto tokens = static_cast<std::int64_t>(solution.prompt.size());
-  std::size_t kept = 0;
-  while (kept < solution.steps.size()) {
-    tokens += static_cast<std::int64_t>(solution.steps[kept].size());
-    if (tokens > max_seq_len) break;
-    ++kept;
-  }
-  solution.steps.resize(kept);
-  solution.labels.resize(kept);
-  return kept > 0;
 }
 
 }  // namespace posttrain::data

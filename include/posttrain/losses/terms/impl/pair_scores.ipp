@@ -41,7 +41,7 @@ POSTTRAIN_INLINE PairScores pair_scores(const Scores& scores, const PairBatch& b
     return AnswerScores{every_second(all.logps), every_second(all.ref_logps),
                         every_second(all.length)};
   };
-  return {side(0), side(1)};
+  return {side(0), side(1), &batch};
 }
 
 namespace detail {

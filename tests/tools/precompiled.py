@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Precompiled headers for checks that compile many small files with g++.
+
+The headers of LibTorch and other libraries are most of the cost, so a file that reaches one of ours
+that include them is compiled behind that one, precompiled: it gets nothing that it does not include
+anyway.
+"""
+
+import os
+import subprocess
+import threading
+
+import repo
+
+ERROR, JSON = "posttrain/base/error.hpp", "posttrain/io/json.hpp"
+OPS, DIFFERENTIABLE = "posttrain/tensor/ops.hpp", "posttrain/tensor/differentiable.hpp"
+LM_HEAD, JINJA = "posttrain/nn/lm_head.hpp", "posttrain/jinja/evaluator.hpp"
+ENGINE, DECODER = "posttrain/trainer/engine.hpp", "posttrain/models/decoder.hpp"
+# A file takes the first that it reaches as a whole.
+SETS = ((ENGINE,), (DECODER, JSON), (DECODER,), (LM_HEAD, JSON), (DIFFERENTIABLE, JSON), (LM_HEAD,),
+        (DIFFERENTIABLE,), (OPS, JSON), (OPS,), (JINJA,), (JSON,), (ERROR,))
+
+
+class Header:
+    """Headers in one of a folder, compiled when it is first asked for."""
+
+    def __init__(self, compiler, folder, headers, reach):
+        self.compiler, self.headers = compiler, headers
+        self.path = os.path.join(folder, "_".join(
+            os.path.basename(header)[:-4] for header in headers) + "_precompiled.hpp")
+        self.files = [os.path.join("include", name) for header in headers
+                      for name in (header, *sorted(reach[header]))]
+        self.lock, self.done = threading.Lock(), False
+
+    def make(self):
+        with self.lock:
+            if self.done:
+                return
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            with open(self.path, "w") as file:
+                file.write("".join(f"#include <{header}>\n" for header in self.headers))
+            flags = [flag for flag in self.compiler.flags if flag not in ("-c", "-fsyntax-only")]
+            subprocess.run([*self.compiler.command, *flags, "-x", "c++-header", self.path, "-o",
+                            self.path + ".gch"], check=True, cwd=repo.ROOT)
+            self.done = True
+
+
+class Headers:
+    """The sets above for one compiler: g++ alone, others get none."""
+
+    def __init__(self, compiler, folder, reach, usable=lambda headers: True):
+        self.sets = []
+        if "g++" in compiler.identity or "GCC" in compiler.identity:
+            self.sets = [Header(compiler, folder, headers, reach) for headers in SETS
+                         if all(header in reach for header in headers) and usable(headers)]
+
+    def behind(self, reached):
+        """The first set that lies in these headers as a whole, or None."""
+        return next((each for each in self.sets if reached.issuperset(each.headers)), None)
+
+
+def reached_by(name, reach):
+    """The library's headers that a file of the tests reaches, helpers beside it included."""
+    found = set()
+    for _, path, _ in repo.includes(name):
+        if path in reach:
+            found |= reach[path] | {path}
+        elif os.path.isfile(os.path.join(repo.ROOT, "tests", path)):
+            found |= reached_by(os.path.join("tests", path), reach)
+    return found
