@@ -2,8 +2,6 @@
 // Pre-trains a model from scratch on documents: next-token loss, all parameters, packed documents.
 // The defaults reproduce the pocket model of examples/pocket (minutes on two cores):
 //   00_pretrain --model examples/pocket/model --output pocket
-#include <CLI/CLI.hpp>
-#include <cstdio>
 #include <fstream>
 
 #include "pocket/data_files.hpp"
@@ -14,10 +12,19 @@
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
+#include "support/options.hpp"
 
 namespace {
 
 using namespace posttrain;
+
+struct Arguments {
+  std::string model = "examples/pocket/model";  // folder with config.json and a tokenizer
+  std::string output = "pocket";
+  std::string data;                 // JSON Lines of documents; empty: the pocket world's corpus
+  std::int64_t documents = 125000;  // size of the pocket corpus
+  std::int64_t block_size = 256;    // longest piece of a document, in tokens
+};
 
 /// The pocket world's corpus as JSON Lines.
 std::string write_corpus(const std::string& path, std::int64_t documents) {
@@ -33,51 +40,34 @@ std::string write_corpus(const std::string& path, std::int64_t documents) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Pre-trains a model from scratch on documents");
-  std::string model_folder = "examples/pocket/model", output = "pocket", corpus;
-  std::int64_t documents = 125000, block_size = 256;
+  Arguments arguments;
+  AdamW optimizer{.beta2 = 0.95, .weight_decay = 0.1};
   Options options;
   options.validation_split = 0.01;
   options.effective_batch_size = 48;  // documents, about 2,000 tokens
-  options.max_tokens_per_batch = 4096;
   options.learning_rate = 2.5e-3;
   options.lr_scheduler = {.type = optim::LrScheduler::cosine_with_min_lr, .min_lr_rate = 0.03};
   options.warmup_steps = 60;
   options.logging_steps = 10;
-  std::string run_dir;
-  app.add_option("--model", model_folder, "folder with config.json and a tokenizer")
-      ->capture_default_str();
-  app.add_option("--data", corpus, "JSON Lines of documents; default: the pocket world's corpus");
-  app.add_option("--documents", documents, "size of the pocket corpus")->capture_default_str();
-  app.add_option("--block-size", block_size, "longest piece of a document, in tokens")
-      ->capture_default_str();
-  app.add_option("--output", output, "folder to write the model to")->capture_default_str();
-  app.add_option("--run-dir", run_dir, "folder for metrics and checkpoints; default: OUTPUT-run");
-  app.add_option("--learning-rate", options.learning_rate)->capture_default_str();
-  app.add_option("--effective-batch-size", options.effective_batch_size, "documents per step")
-      ->capture_default_str();
-  app.add_option("--max-tokens-per-batch", options.max_tokens_per_batch)->capture_default_str();
-  app.add_option("--warmup-steps", options.warmup_steps)->capture_default_str();
-  app.add_option("--max-steps", options.max_steps)->capture_default_str();
-  app.add_option("--num-epochs", options.num_epochs)->capture_default_str();
-  app.add_option("--seed", options.seed)->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
-  try {
-    if (run_dir.empty()) run_dir = output + "-run";
-    options.run_dir = run_dir;
-    if (corpus.empty()) corpus = write_corpus(run_dir + "/corpus.jsonl", documents);
-    Trainer trainer(hub::PretrainedDecoder::from_scratch(model_folder, {.seed = options.seed}),
-                    NextToken{}, Full{}, data::Documents{.path = corpus, .block_size = block_size},
-                    AdamW{.beta2 = 0.95, .weight_decay = 0.1}, options);
+  examples::CommandLine line("Pre-trains a model from scratch on documents");
+  line.add(arguments);
+  line.add(optimizer);
+  line.add(options);
+  return line.run(argc, argv, [&] {
+    if (options.run_dir.empty()) options.run_dir = arguments.output + "-run";
+    const std::string corpus =
+        !arguments.data.empty()
+            ? arguments.data
+            : write_corpus(options.run_dir.str() + "/corpus.jsonl", arguments.documents);
+    Trainer trainer(hub::PretrainedDecoder::from_scratch(arguments.model, {.seed = options.seed}),
+                    NextToken{}, Full{},
+                    data::Documents{.path = corpus, .block_size = arguments.block_size}, optimizer,
+                    options);
     fmt::print("{}", trainer.report().summary());
     const TrainResult result = trainer.train();
     // The committed model is stored in bfloat16.
-    trainer.model().save(output, trainer.state().weights(), at::kBFloat16);
+    trainer.model().save(arguments.output, trainer.state().weights(), at::kBFloat16);
     fmt::print("{} steps, loss {:.4f}, validation loss {:.4f}; saved to {}\n", result.steps,
-               result.loss, result.val_loss, output);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+               result.loss, result.val_loss, arguments.output);
+  });
 }

@@ -3,15 +3,13 @@
 //   02_experiments --model examples/pocket/model --data examples/pocket/data/conversations.jsonl
 // A bad value in one of them is a compile error with its message. Every field is printed, and what
 // the command line gives is set on a copy.
-#include <CLI/CLI.hpp>
-#include <cstdio>
-
 #include "posttrain/data/messages.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
+#include "support/options.hpp"
 
 namespace {
 
@@ -31,7 +29,7 @@ constexpr auto kCareful = varied(kQuick, [](auto& run) {
 struct Arguments {
   std::string model = "examples/pocket/model";
   std::string data = kQuick.data.path.str();
-  std::int64_t max_steps = kQuick.options.max_steps;
+  std::int64_t max_steps = kQuick.options.max_steps;  // of each experiment
 };
 
 // [snippet: run]
@@ -56,21 +54,12 @@ double validation_loss(const char* name, Experiment experiment, const Arguments&
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Compares two experiments that are compile-time constants");
   Arguments arguments;
-  app.add_option("--model", arguments.model, "checkpoint folder")->capture_default_str();
-  app.add_option("--data", arguments.data, "JSON Lines of {\"messages\": [...]}")
-      ->capture_default_str();
-  app.add_option("--max-steps", arguments.max_steps, "optimizer steps of each experiment")
-      ->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
-  try {
+  examples::CommandLine line("Compares two experiments that are compile-time constants");
+  line.add(arguments);
+  return line.run(argc, argv, [&] {
     const double quick = validation_loss("quick", kQuick, arguments);
     const double careful = validation_loss("careful", kCareful, arguments);
     fmt::print("lower validation loss: {}\n", quick < careful ? "quick" : "careful");
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  });
 }

@@ -4,15 +4,13 @@
 //   L = Σ_i w_i · (−sg(p_i) log p_i) / Σ_i w_i
 // It is trained here on conversations.
 //   04_own_loss --model examples/pocket/model --data examples/pocket/data/conversations.jsonl
-#include <CLI/CLI.hpp>
-#include <cstdio>
-
 #include "posttrain/data/messages.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/trainer.hpp"
+#include "support/options.hpp"
 
 // [snippet: loss]
 struct DynamicFineTuning {
@@ -35,38 +33,29 @@ namespace {
 
 using namespace posttrain;
 
-void train(const std::string& model, const std::string& data, const Options& options) {
-  // [snippet: train]
-  Trainer trainer(hub::PretrainedDecoder(model), DynamicFineTuning{}, Full{},
-                  data::Messages{.path = data}, AdamW{}, options);
-  const TrainResult result = trainer.train();
-  // [/snippet]
-  fmt::print("{} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps, result.loss,
-             result.val_loss);
-}
+struct Arguments {
+  std::string model = "examples/pocket/model";
+  std::string data = "examples/pocket/data/conversations.jsonl";
+};
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Trains with a loss that this file defines");
-  std::string model = "examples/pocket/model";
-  std::string data = "examples/pocket/data/conversations.jsonl";
-  Options options;
-  options.validation_split = 0.1;
-  options.max_steps = 60;
-  options.learning_rate = 7e-4;
-  options.warmup_steps = 10;
+  Arguments arguments;
+  Options options{
+      .max_steps = 60, .validation_split = 0.1, .learning_rate = 7e-4, .warmup_steps = 10};
   options.validation_frequency = 20;
-  app.add_option("--model", model, "checkpoint folder")->capture_default_str();
-  app.add_option("--data", data, "JSON Lines of {\"messages\": [...]}")->capture_default_str();
-  app.add_option("--max-steps", options.max_steps)->capture_default_str();
-  app.add_option("--learning-rate", options.learning_rate)->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
-  try {
-    train(model, data, options);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  examples::CommandLine line("Trains with a loss that this file defines");
+  line.add(arguments);
+  line.add(options);
+  return line.run(argc, argv, [&] {
+    // [snippet: train]
+    const data::Messages data{.path = arguments.data};
+    Trainer trainer(hub::PretrainedDecoder(arguments.model), DynamicFineTuning{}, Full{}, data,
+                    AdamW{}, options);
+    const TrainResult result = trainer.train();
+    // [/snippet]
+    fmt::print("{} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps,
+               result.loss, result.val_loss);
+  });
 }

@@ -3,8 +3,6 @@
 //   05_own_data --model examples/pocket/model
 // The policy makes samples; the library's pipeline applies the limits, splits off a validation set
 // and counts (data/pipeline/loading.hpp).
-#include <CLI/CLI.hpp>
-#include <cstdio>
 #include <optional>
 
 #include "posttrain/base/rng.hpp"
@@ -14,6 +12,7 @@
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
+#include "support/options.hpp"
 
 namespace data = posttrain::data;
 
@@ -49,36 +48,28 @@ namespace {
 
 using namespace posttrain;
 
-void train(const std::string& model, const Sums& sums, const Options& options) {
-  Trainer trainer(hub::PretrainedDecoder(model), NextToken{}, Full{}, sums, AdamW{}, options);
-  fmt::print("{}", trainer.report().summary());
-  const TrainResult result = trainer.train();
-  fmt::print("{} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps, result.loss,
-             result.val_loss);
-}
+struct Arguments {
+  std::string model = "examples/pocket/model";
+};
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Trains on problems that this file makes");
-  std::string model = "examples/pocket/model";
+  Arguments arguments;
   Sums sums;
-  Options options;
-  options.validation_split = 0.1;
-  options.max_steps = 60;
-  options.learning_rate = 5e-4;
-  options.warmup_steps = 10;
+  Options options{
+      .max_steps = 60, .validation_split = 0.1, .learning_rate = 5e-4, .warmup_steps = 10};
   options.validation_frequency = 20;
-  app.add_option("--model", model, "checkpoint folder")->capture_default_str();
-  app.add_option("--problems", sums.problems)->capture_default_str();
-  app.add_option("--max-steps", options.max_steps)->capture_default_str();
-  app.add_option("--learning-rate", options.learning_rate)->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
-  try {
-    train(model, sums, options);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  examples::CommandLine line("Trains on problems that this file makes");
+  line.add(arguments);
+  line.add(sums);
+  line.add(options);
+  return line.run(argc, argv, [&] {
+    Trainer trainer(hub::PretrainedDecoder(arguments.model), NextToken{}, Full{}, sums, AdamW{},
+                    options);
+    fmt::print("{}", trainer.report().summary());
+    const TrainResult result = trainer.train();
+    fmt::print("{} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps,
+               result.loss, result.val_loss);
+  });
 }

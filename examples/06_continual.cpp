@@ -4,13 +4,14 @@
 // Every task starts from the weights that the one before left; after each, all tasks are measured
 // on held-out questions. --method full is the comparison: it forgets. --method osft-on-inputs
 // protects what the examples of earlier tasks read, so it keeps those examples; osft needs none.
-#include <CLI/CLI.hpp>
 #include <cstdio>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "posttrain/data/messages.hpp"
 #include "posttrain/evaluate/forgetting.hpp"
+#include "posttrain/evaluate/questions.hpp"
+#include "posttrain/generate/chat.hpp"
+#include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/frozen.hpp"
@@ -19,32 +20,47 @@
 #include "posttrain/params/osft.hpp"
 #include "posttrain/params/osft_on_inputs.hpp"
 #include "posttrain/trainer.hpp"
-#include "support/questions.hpp"
+#include "support/options.hpp"
 
 namespace {
 
 using namespace posttrain;
 
+enum class Method { full, lora, osft, osft_on_inputs };
+
 struct Arguments {
-  std::string model, tasks, output, method = "osft", work = "continual-work", first_task_from;
-  std::vector<std::string> names{"a", "b", "c"};
-  std::vector<double> ratios{0.25};
+  std::string model;
+  std::string tasks;                              // folder of NAME.jsonl and NAME_heldout.jsonl
+  std::vector<std::string> names{"a", "b", "c"};  // of the tasks, in order
+  Method method = Method::osft;
+  std::vector<double> ratios{0.25};  // unfreeze_rank_ratio of each task; the last one goes on
   OsftProjection projection = OsftProjection::both_sides;
   int first_seed = 1;
-  int seeds = 1;
+  int seeds = 1;                        // runs, each with the seed after the one before
+  std::string first_task_from;          // --work of an earlier run: its first task is not repeated
+  std::string output;                   // JSON Lines to append the measurements to
+  std::string work = "continual-work";  // folder for the models between tasks, by seed
 
   std::string folder(const std::string& work_folder, std::uint64_t seed, std::size_t task) const {
     return fmt::format("{}/{}/{}", work_folder, seed, names[task]);
   }
 };
 
+std::string name_of(Method method) {
+  return method == Method::osft_on_inputs ? "osft-on-inputs" : std::string(enum_name(method));
+}
+
 /// What the model reads in the examples of these tasks, and only there.
 InputStatistics inputs_of(const Arguments& arguments, const hub::PretrainedDecoder& model,
                           std::size_t tasks) {
+  data::LoadContext context;
+  context.text = &models::tokenizer_of(model);
   std::vector<TokenBatch> batches;
   for (std::size_t i = 0; i < tasks; ++i) {
-    const std::string path = arguments.tasks + "/" + arguments.names[i] + ".jsonl";
-    for (TokenBatch& batch : examples::conversation_batches(model, path)) {
+    const data::Messages examples{.path = arguments.tasks + "/" + arguments.names[i] + ".jsonl"};
+    const data::LoadedData loaded = examples.load(context);
+    for (TokenBatch& batch :
+         data::make_batches(SequenceKind{}, loaded.train, /*max_tokens=*/2048)) {
       batches.push_back(std::move(batch));
     }
   }
@@ -59,8 +75,8 @@ ForgettingReport learn(const Arguments& arguments, Options options, const Params
   std::vector<std::vector<TokenBatch>> held_out;
   const hub::PretrainedDecoder base(arguments.model);
   for (const std::string& name : arguments.names) {
-    held_out.push_back(
-        examples::question_batches(base, arguments.tasks + "/" + name + "_heldout.jsonl"));
+    const std::string path = arguments.tasks + "/" + name + "_heldout.jsonl";
+    held_out.push_back(question_batches(models::tokenizer_of(base), read_questions(path)));
   }
   const FrozenState base_gate = Frozen{}.attach(base);
   const auto measure = [&](const std::string& stage, const auto& gate) {
@@ -92,10 +108,10 @@ ForgettingReport learn(const Arguments& arguments, Options options, const Params
 }
 
 ForgettingReport learn(const Arguments& arguments, const Options& options) {
-  if (arguments.method == "full") {
+  if (arguments.method == Method::full) {
     return learn(arguments, options, [](std::size_t, const auto&) { return Full{}; });
   }
-  if (arguments.method == "lora") {
+  if (arguments.method == Method::lora) {
     return learn(arguments, options,
                  [](std::size_t, const auto&) { return Lora{.rank = 16, .alpha = 32}; });
   }
@@ -104,7 +120,7 @@ ForgettingReport learn(const Arguments& arguments, const Options& options) {
         .unfreeze_rank_ratio = arguments.ratios[std::min(task, arguments.ratios.size() - 1)],
         .projection = arguments.projection};
   };
-  if (arguments.method == "osft") {
+  if (arguments.method == Method::osft) {
     return learn(arguments, options, [&](std::size_t task, const auto&) { return osft(task); });
   }
   return learn(arguments, options, [&](std::size_t task, const auto& model) {
@@ -114,7 +130,7 @@ ForgettingReport learn(const Arguments& arguments, const Options& options) {
 }
 
 void append_record(const Arguments& arguments, std::uint64_t seed, const ForgettingReport& report) {
-  nlohmann::ordered_json record{{"method", arguments.method},
+  nlohmann::ordered_json record{{"method", name_of(arguments.method)},
                                 {"seed", seed},
                                 {"tasks", report.tasks()},
                                 {"average_forgetting", report.average_forgetting()},
@@ -138,62 +154,27 @@ void append_record(const Arguments& arguments, std::uint64_t seed, const Forgett
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Learns tasks one after another and reports what is forgotten");
   Arguments arguments;
-  Options options;
-  options.effective_batch_size = 32;
-  options.learning_rate = 1e-3;
-  options.num_epochs = 4;
-  options.warmup_steps = 10;
-  app.add_option("--model", arguments.model, "checkpoint folder")->required();
-  app.add_option("--tasks", arguments.tasks, "folder of NAME.jsonl and NAME_heldout.jsonl")
-      ->required();
-  app.add_option("--names", arguments.names, "of the tasks, in order")->capture_default_str();
-  app.add_option("--method", arguments.method)
-      ->check(CLI::IsMember({"full", "lora", "osft", "osft-on-inputs"}))
-      ->capture_default_str();
-  app.add_option("--ratios", arguments.ratios,
-                 "unfreeze_rank_ratio of each task; the last one goes on")
-      ->capture_default_str();
-  app.add_option("--projection", arguments.projection, "of the changes: see docs/parameters.md")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, OsftProjection>{{"both_sides", OsftProjection::both_sides},
-                                                {"joint", OsftProjection::joint},
-                                                {"input_only", OsftProjection::input_only}}))
-      ->default_str("both_sides");
-  app.add_option("--first-seed", arguments.first_seed)->capture_default_str();
-  app.add_option("--seeds", arguments.seeds, "runs, each with the seed after the one before")
-      ->capture_default_str();
-  app.add_option("--first-task-from", arguments.first_task_from,
-                 "--work of an earlier run, whose models of the first task are taken");
-  app.add_option("--output", arguments.output, "JSON Lines to append the measurements to");
-  app.add_option("--work", arguments.work, "folder for the models between tasks, by seed")
-      ->capture_default_str();
-  app.add_option("--num-epochs", options.num_epochs)->capture_default_str();
-  app.add_option("--max-steps", options.max_steps)->capture_default_str();
-  app.add_option("--effective-batch-size", options.effective_batch_size)->capture_default_str();
-  app.add_option("--learning-rate", options.learning_rate)->capture_default_str();
-  app.add_option("--warmup-steps", options.warmup_steps)->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
-  try {
-    if (app.count("--ratios") + app.count("--projection") > 0 &&
-        !arguments.method.starts_with("osft")) {
+  Options options{.num_epochs = 4, .learning_rate = 1e-3, .warmup_steps = 10};
+  examples::CommandLine line("Learns tasks one after another and reports what is forgotten");
+  line.add(arguments, {"model", "tasks"});
+  line.add(options, {}, /*without=*/{"seed", "run_dir"});
+  return line.run(argc, argv, [&] {
+    const bool osft =
+        arguments.method == Method::osft || arguments.method == Method::osft_on_inputs;
+    if (!osft && (line.given("--ratios") || line.given("--projection"))) {
       raise(
           "--ratios and --projection are options of --method osft and osft-on-inputs, got --method "
           "{}",
-          arguments.method);
+          name_of(arguments.method));
     }
     const int first = arguments.first_seed;
     for (int seed = first; seed < first + arguments.seeds; ++seed) {
       options.seed = static_cast<std::uint64_t>(seed);
       const ForgettingReport report = learn(arguments, options);
-      fmt::print("{}, seed {}\n{}", arguments.method, seed, report.text());
+      fmt::print("{}, seed {}\n{}", name_of(arguments.method), seed, report.text());
       std::fflush(stdout);
       if (!arguments.output.empty()) append_record(arguments, options.seed, report);
     }
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  });
 }

@@ -1,28 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run would train on, before the run: counts, lengths, what is dropped and why, and the
-// first samples with the trained tokens marked (in colour on a terminal, else in brackets).
+// Shows what a run would train on, before the run: counts, lengths, what is dropped and why, and
+// the first samples with the trained tokens marked (in colour on a terminal, else in brackets).
 //   07_inspect_data --model DIR --data chats.jsonl --show 2
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/formats/records.hpp"
 #include "posttrain/data/messages.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/text/chat_folder.hpp"
+#include "support/options.hpp"
 
 namespace {
 
 using namespace posttrain;
 
+enum class Colour { automatic, always, never };
+
 struct Arguments {
-  std::string model, data, colour = "auto";
-  text::Turns turns = text::Turns::all;
-  bool unmask = false;
-  std::int64_t block_size = 0, show = 3;
+  std::string model, data;               // folder with the tokenizer; file or folder of data
+  text::Turns turns = text::Turns::all;  // which assistant turns are trained
+  bool unmask = false;                   // train on everything but system messages
+  bool skip_bad_samples = false, deduplicate = false;
+  std::int64_t block_size = 0;   // of documents; 0: whole ones
+  std::int64_t max_seq_len = 0;  // in tokens; 0: no limit
+  bool truncate = false;         // cut longer sequences instead of dropping them
+  std::uint32_t show = 3;        // samples to print
+  Colour colour = Colour::automatic;
 };
 
 /// Loads with the policy that the first good record asks for.
@@ -80,9 +86,14 @@ std::string marked(const text::Tokenizer& tokenizer, const Sequence& sequence, b
   return text;
 }
 
-void inspect(const Arguments& arguments, data::LoadContext context) {
+void inspect(const Arguments& arguments) {
   const text::ChatTokenizer text(text::read_chat_files(arguments.model));
+  data::LoadContext context;
   context.text = &text;
+  context.max_seq_len = arguments.max_seq_len;
+  context.truncate = arguments.truncate;
+  context.skip_bad_samples = arguments.skip_bad_samples;
+  context.deduplicate = arguments.deduplicate;
   const data::LoadedData data = load(arguments, context);
   fmt::print("{}", data.report.summary());
   std::vector<std::int64_t> lengths, trained;
@@ -95,9 +106,9 @@ void inspect(const Arguments& arguments, data::LoadContext context) {
   fmt::print(
       "share of tokens trained: {:.1f} %\n",
       100.0 * static_cast<double>(data.report.scored) / static_cast<double>(data.report.tokens));
-  const bool colour =
-      arguments.colour == "always" || (arguments.colour == "auto" && ::isatty(STDOUT_FILENO) == 1);
-  const auto count = std::min(static_cast<std::size_t>(arguments.show), data.train.size());
+  const bool colour = arguments.colour == Colour::always ||
+                      (arguments.colour == Colour::automatic && ::isatty(STDOUT_FILENO) == 1);
+  const auto count = std::min<std::size_t>(arguments.show, data.train.size());
   for (std::size_t i = 0; i < count; ++i) {
     const Sequence sequence = data.train[i];
     fmt::print("\n--- sample {}: {} tokens, {} trained\n{}\n", sequence.sample, sequence.ids.size(),
@@ -108,32 +119,8 @@ void inspect(const Arguments& arguments, data::LoadContext context) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Shows what a run would train on");
   Arguments arguments;
-  data::LoadContext context;
-  app.add_option("--model", arguments.model, "folder with the tokenizer")->required();
-  app.add_option("--data", arguments.data, "file or folder of training data")->required();
-  app.add_option("--turns", arguments.turns, "which assistant turns are trained")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, text::Turns>{
-          {"all", text::Turns::all}, {"each", text::Turns::each}, {"last", text::Turns::last}}));
-  app.add_flag("--unmask", arguments.unmask, "train on everything but system messages");
-  app.add_flag("--skip-bad-samples", context.skip_bad_samples);
-  app.add_flag("--deduplicate", context.deduplicate);
-  app.add_option("--block-size", arguments.block_size, "of documents; 0: whole ones");
-  app.add_option("--max-seq-len", context.max_seq_len, "in tokens; 0: no limit");
-  app.add_flag("--truncate", context.truncate, "cut longer sequences instead of dropping them");
-  app.add_option("--show", arguments.show, "samples to print")
-      ->check(CLI::Range(0, 1'000'000'000))
-      ->capture_default_str();
-  app.add_option("--colour", arguments.colour)
-      ->check(CLI::IsMember({"auto", "always", "never"}))
-      ->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
-  try {
-    inspect(arguments, context);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  examples::CommandLine line("Shows what a run would train on");
+  line.add(arguments, {"model", "data"});
+  return line.run(argc, argv, [&] { inspect(arguments); });
 }

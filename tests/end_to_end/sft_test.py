@@ -4,7 +4,8 @@
   python tests/end_to_end/sft_test.py BUILD/examples
 
 Trains, is interrupted by SIGTERM and killed by SIGKILL, goes on, and must end with the bytes of the
-uninterrupted run; metrics, record and answers are looked at.
+uninterrupted run; metrics, record and answers are looked at. A loop of one's own (10_own_loop) has the
+trainer's losses, and README's first program writes its folder.
 """
 
 import json
@@ -54,6 +55,62 @@ def stop_after(process, output, step, how):
     return process.wait(timeout=300)
 
 
+def refused(programs, *arguments):
+    """Standard error of a command line that must be refused, without CLI11's second line."""
+    done = subprocess.run([str(programs / "01_sft"), *arguments], capture_output=True, text=True)
+    lines = [line for line in done.stderr.splitlines() if line and "--help" not in line]
+    return lines[0] if done.returncode != 0 and len(lines) == 1 else f"status {done.returncode}: {lines}"
+
+
+def check_options(programs):
+    """The options are the fields of the aggregates, with their defaults."""
+    text = subprocess.run([str(programs / "01_sft"), "--help"], capture_output=True, text=True).stdout
+    shown = dict(re.findall(r"^ +(--[\w-]+)[, ].*?=(\S+)", text, re.MULTILINE))
+    check("--help shows fields and their defaults",
+          shown.get("--learning-rate") == "1e-05" and shown.get("--beta1") == "0.9" and
+          shown.get("--lr-scheduler-type") == "cosine" and shown.get("--dtype") == "float32", text)
+    check("a field that is on has an option that turns it off", "--no-progress" in text)
+    whole = ["--model", "m", "--data", "d", "--output", "o"]
+    for extra, expected in (
+            (["--dtype", "float8"], "--dtype: expected one of float32, bfloat16, got float8"),
+            (["--max-steps", "many"], "--max-steps")):
+        given = refused(programs, *whole, *extra)
+        check(f"{' '.join(extra)} is refused in one line", expected in given, given)
+    given = refused(programs, "--model", "m", "--output", "o")
+    check("a field that must be given is asked for", "--data is required" in given, given)
+
+
+def check_own_loop(programs, folder):
+    """The loop from components against a trainer: 20 steps with a constant learning rate."""
+    arguments = [str(POCKET / "model"), str(POCKET / "data" / "conversations.jsonl")]
+    own = subprocess.run([str(programs / "10_own_loop"), *arguments], capture_output=True, text=True)
+    losses = [float(loss) for loss in re.findall(r"^step \d+: loss ([\d.]+)", own.stdout, re.MULTILINE)]
+    check("a loop of one's own learns", len(losses) == 20 and losses[-1] < 0.7 * losses[0],
+          f"{losses[:1]} -> {losses[-1:]} {own.stderr[-300:]}")
+    output = folder / "beside"
+    subprocess.run([str(programs / "01_sft"), "--model", arguments[0], "--data", arguments[1],
+                    "--output", str(output), "--learning-rate", "7e-4", "--max-steps", "20",
+                    "--effective-batch-size", "16", "--seed", "0", "--lr-scheduler-type", "constant",
+                    "--no-progress"], capture_output=True, text=True)
+    trainers = [record["loss"] for record in records(output)]
+    check("and has the losses of a trainer",
+          len(trainers) == 20 and all(abs(a - b) <= 6e-5 for a, b in zip(losses, trainers)),
+          f"{list(zip(losses, trainers))[-1:]}")
+
+
+def check_first_program(programs, folder):
+    """README's first program in a folder that looks like the repository's root."""
+    (folder / "examples").symlink_to(ROOT / "examples", target_is_directory=True)
+    (folder / "build").mkdir()
+    done = subprocess.run([str(programs / "quickstart")], cwd=folder, capture_output=True, text=True)
+    tuned = folder / "build" / "tuned"
+    check("README's first program writes a folder",
+          done.returncode == 0 and (tuned / "config.json").exists() and
+          (tuned / "model.safetensors").exists(), done.stderr[-300:] if done.returncode else "")
+    shown = [float(loss) for loss in re.findall(r" loss ([\d.]+)", done.stderr)]
+    check("and learns", bool(shown) and shown[-1] < 1.5, f"{shown[-1:]}")
+
+
 def main():
     programs = pathlib.Path(sys.argv[1])
     if not (POCKET / "model" / "model.safetensors").exists():
@@ -101,6 +158,9 @@ def main():
         lines = failed.stderr.strip().splitlines()
         check("a malformed line is one line with file and number",
               failed.returncode == 1 and len(lines) == 1 and "bad.jsonl:2" in lines[0], failed.stderr.strip())
+        check_options(programs)
+        check_own_loop(programs, pathlib.Path(folder))
+        check_first_program(programs, pathlib.Path(folder))
     failures = results.count(False)
     print(f"{len(results) - failures} passed, {failures} failed")
     sys.exit(1 if failures else 0)

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many held-out questions a model answers with exactly the expected text.
+//
+//   const ExactMatch after = exact_match(model, trainer.state(),
+//   read_questions("questions.jsonl")); fmt::print("{} of {} ({:.1f} %)", after.right, after.asked,
+//   100.0 * after.share());
+//
+// Answers are decoded greedily and compared as texts, spaces and line breaks at their ends apart.
+// `measure_retention` gives the same share by one forward pass for each question, where the answer
+// has one tokenization.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "posttrain/evaluate/questions.hpp"
+#include "posttrain/generate/chat.hpp"
+
+namespace posttrain {
+
+struct ExactMatch {
+  std::int64_t right = 0;
+  std::int64_t asked = 0;
+
+  /// In [0, 1]; 0 where nothing was asked.
+  double share() const {
+    return asked > 0 ? static_cast<double>(right) / static_cast<double>(asked) : 0.0;
+  }
+};
+
+/// Asks every question; an answer of more than `max_new_tokens` tokens is cut off there.
+template <class Gate>
+ExactMatch exact_match(const models::Decoder& model, const Gate& gate,
+                       const text::ChatTokenizer& tokenizer, const std::vector<Question>& questions,
+                       std::int64_t max_new_tokens = 64) {
+  ExactMatch result;
+  for (const Question& question : questions) {
+    result.right += models::answer(model, gate, tokenizer, question.sample,
+                                   {.max_new_tokens = max_new_tokens}) == question.answer;
+    result.asked += 1;
+  }
+  return result;
+}
+
+/// The same with the model's own tokenizer.
+template <models::BringsText Model, class Gate>
+ExactMatch exact_match(const Model& model, const Gate& gate, const std::vector<Question>& questions,
+                       std::int64_t max_new_tokens = 64) {
+  return exact_match(model, gate, models::tokenizer_of(model), questions, max_new_tokens);
+}
+
+}  // namespace posttrain
