@@ -34,7 +34,7 @@ void serve(const char* model, const std::string& path, std::int64_t max_length) 
   data::LoadContext context;
   context.text = &text;
   context.max_seq_len = max_length;
-  const data::Messages messages{.path = path};
+  const Messages messages{.path = path};
   std::puts("READY");
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line) && line != "quit";) {

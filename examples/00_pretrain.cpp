@@ -59,10 +59,9 @@ int main(int argc, char** argv) {
         !arguments.data.empty()
             ? arguments.data
             : write_corpus(options.run_dir.str() + "/corpus.jsonl", arguments.documents);
-    Trainer trainer(hub::PretrainedDecoder::from_scratch(arguments.model, {.seed = options.seed}),
-                    NextToken{}, Full{},
-                    data::Documents{.path = corpus, .block_size = arguments.block_size}, optimizer,
-                    options);
+    Trainer trainer(
+        hub::PretrainedDecoder::from_scratch(arguments.model, {.seed = options.seed}), NextToken{},
+        Full{}, Documents{.path = corpus, .block_size = arguments.block_size}, optimizer, options);
     fmt::print("{}", trainer.report().summary());
     const TrainResult result = trainer.train();
     // The committed model is stored in bfloat16.

@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
     // [snippet: sft]
     const hub::PretrainedDecoder model(arguments.model,
                                        {.dtype = examples::scalar_type(arguments.dtype)});
-    const data::Messages data{.path = arguments.data, .unmask = arguments.unmask};
+    const Messages data{.path = arguments.data, .unmask = arguments.unmask};
     Trainer trainer(model, NextToken{}, Full{}, data, optimizer, options);
     // [/snippet]
     examples::train_and_save(trainer, arguments.output, [&](const char* when) {

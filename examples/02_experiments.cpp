@@ -17,8 +17,7 @@ using namespace posttrain;
 
 // [snippet: experiments]
 constexpr auto kQuick = checked(Experiment{
-    NextToken{}, Full{}, data::Messages{.path = "examples/pocket/data/conversations.jsonl"},
-    AdamW{},
+    NextToken{}, Full{}, Messages{.path = "examples/pocket/data/conversations.jsonl"}, AdamW{},
     Options{.max_steps = 60, .validation_split = 0.1, .learning_rate = 7e-4, .warmup_steps = 10}});
 constexpr auto kCareful = varied(kQuick, [](auto& run) {
   run.options.learning_rate = 1e-4;

@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
   line.add(options);
   return line.run(argc, argv, [&] {
     // [snippet: train]
-    const data::Messages data{.path = arguments.data};
+    const Messages data{.path = arguments.data};
     Trainer trainer(hub::PretrainedDecoder(arguments.model), DynamicFineTuning{}, Full{}, data,
                     AdamW{}, options);
     const TrainResult result = trainer.train();

@@ -57,7 +57,7 @@ InputStatistics inputs_of(const Arguments& arguments, const hub::PretrainedDecod
   context.text = &models::tokenizer_of(model);
   std::vector<TokenBatch> batches;
   for (std::size_t i = 0; i < tasks; ++i) {
-    const data::Messages examples{.path = arguments.tasks + "/" + arguments.names[i] + ".jsonl"};
+    const Messages examples{.path = arguments.tasks + "/" + arguments.names[i] + ".jsonl"};
     const data::LoadedData loaded = examples.load(context);
     for (TokenBatch& batch :
          data::make_batches(SequenceKind{}, loaded.train, /*max_tokens=*/2048)) {
@@ -96,7 +96,7 @@ ForgettingReport learn(const Arguments& arguments, Options options, const Params
     const std::string path = arguments.tasks + "/" + arguments.names[i] + ".jsonl";
     // [snippet: task]
     const hub::PretrainedDecoder model(folder);
-    Trainer trainer(model, NextToken{}, params_of(i, model), data::Messages{.path = path}, AdamW{},
+    Trainer trainer(model, NextToken{}, params_of(i, model), Messages{.path = path}, AdamW{},
                     options);
     trainer.train();
     measure("after " + arguments.names[i], trainer.state());

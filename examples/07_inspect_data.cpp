@@ -44,14 +44,12 @@ data::LoadedData load(const Arguments& arguments, const data::LoadContext& conte
   }
   const data::Format format = *first.format();
   if (format == data::Format::tokenized) {
-    return data::Tokenized{.path = arguments.data}.load(context);
+    return Tokenized{.path = arguments.data}.load(context);
   }
   if (format == data::Format::document) {
-    return data::Documents{.path = arguments.data, .block_size = arguments.block_size}.load(
-        context);
+    return Documents{.path = arguments.data, .block_size = arguments.block_size}.load(context);
   }
-  return data::Messages{
-      .path = arguments.data, .turns = arguments.turns, .unmask = arguments.unmask}
+  return Messages{.path = arguments.data, .turns = arguments.turns, .unmask = arguments.unmask}
       .load(context);
 }
 

@@ -92,7 +92,7 @@ void optimise(const Arguments& arguments, const Dpo& loss, const Options& option
   // [snippet: dpo]
   const hub::PretrainedDecoder model(arguments.model,
                                      {.dtype = examples::scalar_type(arguments.dtype)});
-  const data::Preferences data{.path = arguments.data, .validation_path = arguments.held_out};
+  const Preferences data{.path = arguments.data, .validation_path = arguments.held_out};
   Trainer trainer(model, loss + arguments.rpo_alpha * OnChosen{NextToken{}}, params, data, AdamW{},
                   options);
   trainer.add(HeldOut{});

@@ -12,7 +12,7 @@ using namespace posttrain;
 
 int main() {
   hub::PretrainedDecoder model("examples/pocket/model");
-  data::Messages data{.path = "examples/pocket/data/conversations.jsonl"};
+  Messages data{.path = "examples/pocket/data/conversations.jsonl"};
   Options options{.learning_rate = 1e-3, .warmup_steps = 10};
   Trainer trainer(model, NextToken{}, Full{}, data, AdamW{}, options);
   trainer.train();

@@ -10,7 +10,7 @@ using namespace posttrain;
 
 int main(int, char** argv) {
   hub::PretrainedDecoder model(argv[1]);
-  Trainer trainer(model, NextToken{}, Full{}, data::Messages{.path = argv[2]}, AdamW{}, Options{});
+  Trainer trainer(model, NextToken{}, Full{}, Messages{.path = argv[2]}, AdamW{}, Options{});
   const TrainResult result = trainer.train();
   trainer.save(argv[3]);
   return result.interrupted ? 1 : 0;

@@ -12,6 +12,6 @@ using namespace posttrain;
 int main() {
   models::Decoder model(models::DecoderConfig{});
   Options options;
-  Trainer trainer(model, NextToken{}, Full{}, data::Tokenized{}, AdamW{}, options);
+  Trainer trainer(model, NextToken{}, Full{}, Tokenized{}, AdamW{}, options);
   return static_cast<int>(trainer.train().steps);
 }

@@ -350,7 +350,7 @@ TEST_CASE("a Trainer learns rewards on every selection", "[rewards][trainer]") {
           metric(steps.front().loss_metrics, "accuracy"));
     CHECK(std::isfinite(result.val_loss));
   };
-  const data::RewardPairs pairs{FixedPairs{}};
+  const RewardPairs pairs{FixedPairs{}};
   const BradleyTerry loss{.center_rewards_coefficient = 0.01};
   check(loss, Full{}, pairs);
   check(loss, Lora{.rank = 4, .modules_to_save = "score"}, pairs);

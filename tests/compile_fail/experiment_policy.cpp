@@ -16,8 +16,7 @@ constexpr double kSmoothing = 0.1;
 constexpr double kSmoothing = 1.0;
 #endif
 
-constexpr auto kRun =
-    checked(Experiment{NextToken{.label_smoothing = kSmoothing}, Full{},
-                       data::Tokenized{.path = "tokens.jsonl"}, AdamW{}, Options{}});
+constexpr auto kRun = checked(Experiment{NextToken{.label_smoothing = kSmoothing}, Full{},
+                                         Tokenized{.path = "tokens.jsonl"}, AdamW{}, Options{}});
 
 int main() { return kRun.options.max_steps == 0 ? 0 : 1; }

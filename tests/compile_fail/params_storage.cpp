@@ -20,6 +20,6 @@ using Storage = Full;
 
 int main() {
   Trainer trainer(models::Decoder(models::DecoderConfig{}), NextToken{}, BasicLora<Storage>{},
-                  data::Tokenized{.path = "tokens.jsonl"}, AdamW{});
+                  Tokenized{.path = "tokens.jsonl"}, AdamW{});
   return trainer.train().loss < 1.0 ? 0 : 1;
 }

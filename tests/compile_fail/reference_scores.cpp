@@ -19,6 +19,6 @@ int main() {
   const WithReferenceScores params{Full{}};
 #endif
   Trainer trainer(models::Decoder(models::DecoderConfig{}), Kto{}, params,
-                  data::Answers{.path = "answers.jsonl"}, AdamW{});
+                  Answers{.path = "answers.jsonl"}, AdamW{});
   return trainer.train().loss < 1.0 ? 0 : 1;
 }

@@ -19,6 +19,6 @@ using Params = Frozen;
 
 int main() {
   Trainer trainer(models::Decoder(models::DecoderConfig{}), NextToken{}, Params{},
-                  data::Tokenized{.path = "tokens.jsonl"}, AdamW{});
+                  Tokenized{.path = "tokens.jsonl"}, AdamW{});
   return trainer.train().loss < 1.0 ? 0 : 1;
 }

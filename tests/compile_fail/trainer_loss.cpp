@@ -25,7 +25,7 @@ struct Quiet {
 
 int main() {
   Trainer trainer(models::Decoder(models::DecoderConfig{}), MyLoss{}, Full{},
-                  data::Tokenized{.path = "tokens.jsonl"}, AdamW{}, {.learning_rate = 1e-4});
+                  Tokenized{.path = "tokens.jsonl"}, AdamW{}, {.learning_rate = 1e-4});
   trainer.add(Quiet{});
   const TrainResult result = trainer.train();
   trainer.checkpoint();

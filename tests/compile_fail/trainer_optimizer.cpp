@@ -38,7 +38,7 @@ using Optimizer = Plain;
 
 int main() {
   constexpr auto kRun = checked(Experiment{
-      NextToken{}, MyParams{}, data::Tokenized{.path = "tokens.jsonl"}, Optimizer{}, Options{}});
+      NextToken{}, MyParams{}, Tokenized{.path = "tokens.jsonl"}, Optimizer{}, Options{}});
   Trainer trainer(MyModel{}, kRun);
   return trainer.train().loss < 1.0 ? 0 : 1;
 }

@@ -9,11 +9,11 @@
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 
+using posttrain::Mixture;
+using posttrain::Tokenized;
 using posttrain::data::LoadedData;
-using posttrain::data::Mixture;
 using posttrain::data::SamplerOptions;
 using posttrain::data::StepSampler;
-using posttrain::data::Tokenized;
 using posttrain::test::contains;
 using posttrain::test::error_of;
 using posttrain::test::TempFolder;

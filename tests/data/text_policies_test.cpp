@@ -5,13 +5,13 @@
 #include "support/letter_tokenizer.hpp"
 #include "support/temp_folder.hpp"
 
+using posttrain::Documents;
+using posttrain::Messages;
 using posttrain::Sequence;
 using posttrain::TokenId;
 using posttrain::TokenIds;
-using posttrain::data::Documents;
 using posttrain::data::LoadContext;
 using posttrain::data::LoadedData;
-using posttrain::data::Messages;
 using posttrain::test::contains;
 using posttrain::test::error_of;
 using posttrain::test::TempFolder;

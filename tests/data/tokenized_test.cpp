@@ -9,11 +9,11 @@
 
 using posttrain::Sequence;
 using posttrain::TokenIds;
+using posttrain::Tokenized;
 using posttrain::data::Json;
 using posttrain::data::LoadContext;
 using posttrain::data::LoadedData;
 using posttrain::data::SequenceStore;
-using posttrain::data::Tokenized;
 using posttrain::data::tokenized_sequence;
 using posttrain::test::contains;
 using posttrain::test::error_of;

@@ -178,7 +178,7 @@ TEST_CASE("a language model learns to judge answers that it has not seen", "[mod
   // [snippet: reward]
   const hub::RewardModel model(base);
   Trainer trainer(model, BradleyTerry{.center_rewards_coefficient = 0.01}, Full{},
-                  data::RewardPairs{pairs}, AdamW{}, options);
+                  RewardPairs{pairs}, AdamW{}, options);
   trainer.train();
   trainer.save(judge_folder);
 
@@ -223,8 +223,7 @@ TEST_CASE("a language model learns from a file which steps are right", "[models]
   options.progress = false;
   const hub::RewardModel model(base);
   // [snippet: steps]
-  Trainer trainer(model, StepReward{}, Full{}, data::SteppedSolutions{.path = path}, AdamW{},
-                  options);
+  Trainer trainer(model, StepReward{}, Full{}, SteppedSolutions{.path = path}, AdamW{}, options);
   trainer.train();
   // [/snippet]
   std::vector<SteppedSolution> solutions;

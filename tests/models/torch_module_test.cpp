@@ -278,8 +278,7 @@ TEST_CASE("a user's transformer learns a few sequences through the Trainer", "[t
   const TempFolder folder;
   const auto module = seeded<TinyTransformer>(0.1);
   Trainer trainer(TorchModule(module, kVocabulary), NextToken{}, TrainModule{},
-                  data::Tokenized{.path = write_samples(folder)}, AdamW{.weight_decay = 0.01},
-                  quiet());
+                  Tokenized{.path = write_samples(folder)}, AdamW{.weight_decay = 0.01}, quiet());
   std::vector<double> losses;
   trainer.add(Losses{&losses});
   const TrainResult result = trainer.train();
@@ -295,7 +294,7 @@ TEST_CASE("a user's transformer learns a few sequences through the Trainer", "[t
 TEST_CASE("a bag of tokens with a tied head learns too", "[torch_module]") {
   const TempFolder folder;
   Trainer trainer(TorchModule(seeded<TiedBag>(), kVocabulary), NextToken{}, TrainModule{},
-                  data::Tokenized{.path = write_samples(folder)}, AdamW{}, quiet());
+                  Tokenized{.path = write_samples(folder)}, AdamW{}, quiet());
   std::vector<double> losses;
   trainer.add(Losses{&losses});
   trainer.train();
@@ -311,7 +310,7 @@ TEST_CASE("a run of a module goes on from its checkpoint", "[torch_module][C25]"
     options.num_epochs = 3;
     options.run_dir = run_dir;
     Trainer trainer(TorchModule(module, kVocabulary), NextToken{}, TrainModule{},
-                    data::Tokenized{.path = path}, AdamW{}, options);
+                    Tokenized{.path = path}, AdamW{}, options);
     struct Stop {
       int step;
       void on(const event::AfterStep& event) {
@@ -359,6 +358,6 @@ TEST_CASE("what a module cannot do is refused with a reason", "[torch_module]") 
   Options options = quiet();
   options.neftune_noise_alpha = 5.0;
   Trainer trainer(TorchModule(seeded<TinyTransformer>(), kVocabulary), NextToken{}, TrainModule{},
-                  data::Tokenized{.path = write_samples(folder)}, AdamW{}, options);
+                  Tokenized{.path = write_samples(folder)}, AdamW{}, options);
   CHECK_THROWS_WITH(trainer.train(), Catch::Contains("neftune_noise_alpha are for the library's"));
 }

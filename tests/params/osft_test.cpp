@@ -273,8 +273,7 @@ TEST_CASE("400 steps of AdamW with decay and clipping stay in the complements", 
       base[weight.name] = weight.value.to(at::kDouble);
     }
     Trainer trainer(model, NextToken{}, Osft{.unfreeze_rank_ratio = 0.5},
-                    data::Tokenized{.path = samples(folder)}, AdamW{.weight_decay = 0.1},
-                    quick(400));
+                    Tokenized{.path = samples(folder)}, AdamW{.weight_decay = 0.1}, quick(400));
     std::vector<double> losses;
     trainer.add(Losses{&losses});
     trainer.train();
@@ -331,7 +330,7 @@ TEST_CASE("a ratio of 0 trains nothing, a ratio of 1 everything in the targets",
   const TempFolder folder;
   const auto decoder = test::tiny_model(at::kFloat);
   Trainer trainer(decoder, NextToken{}, Osft{.unfreeze_rank_ratio = 0.0},
-                  data::Tokenized{.path = samples(folder)}, AdamW{.weight_decay = 0.1}, quick(3));
+                  Tokenized{.path = samples(folder)}, AdamW{.weight_decay = 0.1}, quick(3));
   trainer.train();
   const auto before = Full{}.attach(decoder).weights();
   for (const NamedTensor& weight : trainer.state().weights()) {
@@ -605,7 +604,7 @@ TEST_CASE("a task may protect all that earlier ones protected", "[params][osft]"
 TEST_CASE("a second Trainer goes on with the state of the first", "[params][osft]") {
   const TempFolder folder;
   const auto model = test::tiny_model(at::kFloat);
-  const data::Tokenized data{.path = samples(folder)};
+  const Tokenized data{.path = samples(folder)};
   Options options = quick(40), next = options;
   next.run_dir = (folder / "second").string();
   // [snippet: tasks]
@@ -658,7 +657,7 @@ TEST_CASE("a resumed run of cores equals the uninterrupted one bit for bit", "[p
     options.run_dir = (folder / name).string();
     options.checkpoint_steps = 5;
     Trainer trainer(test::tiny_model(at::kFloat), NextToken{}, Osft{.train = "norm"},
-                    data::Tokenized{.path = path}, AdamW{.weight_decay = 0.1}, options);
+                    Tokenized{.path = path}, AdamW{.weight_decay = 0.1}, options);
     trainer.train();
     Tensors all;
     for (const NamedTensor& weight : trainer.state().weights()) {
@@ -681,8 +680,8 @@ TEST_CASE("a checkpoint brings its bases to a machine that would find others", "
     options.run_dir = (folder / (name + std::string(enum_name(projection)))).string();
     options.checkpoint_steps = 5;
     Trainer trainer(test::tiny_model(at::kFloat), NextToken{},
-                    Osft{.projection = projection, .cache_dir = cache},
-                    data::Tokenized{.path = path}, AdamW{.weight_decay = 0.1}, options);
+                    Osft{.projection = projection, .cache_dir = cache}, Tokenized{.path = path},
+                    AdamW{.weight_decay = 0.1}, options);
     trainer.train();
     Tensors all;
     for (const NamedTensor& weight : trainer.state().weights()) {
@@ -839,7 +838,7 @@ TEST_CASE("cores train beside matrices in 4 bits", "[params][osft]") {
   const TempFolder folder;
   const auto model = test::tiny_model(at::kFloat);
   Trainer trainer(model, NextToken{}, BasicOsft<Nf4>{.unfreeze_rank_ratio = 0.5},
-                  data::Tokenized{.path = samples(folder)}, AdamW{}, quick(100));
+                  Tokenized{.path = samples(folder)}, AdamW{}, quick(100));
   const TokenBatch batch = test::batch_of({test::some_sequence(17, 1)});
   const auto base = BasicFrozen<Nf4>{}.attach(model);
   const auto hidden = [&](const auto& gate) {
@@ -866,7 +865,7 @@ TEST_CASE("cores train beside matrices in 4 bits", "[params][osft]") {
   CHECK(at::equal(hidden(state), hidden(state.reference())));
   CHECK(state.bytes() < bytes + base.bytes());
   Trainer second(model, NextToken{}, FromState(std::move(state)),
-                 data::Tokenized{.path = samples(folder)}, AdamW{}, quick(20));
+                 Tokenized{.path = samples(folder)}, AdamW{}, quick(20));
   second.train();
   CHECK(relative_error(hidden(second.state().reference()), learnt) < 1e-5);
   CHECK_FALSE(at::equal(hidden(second.state()), hidden(second.state().reference())));

@@ -468,7 +468,7 @@ TEST_CASE("a Trainer trains a prompt on the user's batches", "[params][prompt][C
   const std::string path = folder / "tokens.jsonl";
   std::ofstream(path) << R"({"input_ids": [1, 2, 3, 4], "labels": [1, 2, 3, 4]})"
                       << "\n";
-  const data::Tokenized data{.path = path};
+  const Tokenized data{.path = path};
   Options options;
   options.effective_batch_size = 8;
   options.max_tokens_per_batch = 30;

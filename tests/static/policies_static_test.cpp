@@ -30,9 +30,9 @@
 
 namespace posttrain::policies_test {
 
-using data::Documents;
-using data::Messages;
-using data::Tokenized;
+using Documents;
+using Messages;
+using Tokenized;
 using models::Decoder;
 
 static_assert(LossPolicy<NextToken>);
@@ -56,15 +56,15 @@ static_assert(CutsSlices<RewardBatch> && MovesToDevice<RewardBatch>);
 static_assert(CutsSlices<StepRewardBatch> && MovesToDevice<StepRewardBatch>);
 static_assert(StreamsBatches<data::Stream<RewardKind>, RewardBatch>);
 static_assert(StreamsBatches<data::Stream<StepKind>, StepRewardBatch>);
-static_assert(std::is_same_v<BatchOfData<data::SteppedSolutions>::type, StepRewardBatch>);
-static_assert(LoadsItems<data::SteppedSolutions> && !data::LoadsPairs<data::SteppedSolutions>);
-static_assert(data::LoadsPairs<data::Preferences> && !data::LoadsPairs<Messages>);
-static_assert(LoadsItems<data::RewardPairs<data::Preferences>>);
+static_assert(std::is_same_v<BatchOfData<SteppedSolutions>::type, StepRewardBatch>);
+static_assert(LoadsItems<SteppedSolutions> && !data::LoadsPairs<SteppedSolutions>);
+static_assert(data::LoadsPairs<Preferences> && !data::LoadsPairs<Messages>);
+static_assert(LoadsItems<RewardPairs<Preferences>>);
 static_assert(ItemKind<SequenceKind> && ItemKind<PairKind> && ItemKind<RewardKind>);
 static_assert(ItemKind<AnswerKind> && ItemKind<StepKind> && !ItemKind<NextToken>);
 static_assert(PacksSteps<AnswerKind> && !PacksSteps<PairKind>);
 static_assert(KeepsReference<PairKind> && !KeepsReference<RewardKind> && !KeepsReference<StepKind>);
-static_assert(std::is_same_v<BatchOfData<data::RewardPairs<data::Preferences>>::type, RewardBatch>);
+static_assert(std::is_same_v<BatchOfData<RewardPairs<Preferences>>::type, RewardBatch>);
 
 static_assert(AttachesTo<Full, Decoder>);
 static_assert(AttachesTo<Full, hub::PretrainedDecoder>);
@@ -97,7 +97,7 @@ static_assert(ComputesHidden<hub::PretrainedDecoder, FullState, TokenBatch>);
 static_assert(ComputesLogits<hub::PretrainedDecoder, FullState>);
 
 static_assert(LoadsSequences<Messages> && LoadsSequences<Documents> && LoadsSequences<Tokenized>);
-static_assert(LoadsSequences<data::Mixture<Messages, Documents>>);
+static_assert(LoadsSequences<Mixture<Messages, Documents>>);
 static_assert(!OpensStream<Messages> && !OpensStream<Documents> && !OpensStream<Tokenized>);
 static_assert(std::is_same_v<BatchOfData<Messages>::type, TokenBatch>);
 static_assert(StreamsBatches<data::TokenStream<>, TokenBatch>);

@@ -141,7 +141,7 @@ Options quick(double learning_rate) {
 
 TEST_CASE("a model of one's own trains with a callback watching", "[trainer]") {
   const Samples samples;
-  Trainer trainer(Bigram{}, NextToken{}, Full{}, data::Tokenized{.path = samples.path}, AdamW{},
+  Trainer trainer(Bigram{}, NextToken{}, Full{}, Tokenized{.path = samples.path}, AdamW{},
                   quick(0.05));
   std::vector<double> losses;
   trainer.add(LossCurve{losses});
@@ -154,7 +154,7 @@ TEST_CASE("a model of one's own trains with a callback watching", "[trainer]") {
 TEST_CASE("an optimizer of one's own lowers the loss", "[trainer]") {
   const Samples samples;
   Trainer trainer(test::tiny_model(at::kFloat), NextToken{}, Full{},
-                  data::Tokenized{.path = samples.path}, Sgd{}, quick(0.3));
+                  Tokenized{.path = samples.path}, Sgd{}, quick(0.3));
   std::vector<double> losses;
   trainer.add(LossCurve{losses});
   trainer.train();
@@ -165,7 +165,7 @@ TEST_CASE("a parameter policy of one's own trains its vector and nothing else", 
   const Samples samples;
   const auto model = test::tiny_model(at::kFloat);
   const FrozenState before = Frozen{}.attach(model);
-  Trainer trainer(model, NextToken{}, Steering{}, data::Tokenized{.path = samples.path}, AdamW{},
+  Trainer trainer(model, NextToken{}, Steering{}, Tokenized{.path = samples.path}, AdamW{},
                   quick(0.01));
   std::vector<double> losses;
   trainer.add(LossCurve{losses});

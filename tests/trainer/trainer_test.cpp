@@ -15,7 +15,7 @@
 
 using namespace posttrain;
 using namespace posttrain::test;
-using data::Tokenized;
+using Tokenized;
 
 namespace {
 

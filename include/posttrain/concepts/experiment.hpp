@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A whole experiment as one value: policies with their hyperparameters, and options.
 //
-//   constexpr auto kRun = checked(Experiment{NextToken{}, Full{}, data::Messages{.path =
+//   constexpr auto kRun = checked(Experiment{NextToken{}, Full{}, Messages{.path =
 //   "a.jsonl"},
 //                                            AdamW{}, Options{.learning_rate = 1e-4}});
 //   constexpr auto kSlow = varied(kRun, [](auto& run) { run.options.learning_rate = 1e-5; });

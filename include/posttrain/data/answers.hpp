@@ -10,7 +10,7 @@
 #include "posttrain/batch/answers.hpp"
 #include "posttrain/data/pipeline/pair_loading.hpp"
 
-namespace posttrain::data {
+namespace posttrain {
 
 struct Answers {
   LiteralString path{};       // a file or a folder of files (data/formats/reader.hpp)
@@ -21,11 +21,11 @@ struct Answers {
   constexpr void validate() const { source().validate(); }
 
   AnswerKind kind() const { return {truncation_mode, share_prompts}; }
-  LoadedItems<Answer> load(const LoadContext& context) const {
-    return load_answers(source(), context, kind());
+  data::LoadedItems<Answer> load(const data::LoadContext& context) const {
+    return data::load_answers(source(), context, kind());
   }
 
-  constexpr Source source() const { return {path.view(), validation_path.view()}; }
+  constexpr data::Source source() const { return {path.view(), validation_path.view()}; }
 };
 
-}  // namespace posttrain::data
+}  // namespace posttrain

@@ -31,6 +31,10 @@ LoadedData load_documents(const Source& source, const LoadContext& context,
 
 }  // namespace detail
 
+}  // namespace posttrain::data
+
+namespace posttrain {
+
 struct Documents {
   LiteralString path{};             // a file or a folder of files
   std::int64_t block_size = 0;      // longest sequence in tokens; 0: whole documents
@@ -47,17 +51,17 @@ struct Documents {
     }
   }
 
-  LoadedData load(const LoadContext& context) const {
+  data::LoadedData load(const data::LoadContext& context) const {
     validate();
-    return detail::load_documents(
+    return data::detail::load_documents(
         source(), context,
         {block_size, document_column.view(), delimiter.view(), append_eos, prepend_bos});
   }
 
-  constexpr Source source() const { return {path.view(), validation_path.view()}; }
+  constexpr data::Source source() const { return {path.view(), validation_path.view()}; }
 };
 
-}  // namespace posttrain::data
+}  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
 #include "posttrain/data/impl/documents.ipp"

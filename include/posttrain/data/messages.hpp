@@ -20,6 +20,10 @@ LoadedData load_messages(const Source& source, const LoadContext& context, text:
                          bool unmask);
 }
 
+}  // namespace posttrain::data
+
+namespace posttrain {
+
 struct Messages {
   LiteralString path{};  // a file or a folder of files (data/formats/reader.hpp)
   text::Turns turns = text::Turns::all;
@@ -28,14 +32,14 @@ struct Messages {
 
   constexpr void validate() const { source().validate(); }
 
-  LoadedData load(const LoadContext& context) const {
-    return detail::load_messages(source(), context, turns, unmask);
+  data::LoadedData load(const data::LoadContext& context) const {
+    return data::detail::load_messages(source(), context, turns, unmask);
   }
 
-  constexpr Source source() const { return {path.view(), validation_path.view()}; }
+  constexpr data::Source source() const { return {path.view(), validation_path.view()}; }
 };
 
-}  // namespace posttrain::data
+}  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
 #include "posttrain/data/impl/messages.ipp"

@@ -38,6 +38,10 @@ inline std::vector<MixturePart> joined_parts(const LoadedData& first, const Load
 
 }  // namespace detail
 
+}  // namespace posttrain::data
+
+namespace posttrain {
+
 template <class First, class Second>
 struct Mixture {
   First first{};
@@ -54,16 +58,16 @@ struct Mixture {
     if constexpr (requires { second.validate(); }) second.validate();
   }
 
-  LoadedData load(const LoadContext& context) const {
+  data::LoadedData load(const data::LoadContext& context) const {
     static_assert(LoadsSequences<First> && LoadsSequences<Second>,
                   "posttrain: a Mixture needs data policies that load sequences");
     validate();
-    LoadedData data = first.load(context);
-    const LoadedData other = second.load(context);
+    data::LoadedData data = first.load(context);
+    const data::LoadedData other = second.load(context);
     if (data.epoch_size != 0 || other.epoch_size != 0) {
       fail("only the outermost Mixture can have an epoch_size");
     }
-    data.parts = detail::joined_parts(data, other, second_share);
+    data.parts = data::detail::joined_parts(data, other, second_share);
     data.train.append(other.train, data.report.read);
     data.validation.append(other.validation, data.report.read);
     data.report.merge(other.report);
@@ -77,4 +81,4 @@ Mixture(First, Second, double) -> Mixture<First, Second>;
 template <class First, class Second>
 Mixture(First, Second, double, std::int64_t) -> Mixture<First, Second>;
 
-}  // namespace posttrain::data
+}  // namespace posttrain

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Another data policy with a packer of one's own, instead of first fit decreasing:
 //
-//   data::Packed{data::Messages{.path = "chats.jsonl"}, data::NoPacking{}}
+//   Packed{Messages{.path = "chats.jsonl"}, data::NoPacking{}}
 //
 // Packers: data/pipeline/packing.hpp. Packing changes speed and memory only.
 #pragma once
@@ -9,7 +9,7 @@
 #include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/data/pipeline/packing.hpp"
 
-namespace posttrain::data {
+namespace posttrain {
 
 template <class Data, class Packer>
 struct Packed {
@@ -22,7 +22,7 @@ struct Packed {
 
   auto kind() const requires requires(const Data& policy) { policy.kind(); }
   { return data.kind(); }
-  auto load(const LoadContext& context) const -> decltype(data.load(context)) {
+  auto load(const data::LoadContext& context) const -> decltype(data.load(context)) {
     return data.load(context);
   }
 };
@@ -30,4 +30,4 @@ struct Packed {
 template <class Data, class Packer>
 Packed(Data, Packer) -> Packed<Data, Packer>;
 
-}  // namespace posttrain::data
+}  // namespace posttrain

@@ -11,7 +11,7 @@
 #include "posttrain/batch/pairs.hpp"
 #include "posttrain/data/pipeline/pair_loading.hpp"
 
-namespace posttrain::data {
+namespace posttrain {
 
 struct Preferences {
   LiteralString path{};       // a file or a folder of files (data/formats/reader.hpp)
@@ -22,11 +22,11 @@ struct Preferences {
   constexpr void validate() const { source().validate(); }
 
   PairKind kind() const { return {truncation_mode, share_prompts}; }
-  LoadedItems<AnswerPair> load(const LoadContext& context) const {
-    return load_pairs(source(), context, kind());
+  data::LoadedItems<AnswerPair> load(const data::LoadContext& context) const {
+    return data::load_pairs(source(), context, kind());
   }
 
-  constexpr Source source() const { return {path.view(), validation_path.view()}; }
+  constexpr data::Source source() const { return {path.view(), validation_path.view()}; }
 };
 
-}  // namespace posttrain::data
+}  // namespace posttrain

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pairs of another policy as reward models train on them, one reward for each answer:
 //
-//   data::RewardPairs{data::Preferences{.path = "pairs.jsonl"}}      for BradleyTerry
+//   RewardPairs{Preferences{.path = "pairs.jsonl"}}      for BradleyTerry
 //
 // A step is `effective_batch_size` pairs. Solutions in steps: data/steps.hpp.
 #pragma once
@@ -20,7 +20,11 @@ concept LoadsPairs = requires(const D& policy, const LoadContext& context) {
   { policy.kind() } -> std::convertible_to<PairKind>;
 };
 
-template <LoadsPairs Pairs>
+}  // namespace posttrain::data
+
+namespace posttrain {
+
+template <data::LoadsPairs Pairs>
 struct RewardPairs {
   Pairs pairs{};
 
@@ -29,11 +33,13 @@ struct RewardPairs {
   }
 
   RewardKind kind() const { return {pairs.kind()}; }
-  LoadedItems<AnswerPair> load(const LoadContext& context) const { return pairs.load(context); }
+  data::LoadedItems<AnswerPair> load(const data::LoadContext& context) const {
+    return pairs.load(context);
+  }
 };
 
 // clang before 17 does not deduce the argument of an aggregate by itself.
 template <class Pairs>
 RewardPairs(Pairs) -> RewardPairs<Pairs>;
 
-}  // namespace posttrain::data
+}  // namespace posttrain

@@ -12,7 +12,7 @@
 #include "posttrain/batch/steps.hpp"
 #include "posttrain/data/pipeline/step_loading.hpp"
 
-namespace posttrain::data {
+namespace posttrain {
 
 struct SteppedSolutions {
   LiteralString path{};                // a file or a folder of files (data/formats/reader.hpp)
@@ -23,11 +23,11 @@ struct SteppedSolutions {
   constexpr void validate() const { source().validate(); }
 
   StepKind kind() const { return {}; }
-  LoadedItems<SteppedSolution> load(const LoadContext& context) const {
-    return load_steps(source(), context, step_separator.view(), last_step_only);
+  data::LoadedItems<SteppedSolution> load(const data::LoadContext& context) const {
+    return data::load_steps(source(), context, step_separator.view(), last_step_only);
   }
 
-  constexpr Source source() const { return {path.view(), validation_path.view()}; }
+  constexpr data::Source source() const { return {path.view(), validation_path.view()}; }
 };
 
-}  // namespace posttrain::data
+}  // namespace posttrain

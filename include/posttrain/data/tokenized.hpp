@@ -21,20 +21,24 @@ namespace detail {
 LoadedData load_tokenized(const Source& source, const LoadContext& context);
 }
 
+}  // namespace posttrain::data
+
+namespace posttrain {
+
 struct Tokenized {
   LiteralString path{};
   LiteralString validation_path{};  // a source of its own, instead of Options::validation_split
 
   constexpr void validate() const { source().validate(); }
 
-  LoadedData load(const LoadContext& context) const {
-    return detail::load_tokenized(source(), context);
+  data::LoadedData load(const data::LoadContext& context) const {
+    return data::detail::load_tokenized(source(), context);
   }
 
-  constexpr Source source() const { return {path.view(), validation_path.view()}; }
+  constexpr data::Source source() const { return {path.view(), validation_path.view()}; }
 };
 
-}  // namespace posttrain::data
+}  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
 #include "posttrain/data/impl/tokenized.ipp"

@@ -2,7 +2,7 @@
 // A reference without a second model in memory: the scores of the model as it is loaded, computed
 // for all data before the first step.
 //
-//   Trainer(model, Dpo{}, WithReferenceScores{Full{}}, data::Preferences{…}, …)
+//   Trainer(model, Dpo{}, WithReferenceScores{Full{}}, Preferences{…}, …)
 //
 // With `cache_dir` they are kept on disk, keyed by the content of the weights and of the data, and
 // found by the next run. They are float32 and come from micro-batches that are packed differently

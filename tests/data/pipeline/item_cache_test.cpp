@@ -10,12 +10,12 @@
 #include "support/temp_folder.hpp"
 
 using posttrain::Sequence;
+using posttrain::Tokenized;
 using posttrain::data::LoadContext;
 using posttrain::data::LoadedData;
 using posttrain::data::SequenceFile;
 using posttrain::data::SequenceFileWriter;
 using posttrain::data::SequenceStore;
-using posttrain::data::Tokenized;
 using posttrain::test::contains;
 using posttrain::test::error_of;
 using posttrain::test::slurp;
@@ -147,21 +147,21 @@ TEST_CASE("pairs, answers and solutions in steps are cached, too") {
       }
     }
   };
-  check(posttrain::data::Preferences{
+  check(posttrain::Preferences{
       .path = scratch.write("pairs.jsonl",
                             R"({"prompt": "a", "chosen": "b", "rejected": "cd", "margin": 1.5})"
                             "\n"
                             R"({"prompt": "ab", "chosen": "b", "rejected": "c"})"
                             "\n"
                             R"({"prompt": "abc", "chosen": "b", "rejected": "d"})")});
-  check(posttrain::data::Answers{
+  check(posttrain::Answers{
       .path =
           scratch.write("answers.jsonl", R"({"prompt": "a", "completion": "b", "label": true})"
                                          "\n"
                                          R"({"prompt": "a", "completion": "c", "label": false})"
                                          "\n"
                                          R"({"prompt": "b", "completion": "c", "label": true})")});
-  check(posttrain::data::SteppedSolutions{
+  check(posttrain::SteppedSolutions{
       .path = scratch.write("steps.jsonl",
                             R"({"prompt": "a", "completions": ["b", "cd"], "labels": [1, 0.25]})"
                             "\n"
