@@ -6,6 +6,20 @@ import os
 import repo
 
 REASONS = {
+    "posttrain/base/compiled.hpp": "a macro; the build uses it both ways",
+    "posttrain/fwd.hpp": "names only",
+    "posttrain/models/families/common.hpp": "read by every family, tested with each of them",
+    "posttrain/models/families/family.hpp": "the type that table.hpp lists",
+    "posttrain/nn/activation.hpp": "an enum, tested with gated_activation.hpp",
+    "posttrain/nn/attention_types.hpp": "structs, tested with attention.hpp",
+    "posttrain/nn/cpu/attention.hpp": "a kernel, tested against the generic one with attention.hpp",
+    "posttrain/nn/cpu/attention_backward.hpp": "a kernel, tested with attention.hpp",
+    "posttrain/nn/cpu/attention_rows.hpp": "a part of the kernel, tested with attention.hpp",
+    "posttrain/nn/cpu/attention_tiles.hpp": "a part of the kernel, tested with attention.hpp",
+    "posttrain/nn/model_call.hpp": "a struct of options, tested with models/decoder.hpp",
+    "posttrain/storage/dense.hpp": "a tag without behavior",
+    "posttrain/tensor/ops.hpp": "a list of LibTorch's operators",
+    "posttrain/tensor/tensor.hpp": "LibTorch's type under our name",
 }
 
 
