@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The filters that Jinja has for web pages: xmlattr and urlize.
+// The filter `urlize`: addresses in a text become links. Including this header registers it
+// (jinja/registry.hpp).
 #pragma once
 
 #include <algorithm>
@@ -13,9 +14,12 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/jinja/arithmetic.hpp"
-#include "posttrain/jinja/evaluator.hpp"
 #include "posttrain/jinja/function.hpp"
 #include "posttrain/jinja/letters.hpp"
+#include "posttrain/jinja/operators.hpp"
+#include "posttrain/jinja/print.hpp"
+#include "posttrain/jinja/registry.hpp"
+#include "posttrain/jinja/runtime.hpp"
 #include "posttrain/jinja/splitting.hpp"
 #include "posttrain/jinja/value.hpp"
 #include "posttrain/unicode/regex.hpp"
@@ -137,25 +141,6 @@ class Linker {
 
 namespace filters {
 
-/// A dict as attributes of an XML element, a space before them. None and undefined are left out.
-inline Value xml_attributes(Evaluator& evaluator, const Value& input, const Arguments& arguments) {
-  if (input.is_undefined()) undefined_error(input);
-  if (!input.is_dict()) raise("xmlattr: expected a mapping, got {}", input.type_name());
-  const Value* space = arguments.get(0, "autospace");
-  std::string out;
-  for (const auto& [key, value] : input.dict().items) {
-    if (value.is_none() || value.is_undefined()) continue;
-    if (!key.is_string()) raise("xmlattr: expected strings as keys, got {}", key.type_name());
-    if (key.text().find_first_of(" \t\n\r\f\v/>=") != std::string::npos) {
-      raise("xmlattr: expected the name of an attribute, got {}", repr(key));
-    }
-    out += fmt::format("{}{}=\"{}\"", out.empty() ? "" : " ", escaped(key), escaped(value));
-    check_text(out.size() / 64);
-  }
-  if ((space == nullptr || space->truth()) && !out.empty()) out.insert(0, " ");
-  return make_text(std::move(out), evaluator.autoescape());
-}
-
 inline LinkStyle link_style(const Arguments& arguments) {
   LinkStyle style;
   const Value* limit = arguments.get(0, "trim_url_limit");
@@ -186,7 +171,7 @@ inline LinkStyle link_style(const Arguments& arguments) {
   return style;
 }
 
-inline Value urlize(Evaluator& evaluator, const Value& input, const Arguments& arguments) {
+inline Value urlize(Runtime& runtime, const Value& input, const Arguments& arguments) {
   const LinkStyle style = link_style(arguments);
   const Linker linker(style);
   const std::string text = escaped(input);
@@ -202,8 +187,10 @@ inline Value urlize(Evaluator& evaluator, const Value& input, const Arguments& a
     check_text(out.size() / 64);
   }
   if (!word.empty()) out += linker.word(word);
-  return make_text(std::move(out), evaluator.autoescape());
+  return make_text(std::move(out), runtime.autoescape());
 }
+
+inline const bool kUrlize = registry().add_filter("urlize", urlize);
 
 }  // namespace filters
 

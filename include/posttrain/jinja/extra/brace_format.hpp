@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// str.format(): {}, {0}, {name}, {a.b[0]}, !r and format specifications.
+// str.format() and format_map(): {}, {0}, {name}, {a.b[0]}, !r and format specifications.
+//
+// Including this header registers both (jinja/registry.hpp).
 #pragma once
 
 #include <algorithm>
@@ -10,15 +12,16 @@
 #include <string_view>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/jinja/attributes.hpp"
 #include "posttrain/jinja/function.hpp"
+#include "posttrain/jinja/operators.hpp"
+#include "posttrain/jinja/print.hpp"
 #include "posttrain/jinja/printf_format.hpp"
+#include "posttrain/jinja/registry.hpp"
 #include "posttrain/jinja/value.hpp"
 #include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text::jinja {
-
-Value attribute(const Value& object, std::string_view name);
-Value item(const Value& object, const Value& key);
 
 /// [[fill]align][sign][#][0][width][, or _][.precision][kind].
 struct FormatSpec {
@@ -232,5 +235,24 @@ inline std::string brace_format(std::string_view format, const Arguments& argume
   }
   return out;
 }
+
+namespace string_methods {
+
+inline Value format(const Value& self, const Arguments& arguments) {
+  return make_text(brace_format(self.text(), arguments));
+}
+
+inline Value format_map(const Value& self, const Arguments& arguments) {
+  const Value& map = need(arguments, 0, "mapping");
+  if (!map.is_dict()) raise("expected a mapping, got {}", map.type_name());
+  Arguments named;
+  for (const auto& [key, value] : map.dict().items) named.named.emplace_back(print(key), value);
+  return make_text(brace_format(self.text(), named));
+}
+
+inline const bool kBraceFormat =
+    registry().add_method("format", format) && registry().add_method("format_map", format_map);
+
+}  // namespace string_methods
 
 }  // namespace posttrain::text::jinja

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The filter `wordwrap`: Python's textwrap.wrap on every line of a text, with tabs and white space
-// left as they are.
+// left as they are. Including this header registers it (jinja/registry.hpp).
 #pragma once
 
 #include <algorithm>
@@ -13,9 +13,9 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/jinja/arithmetic.hpp"
-#include "posttrain/jinja/evaluator.hpp"
 #include "posttrain/jinja/function.hpp"
 #include "posttrain/jinja/letters.hpp"
+#include "posttrain/jinja/registry.hpp"
 #include "posttrain/jinja/splitting.hpp"
 #include "posttrain/jinja/value.hpp"
 
@@ -149,7 +149,7 @@ class WordWrapper {
 
 namespace filters {
 
-inline Value word_wrap(Evaluator&, const Value& input, const Arguments& arguments) {
+inline Value word_wrap(Runtime&, const Value& input, const Arguments& arguments) {
   if (input.is_undefined()) undefined_error(input);
   if (!input.is_string()) raise("wordwrap: expected a string, got {}", input.type_name());
   const Value* width = arguments.get(0, "width");
@@ -182,6 +182,8 @@ inline Value word_wrap(Evaluator&, const Value& input, const Arguments& argument
   }
   return make_text(std::move(out), markup);
 }
+
+inline const bool kWordWrap = registry().add_filter("wordwrap", word_wrap);
 
 }  // namespace filters
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The filter `pprint`: a value as Python's pprint.pformat writes it, dicts sorted by key, what is
-// wider than 80 characters on several lines.
+// wider than 80 characters on several lines. Including this header registers it
+// (jinja/registry.hpp).
 #pragma once
 
 #include <algorithm>
@@ -12,11 +13,11 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/jinja/evaluator.hpp"
 #include "posttrain/jinja/function.hpp"
 #include "posttrain/jinja/letters.hpp"
 #include "posttrain/jinja/operators.hpp"
 #include "posttrain/jinja/print.hpp"
+#include "posttrain/jinja/registry.hpp"
 #include "posttrain/jinja/splitting.hpp"
 #include "posttrain/jinja/value.hpp"
 
@@ -195,9 +196,11 @@ class PrettyPrinter {
 
 namespace filters {
 
-inline Value pretty(Evaluator&, const Value& input, const Arguments&) {
+inline Value pretty(Runtime&, const Value& input, const Arguments&) {
   return make_text(PrettyPrinter().run(input));
 }
+
+inline const bool kPretty = registry().add_filter("pprint", pretty);
 
 }  // namespace filters
 
