@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 
+#include "posttrain/jinja/extra.hpp"
 #include "posttrain/text/chat_folder.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 

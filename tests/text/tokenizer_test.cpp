@@ -7,11 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/text/stream_decoder.hpp"
-#include "posttrain/text/tokenizer/characters.hpp"
-#include "posttrain/text/tokenizer/split.hpp"
-#include "posttrain/text/tokenizer/word_scanner.hpp"
-#include "posttrain/unicode/regex.hpp"
+#include "posttrain/unicode/utf8.hpp"
 #include "support/catch.hpp"
 #include "support/shared_data.hpp"
 #include "support/tiny_tokenizer.hpp"
@@ -21,8 +17,6 @@ using posttrain::TokenId;
 using posttrain::TokenIds;
 using posttrain::test::byte_fallback;
 using posttrain::test::byte_level;
-using posttrain::text::SplitBehavior;
-using posttrain::text::StreamDecoder;
 using posttrain::text::Tokenizer;
 
 namespace {
@@ -34,21 +28,6 @@ Tokenizer make(const nlohmann::json& description) {
 std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-std::vector<std::string> split(std::string_view text, SplitBehavior behavior, bool invert = false) {
-  std::vector<std::string> parts;
-  posttrain::text::split_by(
-      text.size(), behavior, invert,
-      [&](auto&& visit) {
-        for (std::size_t i = 0; i < text.size(); ++i) {
-          if (text[i] == '-') visit(i, i + 1);
-        }
-      },
-      [&](std::size_t begin, std::size_t end) {
-        parts.emplace_back(text.substr(begin, end - begin));
-      });
-  return parts;
 }
 
 }  // namespace
@@ -127,17 +106,6 @@ TEST_CASE("Added tokens are cut out leftmost and longest, with their options") {
   CHECK_FALSE(tokenizer.is_special(260));
   CHECK(tokenizer.is_added(260));
   CHECK(tokenizer.decode(TokenIds{256, '!', 260}, true) == "!<l>");
-}
-
-TEST_CASE("Splits know every behaviour") {
-  const std::string text = "a--b-";
-  using List = std::vector<std::string>;
-  CHECK(split(text, SplitBehavior::kRemoved) == List{"a", "b"});
-  CHECK(split(text, SplitBehavior::kIsolated) == List{"a", "-", "-", "b", "-"});
-  CHECK(split(text, SplitBehavior::kMergedWithPrevious) == List{"a-", "-", "b-"});
-  CHECK(split(text, SplitBehavior::kMergedWithNext) == List{"a", "-", "-b", "-"});
-  CHECK(split(text, SplitBehavior::kContiguous) == List{"a", "--", "b", "-"});
-  CHECK(split(text, SplitBehavior::kRemoved, true) == List{"-", "-", "-"});
 }
 
 TEST_CASE("Metaspace, digits and NFC work as pre-tokenizers and normalizer") {
@@ -225,63 +193,6 @@ TEST_CASE("Batches give what single texts give, whatever the number of threads")
   CHECK_THROWS_WITH(make(words).encode_batch(unknown, false, 2), Catch::Contains("'<unk>'"));
 }
 
-TEST_CASE("Known patterns are scanned as PCRE2 matches them") {
-  using posttrain::text::WordScanner;
-  // Every assigned character between letters, spaces and digits, and random mixtures. Characters
-  // that only one of the two libraries knows (their Unicode versions differ) are left out.
-  const posttrain::text::Regex letter(R"(\p{L})"), number(R"(\p{N})"), assigned(R"(\P{Cn})");
-  const auto& classes = posttrain::text::CharacterClasses::get();
-  std::vector<std::string> characters;
-  for (char32_t c = 1; c < 0x110000; ++c) {
-    if (c >= 0xD800 && c < 0xE000) continue;
-    const std::string text = posttrain::text::to_utf8(c);
-    const auto is = [&](const posttrain::text::Regex& regex) {
-      posttrain::text::Regex::Scratch scratch(regex);
-      return regex.find(text, 0, scratch).has_value();
-    };
-    if (!is(assigned) || (c >= 0xF0010 && c != 0x10FFFD)) continue;
-    if (is(letter) == classes.is(c, posttrain::text::CharacterClasses::kLetter) &&
-        is(number) == classes.is(c, posttrain::text::CharacterClasses::kNumber)) {
-      characters.push_back(text);
-    }
-  }
-  CHECK(characters.size() > 140000);
-  const std::vector<std::string> common = {
-      " ", "  ",  "\n", "\r\n",   "\t", "a", "Z",  "é",   "1", "22", "'", "'s", "'LL",   "'",
-      "ſ", "...", "_",  "\u3000", "你", "½", "'d", "'Ve", "r", "e",  "-", " '", "\u0301"};
-  std::uint64_t state = 7;
-  const auto random = [&](std::size_t size) {
-    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    return static_cast<std::size_t>(state >> 33U) % size;
-  };
-  for (const std::string_view pattern :
-       {WordScanner::kGpt2, WordScanner::kLlama3, WordScanner::kQwen2}) {
-    const auto scanner = WordScanner::for_pattern(pattern);
-    REQUIRE(scanner);
-    const posttrain::text::Regex regex(pattern);
-    posttrain::text::Regex::Scratch scratch(regex);
-    const auto agree = [&](const std::string& text) {
-      for (std::size_t at = 0; at < text.size();) {
-        const auto match = regex.find(text, at, scratch);
-        if (!match || match->first != at || match->second != scanner->next(text, at)) {
-          FAIL("at " << at << " of '" << text << '\'');
-        }
-        at = match->second;
-      }
-    };
-    for (const std::string& c : characters)
-      agree("a" + c + c + "a 1" + c + " " + c + "\n" + c + " \n");
-    for (int i = 0; i < 20000; ++i) {
-      std::string text;
-      for (std::size_t k = random(20) + 1; k > 0; --k) {
-        text +=
-            random(4) == 0 ? characters[random(characters.size())] : common[random(common.size())];
-      }
-      agree(text);
-    }
-  }
-}
-
 TEST_CASE("A megabyte of one character is not quadratic") {
   const Tokenizer level = make(byte_level({"a a", "aa aa"}, {}));
   const Tokenizer fallback = make(byte_fallback({"\u2581", "a", "aa"}, {"a a"}));
@@ -290,27 +201,6 @@ TEST_CASE("A megabyte of one character is not quadratic") {
   CHECK(level.encode(text).size() == text.size() / 4);
   CHECK(fallback.encode(text).size() == 1 + text.size() / 2);
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
-}
-
-TEST_CASE("Streaming never splits a character and adds up to the whole") {
-  const Tokenizer level = make(byte_level({"Ġ w"}, {"<|end|>"}));
-  const Tokenizer fallback = make(byte_fallback({"\u2581", "w", "\u2581w"}, {"\u2581 w"}));
-  const std::string text = "w w 🌍 你好 w\u0301 end<|end|>";
-  for (const Tokenizer& tokenizer : {level, fallback}) {
-    const TokenIds ids = tokenizer.encode(text);
-    StreamDecoder decoder(tokenizer);
-    std::string all;
-    for (const TokenId id : ids) {
-      const std::string piece = decoder.push(id);
-      CHECK(piece.find("\uFFFD") == std::string::npos);
-      CHECK(posttrain::text::is_valid_utf8(piece));
-      all += piece;
-    }
-    CHECK(all + decoder.finish() == tokenizer.decode(ids));
-  }
-  StreamDecoder unfinished(level);
-  CHECK(unfinished.push(*level.id(posttrain::text::ByteAlphabet::get().character(0xE4))).empty());
-  CHECK(unfinished.finish() == "\uFFFD");
 }
 
 TEST_CASE("Real vocabularies give the published ids") {

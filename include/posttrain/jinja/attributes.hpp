@@ -15,6 +15,7 @@
 #include "posttrain/jinja/arithmetic.hpp"
 #include "posttrain/jinja/function.hpp"
 #include "posttrain/jinja/operators.hpp"
+#include "posttrain/jinja/registry.hpp"
 #include "posttrain/jinja/string_methods.hpp"
 #include "posttrain/jinja/value.hpp"
 
@@ -116,6 +117,21 @@ inline Value markup_method(const Value& object, std::string_view name, Method me
   return Value(std::move(parts), result.sequenced().kind);
 }
 
+/// A method of the object's type, or null.
+inline Method find_method(const Value& object, std::string_view name) {
+  const MethodTable* table = object.is_string()      ? &string_method_table()
+                             : object.is_dict()      ? &dict_method_table()
+                             : object.is_indexable() ? &list_method_table()
+                                                     : nullptr;
+  if (table == nullptr || (name == "copy" && object.is_tuple())) return nullptr;
+  for (const MethodTable* methods : {table, object.is_string() ? &registry().methods() : table}) {
+    for (const auto& [known, method] : *methods) {
+      if (known == name) return method;
+    }
+  }
+  return nullptr;
+}
+
 /// getattr(): a method bound to its object, a namespace's entry, or nothing.
 inline std::optional<Value> find_attribute(const Value& object, std::string_view name) {
   if (name.starts_with('_')) return {};
@@ -138,22 +154,18 @@ inline std::optional<Value> find_attribute(const Value& object, std::string_view
     return Value::undefined(
         fmt::format("the method '{}' changes its object, which a template may not", name));
   }
-  const MethodTable* table = object.is_string()      ? &string_method_table()
-                             : object.is_dict()      ? &dict_method_table()
-                             : object.is_indexable() ? &list_method_table()
-                                                     : nullptr;
-  if (table == nullptr) return {};
-  for (const auto& [known, method] : *table) {
-    if (known != name || (name == "copy" && object.is_tuple())) continue;
-    return Value::function(
-        std::string(name),
-        [object, known = known, method = method](Evaluator&, const Arguments& arguments) {
-          return object.is_markup() ? markup_method(object, known, method, arguments)
-                                    : method(object, arguments);
-        },
-        object.depth());
+  const Method method = find_method(object, name);
+  if (method == nullptr) {
+    if (!object.is_string() || !is_extra_method(name)) return {};
+    return Value::undefined(needs_extra(fmt::format("the method '{}' of str", name)));
   }
-  return {};
+  return Value::function(
+      std::string(name),
+      [object, name = std::string(name), method](Runtime&, const Arguments& arguments) {
+        return object.is_markup() ? markup_method(object, name, method, arguments)
+                                  : method(object, arguments);
+      },
+      object.depth());
 }
 
 /// object[key], or nothing.

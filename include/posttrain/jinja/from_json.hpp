@@ -4,16 +4,14 @@
 
 #include <cstdint>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/jinja/json_data.hpp"
 #include "posttrain/jinja/value.hpp"
 
 namespace posttrain::text::jinja {
-
-using Json = nlohmann::ordered_json;
 
 inline Value from_json(const Json& json, int depth = 0) {
   if (depth > 500) fail("a template's data is nested more than 500 levels deep");

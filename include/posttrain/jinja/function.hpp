@@ -35,8 +35,8 @@ template <class F>
 struct Function final : Object {
   Function(std::string its_name, F its_function)
       : Object(std::move(its_name)), function(std::move(its_function)) {}
-  Value call(Evaluator& evaluator, const Arguments& arguments) const override {
-    return function(evaluator, arguments);
+  Value call(Runtime& runtime, const Arguments& arguments) const override {
+    return function(runtime, arguments);
   }
   F function;
 };

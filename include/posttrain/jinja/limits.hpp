@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a template may use up. Templates are strangers' programs: every operation pays for the
-// items and bytes that it touches, and values, texts and lists have a largest size.
+// Bounds on the resources of a template. Templates are strangers' programs: every operation pays
+// for the items and bytes that it touches, and values, texts and lists have a largest size.
 #pragma once
 
 #include <cstddef>
@@ -10,14 +10,14 @@
 
 namespace posttrain::text::jinja {
 
-inline constexpr std::int64_t kMostSteps = 20000000;                 // of one rendering
+inline constexpr std::int64_t kMostSteps = 20000000;                 // in one rendering
 inline constexpr std::size_t kLargestText = std::size_t{64} << 20U;  // bytes
 inline constexpr std::size_t kLargestList = 1000000;                 // items
 inline constexpr std::int64_t kLongestRange = 100000;                // as Jinja's sandbox
 inline constexpr int kDeepestRun = 300;    // statements, expressions, calls
 inline constexpr int kDeepestValue = 600;  // lists in lists …
 
-/// What the rendering on this thread has spent.
+/// Steps and levels that the rendering on this thread has spent.
 struct Budget {
   std::int64_t steps = 0;
   int depth = 0;

@@ -43,7 +43,7 @@ inline std::size_t count_characters(std::string_view text) {
   return count;
 }
 
-/// What a for loop sees. A generator yields its items once.
+/// The items that a for loop runs over. A generator yields its items once.
 inline List iterate(const Value& value) {
   if (value.is_undefined()) return {};
   if (value.is_sequence(Sequence::kGenerator)) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What rendering a template yields.
+// The result of rendering a template.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace posttrain::text::jinja {
 
-/// What a run yields: the text, and the bytes [begin, end) that `{% generation %}` blocks wrote.
+/// The text, and the bytes [begin, end) that `{% generation %}` blocks wrote.
 struct Output {
   std::string text;
   std::vector<std::pair<std::size_t, std::size_t>> generations;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How Python writes values: str() and repr().
+// Values as Python writes them: str() and repr().
 #pragma once
 
 #include <charconv>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The methods of str.
+// The methods of str, but for format and format_map (jinja/extra/brace_format.hpp).
 #pragma once
 
 #include <algorithm>
@@ -10,17 +10,14 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/jinja/brace_format.hpp"
 #include "posttrain/jinja/function.hpp"
 #include "posttrain/jinja/letters.hpp"
+#include "posttrain/jinja/registry.hpp"
 #include "posttrain/jinja/splitting.hpp"
 #include "posttrain/jinja/value.hpp"
 #include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text::jinja {
-
-using Method = Value (*)(const Value& self, const Arguments& arguments);
-using MethodTable = std::vector<std::pair<std::string_view, Method>>;
 
 /// [start, end) of the optional arguments of find(), count(), startswith() …, in bytes.
 inline std::pair<std::size_t, std::size_t> byte_range(std::string_view text,
@@ -260,17 +257,6 @@ inline const MethodTable& string_method_table() {
       {"isidentifier",
        [](const Value& v, const Arguments&) -> Value {
          return all_characters(v.text(), is_word) && !is_numeric(decode_utf8(v.text(), 0).code);
-       }},
-      {"format",
-       [](const Value& v, const Arguments& a) { return make_text(brace_format(v.text(), a)); }},
-      {"format_map",
-       [](const Value& v, const Arguments& a) {
-         const Value& map = need(a, 0, "mapping");
-         if (!map.is_dict()) raise("expected a mapping, got {}", map.type_name());
-         Arguments named;
-         for (const auto& [key, value] : map.dict().items)
-           named.named.emplace_back(print(key), value);
-         return make_text(brace_format(v.text(), named));
        }},
       {"partition", m::partition<false>},
       {"rpartition", m::partition<true>},

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading tokens one by one, with errors that name the place and what was expected.
+// Reading tokens one by one, with errors that name the place and what was expected there.
+//
+// The last token (kEnd) comes again and again, so that no reader runs past the end.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,15 +16,25 @@
 namespace posttrain::text::jinja {
 
 class TokenStream {
- protected:
+ public:
+  /// `tokens` end with a kEnd.
   explicit TokenStream(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
 
+  /// An error at the next token.
   [[noreturn]] void error(std::string_view message) const { raise_at(peek().place, message); }
 
-  const Token& peek(std::size_t ahead = 0) const {
-    return tokens_[std::min(at_ + ahead, tokens_.size() - 1)];
+  const Token& peek(std::size_t ahead = 0) const { return at(at_ + ahead); }
+  Token next() { return at(at_++); }
+  void skip(std::size_t count = 1) { at_ += count; }
+  /// Makes the token that was read last the next one again.
+  void back() { --at_; }
+
+  std::size_t position() const { return at_; }
+  /// The token at a position, however far it was read.
+  const Token& at(std::size_t position) const {
+    return tokens_[std::min(position, tokens_.size() - 1)];
   }
-  Token next() { return tokens_[std::min(at_++, tokens_.size() - 1)]; }
+
   bool is_operator(std::string_view text, std::size_t ahead = 0) const {
     return peek(ahead).kind == TokenKind::kOperator && peek(ahead).text == text;
   }
@@ -49,6 +62,7 @@ class TokenStream {
     ++at_;
   }
 
+ private:
   std::vector<Token> tokens_;
   std::size_t at_ = 0;
 };

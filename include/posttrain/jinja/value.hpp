@@ -22,7 +22,7 @@
 namespace posttrain::text::jinja {
 
 class Value;
-class Evaluator;
+class Runtime;
 struct Arguments;
 using List = std::vector<Value>;
 
@@ -66,12 +66,12 @@ struct Namespace {
   Dict attributes;
 };
 
-/// Everything else: built-ins, methods bound to their object, macros, `loop`. What is no function
-/// overrides `call`, too, to refuse.
+/// Any other value: built-ins, methods bound to their object, macros, `loop`. An object that is no
+/// function overrides `call`, too, to refuse.
 struct Object {
   explicit Object(std::string its_name) : name(std::move(its_name)) {}
   virtual ~Object() = default;
-  virtual Value call(Evaluator&, const Arguments&) const = 0;
+  virtual Value call(Runtime&, const Arguments&) const = 0;
   virtual std::optional<Value> attribute(std::string_view) const;
   virtual bool is_callable() const { return true; }
   virtual std::string print() const { return "<function " + name + ">"; }
@@ -112,7 +112,7 @@ class Value {
     value.data_ = std::move(object);
     return value;
   }
-  /// A function from any `Value f(Evaluator&, const Arguments&)`; `depth` of what it holds.
+  /// A function from any `Value f(Runtime&, const Arguments&)`; `depth` of what it holds.
   template <class F>
   static Value function(std::string name, F f, int depth = 0);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files beside a tokenizer say about chats: special tokens, templates, end tokens.
+// Special tokens, templates and end tokens from the files beside a tokenizer.
 #pragma once
 
 #include <string>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conversations as text: tokenizer, chat templates and special tokens of a model, and what ends an
-// assistant's turn in its template.
+// Conversations as text: tokenizer, chat templates and special tokens of a model, and the text that
+// ends an assistant's turn in its template.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,7 +26,7 @@ class ChatRenderer {
   std::string bos_token() const;
   std::string eos_token() const;
   std::string pad_token() const;
-  /// What ends an assistant turn in the template ("<|im_end|>"); empty where nothing does.
+  /// The end of an assistant's turn in the template ("<|im_end|>"); empty where nothing ends it.
   const std::string& terminator() const { return terminator_; }
 
   /// Differs where files, variables or the chosen template do.
@@ -34,6 +35,9 @@ class ChatRenderer {
   /// A further variable for the templates, such as enable_thinking.
   void set_variable(const std::string& name, Json value);
 
+  /// A copy with the variables of one sample, an object. They do not change what ends a turn.
+  ChatRenderer with_variables(const Json& own) const;
+
   /// Renders with the template of this name ("rag") from now on. Without, as transformers chooses:
   /// "tool_use", if there is one, for conversations with tools, else "default".
   void use_template(const std::string& name);
@@ -41,29 +45,18 @@ class ChatRenderer {
   /// The text of a conversation. `tools`: null or an array.
   std::string render(const Json& messages, const Json& tools, bool add_generation_prompt) const;
 
-  /// The same, with the byte ranges that `{% generation %}` blocks wrote.
+  /// The text without a generation prompt, and the byte ranges that `{% generation %}` blocks
+  /// wrote.
   ChatTemplate::Rendered render_marked(const Json& messages, const Json& tools) const;
 
- protected:
-  static constexpr const char* kSentinel = "\uE000";  // a private-use character stands for content
-
-  static bool is_assistant(const Json& message);
-  static std::string role(const Json& message);
-
-  static void check_messages(const Json& messages);
-
-  static Json first(const Json& messages, std::size_t count);
-
-  /// Bytes that two texts share at their start, cut back to a whole character.
-  static std::size_t common_prefix(std::string_view a, std::string_view b);
-
+ private:
   const ChatTemplate& chosen(const Json& tools) const;
 
   /// `end`, or the start of a token that it would cut in two (between "<|return|>" and "<|end|>").
   std::size_t whole_tokens(std::string_view text, std::size_t end) const;
 
-  /// What stands behind an assistant's content whatever follows: its last added token, else its
-  /// text without trailing white space, else that white space.
+  /// The text behind an assistant's content whatever follows: its last added token, else its text
+  /// without trailing white space, else that white space.
   std::string derive_terminator() const;
 
   Tokenizer tokenizer_;

@@ -7,6 +7,7 @@
 // later messages change it), `{% generation %}` blocks do, if the template has them.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,9 +16,10 @@
 
 namespace posttrain::text {
 
-class ChatSpans : public ChatRenderer {
- protected:
-  using ChatRenderer::ChatRenderer;
+class ChatSpans {
+ public:
+  /// Keeps a reference to `renderer`.
+  explicit ChatSpans(const ChatRenderer& renderer) : renderer_(renderer) {}
 
   struct Bytes {
     std::size_t begin = 0;
@@ -29,11 +31,24 @@ class ChatSpans : public ChatRenderer {
     Bytes span;
   };
 
-  /// The turn of assistant message `i` as the last of its conversation.
+  /// The turn of assistant message `i` as the last of its conversation. A template that does not
+  /// let its prompt be told is an error.
   Turn last_turn(const Json& messages, const Json& tools, std::size_t i) const;
 
-  /// What the generation blocks of assistant message `i` wrote, and the turn's terminator; nothing
-  /// where the template has none, or where they cannot be told from those of other turns.
+  /// The span of assistant message `i` in the rendering `full` of the whole conversation, or
+  /// nothing where it cannot be told.
+  std::optional<Bytes> find_turn(const Json& messages, const Json& tools, std::size_t i,
+                                 const ChatTemplate::Rendered& full) const;
+
+  /// Where the contents of messages [from, to) that are to be scored but not by the assistant stand
+  /// in the rendering `full`: the text that changes when the content is swapped for a sentinel.
+  /// `unmask` has all scored but the system's; a message's own weight goes before it.
+  std::vector<Bytes> contents(const Json& messages, const Json& tools, std::size_t from,
+                              std::size_t to, const std::string& full, bool unmask) const;
+
+ private:
+  /// The text that the generation blocks of assistant message `i` wrote, and the turn's terminator;
+  /// nothing where the template has none, or where they cannot be told from those of other turns.
   std::optional<Bytes> marked_turn(const Json& messages, const Json& tools, std::size_t i,
                                    const ChatTemplate::Rendered& rendered) const;
 
@@ -46,18 +61,10 @@ class ChatSpans : public ChatRenderer {
 
   std::size_t turn_end(const std::string& text, std::size_t begin) const;
 
-  /// The span of assistant message `i` in the rendering `full` of the whole conversation.
-  std::optional<Bytes> find_turn(const Json& messages, const Json& tools, std::size_t i,
-                                 const ChatTemplate::Rendered& full) const;
-
   /// The places of message `j`'s texts: its content, or the texts of its parts.
   static std::vector<Json::json_pointer> texts(const Json& messages, std::size_t j);
 
-  /// Where the contents of messages [from, to) that are to be scored but not by the assistant stand
-  /// in the rendering `full`: what changes when the content is swapped for a sentinel. `unmask`
-  /// has all scored but the system's; a message's own weight goes before it.
-  std::vector<Bytes> contents(const Json& messages, const Json& tools, std::size_t from,
-                              std::size_t to, const std::string& full, bool unmask) const;
+  const ChatRenderer& renderer_;
 };
 
 }  // namespace posttrain::text

@@ -8,16 +8,14 @@
 #pragma once
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/jinja/json_data.hpp"
 #include "posttrain/jinja/output.hpp"
 
 namespace posttrain::text {
-
-using Json = nlohmann::ordered_json;
 
 class ChatTemplate {
  public:
@@ -29,7 +27,7 @@ class ChatTemplate {
   /// Renders with the given variables, an object.
   std::string render(const Json& context) const;
 
-  /// The same, with the byte ranges that `{% generation %}` blocks wrote.
+  /// The text, and the byte ranges that `{% generation %}` blocks wrote.
   Rendered render_marked(const Json& context) const;
 
   /// Renders a conversation as transformers' apply_chat_template does. `tools`: null or an array;

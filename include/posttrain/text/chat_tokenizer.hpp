@@ -19,7 +19,10 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/sequence.hpp"
 #include "posttrain/text/chat_files.hpp"
+#include "posttrain/text/chat_renderer.hpp"
 #include "posttrain/text/chat_spans.hpp"
+#include "posttrain/text/chat_template.hpp"
+#include "posttrain/text/tokenizer.hpp"
 
 namespace posttrain::text {
 
@@ -36,19 +39,44 @@ struct EncodedChat {
   std::vector<Span> assistant_spans;  // content and terminator of each assistant turn, in order
 };
 
-/// Which assistant turns of a conversation are trained, and in how many samples.
+/// The assistant turns of a conversation that are trained, and in how many samples.
 enum class Turns {
   all,   // one sample with every turn; needs a template that never rewrites earlier turns
   each,  // one sample per turn, each seen as the last of its conversation
   last   // one sample with the last turn only
 };
 
-class ChatTokenizer : public ChatSpans {
+class ChatTokenizer {
  public:
   explicit ChatTokenizer(const ChatFiles& files);
 
+  const Tokenizer& tokenizer() const { return renderer_.tokenizer(); }
+  bool has_template() const { return renderer_.has_template(); }
+
+  std::string bos_token() const { return renderer_.bos_token(); }
+  std::string eos_token() const { return renderer_.eos_token(); }
+  std::string pad_token() const { return renderer_.pad_token(); }
+  /// The end of an assistant's turn in the template ("<|im_end|>"); empty where nothing ends it.
+  const std::string& terminator() const { return renderer_.terminator(); }
   /// Every id that ends a turn or a text: generation_config ∪ config ∪ eos_token ∪ terminator.
   const std::set<TokenId>& eos_ids() const { return eos_ids_; }
+
+  /// Differs where files, variables or the chosen template do.
+  std::string fingerprint() const { return renderer_.fingerprint(); }
+
+  /// A further variable for the templates, such as enable_thinking.
+  void set_variable(const std::string& name, Json value);
+
+  /// Renders with the template of this name from now on (ChatRenderer::use_template).
+  void use_template(const std::string& name) { renderer_.use_template(name); }
+
+  /// The text of a conversation. `tools`: null or an array.
+  std::string render(const Json& messages, const Json& tools, bool add_generation_prompt) const;
+
+  /// The text without a generation prompt, and the byte ranges that `{% generation %}` blocks
+  /// wrote.
+  ChatTemplate::Rendered render_marked(const Json& messages, const Json& tools) const;
+
   /// Text, ids and assistant spans. A turn that the template rewrites later has a span only where
   /// it can be told from the rendered text.
   EncodedChat encode(const Json& messages, const Json& tools = nullptr,
@@ -74,7 +102,7 @@ class ChatTokenizer : public ChatSpans {
   /// This one with further variables for the template.
   ChatTokenizer with_variables(const Json& own) const;
 
-  EncodedChat tokenize(std::string text, const std::vector<Bytes>& spans) const;
+  EncodedChat tokenize(std::string text, const std::vector<ChatSpans::Bytes>& spans) const;
 
   Sequence all_turns(const Json& messages, const Json& tools,
                      const std::vector<std::size_t>& assistants, std::size_t first,
@@ -86,9 +114,10 @@ class ChatTokenizer : public ChatSpans {
   /// Tokens and weights. Stretches between assistant turns are never cut, since inference sees them
   /// whole: the tokens of `others` inside them are those that neither the text before nor the text
   /// after would have alone.
-  Sequence sequence(const std::string& text, const std::vector<Bytes>& spans,
-                    const std::vector<Bytes>& others) const;
+  Sequence sequence(const std::string& text, const std::vector<ChatSpans::Bytes>& spans,
+                    const std::vector<ChatSpans::Bytes>& others) const;
 
+  ChatRenderer renderer_;
   std::set<TokenId> eos_ids_;
 };
 

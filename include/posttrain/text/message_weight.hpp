@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a message says itself about whether it is scored: "weight" (OpenAI's fine-tuning format) or
+// A message's own word on whether it is scored: "weight" (OpenAI's fine-tuning format) or
 // "loss_weight" (LLaMA-Factory's), 0 or 1.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/jinja/json_data.hpp"
 
 namespace posttrain::text {
 
-/// True: to be scored, whoever speaks; false: not to be; nothing: as the role has it.
-inline std::optional<bool> own_weight(const nlohmann::ordered_json& message) {
+/// Whether the message overrides its role: true is scored, false is not, nothing leaves it to the
+/// role.
+inline std::optional<bool> own_weight(const Json& message) {
   if (!message.is_object()) return std::nullopt;
   for (const char* key : {"weight", "loss_weight"}) {
     const auto found = message.find(key);

@@ -25,7 +25,7 @@ class StreamDecoder {
     return take(false);
   }
 
-  /// What is left at the end: an unfinished character comes out as U+FFFD.
+  /// The text that is left at the end: an unfinished character comes out as U+FFFD.
   std::string finish() { return take(true); }
 
  private:

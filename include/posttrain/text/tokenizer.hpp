@@ -40,8 +40,8 @@ class Tokenizer {
   /// `add_special_tokens` adds those of the post-processor's template (a BOS, say).
   TokenIds encode(std::string_view text, bool add_special_tokens = false) const;
 
-  /// The same with offsets: those of `tokenizers`, in bytes. Where the text is not UTF-8 they refer
-  /// to the repaired text.
+  /// Ids with their offsets in bytes, as `tokenizers` gives them. Where the text is not UTF-8 they
+  /// refer to the repaired text.
   Encoding encode_with_offsets(std::string_view text, bool add_special_tokens = false) const;
 
   /// The ids of many texts, by `threads` threads (0: one per core).

@@ -139,7 +139,7 @@ inline bool is_numeric(char32_t c) {
   return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
 }
 
-/// What `\w` means: letters, marks, numbers and connector punctuation.
+/// A regular expression's `\w`: letters, marks, numbers and connector punctuation.
 inline bool is_word(char32_t c) {
   if (c < 0x80) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -163,6 +163,17 @@ inline std::size_t leading_whitespace(std::string_view text) {
 inline std::size_t previous_character(std::string_view text, std::size_t end) {
   std::size_t i = end - 1;
   while (i > 0 && end - i < 4 && (static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U) --i;
+  return i;
+}
+
+/// Bytes that two texts share at their start, cut back to a whole character.
+inline std::size_t common_prefix(std::string_view a, std::string_view b) {
+  const auto inside = [](std::string_view text, std::size_t at) {
+    return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
+  };
+  std::size_t i = 0;
+  while (i < a.size() && i < b.size() && a[i] == b[i]) ++i;
+  while (i > 0 && (inside(a, i) || inside(b, i))) --i;
   return i;
 }
 

@@ -10,6 +10,7 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/text/chat_renderer.hpp"
+#include "posttrain/text/conversation.hpp"
 #include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
@@ -54,6 +55,12 @@ POSTTRAIN_INLINE void ChatRenderer::set_variable(const std::string& name, Json v
   if (!templates_.empty()) terminator_ = derive_terminator();
 }
 
+POSTTRAIN_INLINE ChatRenderer ChatRenderer::with_variables(const Json& own) const {
+  ChatRenderer with_own = *this;
+  for (const auto& [name, value] : own.items()) with_own.variables_[name] = value;
+  return with_own;
+}
+
 POSTTRAIN_INLINE std::string ChatRenderer::render(const Json& messages, const Json& tools,
                                                   bool add_generation_prompt) const {
   return chosen(tools).render(messages, tools, add_generation_prompt, variables_);
@@ -62,30 +69,6 @@ POSTTRAIN_INLINE std::string ChatRenderer::render(const Json& messages, const Js
 POSTTRAIN_INLINE ChatTemplate::Rendered ChatRenderer::render_marked(const Json& messages,
                                                                     const Json& tools) const {
   return chosen(tools).render_marked(ChatTemplate::context(messages, tools, false, variables_));
-}
-
-POSTTRAIN_INLINE bool ChatRenderer::is_assistant(const Json& message) {
-  return role(message) == "assistant";
-}
-
-POSTTRAIN_INLINE std::string ChatRenderer::role(const Json& message) {
-  const auto found = message.is_object() ? message.find("role") : message.end();
-  return found != message.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-POSTTRAIN_INLINE void ChatRenderer::check_messages(const Json& messages) {
-  if (!messages.is_array() || messages.empty()) {
-    fail("expected \"messages\" to be an array of at least one message");
-  }
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    if (role(messages[i]).empty()) raise("message {}: expected an object with a \"role\"", i);
-  }
-}
-
-POSTTRAIN_INLINE Json ChatRenderer::first(const Json& messages, std::size_t count) {
-  Json out = Json::array();
-  for (std::size_t i = 0; i < count; ++i) out.push_back(messages[i]);
-  return out;
 }
 
 POSTTRAIN_INLINE void ChatRenderer::use_template(const std::string& name) {
@@ -119,17 +102,6 @@ POSTTRAIN_INLINE const ChatTemplate& ChatRenderer::chosen(const Json& tools) con
   return *fallback;
 }
 
-POSTTRAIN_INLINE std::size_t ChatRenderer::common_prefix(std::string_view a, std::string_view b) {
-  const std::size_t n = std::min(a.size(), b.size());
-  std::size_t i = static_cast<std::size_t>(
-      std::mismatch(a.begin(), a.begin() + n, b.begin()).first - a.begin());
-  const auto inside = [](std::string_view text, std::size_t at) {
-    return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
-  };
-  while (i > 0 && (inside(a, i) || inside(b, i))) --i;
-  return i;
-}
-
 POSTTRAIN_INLINE std::size_t ChatRenderer::whole_tokens(std::string_view text,
                                                         std::size_t end) const {
   constexpr std::size_t kLongestToken = 64;
@@ -145,13 +117,13 @@ POSTTRAIN_INLINE std::size_t ChatRenderer::whole_tokens(std::string_view text,
 POSTTRAIN_INLINE std::string ChatRenderer::derive_terminator() const {
   try {
     const Json user = {{"role", "user"}, {"content", "Hello"}};
-    const Json assistant = {{"role", "assistant"}, {"content", kSentinel}};
+    const Json assistant = {{"role", "assistant"}, {"content", kContentSentinel}};
     const auto behind_content = [&](const Json& messages) {
       const std::string text = render(messages, nullptr, false);
-      const std::size_t content = text.rfind(kSentinel);
+      const std::size_t content = text.rfind(kContentSentinel);
       return content == std::string::npos
                  ? std::string()
-                 : text.substr(content + std::string_view(kSentinel).size());
+                 : text.substr(content + std::string_view(kContentSentinel).size());
     };
     const std::string last = behind_content(Json::array({user, assistant}));
     if (last.empty()) return eos_token();

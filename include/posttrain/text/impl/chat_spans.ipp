@@ -11,6 +11,7 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/text/chat_spans.hpp"
+#include "posttrain/text/conversation.hpp"
 #include "posttrain/text/message_weight.hpp"
 #include "posttrain/unicode/utf8.hpp"
 
@@ -18,8 +19,8 @@ namespace posttrain::text {
 
 POSTTRAIN_INLINE ChatSpans::Turn ChatSpans::last_turn(const Json& messages, const Json& tools,
                                                       std::size_t i) const {
-  const Json upto = first(messages, i + 1);
-  const ChatTemplate::Rendered rendered = render_marked(upto, tools);
+  const Json upto = first_messages(messages, i + 1);
+  const ChatTemplate::Rendered rendered = renderer_.render_marked(upto, tools);
   Turn turn{rendered.text, {}};
   const auto marked = [&] { return marked_turn(upto, tools, i, rendered); };
   const auto opening = i == 0 ? marked() : std::nullopt;
@@ -43,7 +44,7 @@ POSTTRAIN_INLINE std::optional<ChatSpans::Bytes> ChatSpans::marked_turn(
   std::size_t to = marks.size();
   try {  // a turn may have several blocks or none: those that it adds
     const auto count = [&](std::size_t n) {
-      return render_marked(first(messages, n), tools).generations.size();
+      return renderer_.render_marked(first_messages(messages, n), tools).generations.size();
     };
     if (i > 0) from = count(i);
     if (i + 1 < messages.size()) to = count(i + 1);
@@ -64,17 +65,17 @@ POSTTRAIN_INLINE std::optional<ChatSpans::Bytes> ChatSpans::marked_turn(
     const std::size_t gap = marks[k - 1].second;
     if (trimmed_length(text.substr(gap, marks[k].first - gap)) > 0) return std::nullopt;
   }
-  if (terminator_.empty()) return span;
+  if (renderer_.terminator().empty()) return span;
   // The terminator is the block's end, or stands behind it.
   const std::string_view said = text.substr(span.begin, span.end - span.begin);
   const std::string_view trimmed = said.substr(0, trimmed_length(said));
   const std::size_t behind = span.end + leading_whitespace(text.substr(span.end));
-  if (trimmed.ends_with(terminator_)) {
+  if (trimmed.ends_with(renderer_.terminator())) {
     span.end = span.begin + trimmed.size();
-  } else if (text.substr(span.end).starts_with(terminator_)) {
-    span.end += terminator_.size();
-  } else if (text.substr(behind).starts_with(terminator_)) {
-    span.end = behind + terminator_.size();
+  } else if (text.substr(span.end).starts_with(renderer_.terminator())) {
+    span.end += renderer_.terminator().size();
+  } else if (text.substr(behind).starts_with(renderer_.terminator())) {
+    span.end = behind + renderer_.terminator().size();
   }
   return span;
 }
@@ -83,20 +84,20 @@ POSTTRAIN_INLINE std::size_t ChatSpans::turn_begin(const Json& messages, const J
                                                    std::size_t i, const std::string& text) const {
   // Where the rendering starts to depend on what the assistant said.
   const auto depends = [&] {
-    Json other = first(messages, i);
-    other.push_back({{"role", "assistant"}, {"content", kSentinel}});
-    return common_prefix(text, render(other, tools, false));
+    Json other = first_messages(messages, i);
+    other.push_back({{"role", "assistant"}, {"content", kContentSentinel}});
+    return common_prefix(text, renderer_.render(other, tools, false));
   };
   if (i == 0) return depends();
-  const Json before = first(messages, i);
-  const std::string prompt = render(before, tools, true);
+  const Json before = first_messages(messages, i);
+  const std::string prompt = renderer_.render(before, tools, true);
   if (text.starts_with(prompt)) return prompt.size();
   // The generation prompt holds more than the turn's header (an opened <think>): the header is
-  // what both share, and it must hold some of the generation prompt.
+  // the text that both share, and it must hold some of the generation prompt.
   const std::size_t shared = common_prefix(text, prompt);
   std::size_t without = 0;
   try {
-    without = common_prefix(prompt, render(before, tools, false));
+    without = common_prefix(prompt, renderer_.render(before, tools, false));
   } catch (const Error&) {
   }
   if (shared <= without || without == prompt.size()) {
@@ -110,12 +111,12 @@ POSTTRAIN_INLINE std::size_t ChatSpans::turn_begin(const Json& messages, const J
 
 POSTTRAIN_INLINE std::size_t ChatSpans::turn_end(const std::string& text, std::size_t begin) const {
   const std::string_view turn = std::string_view(text).substr(begin);
-  if (!terminator_.empty() && trimmed_length(terminator_) > 0) {
-    const std::size_t found = turn.rfind(terminator_);
-    if (found != std::string_view::npos) return begin + found + terminator_.size();
+  if (!renderer_.terminator().empty() && trimmed_length(renderer_.terminator()) > 0) {
+    const std::size_t found = turn.rfind(renderer_.terminator());
+    if (found != std::string_view::npos) return begin + found + renderer_.terminator().size();
   }
   const std::size_t trimmed = trimmed_length(turn);
-  const auto token = tokenizer_.last_added_token(turn);
+  const auto token = renderer_.tokenizer().last_added_token(turn);
   return token && token->second == trimmed ? begin + trimmed : text.size();
 }
 
@@ -133,8 +134,8 @@ POSTTRAIN_INLINE std::optional<ChatSpans::Bytes> ChatSpans::rendered_turn(
     if (full.compare(0, turn.span.end, turn.text, 0, turn.span.end) == 0) return turn.span;
     // Rewritten: the prompt may still stand, and content and terminator follow it.
     if (i == 0) return std::nullopt;
-    const std::string prompt = render(first(messages, i), tools, true);
-    if (!full.starts_with(prompt) || terminator_.empty()) return std::nullopt;
+    const std::string prompt = renderer_.render(first_messages(messages, i), tools, true);
+    if (!full.starts_with(prompt) || renderer_.terminator().empty()) return std::nullopt;
     std::size_t from = prompt.size();
     std::string content_text;
     const auto content = messages[i].find("content");
@@ -149,8 +150,8 @@ POSTTRAIN_INLINE std::optional<ChatSpans::Bytes> ChatSpans::rendered_turn(
       if (found == std::string::npos) return std::nullopt;
       from = found + content_text.size();
     }
-    // What stands between the content and the turn's end must be what stands there without the
-    // messages that follow: a terminator further on would be another turn's.
+    // The text between the content and the turn's end must be the text that stands there without
+    // the messages that follow: a terminator further on would be another turn's.
     const std::size_t said =
         content_text.empty() ? turn.span.begin : turn.text.rfind(content_text, turn.span.end);
     if (said == std::string::npos || said + content_text.size() > turn.span.end) {
@@ -200,8 +201,8 @@ POSTTRAIN_INLINE std::vector<ChatSpans::Bytes> ChatSpans::contents(const Json& m
       const auto& said = messages.at(place_of_text).get_ref<const std::string&>();
       if (trimmed_length(said) == 0) continue;
       Json other = messages;
-      other[place_of_text] = kSentinel;
-      const std::string swapped = render(other, tools, false);
+      other[place_of_text] = kContentSentinel;
+      const std::string swapped = renderer_.render(other, tools, false);
       Bytes bytes{common_prefix(full, swapped), full.size()};
       std::size_t tail = 0;
       const std::size_t most = std::min(full.size(), swapped.size()) - bytes.begin;

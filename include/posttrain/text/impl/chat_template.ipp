@@ -6,14 +6,9 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
-#include "posttrain/jinja/block.hpp"
 #include "posttrain/jinja/evaluator.hpp"
-#include "posttrain/jinja/filters.hpp"
 #include "posttrain/jinja/from_json.hpp"
-#include "posttrain/jinja/globals.hpp"
 #include "posttrain/jinja/parser.hpp"
-#include "posttrain/jinja/statements.hpp"
-#include "posttrain/jinja/tests.hpp"
 #include "posttrain/text/chat_template.hpp"
 
 namespace posttrain::text {

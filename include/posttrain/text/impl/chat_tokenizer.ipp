@@ -9,36 +9,51 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
+#include "posttrain/text/conversation.hpp"
 #include "posttrain/text/message_weight.hpp"
 #include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
 
 POSTTRAIN_INLINE ChatTokenizer::ChatTokenizer(const ChatFiles& files)
-    : ChatSpans(files, parse_object(files.tokenizer_config, "tokenizer_config.json")) {
+    : renderer_(files, parse_object(files.tokenizer_config, "tokenizer_config.json")) {
   for (const auto& [text, file] : {std::pair(files.generation_config, "generation_config.json"),
                                    std::pair(files.config, "config.json")}) {
     for (const TokenId id : io::token_ids_under(parse_object(text, file), "eos_token_id", file)) {
       eos_ids_.insert(id);
     }
   }
-  if (const auto id = tokenizer_.id(eos_token()); !eos_token().empty() && id) {
+  if (const auto id = tokenizer().id(eos_token()); !eos_token().empty() && id) {
     eos_ids_.insert(*id);
   }
-  if (const auto id = tokenizer_.id(terminator_); id && tokenizer_.is_added(*id)) {
+  if (const auto id = tokenizer().id(terminator()); id && tokenizer().is_added(*id)) {
     eos_ids_.insert(*id);
   }
+}
+
+POSTTRAIN_INLINE void ChatTokenizer::set_variable(const std::string& name, Json value) {
+  renderer_.set_variable(name, std::move(value));
+}
+
+POSTTRAIN_INLINE std::string ChatTokenizer::render(const Json& messages, const Json& tools,
+                                                   bool add_generation_prompt) const {
+  return renderer_.render(messages, tools, add_generation_prompt);
+}
+
+POSTTRAIN_INLINE ChatTemplate::Rendered ChatTokenizer::render_marked(const Json& messages,
+                                                                     const Json& tools) const {
+  return renderer_.render_marked(messages, tools);
 }
 
 POSTTRAIN_INLINE EncodedChat ChatTokenizer::encode(const Json& messages, const Json& tools,
                                                    bool add_generation_prompt) const {
   ChatTemplate::Rendered full{render(messages, tools, add_generation_prompt), {}};
   if (!add_generation_prompt) full = render_marked(messages, tools);
-  std::vector<Bytes> spans;
+  std::vector<ChatSpans::Bytes> spans;
   std::size_t done = 0;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     if (!is_assistant(messages[i])) continue;
-    const auto span = find_turn(messages, tools, i, full);
+    const auto span = ChatSpans(renderer_).find_turn(messages, tools, i, full);
     if (!span || span->begin < done || span->begin >= span->end) continue;
     spans.push_back(*span);
     done = span->end;
@@ -104,7 +119,7 @@ POSTTRAIN_INLINE TokenIds ChatTokenizer::prompt_ids(const Json& sample) const {
 
 POSTTRAIN_INLINE ChatTokenizer ChatTokenizer::with_variables(const Json& own) const {
   ChatTokenizer with_own = *this;
-  for (const auto& [name, value] : own.items()) with_own.variables_[name] = value;
+  with_own.renderer_ = renderer_.with_variables(own);
   return with_own;
 }
 
@@ -127,30 +142,30 @@ POSTTRAIN_INLINE Json ChatTokenizer::sample_variables(const Json& sample) {
   return own;
 }
 
-POSTTRAIN_INLINE EncodedChat ChatTokenizer::tokenize(std::string text,
-                                                     const std::vector<Bytes>& spans) const {
+POSTTRAIN_INLINE EncodedChat
+ChatTokenizer::tokenize(std::string text, const std::vector<ChatSpans::Bytes>& spans) const {
   EncodedChat chat;
   std::size_t at = 0;
   const auto append = [&](std::size_t end) {
     if (end <= at) return;
     const std::string_view part = std::string_view(text).substr(at, end - at);
     const TokenIds ids =
-        at == 0 ? tokenizer_.encode(part)
-                : tokenizer_.encode_continuation(
+        at == 0 ? tokenizer().encode(part)
+                : tokenizer().encode_continuation(
                       part, chat.ids.empty() ? std::nullopt : std::optional(chat.ids.back()));
     chat.ids.insert(chat.ids.end(), ids.begin(), ids.end());
     at = end;
   };
-  for (const Bytes& span : spans) {
+  for (const ChatSpans::Bytes& span : spans) {
     append(span.begin);
     const auto begin = static_cast<std::int64_t>(chat.ids.size());
     append(span.end);
     chat.assistant_spans.push_back({begin, static_cast<std::int64_t>(chat.ids.size())});
   }
   append(text.size());
-  if (const auto bos = tokenizer_.id(bos_token()); bos && !bos_token().empty() &&
-                                                   chat.ids.size() > 1 && chat.ids[0] == *bos &&
-                                                   chat.ids[1] == *bos) {
+  if (const auto bos = tokenizer().id(bos_token()); bos && !bos_token().empty() &&
+                                                    chat.ids.size() > 1 && chat.ids[0] == *bos &&
+                                                    chat.ids[1] == *bos) {
     raise(
         "the rendered conversation starts with two {}; hint: the template already writes one, "
         "so no message may",
@@ -164,10 +179,10 @@ POSTTRAIN_INLINE Sequence ChatTokenizer::all_turns(const Json& messages, const J
                                                    const std::vector<std::size_t>& assistants,
                                                    std::size_t first, bool unmask) const {
   const std::string full = render(messages, tools, false);
-  std::vector<Bytes> spans;
+  std::vector<ChatSpans::Bytes> spans;
   std::size_t done = 0;
   for (const std::size_t i : assistants) {
-    const Turn turn = last_turn(messages, tools, i);
+    const ChatSpans::Turn turn = ChatSpans(renderer_).last_turn(messages, tools, i);
     if (turn.span.begin < done ||
         full.compare(0, turn.span.end, turn.text, 0, turn.span.end) != 0) {
       raise(
@@ -179,22 +194,24 @@ POSTTRAIN_INLINE Sequence ChatTokenizer::all_turns(const Json& messages, const J
     spans.push_back(turn.span);
     done = turn.span.end;
   }
-  return sequence(full, spans, contents(messages, tools, first, messages.size(), full, unmask));
+  return sequence(
+      full, spans,
+      ChatSpans(renderer_).contents(messages, tools, first, messages.size(), full, unmask));
 }
 
 POSTTRAIN_INLINE Sequence ChatTokenizer::one_turn(const Json& messages, const Json& tools,
                                                   std::size_t i, std::size_t from,
                                                   bool unmask) const {
-  Turn turn = last_turn(messages, tools, i);
-  const std::vector<Bytes> others =
-      contents(first(messages, i + 1), tools, from, i, turn.text, unmask);
+  ChatSpans::Turn turn = ChatSpans(renderer_).last_turn(messages, tools, i);
+  const std::vector<ChatSpans::Bytes> others = ChatSpans(renderer_).contents(
+      first_messages(messages, i + 1), tools, from, i, turn.text, unmask);
   turn.text.resize(turn.span.end);
   return sequence(turn.text, {turn.span}, others);
 }
 
-POSTTRAIN_INLINE Sequence ChatTokenizer::sequence(const std::string& text,
-                                                  const std::vector<Bytes>& spans,
-                                                  const std::vector<Bytes>& others) const {
+POSTTRAIN_INLINE Sequence
+ChatTokenizer::sequence(const std::string& text, const std::vector<ChatSpans::Bytes>& spans,
+                        const std::vector<ChatSpans::Bytes>& others) const {
   const EncodedChat chat = tokenize(text, spans);
   Sequence out;
   out.ids = chat.ids;
@@ -202,7 +219,7 @@ POSTTRAIN_INLINE Sequence ChatTokenizer::sequence(const std::string& text,
   for (const Span& span : chat.assistant_spans) {
     std::fill(out.weights.begin() + span.begin, out.weights.begin() + span.end, 1.0F);
   }
-  for (const Bytes& place : others) {
+  for (const ChatSpans::Bytes& place : others) {
     std::size_t begin = 0;  // of the stretch, in bytes and tokens
     std::size_t first_id = 0;
     std::size_t end = text.size();
@@ -221,8 +238,8 @@ POSTTRAIN_INLINE Sequence ChatTokenizer::sequence(const std::string& text,
     const auto previous = first_id > 0 ? std::optional(chat.ids[first_id - 1]) : std::nullopt;
     const std::string_view before = view.substr(begin, place.begin - begin);
     const TokenIds head =
-        begin == 0 ? tokenizer_.encode(before) : tokenizer_.encode_continuation(before, previous);
-    const TokenIds tail = tokenizer_.encode_continuation(view.substr(place.end, end - place.end));
+        begin == 0 ? tokenizer().encode(before) : tokenizer().encode_continuation(before, previous);
+    const TokenIds tail = tokenizer().encode_continuation(view.substr(place.end, end - place.end));
     std::size_t from = first_id;
     while (from < last_id && from - first_id < head.size() &&
            chat.ids[from] == head[from - first_id]) {

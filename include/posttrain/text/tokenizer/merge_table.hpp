@@ -102,7 +102,7 @@ inline void merge_short(const MergeTable& table, std::span<Symbol> symbols, std:
   }
 }
 
-/// The same for words of any length: a heap of candidates makes n symbols cost O(n log n). A stale
+/// Merges words of any length: a heap of candidates makes n symbols cost O(n log n). A stale
 /// candidate is skipped.
 inline void merge_long(const MergeTable& table, std::span<const Symbol> symbols, std::size_t size,
                        const Tokens& out) {

@@ -66,7 +66,7 @@ inline AlignedText to_byte_level(Piece piece) {
   return edit.finish();
 }
 
-/// What is prepended shares the range of the first character.
+/// The text that is prepended shares the range of the first character.
 inline AlignedText prepend(Piece piece, std::string_view text) {
   TextEdit edit(piece);
   const std::size_t first = piece.text.empty() ? 0 : decode_utf8(piece.text, 0).size;

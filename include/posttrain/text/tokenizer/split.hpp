@@ -78,7 +78,7 @@ void split_by(std::size_t size, SplitBehavior behavior, bool invert, EachMatch&&
   }
 }
 
-/// The same, where the matches are the single characters that `test` accepts.
+/// Cuts where the matches are the single characters that `test` accepts.
 template <class Test, class Emit>
 void split_characters(std::string_view text, SplitBehavior behavior, Test&& test, Emit&& emit) {
   split_by(

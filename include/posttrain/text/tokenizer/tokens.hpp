@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a model makes of one word: ids, and (on request) the bytes of the word behind each.
+// The tokens of one word: ids, and (on request) the bytes of the word behind each.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/text/chat_folder.hpp"
+
+#include <string>
+
+#include "support/catch.hpp"
+#include "support/temp_folder.hpp"
+
+using posttrain::text::ChatFiles;
+using posttrain::text::read_chat_files;
+
+TEST_CASE("A folder's files are read, missing ones stay empty, named templates are sorted") {
+  const posttrain::test::TempFolder folder;
+  CHECK(read_chat_files(folder.path()).tokenizer.empty());
+  folder.write("tokenizer.json", "{}");
+  folder.write("chat_template.jinja", "x");
+  std::filesystem::create_directory(folder.path() / "additional_chat_templates");
+  folder.write("additional_chat_templates/tool_use.jinja", "t");
+  folder.write("additional_chat_templates/rag.jinja", "r");
+  folder.write("additional_chat_templates/notes.txt", "n");
+  const ChatFiles files = read_chat_files(folder.path());
+  CHECK(files.tokenizer == "{}");
+  CHECK(files.chat_template == "x");
+  CHECK(files.config.empty());
+  REQUIRE(files.additional_templates.size() == 2);
+  CHECK(files.additional_templates[0] == std::pair<std::string, std::string>{"rag", "r"});
+  CHECK(files.additional_templates[1].first == "tool_use");
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/text/tokenizer/decoder.hpp"
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "support/catch.hpp"
+
+using posttrain::text::TokenDecoder;
+
+namespace {
+
+std::string decoded(const nlohmann::json& description, std::vector<std::string> tokens) {
+  return TokenDecoder(description)(std::move(tokens));
+}
+
+}  // namespace
+
+TEST_CASE("Decoders join tokens as their tokenizers cut them") {
+  CHECK(decoded({{"type", "ByteLevel"}}, {"ĠhÃ", "©"}) == " hé");
+  CHECK(decoded({{"type", "ByteFallback"}}, {"a", "<0xC3>", "<0xA9>", "<0xC3>"}) == "aé\uFFFD");
+  CHECK(decoded({{"type", "Metaspace"}}, {"\u2581a", "\u2581b"}) == "a b");
+  CHECK(decoded({{"type", "WordPiece"}}, {"un", "##able", "do", "not", "."}) == "unable don't.");
+  CHECK(decoded({{"type", "BPEDecoder"}}, {"a", "b</w>", "c</w>"}) == "ab c");
+  CHECK(decoded({{"type", "CTC"}}, {"<pad>", "a", "a", "<pad>", "a", "|", "b"}) == "aa b");
+  CHECK(decoded({{"type", "Sequence"},
+                 {"decoders",
+                  {{{"type", "Replace"}, {"pattern", {{"String", "_"}}}, {"content", " "}},
+                   {{"type", "Fuse"}},
+                   {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}}}},
+                {"_a", "_b"}) == "a b");
+}
+
+TEST_CASE("An unknown decoder is refused") {
+  CHECK_THROWS_WITH(decoded({{"type", "Morse"}}, {}), Catch::Contains("'Morse' is not supported"));
+  CHECK_THROWS_WITH(decoded({{"type", "Strip"}, {"content", ""}}, {}),
+                    Catch::Contains("an empty content"));
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/unicode/regex_dialect.hpp"
+
+#include <string>
+#include <utility>
+
+#include "posttrain/unicode/regex.hpp"
+#include "support/catch.hpp"
+
+using posttrain::text::Regex;
+using posttrain::text::RegexDialect;
+
+namespace {
+
+bool matches(const std::string& pattern, std::string_view text) {
+  const Regex regex(pattern);
+  Regex::Scratch scratch(regex);
+  return regex.find(text, 0, scratch) == std::pair(std::size_t{0}, text.size());
+}
+
+}  // namespace
+
+TEST_CASE("Classes mean what they mean in Oniguruma") {
+  CHECK(matches(R"(\s)", "\u0085"));
+  CHECK_FALSE(matches(R"(\s)", "\u180e"));
+  CHECK(matches(R"(\w+)", "a\u0301_²"));
+  CHECK_FALSE(matches(R"(\w)", "-"));
+  CHECK(matches(R"(\h+)", "1fA"));
+  CHECK_FALSE(matches(R"(\h)", "g"));
+  CHECK(matches(R"([\s\d]+)", "1 2"));
+  CHECK(matches(R"([^\s\p{L}]+)", "1!"));
+}
+
+TEST_CASE("Classes within classes are intersected") {
+  CHECK(matches("[a-z&&[^aeiou]]+", "xyz"));
+  CHECK_FALSE(matches("[a-z&&[^aeiou]]", "a"));
+  CHECK(matches("[^a-z&&[^aeiou]]", "a"));
+  CHECK(RegexDialect("[ab]c").rewritten() == "[ab]c");
+}
+
+TEST_CASE("Flag m lets the dot match a newline, as in Ruby") {
+  CHECK(matches("(?m)a.b", "a\nb"));
+  CHECK_FALSE(matches("a.b", "a\nb"));
+  CHECK(matches("(?i:AB)c", "abc"));
+}
