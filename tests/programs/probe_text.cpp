@@ -86,11 +86,12 @@ Json answer(const Json& request, Folder& folder) {
     using posttrain::text::Turns;
     const std::string turns = request.value("turns", std::string("all"));
     Json sequences = Json::array();
-    for (const auto& sequence : chat.training_sequences(request.at("sample"),
-                                                        turns == "each"   ? Turns::each
-                                                        : turns == "last" ? Turns::last
-                                                                          : Turns::all,
-                                                        request.value("unmask", false))) {
+    for (const auto& sequence :
+         chat.training_sequences(posttrain::text::Conversation::from(request.at("sample")),
+                                 turns == "each"   ? Turns::each
+                                 : turns == "last" ? Turns::last
+                                                   : Turns::all,
+                                 request.value("unmask", false))) {
       sequences.push_back({{"ids", sequence.ids}, {"weights", sequence.weights}});
     }
     return {{"sequences", sequences}};

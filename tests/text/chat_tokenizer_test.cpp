@@ -16,6 +16,7 @@ using posttrain::TokenId;
 using posttrain::TokenIds;
 using posttrain::text::ChatFiles;
 using posttrain::text::ChatTokenizer;
+using posttrain::text::Conversation;
 using posttrain::text::EncodedChat;
 using posttrain::text::Json;
 using posttrain::text::Turns;
@@ -138,7 +139,8 @@ TEST_CASE("The terminator is trained also where it is the pad token [C7]", "[C7]
   ChatFiles padded = files(kChatMl);
   padded.tokenizer_config = R"({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>"})";
   const ChatTokenizer chat(padded);
-  const Sequence sequence = chat.training_sequences({{"messages", conversation()}}).at(0);
+  const Sequence sequence =
+      chat.training_sequences(Conversation::from({{"messages", conversation()}})).at(0);
   std::int64_t ends = 0;
   for (std::size_t i = 0; i < sequence.ids.size(); ++i) {
     ends += sequence.ids[i] == 262 && sequence.weights[i] == 1.0F;
@@ -151,12 +153,13 @@ TEST_CASE("A template that rewrites earlier turns is refused unless turns are ap
   const ChatTokenizer chat(files(kForgetful));
   CHECK(chat.terminator() == "<|im_end|>");
   const Json sample = {{"messages", conversation()}};
-  CHECK_THROWS_WITH(chat.training_sequences(sample), Catch::Contains("turns = each"));
-  const auto each = chat.training_sequences(sample, Turns::each);
+  CHECK_THROWS_WITH(chat.training_sequences(Conversation::from(sample)),
+                    Catch::Contains("turns = each"));
+  const auto each = chat.training_sequences(Conversation::from(sample), Turns::each);
   REQUIRE(each.size() == 2);
   CHECK(trained(chat, each[0]) == "<think>because</think>\nthe first<|im_end|>|");
   CHECK(trained(chat, each[1]) == "<think>so</think>the second<|im_end|>|");
-  const auto last = chat.training_sequences(sample, Turns::last);
+  const auto last = chat.training_sequences(Conversation::from(sample), Turns::last);
   REQUIRE(last.size() == 1);
   CHECK(last[0].ids == each[1].ids);
   // For a look at the whole, spans are found where they can be.
@@ -167,24 +170,26 @@ TEST_CASE("A sample that trains nothing is an error [C10]", "[C10]") {
   const ChatTokenizer chat(files(kChatMl));
   const Json user = {{{"role", "user"}, {"content", "hello"}}};
   for (const Turns turns : {Turns::all, Turns::each, Turns::last}) {
-    CHECK_THROWS_WITH(chat.training_sequences({{"messages", user}}, turns),
+    CHECK_THROWS_WITH(chat.training_sequences(Conversation::from({{"messages", user}}), turns),
                       Catch::Contains("trains no token"));
   }
-  CHECK_THROWS_AS(chat.training_sequences({{"messages", Json::array()}}), posttrain::Error);
-  CHECK_THROWS_AS(chat.training_sequences({{"messages", {1}}}), posttrain::Error);
-  CHECK_THROWS_AS(chat.training_sequences(Json::array()), posttrain::Error);
+  CHECK_THROWS_AS(chat.training_sequences(Conversation::from({{"messages", Json::array()}})),
+                  posttrain::Error);
+  CHECK_THROWS_AS(chat.training_sequences(Conversation::from({{"messages", {1}}})),
+                  posttrain::Error);
+  CHECK_THROWS_AS(chat.training_sequences(Conversation::from(Json::array())), posttrain::Error);
   CHECK_THROWS_WITH(ChatTokenizer(files("")).encode(user), Catch::Contains("no chat template"));
 }
 
 TEST_CASE("Unmask trains everything but system messages, the end only for the assistant") {
   const ChatTokenizer chat(files(kChatMl));
   Json sample = {{"messages", conversation()}, {"unmask", true}};
-  CHECK(trained(chat, chat.training_sequences(sample).at(0)) ==
+  CHECK(trained(chat, chat.training_sequences(Conversation::from(sample)).at(0)) ==
         "hello|\nthe first<|im_end|>|user|the second<|im_end|>|");
   sample["unmask"] = false;
-  CHECK(trained(chat, chat.training_sequences(sample).at(0)) ==
+  CHECK(trained(chat, chat.training_sequences(Conversation::from(sample)).at(0)) ==
         "\nthe first<|im_end|>|the second<|im_end|>|");
-  const auto each = chat.training_sequences(sample, Turns::each, true);
+  const auto each = chat.training_sequences(Conversation::from(sample), Turns::each, true);
   CHECK(trained(chat, each.at(1)) == "user|the second<|im_end|>|");
 }
 
@@ -215,14 +220,16 @@ TEST_CASE("Named templates come from files of their own, too, and are chosen by 
       {"tools", Json::array()},
       {"documents", {{{"text", "the user "}}}},
       {"chat_template_kwargs", {{"style", "! "}}}};
-  const Sequence sequence = chat.training_sequences(sample).at(0);
+  const Sequence sequence = chat.training_sequences(Conversation::from(sample)).at(0);
   CHECK(chat.tokenizer().decode(sequence.ids) == "the user ! hello<|im_end|>you<|im_end|>");
   CHECK(trained(chat, sequence) == "you<|im_end|>|");
   Json question = sample;
   question["messages"].erase(1);
-  CHECK(chat.tokenizer().decode(chat.prompt_ids(question)) == "the user ! hello<|im_end|>");
+  CHECK(chat.tokenizer().decode(chat.prompt_ids(Conversation::from(question))) ==
+        "the user ! hello<|im_end|>");
   question.erase("chat_template_kwargs");
-  CHECK(chat.tokenizer().decode(chat.prompt_ids(question)) == "the user hello<|im_end|>");
+  CHECK(chat.tokenizer().decode(chat.prompt_ids(Conversation::from(question))) ==
+        "the user hello<|im_end|>");
   named.additional_templates = {{"rag", "{{ x"}};
   CHECK_THROWS_WITH(ChatTokenizer(named), Catch::Contains("template 'rag': chat template, line 1"));
 }
@@ -255,7 +262,8 @@ TEST_CASE("Unmask trains the texts of contents in parts") {
                        {{"type", "text"}, {"text", "hello"}}}}};
   const Json sample = {{"messages", {user, {{"role", "assistant"}, {"content", "you"}}}},
                        {"unmask", true}};
-  CHECK(trained(chat, chat.training_sequences(sample).at(0)) == "the user|hello|you<|im_end|>|");
+  CHECK(trained(chat, chat.training_sequences(Conversation::from(sample)).at(0)) ==
+        "the user|hello|you<|im_end|>|");
 }
 
 TEST_CASE("Generation marks agree with the spans found by rendering") {
@@ -285,10 +293,11 @@ TEST_CASE("Generation marks tell the turns that rendering prefixes cannot") {
            "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
   };
   const ChatTokenizer plain(files(body("", "")));
-  CHECK_THROWS_WITH(plain.training_sequences({{"messages", conversation()}}),
+  CHECK_THROWS_WITH(plain.training_sequences(Conversation::from({{"messages", conversation()}})),
                     Catch::Contains("so its prompt cannot be told"));
   const ChatTokenizer marked(files(body("{% generation %}", "{% endgeneration %}")));
-  CHECK(trained(marked, marked.training_sequences({{"messages", conversation()}})[0]) ==
+  CHECK(trained(marked,
+                marked.training_sequences(Conversation::from({{"messages", conversation()}}))[0]) ==
         "\nthe first<|im_end|>|the second<|im_end|>|");
   const EncodedChat encoded = marked.encode(conversation());
   REQUIRE(encoded.assistant_spans.size() == 2);
@@ -305,13 +314,13 @@ TEST_CASE("Generation marks tell a turn that opens its conversation, and rewritt
   const ChatTokenizer chat(files(forgetful));
   const Json opened =
       Json::array({{{"role", "assistant"}, {"content", "the first"}, {"reasoning_content", "so"}}});
-  CHECK(trained(chat, chat.training_sequences({{"messages", opened}})[0]) ==
+  CHECK(trained(chat, chat.training_sequences(Conversation::from({{"messages", opened}}))[0]) ==
         "<think>so</think>the first<|im_end|>|");
   // Such a turn has a span, but it is not what the assistant wrote: training it is refused.
   Json rewritten = opened;
   rewritten.push_back({{"role", "assistant"}, {"content", "z"}, {"reasoning_content", "y"}});
   CHECK(spoken(chat, chat.encode(rewritten), 0) == "the first<|im_end|>");
-  CHECK_THROWS_WITH(chat.training_sequences({{"messages", rewritten}}),
+  CHECK_THROWS_WITH(chat.training_sequences(Conversation::from({{"messages", rewritten}})),
                     Catch::Contains("renders this assistant turn differently"));
 }
 
@@ -329,7 +338,8 @@ TEST_CASE("Published templates: spans of every assistant turn, ending in the ter
     REQUIRE(encoded.assistant_spans.size() == 2);
     CHECK(spoken(chat, encoded, 0) == "the first" + chat.terminator());
     CHECK(spoken(chat, encoded, 1) == "the second" + chat.terminator());
-    CHECK(trained(chat, chat.training_sequences({{"messages", messages}}).at(0)) ==
+    CHECK(trained(chat,
+                  chat.training_sequences(Conversation::from({{"messages", messages}})).at(0)) ==
           "the first" + chat.terminator() + "|the second" + chat.terminator() + "|");
   }
 }

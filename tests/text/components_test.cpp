@@ -64,7 +64,8 @@ TEST_CASE("components: a chat tokenizer", "[components]") {
   const text::Json messages = {{{"role", "user"}, {"content", "What does a cow say?"}},
                                {{"role", "assistant"}, {"content", "A cow says muh."}}};
   const text::EncodedChat chat = chats.encode(messages);  // text, ids, the assistant's spans
-  const std::vector<Sequence> train = chats.training_sequences({{"messages", messages}});
+  const std::vector<Sequence> train =
+      chats.training_sequences(text::Conversation::from({{"messages", messages}}));
   // [/snippet]
   REQUIRE(chat.assistant_spans.size() == 1);
   const text::Span span = chat.assistant_spans[0];

@@ -59,8 +59,8 @@ inline std::vector<TokenBatch> question_batches(const text::ChatTokenizer& token
     text::Json sample = question.sample;
     const std::size_t asked = sample.at("messages").size();  // earlier answers are not scored
     sample["messages"].push_back({{"role", "assistant"}, {"content", question.answer}});
-    for (Sequence& sequence :
-         tokenizer.training_sequences(sample, text::Turns::all, /*unmask=*/false, asked)) {
+    for (Sequence& sequence : tokenizer.training_sequences(
+             text::Conversation::from(sample), text::Turns::all, /*unmask=*/false, asked)) {
       sequences.push_back(std::move(sequence));
     }
   }

@@ -35,12 +35,13 @@ const text::ChatTokenizer& tokenizer_of(const Model& model) {
 
 /// The text of a model's answer to a conversation that ends with a user's message: without special
 /// tokens, without spaces and line breaks at its ends. `conversation` is an array of messages, or a
-/// sample {"messages": […], "tools"?: […], …} (`ChatTokenizer::prompt_ids`).
+/// sample {"messages": […], "tools"?: […], …} (`text::Conversation::from`).
 template <class Gate>
 std::string answer(const Decoder& model, const Gate& gate, const text::ChatTokenizer& tokenizer,
                    const text::Json& conversation, const GenerateOptions& options = {}) {
-  const TokenIds prompt = tokenizer.prompt_ids(
-      conversation.is_array() ? text::Json{{"messages", conversation}} : conversation);
+  const TokenIds prompt =
+      tokenizer.prompt_ids(conversation.is_array() ? text::Conversation(conversation)
+                                                   : text::Conversation::from(conversation));
   const TokenIds ids = generate(model, gate, prompt, tokenizer.eos_ids(), options);
   std::string text = tokenizer.tokenizer().decode(ids, /*skip_special_tokens=*/true);
   text.erase(0, text.find_first_not_of(" \n"));

@@ -22,6 +22,7 @@
 #include "posttrain/text/chat_renderer.hpp"
 #include "posttrain/text/chat_spans.hpp"
 #include "posttrain/text/chat_template.hpp"
+#include "posttrain/text/conversation.hpp"
 #include "posttrain/text/tokenizer.hpp"
 
 namespace posttrain::text {
@@ -82,23 +83,19 @@ class ChatTokenizer {
   EncodedChat encode(const Json& messages, const Json& tools = nullptr,
                      bool add_generation_prompt = false) const;
 
-  /// The ids that inference sees of a sample {"messages": […], "tools"?, "documents"?,
-  /// "chat_template_kwargs"?}, up to where the assistant starts to write.
-  TokenIds prompt_ids(const Json& sample) const;
+  /// The ids that inference sees of a conversation, up to where the assistant starts to write.
+  TokenIds prompt_ids(const Conversation& conversation) const;
 
-  /// Training sequences of a sample {"messages": […], "tools"?: […], "documents"?: […],
-  /// "chat_template_kwargs"?: {…}, "unmask"?: bool}. The loss is
-  /// on assistant turns (content, reasoning, tool calls, terminator); with `unmask`, the argument
-  /// or the field, also on the content of all other messages except system ones. A message's own
-  /// "weight" or "loss_weight" (0 or 1) goes before all that. A conversation
-  /// that trains nothing is an error. Messages before number `first` are read only: a prompt.
-  std::vector<Sequence> training_sequences(const Json& sample, Turns turns = Turns::all,
-                                           bool unmask = false, std::size_t first = 0) const;
+  /// Training sequences of a conversation. The loss is on assistant turns (content, reasoning, tool
+  /// calls, terminator); with `unmask`, the argument or the field, also on the content of all other
+  /// messages except system ones. A message's own "weight" or "loss_weight" (0 or 1) goes before
+  /// all that. A conversation that trains nothing is an error. Messages before number `first` are
+  /// read only: a prompt.
+  std::vector<Sequence> training_sequences(const Conversation& conversation,
+                                           Turns turns = Turns::all, bool unmask = false,
+                                           std::size_t first = 0) const;
 
  private:
-  /// The variables that a sample brings for the template.
-  static Json sample_variables(const Json& sample);
-
   /// This one with further variables for the template.
   ChatTokenizer with_variables(const Json& own) const;
 

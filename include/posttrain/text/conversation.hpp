@@ -1,13 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// Questions to the messages of a conversation, as JSON.
+// A conversation: its messages, and what a chat template gets beside them.
 #pragma once
 
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include "posttrain/text/chat_template.hpp"
 
 namespace posttrain::text {
+
+/// What a chat template gets beside the messages; null where a sample has none.
+struct TemplateInputs {
+  Json tools = nullptr;                 // array
+  Json documents = nullptr;             // array
+  Json chat_template_kwargs = nullptr;  // object: further variables (enable_thinking)
+
+  /// Documents and further variables as one object for the template.
+  Json variables() const;
+};
+
+/// Messages stay JSON: a template may read any field of them.
+struct Conversation {
+  Json messages;  // array of {"role", "content", …}
+  TemplateInputs inputs{};
+  bool unmask = false;  // score users' and tools' messages, too
+
+  explicit Conversation(Json all_messages = Json::array(), TemplateInputs beside = {})
+      : messages(std::move(all_messages)), inputs(std::move(beside)) {}
+
+  /// Of a sample {"messages": […], "tools"?: […], "documents"?: […], "chat_template_kwargs"?: {…},
+  /// "unmask"?: bool}; an error where one is something else.
+  static Conversation from(const Json& sample);
+};
 
 /// A private-use character that stands for a message's content where only its place matters.
 inline constexpr const char* kContentSentinel = "\uE000";

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "posttrain/data/formats/format.hpp"
+#include "posttrain/text/conversation.hpp"
 
 namespace posttrain::data {
 
@@ -18,11 +19,6 @@ struct Passage {
   friend bool operator==(const Passage&, const Passage&) = default;
 };
 
-/// What a chat template gets beside the messages; null where the sample has none.
-struct TemplateInputs {
-  Json tools = nullptr;                 // array
-  Json documents = nullptr;             // array
-  Json chat_template_kwargs = nullptr;  // object: further variables (enable_thinking)
-};
+using text::TemplateInputs;
 
 }  // namespace posttrain::data

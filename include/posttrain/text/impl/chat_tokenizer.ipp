@@ -61,26 +61,16 @@ POSTTRAIN_INLINE EncodedChat ChatTokenizer::encode(const Json& messages, const J
   return tokenize(std::move(full.text), spans);
 }
 
-POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(const Json& sample,
-                                                                         Turns turns, bool unmask,
-                                                                         std::size_t first) const {
-  if (!sample.is_object() || !sample.contains("messages")) {
-    fail(
-        "expected a sample with \"messages\"; hint: {\"messages\": [{\"role\": …, \"content\": "
-        "…}, …]}");
-  }
-  const Json& messages = sample.at("messages");
+POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(
+    const Conversation& conversation, Turns turns, bool unmask, std::size_t first) const {
+  const Json &messages = conversation.messages, &tools = conversation.inputs.tools;
   check_messages(messages);
-  const Json tools = sample.contains("tools") ? sample.at("tools") : Json(nullptr);
-  if (const Json own = sample_variables(sample); !own.empty()) {
-    Json rest = sample;
-    rest.erase("documents");
-    rest.erase("chat_template_kwargs");
+  if (const Json own = conversation.inputs.variables(); !own.empty()) {
+    Conversation rest(messages, {tools, nullptr, nullptr});
+    rest.unmask = conversation.unmask;
     return with_variables(own).training_sequences(rest, turns, unmask, first);
   }
-  if (const auto found = sample.find("unmask"); found != sample.end() && found->is_boolean()) {
-    unmask = unmask || found->get<bool>();
-  }
+  unmask = unmask || conversation.unmask;
   std::vector<std::size_t> assistants;
   for (std::size_t i = first; i < messages.size(); ++i) {
     if (is_assistant(messages[i]) && own_weight(messages[i]).value_or(true))
@@ -107,11 +97,10 @@ POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(const J
   return sequences;
 }
 
-POSTTRAIN_INLINE TokenIds ChatTokenizer::prompt_ids(const Json& sample) const {
-  const Json& messages = sample.at("messages");
+POSTTRAIN_INLINE TokenIds ChatTokenizer::prompt_ids(const Conversation& conversation) const {
+  const Json &messages = conversation.messages, &tools = conversation.inputs.tools;
   check_messages(messages);
-  const Json tools = sample.contains("tools") ? sample.at("tools") : Json(nullptr);
-  if (const Json own = sample_variables(sample); !own.empty()) {
+  if (const Json own = conversation.inputs.variables(); !own.empty()) {
     return with_variables(own).encode(messages, tools, true).ids;
   }
   return encode(messages, tools, true).ids;
@@ -121,25 +110,6 @@ POSTTRAIN_INLINE ChatTokenizer ChatTokenizer::with_variables(const Json& own) co
   ChatTokenizer with_own = *this;
   with_own.renderer_ = renderer_.with_variables(own);
   return with_own;
-}
-
-POSTTRAIN_INLINE Json ChatTokenizer::sample_variables(const Json& sample) {
-  Json own = Json::object();
-  const auto extra = sample.find("chat_template_kwargs");
-  if (extra != sample.end() && !extra->is_null()) {
-    if (!extra->is_object()) {
-      raise("expected \"chat_template_kwargs\" to be an object, got {}", extra->type_name());
-    }
-    own = *extra;
-  }
-  const auto documents = sample.find("documents");
-  if (documents != sample.end() && !documents->is_null()) {
-    if (!documents->is_array()) {
-      raise("expected \"documents\" to be an array, got {}", documents->type_name());
-    }
-    own["documents"] = *documents;
-  }
-  return own;
 }
 
 POSTTRAIN_INLINE EncodedChat

@@ -16,6 +16,37 @@ POSTTRAIN_INLINE std::string role(const Json& message) {
   return found != message.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+POSTTRAIN_INLINE Json TemplateInputs::variables() const {
+  Json own = chat_template_kwargs.is_null() ? Json::object() : chat_template_kwargs;
+  if (!documents.is_null()) own["documents"] = documents;
+  return own;
+}
+
+POSTTRAIN_INLINE Conversation Conversation::from(const Json& sample) {
+  if (!sample.is_object() || !sample.contains("messages")) {
+    fail(
+        "expected a sample with \"messages\"; hint: {\"messages\": [{\"role\": …, \"content\": "
+        "…}, …]}");
+  }
+  Conversation conversation(sample.at("messages"));
+  const auto take = [&](const char* key, Json& into, Json::value_t type, const char* what) {
+    const auto found = sample.find(key);
+    if (found == sample.end() || found->is_null()) return;
+    if (found->type() != type) {
+      raise("expected \"{}\" to be an {}, got {}", key, what, found->type_name());
+    }
+    into = *found;
+  };
+  TemplateInputs& inputs = conversation.inputs;
+  take("tools", inputs.tools, Json::value_t::array, "array");
+  take("documents", inputs.documents, Json::value_t::array, "array");
+  take("chat_template_kwargs", inputs.chat_template_kwargs, Json::value_t::object, "object");
+  if (const auto found = sample.find("unmask"); found != sample.end() && found->is_boolean()) {
+    conversation.unmask = found->get<bool>();
+  }
+  return conversation;
+}
+
 POSTTRAIN_INLINE bool is_assistant(const Json& message) { return role(message) == "assistant"; }
 
 POSTTRAIN_INLINE void check_messages(const Json& messages) {

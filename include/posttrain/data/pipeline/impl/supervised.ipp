@@ -32,17 +32,6 @@ inline TokenIds text_prompt_ids(const text::ChatTokenizer& text, const std::stri
   return ids;
 }
 
-/// Messages with their inputs as chat templates take them.
-inline Json chat_sample(Json messages, const TemplateInputs& inputs) {
-  Json sample{{"messages", messages.is_null() ? Json::array() : std::move(messages)}};
-  if (!inputs.tools.is_null()) sample["tools"] = inputs.tools;
-  if (!inputs.documents.is_null()) sample["documents"] = inputs.documents;
-  if (!inputs.chat_template_kwargs.is_null()) {
-    sample["chat_template_kwargs"] = inputs.chat_template_kwargs;
-  }
-  return sample;
-}
-
 inline Sequence text_sequence(const text::ChatTokenizer& text, const std::string& prompt,
                               const std::string& completion) {
   const std::optional<TokenId> eos = eos_id(text);
@@ -69,11 +58,12 @@ POSTTRAIN_INLINE std::vector<Sequence> supervised_sequences(const text::ChatToke
   if (record.completion.is_text()) {
     return {detail::text_sequence(text, record.prompt.text, record.completion.text)};
   }
-  Json sample = detail::chat_sample(record.prompt.messages, record.inputs);
-  Json& messages = sample["messages"];
-  const std::size_t first = messages.size();
-  for (const Json& message : record.completion.messages) messages.push_back(message);
-  return text.training_sequences(sample, turns, unmask || record.unmask, first);
+  text::Conversation whole(Json::array(), record.inputs);
+  for (const Passage* passage : {&record.prompt, &record.completion}) {
+    for (const Json& message : passage->messages) whole.messages.push_back(message);
+  }
+  return text.training_sequences(whole, turns, unmask || record.unmask,
+                                 record.prompt.messages.size());
 }
 
 POSTTRAIN_INLINE TokenIds continuation_ids(const text::ChatTokenizer& text, const std::string& more,
@@ -85,7 +75,7 @@ POSTTRAIN_INLINE TokenIds continuation_ids(const text::ChatTokenizer& text, cons
 POSTTRAIN_INLINE TokenIds prompt_ids(const text::ChatTokenizer& text, const Passage& prompt,
                                      const TemplateInputs& inputs) {
   if (prompt.is_text()) return detail::text_prompt_ids(text, prompt.text);
-  return text.prompt_ids(detail::chat_sample(prompt.messages, inputs));
+  return text.prompt_ids(text::Conversation(prompt.messages, inputs));
 }
 
 }  // namespace posttrain::data
