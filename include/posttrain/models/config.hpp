@@ -31,7 +31,7 @@ enum class HeadKind { kTokens, kReward };
 /// `attention_factor`. Where frequencies depend on the sequence length (`dynamic`), see
 /// `at_length`. The angle, cos and sin are computed in fp32, then rounded to the compute dtype.
 struct RopeSpec {
-  std::vector<float> inv_freq;  // [rotary_dim / 2]
+  std::vector<float> inv_freq{};  // [rotary_dim / 2]
   double attention_factor = 1.0;
   // Whether the frequencies change beyond `original_length` tokens: `dynamic` NTK scaling (the base
   // grows with the length) and `longrope` (`long_inv_freq` replaces `inv_freq`).
@@ -40,7 +40,7 @@ struct RopeSpec {
   double factor = 1.0;
   std::int64_t original_length = 0;
   std::int64_t rotary_dim = 0;
-  std::vector<float> long_inv_freq;  // [rotary_dim / 2], `longrope` only
+  std::vector<float> long_inv_freq{};  // [rotary_dim / 2], `longrope` only
 
   /// The frequencies for a sequence of `length` tokens (equal to `inv_freq` unless `dynamic`).
   /// They are a function of the sequence's own length: transformers takes the longest sequence of
