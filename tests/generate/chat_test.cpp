@@ -16,7 +16,8 @@ TEST_CASE("an answer is what generate continues the rendered conversation with",
   const TokenIds ids = models::generate(model, gate, prompt, letters.eos_ids(), options);
   const std::string expected = letters.tokenizer().decode(ids, /*skip_special_tokens=*/true);
   REQUIRE_FALSE(expected.empty());
-  REQUIRE(expected.find_first_of(" \n") == std::string::npos);  // nothing is cut off
+  REQUIRE(expected.find_first_not_of(" \n") == 0);  // nothing is cut off
+  REQUIRE(expected.find_last_not_of(" \n") == expected.size() - 1);
   CHECK(models::answer(model, gate, letters, asked("How?"), options) == expected);
   CHECK(models::answer(model, gate, asked("How?"), options) == expected);
   CHECK(models::answer(model, gate, text::Json{{"messages", asked("How?")}}, options) == expected);

@@ -27,7 +27,9 @@ using kernel_test::relative_error;
 TEST_CASE("components: linear adds the weight's gradient to its buffer", "[components]") {
   const Tensor x = normal({7, 3}, 1, at::kFloat);
   // [snippet: linear]
-  Weight weight{.value = at::ones({4, 3}), .grad = at::zeros({4, 3})};  // trained, without bias
+  Weight weight;  // trained, without a bias
+  weight.value = at::ones({4, 3});
+  weight.grad = at::zeros({4, 3});
   weight.anchor = at::zeros({}).requires_grad_();
   linear(x, weight).sum().backward();  // [7, 3] → [7, 4]; weight.grad += 1ᵀ x
   // [/snippet]
