@@ -2,6 +2,7 @@
 // A training loop of one's own, from the components that a Trainer is made of:
 //   10_own_loop [MODEL [DATA]]
 #include "posttrain/data/messages.hpp"
+#include "posttrain/data/pipeline/stream.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"

@@ -74,7 +74,7 @@ void run_set(const Arguments& arguments, const hub::PretrainedDecoder& model) {
   const TokenBatch batch = test::read_batch(arguments.batch, model.vocab_size());
   AdapterSet set(model);
   const std::vector<std::string> names = set.load_all(arguments.set);
-  if (!arguments.save.empty()) set.save(arguments.save, arguments.model);
+  if (!arguments.save.empty()) save(set, arguments.save, arguments.model);
   set.combine("cat", {{names.at(0), 0.7}, {names.at(1), -0.4}});
   set.combine("linear", {{names.at(0), 0.7}, {names.at(1), -0.4}}, Combination::linear);
   std::vector<std::pair<std::string, Tensor>> tensors;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/nn/linear.hpp"
 #include "posttrain/params/weights/model_weights.hpp"
 
 namespace posttrain {
