@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is said in a sample, and what a chat template gets beside it.
+// Passages of a sample, messages or text, and a chat template's inputs beside them.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace posttrain::data {
 
-/// What is said: messages of a conversation, or plain text that no chat template touches.
+/// Messages of a conversation, or plain text that no chat template touches.
 struct Passage {
   Json messages = nullptr;  // array of {"role", "content", …}; null: it is a text
   std::string text{};
@@ -18,7 +18,7 @@ struct Passage {
   friend bool operator==(const Passage&, const Passage&) = default;
 };
 
-/// What a chat template gets beside the messages; null where the sample has none.
+/// Variables of a chat template beside the messages; null where the sample has none.
 struct TemplateInputs {
   Json tools = nullptr;                 // array
   Json documents = nullptr;             // array
