@@ -14,7 +14,7 @@ using namespace posttrain;
 int main(int argc, char** argv) {
   // [snippet: loop]
   const hub::PretrainedDecoder model(argc > 1 ? argv[1] : "examples/pocket/model");
-  data::Messages data{.path = argc > 2 ? argv[2] : "examples/pocket/data/conversations.jsonl"};
+  Messages data{.path = argc > 2 ? argv[2] : "examples/pocket/data/conversations.jsonl"};
   const data::LoadContext context{.text = model.text(), .max_tokens_per_batch = 4096};
   auto stream = data::open_stream(data, context, /*effective_batch_size=*/16, model.vocab_size());
   auto state = Full{}.attach(model);  // the weights, and the gate that the model computes through

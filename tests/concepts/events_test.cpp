@@ -1,93 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/concepts/events.hpp"
 
-#include <memory>
-#include <stdexcept>
-#include <string>
-#include <vector>
-
-#include "posttrain/trainer/run/callbacks.hpp"
+#include "posttrain/base/describe.hpp"
 #include "support/catch.hpp"
 
 using namespace posttrain;
 
 namespace {
 
-using Log = std::vector<std::string>;
-
-/// Answers to every event.
-struct Recorder {
-  Log* log;
-  std::string name;
-  void add(const std::string& what) { log->push_back(name + ":" + what); }
-  void on(const event::TrainBegin& e) { add("begin " + std::to_string(e.total_steps)); }
-  void on(const event::EpochBegin& e) { add("epoch " + std::to_string(e.epoch)); }
-  void on(const event::StepBegin& e) { add("step " + std::to_string(e.step)); }
-  void on(const event::AfterStep& e) { add("after " + std::to_string(e.metrics.step)); }
-  void on(const event::Evaluated& e) { add("evaluated " + std::to_string(e.best)); }
-  void on(const event::CheckpointSaved& e) { add("saved " + e.path); }
-  void on(const event::EpochEnd& e) { add("epoch end " + std::to_string(e.epoch)); }
-  void on(const event::TrainEnd& e) { add("end " + std::to_string(e.steps)); }
+struct ByReference {
+  int heard = 0;
+  void on(const event::AfterStep&) { ++heard; }
 };
-
-/// Answers to one, by value, with state of its own.
-struct Counter {
-  std::shared_ptr<int> seen = std::make_shared<int>(0);
-  int calls = 0;
-  void on(event::AfterStep) { *seen = ++calls; }
+struct ByValue {
+  void on(event::TrainEnd) {}
 };
-
-struct Throws {
-  void on(const event::AfterStep&) { throw std::runtime_error("stop here"); }
+struct OfAll {
+  int heard = 0;
+  void on(const auto&) { ++heard; }
 };
-
-/// Hears no event, but for g++ looks like a callback whose event was misspelt.
+struct Changing {
+  void on(event::AfterStep&) {}
+};
+struct Silent {};
 struct OfNumbers {
   void on(int) {}
 };
 
+static_assert(Hears<ByReference, event::AfterStep> && !Hears<ByReference, event::TrainEnd>);
+static_assert(Hears<ByValue, event::TrainEnd> && HearsSomething<ByValue>);
+// Events are facts: a hook that could change one hears nothing.
+static_assert(!Hears<Changing, event::AfterStep> && !HearsSomething<Changing>);
+static_assert(!HearsSomething<Silent> && !HooksUnknown<Silent>);
+static_assert(HooksUnknown<OfNumbers> && !HooksUnknown<ByReference>);
+
 }  // namespace
 
-TEST_CASE("callbacks hear every event, in the order in which they were added", "[core][events]") {
-  Log log;
-  Callbacks callbacks;
-  callbacks.add(Recorder{&log, "a"});
-  callbacks.add(Recorder{&log, "b"});
-  callbacks.notify(event::TrainBegin{0, 7});
-  callbacks.notify(event::EpochBegin{1});
-  callbacks.notify(event::StepBegin{2});
-  callbacks.notify(event::AfterStep{{.step = 3}});
-  callbacks.notify(event::Evaluated{3, 0.5, true});
-  callbacks.notify(event::CheckpointSaved{3, "x/y"});
-  callbacks.notify(event::EpochEnd{1});
-  callbacks.notify(event::TrainEnd{3, false});
-  CHECK(log == Log{"a:begin 7", "b:begin 7", "a:epoch 1", "b:epoch 1", "a:step 2", "b:step 2",
-                   "a:after 3", "b:after 3", "a:evaluated 1", "b:evaluated 1", "a:saved x/y",
-                   "b:saved x/y", "a:epoch end 1", "b:epoch end 1", "a:end 3", "b:end 3"});
+TEST_CASE("an object hears each event that it has a hook for", "[concepts][events]") {
+  OfAll all;
+  const auto tell = [&](const auto&... events) {
+    static_assert((Hears<OfAll, std::remove_cvref_t<decltype(events)>> && ...));
+    (all.on(events), ...);
+  };
+  tell(event::TrainBegin{}, event::EpochBegin{}, event::StepBegin{}, event::AfterStep{},
+       event::Evaluated{}, event::CheckpointSaved{}, event::EpochEnd{}, event::TrainEnd{});
+  CHECK(all.heard == 8);
 }
 
-TEST_CASE("a callback hears only what it asks for and keeps its state", "[core][events]") {
-  Callbacks callbacks;
-  const Counter counter;
-  callbacks.add(counter);
-  callbacks.notify(event::TrainBegin{});
-  CHECK(*counter.seen == 0);
-  for (int i = 0; i < 3; ++i) callbacks.notify(event::AfterStep{});
-  CHECK(*counter.seen == 3);
-}
-
-TEST_CASE("a callback that hears no event is refused", "[core][events]") {
-  Callbacks callbacks;
-  CHECK_THROWS_WITH(callbacks.add(OfNumbers{}), Catch::Contains("hears no event"));
-}
-
-TEST_CASE("an exception of a callback is not swallowed", "[core][events]") {
-  Log log;
-  Callbacks callbacks;
-  callbacks.add(Throws{});
-  callbacks.add(Recorder{&log, "later"});
-  CHECK_THROWS_WITH(callbacks.notify(event::AfterStep{}), "stop here");
-  CHECK(log.empty());
-  CHECK_NOTHROW(callbacks.notify(event::EpochEnd{4}));
-  CHECK(log == Log{"later:epoch end 4"});
+TEST_CASE("the metrics of a step have Training Hub's names", "[concepts][events]") {
+  std::vector<std::string> names;
+  for_each_field(StepMetrics{},
+                 [&](std::string_view name, const auto&) { names.emplace_back(name); });
+  CHECK(names == std::vector<std::string>{
+                     "step", "epoch", "loss", "lr", "grad_norm", "num_samples", "num_total_tokens",
+                     "batch_num_loss_counted_tokens", "num_loss_counted_tokens",
+                     "total_samples_accumulated", "total_tokens_accumulated", "grad_accum",
+                     "time_per_batch", "tokens_per_second", "samples_per_second",
+                     "peak_memory_usage_GB", "loss_metrics"});
 }

@@ -9,7 +9,7 @@
 namespace posttrain::test {
 
 /// Every printable ASCII character is a token of its own; <eos> ends turns and documents.
-inline text::ChatTokenizer tiny_tokenizer() {
+inline text::ChatFiles tiny_tokenizer_files() {
   nlohmann::json vocab;
   int next = 0;
   for (char c = 33; c < 127; ++c) vocab[std::string(1, c)] = next++;
@@ -28,7 +28,9 @@ inline text::ChatTokenizer tiny_tokenizer() {
   files.chat_template =
       "{% for m in messages %}{{ m['role'][0] + ':' + m['content'] + '<eos>' }}{% endfor %}"
       "{% if add_generation_prompt %}{{ 'a:' }}{% endif %}";
-  return text::ChatTokenizer(files);
+  return files;
 }
+
+inline text::ChatTokenizer tiny_tokenizer() { return text::ChatTokenizer(tiny_tokenizer_files()); }
 
 }  // namespace posttrain::test

@@ -67,9 +67,9 @@ inline std::vector<AttentionPart> attention_parts(const std::vector<Segment>& no
   return parts;
 }
 
-/// The same where `prefix` keys precede all sequences (prefix tuning): every query sees them. They
-/// are rows [0, prefix) of the keys, at positions 0 … prefix − 1, and the forest's own keys follow;
-/// the nodes' positions count them.
+/// `attention_parts` where `prefix` keys precede all sequences (prefix tuning): every query sees
+/// them. They are rows [0, prefix) of the keys, at positions 0 … prefix − 1, and the forest's own
+/// keys follow; the nodes' positions count them.
 inline std::vector<AttentionPart> attention_parts_after_prefix(const std::vector<Segment>& nodes,
                                                                std::int64_t prefix,
                                                                std::int64_t window = 0) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pairs of answers with one reward each, at its last token: what reward models are trained on.
+// Pairs of answers with one reward each, at its last token: the batches of reward models.
 //
 // The place of a reward follows from lengths alone, never from ids of padding or ends (C21).
 // Predictions have no target; weights are 1. Solutions in steps: batch/steps.hpp.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Solutions with one reward for each step, at its last token: what process reward models are
-// trained on. Predictions have no target; weights are 1.
+// Solutions with one reward for each step, at its last token: the batches of process reward models.
+// Predictions have no target; weights are 1.
 #pragma once
 
 #include <cstdint>

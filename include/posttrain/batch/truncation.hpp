@@ -10,7 +10,7 @@
 
 namespace posttrain {
 
-/// Which end is cut where prompt and answer together are longer than `max_seq_len` and
+/// The end that is cut where prompt and answer together are longer than `max_seq_len` and
 /// `Options::truncate` asks to cut instead of dropping (TRL: truncation_mode).
 ///
 /// `keep_start` cuts the end of each answer; a prompt that leaves no room is dropped and counted.

@@ -87,7 +87,7 @@ constexpr bool check_params() {
   static_assert(!train || stores,
                 "posttrain: the storage of these Params is none: Dense, Nf4 and Int8 are "
                 "[docs/parameters.md#quantised-storage]");
-  // What a wrong storage leads to is not looked at.
+  // The errors that a wrong storage leads to would only repeat this one.
   if constexpr (stores) {
     constexpr bool attaches = AttachesTo<Params, Model>;
     static_assert(attaches,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a Trainer asks of its policies, as small concepts named by their question.
+// Requirements of a Trainer on its policies, as small concepts named by their question.
 //
 // They read signatures only: write the return type of every policy operation, so that a mistake in
 // its body is an error in the body. docs/concepts.md explains each; concepts/check.hpp turns an
@@ -190,7 +190,7 @@ concept StoresMatrices = requires(const S& storage) {
   storage.validate();
 };
 
-/// True for parameters without a field `storage`, too.
+/// Parameters whose storage is one; those without a field `storage` pass, too.
 template <class P>
 constexpr bool has_storage() {
   if constexpr (requires(const P& params) { params.storage; }) {
@@ -300,7 +300,7 @@ template <class D>
 using StreamOf = decltype(std::declval<const D&>().open(std::declval<const data::LoadContext&>(),
                                                         std::int64_t{}));
 
-/// What the trainer reads of a stream (data/pipeline/stream.hpp).
+/// A stream as the trainer reads it (data/pipeline/stream.hpp).
 template <class S, class B>
 concept StreamsBatches = requires(S& stream, const S& constant,
                                   const data::SamplerPosition& position) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run tells its callbacks and policies: hooks are overloads `void on(event::X)`.
+// Events of a run, told to its callbacks and policies: hooks are overloads `void on(event::X)`.
 //
 // A misspelt event does not compile; a callback that answers to no event is refused. Events carry
 // facts, never handles to change the run with.
@@ -74,7 +74,7 @@ concept Hears = requires(T& object, const Event& e) {
   object.on(e);
 };
 
-/// True for an object with at least one hook.
+/// An object with at least one hook.
 template <class T>
 concept HearsSomething = Hears<T, event::TrainBegin> || Hears<T, event::EpochBegin> ||
     Hears<T, event::StepBegin> || Hears<T, event::AfterStep> || Hears<T, event::Evaluated> ||
@@ -90,7 +90,7 @@ struct WithNameOn : T, NamesOn {};
 
 }  // namespace detail
 
-/// True for an object whose only hooks name types that do not exist, such as a misspelt event. The
+/// An object whose only hooks name types that do not exist, such as a misspelt event. The
 /// compiler has reported them already; after that g++ takes the argument for an int, clang takes
 /// the member for one that cannot be used.
 template <class T>

@@ -177,7 +177,7 @@ constexpr bool check_facets() {
   }
 }
 
-/// The same for what models call: its four operations, too.
+/// `check_facets` for a type that models call: its four operations, too.
 template <class G>
 constexpr bool check_gate() {
   constexpr bool gate = Gate<G>;

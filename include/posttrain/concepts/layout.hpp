@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a model asks of a parameter policy: which matrices, vectors and tables there are.
+// The layout of a model: matrices, vectors and tables that a parameter policy has to provide.
 //
 // A *site* is one GEMM of the model; its *parts* are the matrices of the checkpoint that lie in it,
 // row range by row range (q, k, v are one site of three parts). Adapters, subspaces, quantisation
@@ -53,14 +53,14 @@ struct TableSpec {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
   std::int64_t padding_row = -1;  // gets no gradient from lookups (torch's padding_idx); -1: none
-  // What the model multiplies looked-up rows by (Gemma). A soft prompt's rows go without.
+  // Factor of looked-up rows in the model (Gemma). A soft prompt's rows go without.
   double lookup_scale = 1.0;
 
   friend bool operator==(const TableSpec&, const TableSpec&) = default;
 };
 
-/// What a prefix of keys and values has to fit. A model that fills it in puts a gate's `prefix`
-/// before its own keys; all zero: a model without attention.
+/// Shape of the attention, which a prefix of keys and values has to fit. A model that fills it in
+/// puts a gate's `prefix` before its own keys; all zero: a model without attention.
 struct AttentionSpec {
   std::int64_t layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
   // Rotary frequencies follow the length of a sequence, so that sequences of different lengths

@@ -11,7 +11,7 @@
 // factors U_l, S_l, V_l and project their gradients, so that Adam's and weight decay's steps leave
 // the complement; this form reaches the same matrices, and no step of any optimizer can leave it.
 // C has (1 − k/rows)(1 − k/in) of the matrix's elements, moments included. `projection` chooses
-// wider sets of changes (osft_subspace.hpp), exact in the same way.
+// wider sets of changes (params/osft/subspace.hpp), exact in the same way.
 #pragma once
 
 #include <functional>

@@ -100,7 +100,7 @@ class PromptState {
                         !base_.layout().attention.length_dependent);
     return read;
   }
-  /// What a decoder reads first.
+  /// Ids that a decoder reads first, beyond the vocabulary.
   TokenIds prompt_ids() const;
 
   // --- what trains -----------------------------------------------------------------------------

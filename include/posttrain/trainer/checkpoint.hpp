@@ -17,7 +17,7 @@
 
 namespace posttrain {
 
-/// What a run has done so far.
+/// Counts of a run so far, and its place in the data.
 struct Progress {
   std::int64_t step = 0;
   std::int64_t samples = 0;

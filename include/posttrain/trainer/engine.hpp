@@ -35,7 +35,7 @@
 
 namespace posttrain {
 
-/// What became of a run.
+/// The outcome of a run.
 struct TrainResult {
   std::int64_t steps = 0;  // optimizer steps done, those before a resume included
   double loss = 0.0;       // of the last step
@@ -175,7 +175,7 @@ class Engine {
     notify(event::CheckpointSaved{progress_.step, path});
   }
 
-  /// What the run holds: trained parameters, bytes of weights, gradients, optimizer.
+  /// Memory that the run holds: trained parameters, bytes of weights, gradients, optimizer.
   Footprint footprint() const { return footprint_of(model_, state_, optimizer_.tensors()); }
 
   const Model& model() const { return model_; }
@@ -321,7 +321,7 @@ class Engine {
     for (const ParameterGroup& group : state_.trainable()) {
       all.push_back({"parameters." + group.name, group.master});
     }
-    // What masters mean only together with (bases of subspaces).
+    // Masters mean something only together with these (bases of subspaces).
     if constexpr (KeepsTensors<State>) {
       for (NamedTensor& tensor : state_.checkpoint_tensors()) all.push_back(std::move(tensor));
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is differentiated in an optimizer step: the loss's sum over all micro-batches, divided once
-// by its count over all of them.
+// The objective of an optimizer step: the loss's sum over all micro-batches, divided once by its
+// count over all of them.
 //
 // The counts are known before the first backward pass, so a micro-batch contributes sum / count by
 // itself and splitting changes nothing. A sum of losses has a count for each term. A loss that

@@ -26,7 +26,7 @@ class ReferenceScoreFile {
   ReferenceScoreFile(const std::string& folder, const std::vector<NamedTensor>& weights,
                      const ContentHash& data);
 
-  /// What was kept; nothing if there is none, or if it cannot be read.
+  /// Scores kept by an earlier run; nothing if there are none, or if they cannot be read.
   std::optional<std::vector<float>> find() const;
   void keep(const std::vector<float>& scores) const;
 

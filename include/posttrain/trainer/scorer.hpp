@@ -18,7 +18,8 @@
 
 namespace posttrain {
 
-/// Of one optimizer step. Refers to what it is made of. `State` is const where nothing trains.
+/// The scorer of one optimizer step. It refers to what it is made of; `State` is const where
+/// nothing trains.
 template <class Model, class State, class Loss>
 class Scorer {
  public:
@@ -34,7 +35,8 @@ class Scorer {
          std::int64_t step)
       : model_(model), state_(state), loss_(loss), options_(options), step_(step) {}
 
-  /// What a step reads: on the model's device, with the reference's scores where the loss compares.
+  /// Batches as a step reads them: on the model's device, with the reference's scores where the
+  /// loss compares.
   std::vector<Batch> prepared(const std::vector<Batch>& batches) const {
     std::vector<Batch> ready;
     for (const Batch& host_batch : batches) {

@@ -32,29 +32,6 @@ std::string said(const Passage& passage) {
 
 }  // namespace
 
-TEST_CASE("the format of a record is told by its keys") {
-  const auto format = [](const char* text) { return detect_format(parse(text)).value(); };
-  CHECK(format(R"({"messages": [], "answer": 3})") == Format::messages);
-  CHECK(format(R"({"conversations": [{"from": "human", "value": "x"}]})") == Format::sharegpt);
-  CHECK(format(R"({"conversations": [{"role": "user", "content": "x"}]})") == Format::messages);
-  CHECK(format(R"({"instruction": "x", "input": "", "output": "y"})") == Format::alpaca);
-  CHECK(format(R"({"question": "x", "answer": "y"})") == Format::question);
-  CHECK(format(R"({"prompt": "x", "completion": "y"})") == Format::prompt_completion);
-  CHECK(format(R"({"prompt": "x", "completion": "y", "label": false})") ==
-        Format::unpaired_preference);
-  CHECK(format(R"({"prompt": "x", "chosen": "y", "rejected": "z"})") == Format::preference);
-  CHECK(format(R"({"chosen": "y", "rejected": "z"})") == Format::implicit_preference);
-  CHECK(format(R"({"prompt": "x", "chosen": [], "rejected": []})") == Format::implicit_preference);
-  CHECK(format(R"({"instruction": "x", "chosen": "y", "rejected": "z"})") == Format::preference);
-  CHECK(format(R"({"prompt": "x", "ground_truth": 3})") == Format::prompt);
-  CHECK(format(R"({"text": "x"})") == Format::document);
-  CHECK(format(R"("x")") == Format::document);
-  CHECK(format(R"({"input_ids": [1]})") == Format::tokenized);
-  CHECK(format(R"({"messages": null, "text": "x"})") == Format::document);
-  CHECK_FALSE(detect_format(parse(R"({"x": 1})")).has_value());
-  CHECK_FALSE(detect_format(parse("[1]")).has_value());
-}
-
 TEST_CASE("ShareGPT conversations become messages, with every name of a role") {
   const auto record = SupervisedRecord::from(parse(
       R"({"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"},

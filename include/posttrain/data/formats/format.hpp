@@ -85,8 +85,8 @@ inline std::string keys_of(const Json& record) {
 
 }  // namespace detail
 
-/// What a record is, or nothing where its keys say nothing known. Keys beyond the format's own do
-/// not matter.
+/// The format that a record's keys tell, or nothing where they say nothing known. Keys beyond the
+/// format's own do not matter.
 inline std::optional<Format> detect_format(const Json& record) {
   using detail::value_of;
   if (record.is_string()) return Format::document;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is said in a sample, and what a chat template gets beside it.
+// Passages of a sample, messages or text, and a chat template's inputs beside them.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace posttrain::data {
 
-/// What is said: messages of a conversation, or plain text that no chat template touches.
+/// Messages of a conversation, or plain text that no chat template touches.
 struct Passage {
   Json messages = nullptr;  // array of {"role", "content", …}; null: it is a text
   std::string text{};

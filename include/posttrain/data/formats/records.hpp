@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a sample means, whatever format it was written in: typed records for supervised training,
-// paired and unpaired preferences,
-// judged steps, and reinforcement learning. Host only, no tokenizer.
+// Typed records of samples, whatever format they were written in: for supervised training, paired
+// and unpaired preferences, judged steps, and reinforcement learning. Host only, no tokenizer.
 #pragma once
 
 #include <optional>

@@ -82,7 +82,7 @@ struct LoadedOf<Sequence> {
 };
 }  // namespace detail
 
-/// What loading gives of a kind of items (concepts/kind.hpp).
+/// Result of loading items of a kind (concepts/kind.hpp).
 template <class Kind>
 using LoadedOf = typename detail::LoadedOf<typename Kind::Item>::type;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What became of the samples of a data source: nothing is dropped without being counted.
+// Report of the samples of a data source: nothing is dropped without being counted.
 #pragma once
 
 #include <cstdint>

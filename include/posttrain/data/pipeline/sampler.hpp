@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which sequences make up which optimizer step, and how each step falls into micro-batches.
+// The sampler: sequences of each optimizer step, and how a step falls into micro-batches.
 //
 // Every epoch has its own seeded permutation, a pure function of (seed, epoch): seeking costs one
 // permutation and the order after a resume is the order without it. A step is

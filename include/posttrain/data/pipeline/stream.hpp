@@ -136,7 +136,7 @@ class Stream {
 
   // --- a reference that scores all data once (trainer/reference_scores.hpp) ---------------------
 
-  /// What the scores depend on beside the reference.
+  /// Hash of all items: a reference's scores depend on them.
   ContentHash content() const requires(KeepsReference<Kind>) {
     ContentHash hash;
     for (const auto* store : {&loaded_.train, &loaded_.validation}) {

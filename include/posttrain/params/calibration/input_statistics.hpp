@@ -37,15 +37,15 @@
 
 namespace posttrain {
 
-/// Which of a batch's rows count: every token that is read, or those that predict a token of
-/// non-zero weight.
+/// Rows of a batch that count: every token that is read, or those that predict a token of non-zero
+/// weight.
 enum class InputRows { all, predicting };
 
 class InputStatistics {
  public:
-  /// Of no site.
+  /// Statistics of no site.
   InputStatistics() = default;
-  /// Of the sites that `sites` selects; by default all but the LM head.
+  /// Statistics of the sites that `sites` selects; by default all but the LM head.
   template <class Model>
   explicit InputStatistics(const Model& model,
                            const std::function<bool(const SiteSpec&)>& sites = all_but_the_head)

@@ -5,7 +5,7 @@
 //   save(trainer.state(), "adapter", "path/of/the/base");
 //   Trainer trainer(model, NextToken{}, From<Lora>{.folder = "adapter"}, …);   // goes on
 //
-// What is saved belongs to the original base: OLoRA and PiSSA, whose base gave up s B₀ A₀, are
+// A saved adapter belongs to the original base: OLoRA and PiSSA, whose base gave up s B₀ A₀, are
 // written as a plain adapter of twice the rank, [B, −B₀] [A; A₀]. LoftQ's adapter belongs to the
 // quantised base: what anyone gets who stores the original in that form, if there was one
 // iteration; else `model.save(…, state.base().packed_weights())`.
@@ -48,7 +48,7 @@ void write_adapters(const std::string& folder,
 /// The adapters of such a folder: name → path.
 std::map<std::string, std::string> adapter_folders(const std::string& folder);
 
-/// What a folder says.
+/// An adapter as its folder says it, whatever the storage of the base.
 struct SavedAdapter {
   Lora policy{};
   std::map<std::string, Tensor> tensors{};  // by LoraState's names

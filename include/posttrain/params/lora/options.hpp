@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the adapters of the LoRA family have in common whatever the storage: where they sit, their
+// Options that the adapters of the LoRA family share whatever the storage: where they sit, their
 // ranks and their first values.
 #pragma once
 
@@ -23,7 +23,7 @@ enum class LoraInit {
   loftq,     // those of (W − Q(W)) / s beside the quantised Q(W) (2310.08659); a stored base only
 };
 
-/// Which biases train beside the adapters.
+/// Biases that train beside the adapters (PEFT's bias).
 enum class LoraBias { none, all, lora_only };
 
 namespace detail {

@@ -82,7 +82,7 @@ struct BasicLora {
   State attach(const auto& model) const { return State(WeightSource::of(model), *this); }
 };
 
-/// The same adapters on a base in another form.
+/// An adapter's options on a base in another form, since a folder says nothing of the storage.
 template <class Storage>
 BasicLora<Storage> with_storage(const BasicLora<Dense>& lora, const Storage& storage) {
   return {.rank = lora.rank,

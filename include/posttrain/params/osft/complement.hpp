@@ -19,15 +19,15 @@ namespace posttrain {
 
 class Complement {
  public:
-  /// Of the span of the columns of `directions` [n, k], which need not be orthogonal. Computed in
-  /// their dtype, kept in `type`.
+  /// Complement of the span of the columns of `directions` [n, k], which need not be orthogonal.
+  /// Computed in their dtype, kept in `type`.
   static Complement of(const Tensor& directions, at::ScalarType type);
   /// With an orthonormal basis [n, n − k] of its own, kept in `type`.
   static Complement spanned_by(const Tensor& basis, at::ScalarType type);
   /// From `tensors()`; raises where their shapes do not fit.
   static Complement restored(const std::vector<NamedTensor>& tensors, std::int64_t n,
                              std::int64_t k);
-  /// Of nothing: all n dimensions, in their own coordinates.
+  /// Complement of nothing: all n dimensions, in their own coordinates.
   static Complement whole(std::int64_t n) {
     Complement u;
     u.n_ = n;
@@ -53,7 +53,7 @@ class Complement {
   /// Multiplications per row or column of any of these.
   double cost() const;
   std::int64_t bytes() const;
-  /// What a file must hold.
+  /// Tensors that a file must hold for `restored`.
   std::vector<NamedTensor> tensors() const;
 
  private:

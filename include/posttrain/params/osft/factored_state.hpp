@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of the factored form (osft_reference.hpp).
+// The state of the factored form (params/osft_factored.hpp).
 #pragma once
 
 #include <cstdint>
@@ -54,10 +54,10 @@ class OsftFactoredState {
   void publish();
 
   std::vector<NamedTensor> weights() const;
-  /// Those of the factors as "<matrix>.u", ".s" and ".v".
+  /// Gradients of the factors as "<matrix>.u", ".s" and ".v", projected.
   std::vector<NamedTensor> gradients() const;
   std::vector<const OsftFactors*> targets() const;
-  /// What the weights and their factors take, gradients and masters not counted.
+  /// Memory of the weights and their factors, gradients and masters not counted.
   std::int64_t bytes() const;
 
  private:

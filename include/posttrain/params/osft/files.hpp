@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What orthogonal subspace fine-tuning changed, as a small folder beside the base.
+// The change that orthogonal subspace fine-tuning made, as a small folder beside the base.
 //
 //   save(trainer.state(), "delta", "path/of/the/base");
 //   Trainer trainer(model, NextToken{}, From<Osft>{.folder = "delta"}, …);   // the tuned model

@@ -2,9 +2,9 @@
 // One site under orthogonal subspace fine-tuning: its product in the graph, the gradients of its
 // cores, its weights after an update.
 //
-// A change of a matrix is a sum of terms L C Rᵀ (osft_subspace.hpp). A dense matrix is kept as the
-// current W₀ + ΔW, so that the product of a site stays one. A stored one keeps its codes, and the
-// terms are products of their own beside it.
+// A change of a matrix is a sum of terms L C Rᵀ (params/osft/subspace.hpp). A dense matrix is kept
+// as the current W₀ + ΔW, so that the product of a site stays one. A stored one keeps its codes,
+// and the terms are products of their own beside it.
 #pragma once
 
 #include <algorithm>

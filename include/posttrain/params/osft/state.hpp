@@ -17,7 +17,7 @@
 
 namespace posttrain {
 
-/// What a policy decides, by name of the matrix ("….weight").
+/// A policy's decisions, by name of the matrix ("….weight").
 struct OsftPlan {
   /// The share of its directions that trains, given the common one; none: no target.
   std::function<std::optional<double>(std::string_view name, bool head, double common)> ratio;
@@ -37,7 +37,7 @@ struct OsftTaskOptions {
   bool record_angles = true;    // takes a decomposition of a side's protected basis per matrix
 };
 
-/// What a task protects, and how far that turned from what the task before it protected.
+/// A task's protected directions, and how far they turned from those of the task before it.
 struct OsftTask {
   struct Target {
     std::string name;                 // of the matrix
@@ -95,7 +95,7 @@ class OsftState {
   /// model as it was at this call. A stored matrix keeps its codes, and what the task learnt stands
   /// beside them. What `trainable()` lists is laid out anew: the optimizer must be attached again.
   const OsftTask& begin_task(const std::string& name, const OsftTaskOptions& options = {});
-  /// What was begun, in order.
+  /// Tasks begun by `begin_task`, in order.
   const std::vector<OsftTask>& tasks() const { return tasks_; }
 
   at::ScalarType dtype() const { return weights_.dtype(); }
@@ -110,7 +110,7 @@ class OsftState {
     at::NoGradGuard no_grad;
     return target.update();
   }
-  /// What all weights take: the model's, W₀ where it is kept, bases and cores; no gradients.
+  /// Memory of all weights: the model's, W₀ where it is kept, bases and cores; no gradients.
   std::int64_t bytes() const;
 
  private:

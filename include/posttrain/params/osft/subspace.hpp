@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What orthogonal subspace fine-tuning may change of a matrix: the complements of its leading
-// singular vectors, and the terms L C Rᵀ that every allowed change is a sum of.
+// The changes of a matrix that orthogonal subspace fine-tuning allows: the complements of its
+// leading singular vectors, and the terms L C Rᵀ that every such change is a sum of.
 //
 // The vectors of the shorter side are eigenvectors of W Wᵀ or Wᵀ W, in float64; those of the other
 // side are W times them. The trailing ones of the shorter side are a basis as they are. Householder
@@ -17,7 +17,7 @@
 
 namespace posttrain {
 
-/// Which changes of a matrix are allowed, with U_h, V_h the protected singular vectors and U, V
+/// Conditions on the change of a matrix, with U_h, V_h the protected singular vectors and U, V
 /// bases of their complements.
 enum class OsftProjection {
   both_sides,  // U_hᵀ ΔW = 0 and ΔW V_h = 0:  ΔW = U C Vᵀ
@@ -44,12 +44,12 @@ struct LeadingDirections {
 /// w [rows, in], any floating dtype; 0 ≤ rank ≤ min(rows, in).
 LeadingDirections leading_directions(const Tensor& w, std::int64_t rank);
 
-/// Those of W G^(1/2), the right ones as inputs G^(1/2) z, not orthogonal in general; second
-/// moments `gram` [in, in] = G. A ten-thousandth of G's mean eigenvalue is added to its diagonal,
-/// so that W orders what no input showed.
+/// Leading directions of W G^(1/2), the right ones as inputs G^(1/2) z, not orthogonal in general;
+/// second moments `gram` [in, in] = G. A ten-thousandth of G's mean eigenvalue is added to its
+/// diagonal, so that W orders what no input showed.
 LeadingDirections leading_directions(const Tensor& w, std::int64_t rank, const Tensor& gram);
 
-/// Of the rank leading left (in `rows` dimensions) and right singular vectors.
+/// Complements of the rank leading left (in `rows` dimensions) and right singular vectors.
 struct OsftComplements {
   Complement left, right;
 };
@@ -57,7 +57,8 @@ struct OsftComplements {
 /// Kept in `type`.
 OsftComplements osft_complements(const Tensor& w, std::int64_t rank, at::ScalarType type);
 
-/// The same through a folder of earlier results, found by the content of `w`.
+/// `osft_complements` through a folder of earlier results, found by the content of `w`: the
+/// decomposition is what attaching waits for.
 OsftComplements cached_osft_complements(const std::string& folder, const Tensor& w,
                                         std::int64_t rank, at::ScalarType type);
 

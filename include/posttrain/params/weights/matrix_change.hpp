@@ -9,7 +9,7 @@
 
 namespace posttrain {
 
-/// Of a matrix [rows, in]: nothing, a product, or a matrix.
+/// The change of a matrix [rows, in]: nothing, a product, or a matrix.
 struct MatrixChange {
   Tensor left{};   // [rows, r], or the change itself
   Tensor right{};  // [r, in], of a product

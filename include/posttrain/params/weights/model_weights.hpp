@@ -29,14 +29,14 @@ template <class Storage>
 class SiteWeights;    // params/weights/site_weights.hpp
 struct MatrixChange;  // params/weights/matrix_change.hpp
 
-/// What weights are loaded from: a model's `layout()`, `dtype()`, `device()` and `load()`.
+/// Source of weights: a model's `layout()`, `dtype()`, `device()` and `load()`, without its type.
 struct WeightSource {
   Layout layout;
   at::ScalarType dtype;
   at::Device device;
   /// (name, shape in the checkpoint, initial value, random?) → a CPU tensor of any dtype.
   std::function<Tensor(const std::string&, const std::vector<std::int64_t>&, double, bool)> load;
-  /// What the checkpoint holds of a matrix that it stores quantised; empty: nothing, use `load`.
+  /// Tensors of a matrix that the checkpoint stores quantised; empty: it does not, use `load`.
   std::function<PackedTensors(const std::string&)> load_packed = {};
 
   template <class Model>
@@ -80,7 +80,7 @@ class ModelWeights {
   std::vector<NamedTensor> weights() const;
   /// One of them; undefined if there is none of this name.
   Tensor weight(std::string_view name) const;
-  /// The same for a checkpoint in bitsandbytes' layout: what is stored as NF4 goes there so.
+  /// `weights()` for a checkpoint in bitsandbytes' layout: what is stored as NF4 goes there so.
   std::vector<NamedTensor> packed_weights() const
       requires(std::is_same_v<typename Storage::Matrix, Nf4Matrix>);
   /// The accumulated gradients of what trains, under the same names.
@@ -106,7 +106,7 @@ class ModelWeights {
   /// Changes a stored one, which keeps its codes: the sum of its changes stands beside them in the
   /// compute dtype.
   void change_part(int site, int part, const MatrixChange& change);
-  /// What all weights take, gradients and masters not counted.
+  /// Memory of all weights, gradients and masters not counted.
   std::int64_t bytes() const;
 
  private:

@@ -2,7 +2,7 @@
 // The weights of one site (concepts/layout.hpp): products with them, and gradients of those that
 // train.
 //
-// What a parameter policy composes: an adapter adds its own products to `product` and
+// Parameter policies compose them: an adapter adds its own products to `product` and
 // `input_gradient`; a policy without any uses `linear`.
 #pragma once
 

@@ -42,7 +42,7 @@ inline std::vector<std::int64_t> checkpoint_steps(const io::fs::path& folder) {
   return steps;
 }
 
-/// What must be equal for a resumed run to continue the same run.
+/// Options that must be equal for a resumed run to continue the same run.
 inline nlohmann::ordered_json run_identity(const Options& options) {
   return {{"effective_batch_size", options.effective_batch_size},
           {"max_tokens_per_batch", options.max_tokens_per_batch},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run holds before its first step: how many parameters train, and what they and the rest
-// take.
+// Memory that a run holds before its first step: how many parameters train, and the bytes that they
+// and the rest take.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run leaves to read: run.json (every policy and option), metrics.jsonl, a progress line.
+// The log of a run: run.json (every policy and option), metrics.jsonl, a progress line.
 #pragma once
 
 #include <cstdint>

@@ -31,8 +31,9 @@ inline void make_alike(Passage& prompt, std::initializer_list<Passage*> completi
   for (Passage* completion : completions) to_messages(*completion, "assistant");
 }
 
-/// What two completions start with; for texts, back to the start of a word and without the spaces
-/// before it, so that no word is cut in two (TRL's extract_prompt cuts anywhere).
+/// The common start of two completions, which is taken from both; of texts back to the start of a
+/// word and without the spaces before it, so that no word is cut in two (TRL's extract_prompt cuts
+/// anywhere).
 inline Passage take_common_start(Passage& a, Passage& b) {
   Passage prompt;
   if (!a.is_text()) {

@@ -18,7 +18,8 @@ inline std::optional<TokenId> eos_id(const text::ChatTokenizer& text) {
   return text.tokenizer().id(text.eos_token());
 }
 
-/// What the tokenizer puts before a text; what it puts behind one is not for an open prompt.
+/// Ids of a prompt with what the tokenizer puts before a text; what it puts behind one is not for
+/// an open prompt.
 inline TokenIds text_prompt_ids(const text::ChatTokenizer& text, const std::string& prompt) {
   const TokenIds plain = text.tokenizer().encode(prompt);
   const TokenIds dressed = text.tokenizer().encode(prompt, /*add_special_tokens=*/true);

@@ -19,7 +19,7 @@ namespace posttrain::detail {
 inline constexpr const char* kDeltaConfig = "osft_delta.json";
 inline constexpr const char* kDeltaWeights = "osft_delta.safetensors";
 
-/// Of W₀'s values, whatever dtype of up to 32 bits they are held in.
+/// Key of W₀'s values, whatever dtype of up to 32 bits they are held in.
 inline std::string base_key(const Tensor& base) { return content_key(base.to(at::kFloat)); }
 
 POSTTRAIN_INLINE OsftDelta::Matrix delta_of(const OsftTarget& target, const Tensor& base,

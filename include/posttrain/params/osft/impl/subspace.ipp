@@ -48,8 +48,9 @@ struct ShortSide {
     return Complement::of(leading(rank), type);
   }
 
-  /// Of a square matrix the trailing vectors of the other side are W times these over the singular
-  /// values: orthonormal up to ε λ₁ / λₙ, which must be far below the rounding of `type`.
+  /// Complement on the longer side. Where W is square its vectors are W times those of the other
+  /// side over the singular values: orthonormal up to ε λ₁ / λₙ, which must be far below the
+  /// rounding of `type`.
   Complement long_complement(std::int64_t rank, at::ScalarType type) const {
     const std::int64_t n = tall.size(0), shorter = vectors.size(0);
     if (n == shorter && Complement::is_explicit(n, rank) && type != at::kDouble &&

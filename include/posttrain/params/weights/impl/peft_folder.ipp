@@ -36,7 +36,7 @@ inline nlohmann::ordered_json json_or_null(const std::string& text) {
   return text.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(text);
 }
 
-/// What replacing an adapter's folder may delete.
+/// Files that replacing an adapter's folder may delete; any other is the user's.
 inline bool is_peft_file(std::string_view name) {
   return name == kAdapterConfig || name == kAdapterWeights || name == "README.md";
 }

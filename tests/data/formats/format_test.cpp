@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/data/formats/format.hpp"
+
+#include "support/catch.hpp"
+#include "support/temp_folder.hpp"
+
+using namespace posttrain::data;
+using posttrain::test::contains;
+using posttrain::test::TempFolder;
+
+namespace {
+
+Json parse(const char* text) { return Json::parse(text); }
+
+}  // namespace
+
+TEST_CASE("the format of a record is told by its keys") {
+  const auto format = [](const char* text) { return detect_format(parse(text)).value(); };
+  CHECK(format(R"({"messages": [], "answer": 3})") == Format::messages);
+  CHECK(format(R"({"conversations": [{"from": "human", "value": "x"}]})") == Format::sharegpt);
+  CHECK(format(R"({"conversations": [{"role": "user", "content": "x"}]})") == Format::messages);
+  CHECK(format(R"({"instruction": "x", "input": "", "output": "y"})") == Format::alpaca);
+  CHECK(format(R"({"question": "x", "answer": "y"})") == Format::question);
+  CHECK(format(R"({"prompt": "x", "completion": "y"})") == Format::prompt_completion);
+  CHECK(format(R"({"prompt": "x", "completion": "y", "label": false})") ==
+        Format::unpaired_preference);
+  CHECK(format(R"({"prompt": "x", "chosen": "y", "rejected": "z"})") == Format::preference);
+  CHECK(format(R"({"chosen": "y", "rejected": "z"})") == Format::implicit_preference);
+  CHECK(format(R"({"prompt": "x", "chosen": [], "rejected": []})") == Format::implicit_preference);
+  CHECK(format(R"({"instruction": "x", "chosen": "y", "rejected": "z"})") == Format::preference);
+  CHECK(format(R"({"prompt": "x", "ground_truth": 3})") == Format::prompt);
+  CHECK(format(R"({"text": "x"})") == Format::document);
+  CHECK(format(R"("x")") == Format::document);
+  CHECK(format(R"({"input_ids": [1]})") == Format::tokenized);
+  CHECK(format(R"({"messages": null, "text": "x"})") == Format::document);
+  CHECK_FALSE(detect_format(parse(R"({"x": 1})")).has_value());
+  CHECK_FALSE(detect_format(parse("[1]")).has_value());
+}
+
+TEST_CASE("the first good record decides the format of a path") {
+  const TempFolder scratch;
+  const std::string path = scratch.write("a.jsonl",
+                                         "{\"text\": \n{\"other\": 1}\n{\"question\": \"q\"}\n"
+                                         "{\"prompt\": \"p\"}\n{\"text\": \"x\"}\n");
+  FormatReader reader(
+      path, [](Format format) { return format == Format::question || format == Format::prompt; },
+      "questions");
+  CHECK(reader.description() == path + ": nothing readable");
+  CHECK(contains(reader.next()->error, "expected JSON"));
+  CHECK(reader.next()->error == "expected questions, got the keys other");
+  CHECK_FALSE(reader.format());
+  CHECK(reader.next()->error.empty());
+  CHECK(reader.format() == Format::question);
+  CHECK(reader.next()->error == "expected questions as before, got prompts (the keys prompt)");
+  CHECK(reader.next()->error == "expected questions, got documents");
+  CHECK_FALSE(reader.next());
+  CHECK(reader.description() == path + ": questions");
+}
+
+TEST_CASE("a key with the value null is no key") {
+  const Json record = parse(R"({"a": null, "b": 2, "c": 3})");
+  CHECK(detail::value_of(record, "a") == nullptr);
+  CHECK(*detail::first_value(record, "a", "b", "c") == 2);
+  CHECK(detail::first_value(record, "x", "a") == nullptr);
+  CHECK(detail::keys_of(record) == "the keys a, b, c");
+  CHECK(detail::keys_of(parse("{}")) == "an object without keys");
+  CHECK(detail::keys_of(parse("[1]")) == "array");
+}
