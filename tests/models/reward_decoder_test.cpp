@@ -22,6 +22,11 @@ TEST_CASE("a reward decoder is the body of its configuration under one row of he
   CHECK(at::equal(hidden, language.hidden(language_gate, batch)));
   const Tensor rewards = model.logits(gate, hidden);
   CHECK(rewards.sizes() == at::IntArrayRef({9, 1}));
-  const Tensor head = gate.weights().back().value;
-  CHECK(relative_error(rewards, hidden.matmul(head.t())) < 1e-12);
+  for (const NamedTensor& weight : gate.weights()) {
+    if (weight.name != "score.weight") continue;
+    REQUIRE(weight.value.sizes() == at::IntArrayRef({1, 16}));
+    CHECK(relative_error(rewards, hidden.matmul(weight.value.t())) < 1e-12);
+    return;
+  }
+  FAIL("no score.weight");
 }
