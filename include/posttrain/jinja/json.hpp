@@ -19,7 +19,7 @@ struct JsonOptions {
   bool ensure_ascii = false;
   bool sort_keys = false;
   bool pretty = false;  // one item per line, each level starting with `indent` once more
-  std::string indent;
+  std::string indent{};
   std::string item_separator = ", ";
   std::string key_separator = ": ";
 };
