@@ -24,8 +24,7 @@ TEST_CASE("A recursive loop calls itself, deeper each time") {
         "1:1 2:2 3:3 ");
   CHECK_THROWS_WITH(render("{% for x in [1] %}{{ loop([]) }}{% endfor %}"),
                     Catch::Contains("'recursive' marker"));
-  CHECK_THROWS_WITH(
-      render("{% set n = namespace() %}{% for x in [1] recursive %}{% set n.l = loop %}{% endfor %}"
-             "{{ n.l([2]) }}"),
-      Catch::Contains("cannot be called behind its end"));
+  CHECK_THROWS_WITH(render("{% set n = namespace() %}{% with %}{% for x in [1] recursive %}"
+                           "{% set n.l = loop %}{% endfor %}{% endwith %}{{ n.l([2]) }}"),
+                    Catch::Contains("cannot be called behind its end"));
 }

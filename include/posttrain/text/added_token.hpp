@@ -10,7 +10,7 @@ namespace posttrain::text {
 
 struct AddedToken {
   TokenId id = 0;
-  std::string content;
+  std::string content{};
   bool special = false;
   bool normalized = false;
   bool single_word = false;
