@@ -11,7 +11,7 @@ using namespace posttrain::test;
 TEST_CASE("a value by verdict falls from its weight to 0, or rises to it",
           "[losses][answer_scores]") {
   AnswerBatch batch = answer_batches({{0, 1, 2, 3, 4, 5, 6}}).at(0);
-  const Tensor x = at::linspace(-3.0, 3.0, 7, at::kDouble);
+  const Tensor x = at::arange(7, at::kDouble) - 3.0;
   const Tensor values = answer_losses(x, batch, 1.5, 0.5);
   for (std::int64_t i = 0; i < 7; ++i) {
     const double own = x[i].item<double>();

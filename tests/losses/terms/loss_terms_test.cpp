@@ -17,16 +17,16 @@ namespace {
 struct Calibration {
   using Batch = PairBatch;
 
-  double beta = 1.0;
+  double delta = 1.0;  // the margin
 
   Tensor losses(const PairScores& pairs) const {
-    return relu(beta - (pairs.chosen.logps - pairs.rejected.logps));
+    return relu(delta - (pairs.chosen.logps - pairs.rejected.logps));
   }
 };
 static_assert(LossPolicy<Calibration>);
 // [/snippet]
 
-/// The pair's own margin, from its batch; no field of this loss is a β.
+/// Draws log-ratios to the pairs' own margins, from their batch.
 struct Margins {
   using Batch = PairBatch;
   static constexpr bool needs_reference = true;
@@ -36,7 +36,7 @@ struct Margins {
   }
 };
 
-/// The general form: from scores and batch, with needs and metrics of its own.
+/// The general form, without metrics: a sum over scores and a count of its own.
 struct General {
   using Batch = PairBatch;
   double count(const PairBatch& batch) const { return 2.0 * static_cast<double>(batch.items()); }
