@@ -6,6 +6,12 @@ import os
 import repo
 
 REASONS = {
+    "posttrain/concepts/check.hpp": "Compile errors only: tests/compile_fail has each of its messages.",
+    "posttrain/concepts/concepts.hpp": "Concepts only: tests/static/concepts_static_test.cpp.",
+    "posttrain/concepts/gate.hpp": "Concepts and compile errors: tests/static, tests/compile_fail/facet*.",
+    "posttrain/data/formats/passage.hpp": "Two aggregates that tests/data/formats/messages_test.cpp fills.",
+    "posttrain/params/from.hpp": "One declaration; its specialisations are tested with their files.",
+    "posttrain/trainer.hpp": "The constructors of what tests/trainer/engine_test.cpp tests.",
 }
 
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posttrain/trainer.hpp"
-
-#include <unistd.h>
+#include "posttrain/trainer/engine.hpp"
 
 #include <csignal>
 #include <fstream>
@@ -11,7 +9,11 @@
 #include "posttrain/io/json_lines.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/optim/adamw_8bit.hpp"
+#include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/loss_curve.hpp"
+#include "support/named_tensors.hpp"
+#include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
@@ -20,25 +22,9 @@ using data::Tokenized;
 
 namespace {
 
-/// A folder that disappears with the test.
-struct TemporaryFolder {
-  io::fs::path path = io::fs::temp_directory_path() /
-                      fmt::format("posttrain_trainer_{}_{}", ::getpid(), counter()++);
-  TemporaryFolder() { io::fs::create_directories(path); }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    io::fs::remove_all(path, ignored);
-  }
-  std::string operator/(const char* name) const { return (path / name).string(); }
-  static int& counter() {
-    static int count = 0;
-    return count;
-  }
-};
-
 /// Ragged sequences that continue deterministically, so that a model can learn them.
-std::string write_samples(const TemporaryFolder& folder, int count) {
-  const std::string path = folder / "tokens.jsonl";
+std::string write_samples(const TempFolder& folder, int count) {
+  const std::string path = (folder / "tokens.jsonl").string();
   std::ofstream file(path);
   for (int i = 0; i < count; ++i) {
     nlohmann::json ids = nlohmann::json::array(), labels = nlohmann::json::array();
@@ -75,16 +61,7 @@ auto make_trainer(const std::string& path, const Options& options,
                  options);
 }
 
-Tensor weights_of(const FullState& state) {
-  Tensors flat;
-  for (const NamedTensor& weight : state.weights()) flat.push_back(weight.value.reshape({-1}));
-  return at::cat(flat).clone();
-}
-
-struct Losses {
-  std::vector<double>* values;
-  void on(const event::AfterStep& event) { values->push_back(event.metrics.loss); }
-};
+Tensor weights_of(const FullState& state) { return flat(state.weights()).clone(); }
 
 struct StopAfter {
   std::int64_t step;
@@ -100,14 +77,14 @@ void check_resuming(const std::string& path, Options options, at::ScalarType dty
   INFO(run_dir);
   std::vector<double> whole;
   auto uninterrupted = make_trainer(path, options, dtype, optimizer);
-  uninterrupted.add(Losses{&whole});
+  uninterrupted.add(LossCurve{whole});
   uninterrupted.train();
 
   options.run_dir = run_dir.string();
   std::vector<double> pieces;
   for (const std::int64_t stop : {2, 5, 100}) {
     auto trainer = make_trainer(path, options, dtype, optimizer);
-    trainer.add(Losses{&pieces});
+    trainer.add(LossCurve{pieces});
     trainer.add(StopAfter{stop});
     const TrainResult result = trainer.train();
     CHECK(result.interrupted == (stop != 100));
@@ -132,14 +109,14 @@ void check_resuming(const std::string& path, Options options, at::ScalarType dty
 }  // namespace
 
 TEST_CASE("training lowers the loss in fp32 and in bf16", "[trainer]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = write_samples(folder, 8);
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {
     Options options = quiet();
     options.num_epochs = 60;
     Trainer trainer = make_trainer(path, options, dtype);
     std::vector<double> losses;
-    trainer.add(Losses{&losses});
+    trainer.add(LossCurve{losses});
     const TrainResult result = trainer.train();
     CHECK(result.steps == 120);
     CHECK(losses.size() == 120);
@@ -150,7 +127,7 @@ TEST_CASE("training lowers the loss in fp32 and in bf16", "[trainer]") {
 }
 
 TEST_CASE("the logged loss is the optimised loss for any micro-batch size", "[trainer][C1][C2]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = write_samples(folder, 16);
   std::vector<Tensor> final_weights;
   std::vector<std::vector<double>> losses(3);
@@ -159,7 +136,7 @@ TEST_CASE("the logged loss is the optimised loss for any micro-batch size", "[tr
     Options options = quiet();
     options.max_tokens_per_batch = tokens;
     Trainer trainer = make_trainer(path, options);
-    trainer.add(Losses{&losses[static_cast<std::size_t>(run)]});
+    trainer.add(LossCurve{losses[static_cast<std::size_t>(run)]});
     // The first logged loss is the loss of the initial weights over the step's tokens, exactly as
     // evaluated without gradients.
     trainer.train();
@@ -176,7 +153,7 @@ TEST_CASE("the logged loss is the optimised loss for any micro-batch size", "[tr
 }
 
 TEST_CASE("the logged loss of a step is what evaluation of its batches gives", "[trainer][C2]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   Trainer trainer = make_trainer(write_samples(folder, 16), quiet());
   std::vector<Sequence> sequences{some_sequence(12, 1), some_sequence(9, 2)};
   const std::vector<TokenBatch> batches{batch_of({sequences[0]}), batch_of({sequences[1]})};
@@ -185,22 +162,22 @@ TEST_CASE("the logged loss of a step is what evaluation of its batches gives", "
 }
 
 TEST_CASE("a resumed run equals the uninterrupted one bit for bit", "[trainer][C25]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = write_samples(folder, 20);
   Options options = quiet();
   options.neftune_noise_alpha = 5.0;
   options.warmup_steps = 3;
-  check_resuming(path, options, at::kFloat, AdamW{.weight_decay = 0.01}, folder.path / "fp32");
-  check_resuming(path, options, at::kBFloat16, AdamW{.weight_decay = 0.01}, folder.path / "bf16");
+  check_resuming(path, options, at::kFloat, AdamW{.weight_decay = 0.01}, folder / "fp32");
+  check_resuming(path, options, at::kBFloat16, AdamW{.weight_decay = 0.01}, folder / "bf16");
   check_resuming(path, options, at::kBFloat16, AdamW8bit{.weight_decay = 0.01, .min_8bit_size = 0},
-                 folder.path / "8bit");
+                 folder / "8bit");
 }
 
 TEST_CASE("a checkpoint of other options is refused", "[trainer]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = write_samples(folder, 20);
   Options options = quiet();
-  options.run_dir = folder / "run";
+  options.run_dir = (folder / "run").string();
   options.checkpoint_steps = 1;
   options.max_steps = 2;
   make_trainer(path, options).train();
@@ -211,14 +188,14 @@ TEST_CASE("a checkpoint of other options is refused", "[trainer]") {
 }
 
 TEST_CASE("a non-finite loss stops the run before the weights", "[trainer]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   Trainer trainer = make_trainer(write_samples(folder, 8), quiet());
   trainer.state().trainable()[0].master.fill_(std::numeric_limits<float>::quiet_NaN());
   CHECK_THROWS_WITH(trainer.train(), Catch::Contains("loss is nan at step 1 (samples"));
 }
 
 TEST_CASE("a step without a scored token changes nothing", "[trainer][C3]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   Trainer trainer = make_trainer(write_samples(folder, 8), quiet());
   Sequence sequence = some_sequence(6, 1);
   sequence.weights.assign(6, 0.0F);
@@ -230,7 +207,7 @@ TEST_CASE("a step without a scored token changes nothing", "[trainer][C3]") {
 }
 
 TEST_CASE("tiny updates are not lost in bf16", "[trainer][C24]") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = write_samples(folder, 8);
   Options options = quiet();
   options.learning_rate = 1e-6;
@@ -247,10 +224,8 @@ TEST_CASE("tiny updates are not lost in bf16", "[trainer][C24]") {
 }
 
 TEST_CASE("token ids outside the vocabulary are refused before training", "[trainer]") {
-  const TemporaryFolder folder;
-  const std::string path = folder / "bad.jsonl";
-  std::ofstream(path) << R"({"input_ids": [1, 2, 77, 4]})"
-                      << "\n";
+  const TempFolder folder;
+  const std::string path = folder.write("bad.jsonl", R"({"input_ids": [1, 2, 77, 4]})");
   CHECK_THROWS_WITH(
       Trainer(tiny_model(), NextToken{}, Full{}, Tokenized{.path = path}, AdamW{}, quiet()),
       Catch::Contains("vocabulary of 50, got 77"));
