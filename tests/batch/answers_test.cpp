@@ -10,6 +10,9 @@
 #include "posttrain/params/with_frozen_reference.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/answer_loss_check.hpp"
+#include "support/fixed_items.hpp"
+#include "support/loss_curve.hpp"
+#include "support/small_run.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
@@ -17,22 +20,11 @@ using namespace posttrain::test;
 
 namespace {
 
-/// The same answers in every epoch.
-struct FixedAnswers {
-  AnswerKind kind() const { return {}; }
-  data::LoadedItems<Answer> load(const data::LoadContext&) const {
-    data::LoadedItems<Answer> loaded;
-    loaded.train = seven_answers();
-    loaded.validation = seven_answers();
-    loaded.validation.resize(3);
-    return loaded;
-  }
-};
-
-struct Steps {
-  std::vector<StepMetrics>* values;
-  void on(const event::AfterStep& event) { values->push_back(event.metrics); }
-};
+FixedItems<AnswerKind> fixed_answers() {
+  std::vector<Answer> validation = seven_answers();
+  validation.resize(3);
+  return {seven_answers(), validation};
+}
 
 }  // namespace
 
@@ -62,15 +54,9 @@ TEST_CASE("answers share prompts and meet answers to other prompts", "[answers]"
 TEST_CASE("a Trainer learns verdicts", "[answers][trainer][C16]") {
   const models::Decoder model = tiny_model(at::kFloat);
   const auto run = [&](const auto& loss, const auto& params, std::int64_t max_tokens) {
-    Options options;
-    options.effective_batch_size = 7;
-    options.max_tokens_per_batch = max_tokens;
-    options.learning_rate = 1e-2;
-    options.max_steps = 12;
-    options.progress = false;
     std::vector<StepMetrics> steps;
-    Trainer trainer(model, loss, params, FixedAnswers{}, AdamW{}, options);
-    trainer.add(Steps{&steps});
+    Trainer trainer(model, loss, params, fixed_answers(), AdamW{}, small_run(12, 7, max_tokens));
+    trainer.add(StepCurve{steps});
     CHECK(std::isfinite(trainer.train().val_loss));
     return steps;
   };

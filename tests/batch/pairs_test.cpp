@@ -2,10 +2,7 @@
 #include "posttrain/batch/pairs.hpp"
 
 #include <cmath>
-#include <filesystem>
 
-#include "posttrain/batch/pairs.hpp"
-#include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/losses/loss_sum.hpp"
 #include "posttrain/losses/on_side.hpp"
@@ -19,64 +16,15 @@
 #include "posttrain/params/with_reference_scores.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
-#include "support/temp_folder.hpp"
+#include "support/loss_curve.hpp"
+#include "support/small_run.hpp"
+#include "support/some_pairs.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
 using namespace posttrain::test;
 
 namespace {
-
-/// Answers of different lengths to prompts of different lengths.
-AnswerPair some_pair(std::uint64_t seed) {
-  const auto size = [&](std::int64_t least) {
-    return least + static_cast<std::int64_t>(seed * 7 % 5);
-  };
-  AnswerPair pair;
-  pair.prompt = some_ids(size(3), seed);
-  pair.chosen = some_sequence(size(2), seed + 100);
-  pair.rejected = some_sequence(size(4), seed + 200);
-  for (Sequence* answer : {&pair.chosen, &pair.rejected}) {
-    answer->weights.assign(answer->ids.size(), 1.0F);
-  }
-  pair.sample = static_cast<std::int64_t>(seed);
-  return pair;
-}
-
-std::vector<AnswerPair> some_pairs(std::uint64_t count) {
-  std::vector<AnswerPair> pairs;
-  for (std::uint64_t i = 1; i <= count; ++i) pairs.push_back(some_pair(i));
-  return pairs;
-}
-
-PairBatch packed(const std::vector<AnswerPair>& pairs, bool share = true) {
-  std::vector<const AnswerPair*> pointers;
-  for (const AnswerPair& pair : pairs) pointers.push_back(&pair);
-  return pack_pairs(pointers, share);
-}
-
-/// The same pairs in every epoch.
-struct FixedPairs {
-  std::uint64_t pairs = 6;
-  bool share_prompts = true;
-  PairKind kind() const { return {.share_prompts = share_prompts}; }
-  data::LoadedItems<AnswerPair> load(const data::LoadContext&) const {
-    data::LoadedItems<AnswerPair> loaded;
-    loaded.train = some_pairs(pairs);
-    loaded.validation = some_pairs(2);
-    return loaded;
-  }
-};
-
-Options quiet(std::int64_t max_tokens = 1000) {
-  Options options;
-  options.effective_batch_size = 6;
-  options.max_tokens_per_batch = max_tokens;
-  options.learning_rate = 1e-2;
-  options.max_steps = 1;
-  options.progress = false;
-  return options;
-}
 
 /// log-probabilities of both answers by an unshared forward pass, [pairs, 2].
 template <class Gate>
@@ -123,19 +71,6 @@ struct Evenly {
   }
 };
 static_assert(LossPolicy<Evenly> && GathersStatistics<Evenly> && !GathersStatistics<Dpo>);
-
-struct Steps {
-  std::vector<StepMetrics>* values;
-  void on(const event::AfterStep& event) { values->push_back(event.metrics); }
-};
-
-double metric(const StepMetrics& metrics, std::string_view name) {
-  for (const auto& [own, value] : metrics.loss_metrics) {
-    if (own == name) return value;
-  }
-  FAIL("no metric " << name);
-  return 0.0;
-}
 
 }  // namespace
 
@@ -187,8 +122,8 @@ TEMPLATE_TEST_CASE("policy and reference are the same bits before the first step
   const auto check = [&](const auto& params) {
     INFO(describe(params));
     std::vector<StepMetrics> steps;
-    Trainer trainer(model, Dpo{}, params, FixedPairs{}, AdamW{}, quiet());
-    trainer.add(Steps{&steps});
+    Trainer trainer(model, Dpo{}, params, fixed_pairs(), AdamW{}, small_run(1, 6));
+    trainer.add(StepCurve{steps});
     trainer.train();
     CHECK(std::abs(steps.at(0).loss - std::log(2.0)) < 1e-7);
     for (const char* name : {"rewards/chosen", "rewards/rejected", "rewards/margins"}) {
@@ -260,9 +195,9 @@ TEST_CASE("gradients of DPO are finite differences, for any split", "[pairs][C1]
 TEST_CASE("a loss that couples a step sees all its micro-batches", "[pairs][C1]") {
   const auto first_step = [](const auto& loss, std::int64_t max_tokens) {
     std::vector<StepMetrics> steps;
-    Trainer trainer(tiny_model(), loss, WithFrozenReference{Full{}}, FixedPairs{}, AdamW{},
-                    quiet(max_tokens));
-    trainer.add(Steps{&steps});
+    Trainer trainer(tiny_model(), loss, WithFrozenReference{Full{}}, fixed_pairs(), AdamW{},
+                    small_run(1, 6, max_tokens));
+    trainer.add(StepCurve{steps});
     trainer.train();
     return steps.at(0);
   };
@@ -281,11 +216,10 @@ TEST_CASE("a loss that couples a step sees all its micro-batches", "[pairs][C1]"
 TEST_CASE("a Trainer learns preferences on every selection", "[pairs][trainer]") {
   const models::Decoder model = tiny_model(at::kFloat);
   const auto check = [&](const auto& loss, const auto& params) {
-    Options options = quiet(40);
-    options.max_steps = 15;
+    const Options options = small_run(15, 6, 40);
     std::vector<StepMetrics> steps;
-    Trainer trainer(model, loss, params, FixedPairs{}, AdamW{}, options);
-    trainer.add(Steps{&steps});
+    Trainer trainer(model, loss, params, fixed_pairs(), AdamW{}, options);
+    trainer.add(StepCurve{steps});
     const TrainResult result = trainer.train();
     CHECK(steps.front().grad_accum > 1);
     CHECK(steps.back().loss < 0.8 * steps.front().loss);
@@ -303,8 +237,8 @@ TEST_CASE("a Trainer learns preferences on every selection", "[pairs][trainer]")
 TEST_CASE("shared prompts have the gradients of unshared ones", "[pairs]") {
   const models::Decoder model = tiny_model(at::kFloat);
   const auto gradient = [&](const auto& params, bool share) {
-    Trainer trainer(model, Dpo{.beta = 1.0}, params, FixedPairs{.share_prompts = share}, AdamW{},
-                    quiet());
+    Trainer trainer(model, Dpo{.beta = 1.0}, params, fixed_pairs(6, share), AdamW{},
+                    small_run(1, 6));
     trainer.train();
     return flat_gradient(trainer.state());
   };
@@ -319,87 +253,4 @@ TEST_CASE("shared prompts have the gradients of unshared ones", "[pairs]") {
   check(QLora{.rank = 4});
   check(Osft{.unfreeze_rank_ratio = 0.5});
   check(PromptTuning{.num_virtual_tokens = 3});
-}
-
-TEST_CASE("reference scores are computed once, or found", "[pairs][trainer]") {
-  const TempFolder scratch;
-  const models::Decoder model = tiny_model(at::kFloat);
-  const auto run = [&](const auto& params, std::uint64_t pairs) {
-    Options options = quiet(40);
-    options.max_steps = 5;
-    std::vector<StepMetrics> steps;
-    Trainer trainer(model, Dpo{}, params, FixedPairs{.pairs = pairs}, AdamW{}, options);
-    trainer.add(Steps{&steps});
-    trainer.train();
-    return steps;
-  };
-  const WithReferenceScores scored{Full{}, (scratch / "scores").string()};
-  const auto files = [&] {
-    std::int64_t count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator((scratch / "scores").string())) {
-      count += entry.path().extension() == ".safetensors";
-    }
-    return count;
-  };
-  const auto copied = run(WithFrozenReference{Full{}}, 6), first = run(scored, 6);
-  CHECK(files() == 1);
-  const auto found = run(scored, 6);
-  CHECK(files() == 1);
-  for (std::size_t i = 0; i < copied.size(); ++i) {
-    CHECK(std::abs(first[i].loss - copied[i].loss) < 1e-5);
-    CHECK(found[i].loss == first[i].loss);
-  }
-  run(scored, 5);  // other data
-  CHECK(files() == 2);
-  // A damaged file is made again.
-  for (const auto& entry : std::filesystem::directory_iterator((scratch / "scores").string())) {
-    std::filesystem::resize_file(entry.path(), 10);
-  }
-  CHECK(run(scored, 6).back().loss == first.back().loss);
-}
-
-TEST_CASE("without its scores a batch finds no reference after the first step", "[pairs]") {
-  Trainer trainer(tiny_model(at::kFloat), Dpo{}, WithReferenceScores{Full{}}, FixedPairs{}, AdamW{},
-                  quiet());
-  CHECK(std::abs(trainer.evaluate({packed(some_pairs(2))}) - std::log(2.0)) < 1e-6);
-  trainer.train();
-  CHECK_THROWS_WITH(trainer.evaluate({packed(some_pairs(2))}),
-                    Catch::Contains("WithReferenceScores has no reference after the first step"));
-}
-
-TEMPLATE_TEST_CASE("a moving reference follows the policy", "[pairs][trainer][C25]", float,
-                   c10::BFloat16) {
-  const TempFolder scratch;
-  constexpr at::ScalarType dtype = c10::CppTypeToScalarType<TestType>::value;
-  const auto run = [&](double alpha, std::int64_t steps, const std::string& folder) {
-    Options options = quiet();
-    options.max_steps = steps;
-    options.lr_scheduler = {.type = optim::LrScheduler::constant};
-    options.run_dir = folder;
-    options.checkpoint_steps = folder.empty() ? 0 : 3;
-    Trainer trainer(tiny_model(dtype), Dpo{}, WithMovingReference{Full{}, alpha, 2}, FixedPairs{},
-                    AdamW{}, options);
-    trainer.train();
-    const auto flat = [](const std::vector<NamedTensor>& all) {
-      Tensors values;
-      for (const NamedTensor& tensor : all) values.push_back(tensor.value.flatten());
-      return at::cat(values);
-    };
-    return std::pair(flat(trainer.state().weights()), flat(trainer.state().reference().weights()));
-  };
-  const auto start = run(1.0, 1, "");
-  const auto hard = run(1.0, 2, "");
-  CHECK(at::equal(hard.first.to(dtype), hard.second));
-  CHECK_FALSE(at::equal(start.first.to(dtype), start.second));
-  const auto soft = run(0.25, 2, "");
-  CHECK(at::equal(soft.first, hard.first));  // the first two steps see the same reference
-  const Tensor between = start.second.to(soft.first.scalar_type()).lerp(soft.first, 0.25);
-  CHECK(at::equal(soft.second, between.to(dtype)));
-
-  // The reference of step 2 is part of the checkpoint of step 3.
-  const auto whole = run(0.25, 6, (scratch / "whole").string());
-  run(0.25, 3, (scratch / "run").string());
-  const auto resumed = run(0.25, 6, (scratch / "run").string());
-  CHECK(at::equal(resumed.first, whole.first));
-  CHECK(at::equal(resumed.second, whole.second));
 }

@@ -5,7 +5,6 @@
 
 #include "posttrain/batch/steps.hpp"
 #include "posttrain/data/reward_pairs.hpp"
-#include "posttrain/data/steps.hpp"
 #include "posttrain/losses/bradley_terry.hpp"
 #include "posttrain/losses/step_reward.hpp"
 #include "posttrain/models/reward_decoder.hpp"
@@ -18,6 +17,9 @@
 #include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/fixed_items.hpp"
+#include "support/loss_curve.hpp"
+#include "support/small_run.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
@@ -100,51 +102,6 @@ Tensor rewards_of(const models::Decoder& model, const Gate& gate, const TokenBat
 }
 
 double log_sigmoid(double x) { return -std::log1p(std::exp(-x)); }
-
-/// The same pairs in every epoch.
-struct FixedPairs {
-  std::uint64_t pairs = 6;
-  PairKind kind() const { return {}; }
-  data::LoadedItems<AnswerPair> load(const data::LoadContext&) const {
-    data::LoadedItems<AnswerPair> loaded;
-    loaded.train = some_pairs(pairs);
-    loaded.validation = some_pairs(2);
-    return loaded;
-  }
-};
-
-struct FixedSolutions {
-  StepKind kind() const { return {}; }
-  data::LoadedItems<SteppedSolution> load(const data::LoadContext&) const {
-    data::LoadedItems<SteppedSolution> loaded;
-    loaded.train = some_solutions(6);
-    loaded.validation = some_solutions(2);
-    return loaded;
-  }
-};
-
-Options quiet(std::int64_t max_tokens = 1000) {
-  Options options;
-  options.effective_batch_size = 6;
-  options.max_tokens_per_batch = max_tokens;
-  options.learning_rate = 1e-2;
-  options.max_steps = 1;
-  options.progress = false;
-  return options;
-}
-
-struct Steps {
-  std::vector<StepMetrics>* values;
-  void on(const event::AfterStep& event) { values->push_back(event.metrics); }
-};
-
-double metric(const std::vector<std::pair<std::string, double>>& metrics, std::string_view name) {
-  for (const auto& [own, value] : metrics) {
-    if (own == name) return value;
-  }
-  FAIL("no metric " << name);
-  return 0.0;
-}
 
 /// The objective and its gradient over these micro-batches.
 template <class State, class Loss>
@@ -283,14 +240,6 @@ TEST_CASE("rewards of steps stand at their ends, and their loss is its formula",
   CHECK(std::abs(run(model, state, StepReward{}, split) - expected / steps) < 1e-6);
   CHECK(relative_error(flat_gradient(state), gradient) < 1e-6);
   check_finite_differences(StepReward{}, {batch});
-
-  SteppedSolution wrong = solutions[0];
-  wrong.labels.pop_back();
-  CHECK_THROWS_WITH(pack_steps({{&wrong}}),
-                    "sample 1: expected at least one step and a label for each, got 3 steps, 2 "
-                    "labels");
-  wrong.labels.push_back(1.5F);
-  CHECK_THROWS_WITH(pack_steps({{&wrong}}), "sample 1: expected labels in [0, 1], got 1.5");
 }
 
 TEST_CASE("a judge gives each answer its reward, however many it reads at a time",
@@ -337,25 +286,22 @@ TEST_CASE("a Trainer learns rewards on every selection", "[rewards][trainer]") {
   const models::RewardDecoder model = reward_model(at::kFloat);
   const auto check = [&](const auto& loss, const auto& params, const auto& data) {
     INFO(describe(params));
-    Options options = quiet(40);
-    options.max_steps = 25;
     std::vector<StepMetrics> steps;
-    Trainer trainer(model, loss, params, data, AdamW{}, options);
-    trainer.add(Steps{&steps});
+    Trainer trainer(model, loss, params, data, AdamW{}, small_run(25, 6, 40));
+    trainer.add(StepCurve{steps});
     const TrainResult result = trainer.train();
     CHECK(steps.front().grad_accum > 1);
     CHECK(steps.back().loss < 0.8 * steps.front().loss);
-    CHECK(metric(steps.front().loss_metrics, "accuracy") < 1.0);
-    CHECK(metric(steps.back().loss_metrics, "accuracy") >
-          metric(steps.front().loss_metrics, "accuracy"));
+    CHECK(metric(steps.front(), "accuracy") < 1.0);
+    CHECK(metric(steps.back(), "accuracy") > metric(steps.front(), "accuracy"));
     CHECK(std::isfinite(result.val_loss));
   };
-  const RewardPairs pairs{FixedPairs{}};
+  const RewardPairs pairs{FixedItems<PairKind>{some_pairs(6), some_pairs(2)}};
   const BradleyTerry loss{.center_rewards_coefficient = 0.01};
   check(loss, Full{}, pairs);
   check(loss, Lora{.rank = 4, .modules_to_save = "score"}, pairs);
   check(loss, Osft{.unfreeze_rank_ratio = 0.5}, pairs);
   check(loss, BasicLora<Nf4>{.rank = 4, .modules_to_save = "score"}, pairs);
   check(loss, PromptTuning{.num_virtual_tokens = 8}, pairs);
-  check(StepReward{}, Full{}, FixedSolutions{});
+  check(StepReward{}, Full{}, FixedItems<StepKind>{some_solutions(6), some_solutions(2)});
 }

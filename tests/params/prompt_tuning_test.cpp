@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prompt tuning and prefix tuning: what they share is tested on both.
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/generate/generate.hpp"
-#include "posttrain/io/atomic_file.hpp"
-#include "posttrain/io/json.hpp"
-#include "posttrain/io/tensor_io.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/calibration/input_statistics.hpp"
 #include "posttrain/params/frozen.hpp"
@@ -16,6 +10,9 @@
 #include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/disturb.hpp"
+#include "support/letter_model.hpp"
+#include "support/small_run.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 
@@ -102,16 +99,6 @@ Tensor predicting(const models::Decoder& model, const State& state, const TokenB
   return model.hidden(state, batch).index_select(0, batch.row);
 }
 
-/// Moves the trained numbers away from their first values.
-template <class State>
-void disturb(State& state) {
-  at::NoGradGuard no_grad;
-  Philox4x32 generator(5);
-  Tensor master = state.trainable().at(0).master;
-  for (std::int64_t i = 0; i < master.numel(); ++i) master[i] += 0.2 * generator.normal();
-  state.publish();
-}
-
 template <class State>
 void copy_numbers(const auto& from, State& to) {
   at::NoGradGuard no_grad;
@@ -170,24 +157,7 @@ TokenIds slow_greedy(const models::Decoder& model, const State& state, TokenIds 
   return continuation;
 }
 
-/// A model with a tokenizer of one token per letter.
-struct Letters {
-  struct Tokenizer {
-    TokenIds encode(const std::string& text, bool add_special_tokens) const {
-      TokenIds ids;
-      if (add_special_tokens) ids.push_back(40);
-      for (const char letter : text) ids.push_back(letter - 'a');
-      return ids;
-    }
-  };
-  Tokenizer own{};
-  const Tokenizer& tokenizer() const { return own; }
-};
-struct Reader : models::Decoder {
-  using models::Decoder::Decoder;
-  Letters letters{};
-  const Letters* text() const { return &letters; }
-};
+using Reader = WithLetters<models::Decoder>;
 
 Tensor table_rows(const models::Decoder& model, const TokenIds& ids) {
   const FrozenState base = Frozen{}.attach(model);
@@ -202,8 +172,8 @@ TEST_CASE("gradients of prompts and prefixes agree with finite differences", "[p
     const models::Decoder model = model_of(kind);
     auto prompt = some_prompt().attach(model);
     auto prefix = some_prefix().attach(model);
-    disturb(prompt);
-    disturb(prefix);
+    disturb(prompt, 0.2);
+    disturb(prefix, 0.2);
     const TokenBatch batch = kind == Kind::kPlain
                                  ? Tree{}.batch()
                                  : batch_of({some_sequence(7, 1), some_sequence(4, 2)});
@@ -217,7 +187,7 @@ TEST_CASE("a prompt that is computed once equals one in every sequence", "[param
     INFO(static_cast<int>(kind));
     const models::Decoder model = model_of(kind);
     auto state = some_prompt().attach(model);
-    disturb(state);
+    disturb(state, 0.2);
     for (const bool tree : {false, true}) {
       const TokenBatch batch = tree ? Tree{}.batch() : batch_of(some_sequences());
       // Ordinary sequences whose first tokens are the virtual ones; a tree has one length.
@@ -252,7 +222,7 @@ TEMPLATE_TEST_CASE("packing and splitting change nothing", "[params][prompt][C1]
     for (const auto dtype : {at::kDouble, at::kFloat}) {
       const models::Decoder model = model_of(kind, dtype);
       auto state = TestType{.num_virtual_tokens = kCount, .seed = 3}.attach(model);
-      disturb(state);
+      disturb(state, 0.2);
       const auto s = some_sequences();
       const Tensor together = gradient_of(model, state, {batch_of(s)});
       const double tolerance = dtype == at::kDouble ? 1e-12 : 1e-5;
@@ -373,7 +343,7 @@ TEMPLATE_TEST_CASE("the reference is the base, on the batch as it is", "[params]
                    PromptTuning, PrefixTuning) {
   const models::Decoder model = tiny_model();
   auto state = TestType{.num_virtual_tokens = kCount}.attach(model);
-  disturb(state);
+  disturb(state, 0.2);
   const TokenBatch batch = batch_of(some_sequences());
   at::NoGradGuard no_grad;
   CHECK(at::equal(model.hidden(state.reference(), batch),
@@ -409,7 +379,7 @@ TEMPLATE_TEST_CASE("decoding equals reading everything again", "[params][prompt]
   for (const Kind kind : {Kind::kPlain, Kind::kScaled, Kind::kLearned}) {
     const models::Decoder model = model_of(kind);
     auto state = TestType{.num_virtual_tokens = 6}.attach(model);
-    disturb(state);
+    disturb(state, 0.2);
     const TokenIds prompt = some_ids(5, 1);
     const TokenIds continuation =
         models::generate(model, state, prompt, {}, {.max_new_tokens = 12});
@@ -465,16 +435,11 @@ TEST_CASE("noise falls on the real tokens alone, as without a prompt", "[params]
 
 TEST_CASE("a Trainer trains a prompt on the user's batches", "[params][prompt][C23]") {
   const TempFolder folder;
-  const std::string path = folder / "tokens.jsonl";
-  std::ofstream(path) << R"({"input_ids": [1, 2, 3, 4], "labels": [1, 2, 3, 4]})"
-                      << "\n";
+  const std::string path =
+      folder.write("tokens.jsonl", R"({"input_ids": [1, 2, 3, 4], "labels": [1, 2, 3, 4]})");
   const Tokenized data{.path = path};
-  Options options;
-  options.effective_batch_size = 8;
-  options.max_tokens_per_batch = 30;
+  Options options = small_run(20, 8, 30);
   options.learning_rate = 0.05;
-  options.max_steps = 20;
-  options.progress = false;
   options.neftune_noise_alpha = 1.0;
   const auto check = [&](const auto& policy) {
     Trainer trainer(tiny_model(at::kFloat), NextToken{}, policy, data, AdamW{}, options);
@@ -494,60 +459,9 @@ TEST_CASE("a Trainer trains a prompt on the user's batches", "[params][prompt][C
   check(some_prompt());
   check(some_prefix());
   options.save_best = true;
-  options.run_dir = (folder / "run");
+  options.run_dir = (folder / "run").string();
   CHECK_THROWS_WITH(Trainer(tiny_model(), NextToken{}, some_prompt(), data, AdamW{}, options),
                     Catch::Contains("save_best"));
-}
-
-TEMPLATE_TEST_CASE("a folder gives the same numbers back", "[params][prompt]", PromptTuning,
-                   PrefixTuning) {
-  constexpr bool kPrompt = std::is_same_v<TestType, PromptTuning>;
-  using Loader = std::conditional_t<kPrompt, From<PromptTuning>, From<PrefixTuning>>;
-  const TempFolder folder;
-  const models::Decoder model = tiny_model(at::kFloat);
-  auto state = TestType{.num_virtual_tokens = kCount}.attach(model);
-  disturb(state);
-  const std::string path = folder / "prompt";
-  save(state, path, "some/base");
-  const auto config_path = io::fs::path(path) / "adapter_config.json";
-  const io::Json config = io::parse_json(io::read_text_file(config_path), "config");
-  CHECK(config.at("peft_type") == (kPrompt ? "PROMPT_TUNING" : "PREFIX_TUNING"));
-  CHECK(config.at("num_virtual_tokens") == kCount);
-  CHECK(config.at("token_dim") == (kPrompt ? 16 : 8));
-  CHECK(config.at("num_attention_heads") == (kPrompt ? 4 : 2));
-  CHECK(config.at("num_layers") == 2);
-  CHECK(config.at("base_model_name_or_path") == "some/base");
-  const auto again = Loader{.folder = path}.attach(model);
-  CHECK(at::equal(again.tensors().at(0).value, state.tensors().at(0).value));
-  const TokenBatch batch = batch_of(some_sequences());
-  CHECK(at::equal(predicting(model, again, batch), predicting(model, state, batch)));
-
-  // What does not fit is refused.
-  const auto with = [&](const char* key, const io::Json& value) {
-    io::Json changed = config;
-    changed[key] = value;
-    io::write_file_atomically(config_path, changed.dump());
-    return [&] { Loader{.folder = path}.attach(model); };
-  };
-  CHECK_THROWS_WITH(with("peft_type", "LORA")(), Catch::Contains("expected peft_type"));
-  CHECK_THROWS_WITH(with("num_virtual_tokens", 4)(), Catch::Contains("num_virtual_tokens"));
-  CHECK_THROWS_WITH(with("num_virtual_tokens", "4")(), Catch::Contains("to be an integer"));
-  CHECK_THROWS_WITH(with("num_transformer_submodules", 2)(), Catch::Contains("submodules"));
-  if (!kPrompt) {
-    CHECK_THROWS_WITH(with("prefix_projection", true)(), Catch::Contains("prefix_projection"));
-    CHECK_THROWS_WITH(with("num_attention_heads", 4)(), Catch::Contains("num_attention_heads 2"));
-  }
-  with("num_layers", 2);
-  models::DecoderConfig wider = tiny_config();
-  wider.hidden_size = 24;
-  wider.num_kv_heads = kPrompt ? 2 : 4;
-  CHECK_THROWS_WITH(Loader{.folder = path}.attach(models::Decoder(wider)),
-                    Catch::Contains("belong to this model"));
-  io::save_tensors(io::fs::path(path) / "adapter_model.safetensors",
-                   {{"prompt_embeddings", state.tensors().at(0).value}, {"x", at::zeros({1})}});
-  CHECK_THROWS_WITH(Loader{.folder = path}.attach(model), Catch::Contains("unexpected key 'x'"));
-  io::save_tensors(io::fs::path(path) / "adapter_model.safetensors", {});
-  CHECK_THROWS_WITH(Loader{.folder = path}.attach(model), Catch::Contains("missing key"));
 }
 
 TEST_CASE("nonsense in prompts is refused with a reason", "[params][prompt]") {

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One minimal policy of each kind, as docs/concepts.md shows them: they train.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <fstream>
 
 #include "posttrain/base/rng.hpp"
 #include "posttrain/data/pipeline/loading.hpp"
@@ -18,7 +14,9 @@
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
+#include "support/token_file.hpp"
 
 using namespace posttrain;
 
@@ -112,21 +110,6 @@ struct LossCurve {
 
 namespace {
 
-/// Sixteen sequences in which every token has one successor.
-struct Samples {
-  std::string path =
-      (io::fs::temp_directory_path() / fmt::format("posttrain_own_{}.jsonl", ::getpid())).string();
-  Samples() {
-    std::ofstream file(path);
-    for (int i = 0; i < 16; ++i) {
-      nlohmann::json ids = nlohmann::json::array();
-      for (int t = 0; t < 12; ++t) ids.push_back((7 * i + 3 * t) % 50);
-      file << nlohmann::json{{"input_ids", ids}} << "\n";
-    }
-  }
-  ~Samples() { std::remove(path.c_str()); }
-};
-
 Options quick(double learning_rate) {
   Options options;
   options.effective_batch_size = 16;
@@ -140,9 +123,9 @@ Options quick(double learning_rate) {
 }  // namespace
 
 TEST_CASE("a model of one's own trains with a callback watching", "[trainer]") {
-  const Samples samples;
-  Trainer trainer(Bigram{}, NextToken{}, Full{}, Tokenized{.path = samples.path}, AdamW{},
-                  quick(0.05));
+  const test::TempFolder folder;
+  const std::string path = test::write_successors(folder);
+  Trainer trainer(Bigram{}, NextToken{}, Full{}, Tokenized{.path = path}, AdamW{}, quick(0.05));
   std::vector<double> losses;
   trainer.add(LossCurve{losses});
   trainer.train();
@@ -152,9 +135,10 @@ TEST_CASE("a model of one's own trains with a callback watching", "[trainer]") {
 }
 
 TEST_CASE("an optimizer of one's own lowers the loss", "[trainer]") {
-  const Samples samples;
-  Trainer trainer(test::tiny_model(at::kFloat), NextToken{}, Full{},
-                  Tokenized{.path = samples.path}, Sgd{}, quick(0.3));
+  const test::TempFolder folder;
+  const std::string path = test::write_successors(folder);
+  Trainer trainer(test::tiny_model(at::kFloat), NextToken{}, Full{}, Tokenized{.path = path}, Sgd{},
+                  quick(0.3));
   std::vector<double> losses;
   trainer.add(LossCurve{losses});
   trainer.train();
@@ -162,11 +146,11 @@ TEST_CASE("an optimizer of one's own lowers the loss", "[trainer]") {
 }
 
 TEST_CASE("a parameter policy of one's own trains its vector and nothing else", "[trainer]") {
-  const Samples samples;
+  const test::TempFolder folder;
+  const std::string path = test::write_successors(folder);
   const auto model = test::tiny_model(at::kFloat);
   const FrozenState before = Frozen{}.attach(model);
-  Trainer trainer(model, NextToken{}, Steering{}, Tokenized{.path = samples.path}, AdamW{},
-                  quick(0.01));
+  Trainer trainer(model, NextToken{}, Steering{}, Tokenized{.path = path}, AdamW{}, quick(0.01));
   std::vector<double> losses;
   trainer.add(LossCurve{losses});
   trainer.train();

@@ -12,7 +12,6 @@
 
 #include "posttrain/batch/answers.hpp"
 #include "posttrain/batch/pairs.hpp"
-#include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/losses/aot_pair.hpp"
 #include "posttrain/losses/aot_unpaired.hpp"
 #include "posttrain/losses/apo_down.hpp"
@@ -53,6 +52,9 @@
 #include "posttrain/trainer.hpp"
 #include "support/any_loss.hpp"
 #include "support/catch.hpp"
+#include "support/fixed_items.hpp"
+#include "support/loss_curve.hpp"
+#include "support/small_run.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
@@ -107,63 +109,31 @@ std::vector<LossColumn> losses() {
   };
 }
 
-/// The same few sequences in every epoch.
-struct FixedTokens {
-  data::LoadedData load(const data::LoadContext&) const {
-    data::LoadedData loaded;
-    for (std::uint64_t i = 1; i < 5; ++i) {
-      loaded.train.push_back(some_sequence(6 + static_cast<std::int64_t>(i), i));
-    }
-    return loaded;
-  }
-};
-
-/// The same few pairs.
-struct FixedPairs {
-  PairKind kind() const { return {}; }
-  data::LoadedItems<AnswerPair> load(const data::LoadContext&) const {
-    data::LoadedItems<AnswerPair> loaded;
-    for (std::uint64_t i = 1; i < 5; ++i) {
-      AnswerPair pair;
-      pair.prompt = some_ids(3 + static_cast<std::int64_t>(i), i);
-      pair.chosen = some_sequence(4, i + 100);
-      pair.rejected = some_sequence(5, i + 200);
-      pair.sample = static_cast<std::int64_t>(i);
-      loaded.train.push_back(std::move(pair));
-    }
-    return loaded;
-  }
-};
-
-/// The same few answers, two of them to one prompt.
-struct FixedAnswers {
-  AnswerKind kind() const { return {}; }
-  data::LoadedItems<Answer> load(const data::LoadContext&) const {
-    data::LoadedItems<Answer> loaded;
-    for (std::uint64_t i = 1; i < 5; ++i) {
-      Answer answer;
-      const std::uint64_t prompt = std::min<std::uint64_t>(i, 3);
-      answer.prompt = some_ids(3 + static_cast<std::int64_t>(prompt), prompt);
-      answer.answer = some_sequence(4, i + 100);
-      answer.desirable = i % 2 == 0;
-      answer.sample = static_cast<std::int64_t>(i);
-      loaded.train.push_back(std::move(answer));
-    }
-    return loaded;
-  }
-};
-
+/// The same few items in every epoch; two of the answers are to one prompt.
 template <class Batch>
-using FixedData = std::conditional_t<
-    std::is_same_v<Batch, TokenBatch>, FixedTokens,
-    std::conditional_t<std::is_same_v<Batch, PairBatch>, FixedPairs, FixedAnswers>>;
+auto fixed_data() {
+  std::vector<Sequence> sequences;
+  std::vector<AnswerPair> pairs;
+  std::vector<Answer> answers;
+  for (std::uint64_t i = 1; i < 5; ++i) {
+    const auto sample = static_cast<std::int64_t>(i);
+    const std::uint64_t prompt = std::min<std::uint64_t>(i, 3);
+    sequences.push_back(some_sequence(6 + sample, i));
+    pairs.push_back({some_ids(3 + sample, i), some_sequence(4, i + 100), some_sequence(5, i + 200),
+                     0.0F, sample});
+    answers.push_back({some_ids(3 + static_cast<std::int64_t>(prompt), prompt),
+                       some_sequence(4, i + 100), i % 2 == 0, sample});
+  }
+  if constexpr (std::is_same_v<Batch, TokenBatch>) {
+    return FixedItems<SequenceKind>{sequences};
+  } else if constexpr (std::is_same_v<Batch, PairBatch>) {
+    return FixedItems<PairKind>{pairs};
+  } else {
+    return FixedItems<AnswerKind>{answers};
+  }
+}
 
 // --- one product ---------------------------------------------------------------------------------
-
-struct Losses {
-  std::vector<double>* values;
-  void on(const event::AfterStep& event) { values->push_back(event.metrics.loss); }
-};
 
 template <class Params>
 inline constexpr bool kStoresScores = false;
@@ -177,20 +147,14 @@ std::string train(const Params& params, const Loss& loss, const Data& data) {
     return "refused: nothing trains";
   } else if constexpr (needs_reference<Loss>() && !has_reference<Params>()) {
     return "refused: no reference";
-  } else if constexpr (kStoresScores<Params> && std::is_same_v<Data, FixedAnswers>) {
+  } else if constexpr (kStoresScores<Params> && std::is_same_v<Data, FixedItems<AnswerKind>>) {
     return "refused: answers keep no scores";
   } else {
     INFO(describe(params) << " with " << describe(loss));
-    Options options;
-    options.effective_batch_size = 4;
-    options.max_tokens_per_batch = 40;
-    options.learning_rate = 1e-2;
-    options.max_steps = 8;
-    options.progress = false;
     std::vector<double> values;
     try {
-      Trainer trainer(tiny_model(at::kFloat), loss, params, data, AdamW{}, options);
-      trainer.add(Losses{&values});
+      Trainer trainer(tiny_model(at::kFloat), loss, params, data, AdamW{}, small_run(8, 4, 40));
+      trainer.add(LossCurve{values});
       trainer.train();
     } catch (const Error&) {
       return "refused";
@@ -205,7 +169,7 @@ template <class Params>
 std::string train(const Params& params, const LossColumn& column) {
   return std::visit(
       [&]<class Loss>(const Loss& loss) {
-        return train(params, loss, FixedData<typename Loss::Batch>{});
+        return train(params, loss, fixed_data<typename Loss::Batch>());
       },
       column.loss);
 }
@@ -323,7 +287,7 @@ std::string read(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// What a page says between its markers; rewritten first where the environment asks for that.
+/// The text of a page between its markers; rewritten first where the environment asks for that.
 std::string table_in(const std::string& page, const std::string& trained) {
   const std::string path = std::string(POSTTRAIN_SOURCE_ROOT) + "/" + page;
   const std::string begin = "<!-- products: tests/trainer/product_table_test.cpp -->\n";

@@ -15,6 +15,9 @@
 #include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/fixed_items.hpp"
+#include "support/loss_curve.hpp"
+#include "support/small_run.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
@@ -22,45 +25,32 @@ using namespace posttrain::test;
 
 namespace {
 
-/// The same few sequences in every epoch.
-struct Fixed {
-  data::LoadedData load(const data::LoadContext&) const {
-    data::LoadedData loaded;
-    for (std::uint64_t i = 1; i < 5; ++i) {
-      loaded.train.push_back(some_sequence(6 + static_cast<std::int64_t>(i), i));
-    }
-    return loaded;
+FixedItems<SequenceKind> fixed() {
+  std::vector<Sequence> sequences;
+  for (std::uint64_t i = 1; i < 5; ++i) {
+    sequences.push_back(some_sequence(6 + static_cast<std::int64_t>(i), i));
   }
-};
+  return {sequences};
+}
 
 Options quiet() {
-  Options options;
-  options.effective_batch_size = 4;
-  options.max_tokens_per_batch = 20;
-  options.learning_rate = 1e-2;
-  options.max_steps = 12;
-  options.progress = false;
+  Options options = small_run(12, 4, 20);
   options.gradient_checkpointing = true;
   return options;
 }
-
-struct Losses {
-  std::vector<double>* values;
-  void on(const event::AfterStep& event) { values->push_back(event.metrics.loss); }
-};
 
 /// Trains a few steps: the loss falls, and no tensor that matches `unchanged` changes.
 template <class Params>
 void check_product(const Params& params, at::ScalarType dtype, const std::string& unchanged) {
   INFO(describe(params) << " in " << c10::toString(dtype));
   const models::Decoder model = tiny_model(dtype);
-  Trainer trainer(model, NextToken{}, params, Fixed{}, AdamW{}, quiet());
+  Trainer trainer(model, NextToken{}, params, fixed(), AdamW{}, quiet());
   std::map<std::string, Tensor> before;
   for (const NamedTensor& weight : trainer.state().weights()) {
     before[weight.name] = weight.value.clone();
   }
   std::vector<double> losses;
-  trainer.add(Losses{&losses});
+  trainer.add(LossCurve{losses});
   REQUIRE(trainer.train().steps == 12);
   CHECK(losses.back() < losses.front() - 0.02);
   bool any = false;
@@ -77,7 +67,7 @@ void check_product(const Params& params, at::ScalarType dtype, const std::string
 template <class Params>
 void check_virtual_tokens(const Params& params, at::ScalarType dtype) {
   INFO(describe(params) << " in " << c10::toString(dtype));
-  Trainer trainer(tiny_model(dtype), NextToken{}, params, Fixed{}, AdamW{}, quiet());
+  Trainer trainer(tiny_model(dtype), NextToken{}, params, fixed(), AdamW{}, quiet());
   const auto base = [&] {
     Tensors all;
     for (const NamedTensor& w : trainer.state().base().weights()) {
@@ -87,7 +77,7 @@ void check_virtual_tokens(const Params& params, at::ScalarType dtype) {
   };
   const Tensor before = base();
   std::vector<double> losses;
-  trainer.add(Losses{&losses});
+  trainer.add(LossCurve{losses});
   REQUIRE(trainer.train().steps == 12);
   CHECK(losses.back() < losses.front() - 0.02);
   CHECK(at::equal(base(), before));
@@ -129,10 +119,12 @@ TEST_CASE("one adapter of a set trains, and the others and the base stay", "[tra
   const std::vector<Tensor> math = values("math"), code = values("code");
   const Tensor base = set.base().part(0, 0);
   std::vector<double> losses;
+  const FixedItems<SequenceKind> data = fixed();
+  const Options options = quiet();
   // [snippet: train]
-  Trainer trainer(model, NextToken{}, set.train("math"), Fixed{}, AdamW{}, quiet());
+  Trainer trainer(model, NextToken{}, set.train("math"), data, AdamW{}, options);
   // [/snippet]
-  trainer.add(Losses{&losses});
+  trainer.add(LossCurve{losses});
   trainer.train();
   CHECK(losses.back() < losses.front() - 0.02);
   const std::vector<Tensor> trained = values("math"), left = values("code");

@@ -3,6 +3,7 @@
 
 #include "posttrain/storage/nf4.hpp"
 #include "support/catch.hpp"
+#include "support/disturb.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 
@@ -10,18 +11,6 @@ using namespace posttrain;
 using namespace posttrain::test;
 
 namespace {
-
-template <class State>
-void disturb(State& state, std::uint64_t seed) {
-  at::NoGradGuard no_grad;
-  for (ParameterGroup& group : state.trainable()) {
-    Philox4x32 generator(seed++);
-    for (std::int64_t i = 0; i < group.master.numel(); ++i) {
-      group.master[i] += 0.1 * generator.normal();
-    }
-  }
-  state.publish();
-}
 
 template <class Gate>
 Tensor logits_of(const Gate& gate, const models::Decoder& model = tiny_model()) {
@@ -48,14 +37,14 @@ TEMPLATE_TEST_CASE("adapters of a set compute as they do alone, on one base", "[
   const Lora math{.rank = 4},
       code{.rank = 2, .target_modules = "q_proj, embed_tokens", .use_dora = true};
   AdapterSet<Storage> set(model);
-  disturb(set.add("math", math), 5);
-  disturb(set.add("code", code), 9);
+  disturb(set.add("math", math), 0.1, 5);
+  disturb(set.add("code", code), 0.1, 9);
   const Tensor base = logits_of(set.base());
   auto alone = with_storage(math, Storage{}).attach(model);
-  disturb(alone, 5);
+  disturb(alone, 0.1, 5);
   CHECK(at::equal(logits_of(set.gate("math")), logits_of(alone)));
   auto other = with_storage(code, Storage{}).attach(model);
-  disturb(other, 9);
+  disturb(other, 0.1, 9);
   CHECK(at::equal(logits_of(set.gate("code")), logits_of(other)));
   CHECK(at::equal(logits_of(set.gate("math").reference()), base));
   CHECK(&set.gate("math").base() == &set.gate("code").base());
@@ -70,9 +59,9 @@ TEST_CASE("a set is saved as PEFT does and comes back", "[params][lora][set]") {
   const TempFolder temp;
   const std::string folder = (temp.path() / "adapters").string();
   AdapterSet set(model);
-  disturb(set.add("default", {.rank = 4, .rank_pattern = "k_proj=2"}), 5);
-  disturb(set.add("code", {.rank = 2, .target_modules = "q_proj, embed_tokens, lm_head"}), 9);
-  disturb(set.add("dora", {.rank = 2, .target_modules = "embed_tokens", .use_dora = true}), 3);
+  disturb(set.add("default", {.rank = 4, .rank_pattern = "k_proj=2"}), 0.1, 5);
+  disturb(set.add("code", {.rank = 2, .target_modules = "q_proj, embed_tokens, lm_head"}), 0.1, 9);
+  disturb(set.add("dora", {.rank = 2, .target_modules = "embed_tokens", .use_dora = true}), 0.1, 3);
   save(set, folder, "base");
   save(set, folder, "base");  // replaces itself
   CHECK(std::filesystem::exists(temp.path() / "adapters/adapter_config.json"));
@@ -95,11 +84,11 @@ TEST_CASE("a set is saved as PEFT does and comes back", "[params][lora][set]") {
 TEST_CASE("adapters are added up exactly by rows, or factor by factor", "[params][lora][set]") {
   const models::Decoder model = tiny_model();
   AdapterSet set(model);
-  disturb(set.add("a", {.rank = 4, .target_modules = "q_proj, embed_tokens"}), 5);
+  disturb(set.add("a", {.rank = 4, .target_modules = "q_proj, embed_tokens"}), 0.1, 5);
   disturb(
       set.add("b", {.rank = 3, .alpha = 5, .target_modules = "q_proj, v_proj", .use_rslora = true}),
-      9);
-  disturb(set.add("c", {.rank = 4, .alpha = 5, .target_modules = "q_proj"}), 2);
+      0.1, 9);
+  disturb(set.add("c", {.rank = 4, .alpha = 5, .target_modules = "q_proj"}), 0.1, 2);
   set.combine("ab", {{"a", 0.7}, {"b", -0.4}});
   const std::string q = "model.layers.1.self_attn.q_proj", v = "model.layers.1.self_attn.v_proj";
   const std::string embedding = "model.embed_tokens";

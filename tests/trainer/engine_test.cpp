@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posttrain/trainer.hpp"
+#include "posttrain/trainer/engine.hpp"
 
 #include <csignal>
 #include <fstream>
@@ -9,7 +9,10 @@
 #include "posttrain/io/json_lines.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/optim/adamw_8bit.hpp"
+#include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/loss_curve.hpp"
+#include "support/named_tensors.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 
@@ -21,7 +24,7 @@ namespace {
 
 /// Ragged sequences that continue deterministically, so that a model can learn them.
 std::string write_samples(const TempFolder& folder, int count) {
-  const std::string path = folder / "tokens.jsonl";
+  const std::string path = (folder / "tokens.jsonl").string();
   std::ofstream file(path);
   for (int i = 0; i < count; ++i) {
     nlohmann::json ids = nlohmann::json::array(), labels = nlohmann::json::array();
@@ -58,16 +61,7 @@ auto make_trainer(const std::string& path, const Options& options,
                  options);
 }
 
-Tensor weights_of(const FullState& state) {
-  Tensors flat;
-  for (const NamedTensor& weight : state.weights()) flat.push_back(weight.value.reshape({-1}));
-  return at::cat(flat).clone();
-}
-
-struct Losses {
-  std::vector<double>* values;
-  void on(const event::AfterStep& event) { values->push_back(event.metrics.loss); }
-};
+Tensor weights_of(const FullState& state) { return flat(state.weights()).clone(); }
 
 struct StopAfter {
   std::int64_t step;
@@ -83,14 +77,14 @@ void check_resuming(const std::string& path, Options options, at::ScalarType dty
   INFO(run_dir);
   std::vector<double> whole;
   auto uninterrupted = make_trainer(path, options, dtype, optimizer);
-  uninterrupted.add(Losses{&whole});
+  uninterrupted.add(LossCurve{whole});
   uninterrupted.train();
 
   options.run_dir = run_dir.string();
   std::vector<double> pieces;
   for (const std::int64_t stop : {2, 5, 100}) {
     auto trainer = make_trainer(path, options, dtype, optimizer);
-    trainer.add(Losses{&pieces});
+    trainer.add(LossCurve{pieces});
     trainer.add(StopAfter{stop});
     const TrainResult result = trainer.train();
     CHECK(result.interrupted == (stop != 100));
@@ -122,7 +116,7 @@ TEST_CASE("training lowers the loss in fp32 and in bf16", "[trainer]") {
     options.num_epochs = 60;
     Trainer trainer = make_trainer(path, options, dtype);
     std::vector<double> losses;
-    trainer.add(Losses{&losses});
+    trainer.add(LossCurve{losses});
     const TrainResult result = trainer.train();
     CHECK(result.steps == 120);
     CHECK(losses.size() == 120);
@@ -142,7 +136,7 @@ TEST_CASE("the logged loss is the optimised loss for any micro-batch size", "[tr
     Options options = quiet();
     options.max_tokens_per_batch = tokens;
     Trainer trainer = make_trainer(path, options);
-    trainer.add(Losses{&losses[static_cast<std::size_t>(run)]});
+    trainer.add(LossCurve{losses[static_cast<std::size_t>(run)]});
     // The first logged loss is the loss of the initial weights over the step's tokens, exactly as
     // evaluated without gradients.
     trainer.train();
@@ -183,7 +177,7 @@ TEST_CASE("a checkpoint of other options is refused", "[trainer]") {
   const TempFolder folder;
   const std::string path = write_samples(folder, 20);
   Options options = quiet();
-  options.run_dir = folder / "run";
+  options.run_dir = (folder / "run").string();
   options.checkpoint_steps = 1;
   options.max_steps = 2;
   make_trainer(path, options).train();
@@ -233,9 +227,7 @@ TEST_CASE("token ids outside the vocabulary are refused before training", "[trai
   Options options = quiet();
   options.validation_split = 0.0;
   const TempFolder folder;
-  const std::string path = folder / "bad.jsonl";
-  std::ofstream(path) << R"({"input_ids": [1, 2, 77, 4]})"
-                      << "\n";
+  const std::string path = folder.write("bad.jsonl", R"({"input_ids": [1, 2, 77, 4]})");
   CHECK_THROWS_WITH(
       Trainer(tiny_model(), NextToken{}, Full{}, Tokenized{.path = path}, AdamW{}, options),
       Catch::Contains("vocabulary of 50, got 77"));
