@@ -5,7 +5,6 @@
 #include "support/letter_tokenizer.hpp"
 #include "support/temp_folder.hpp"
 
-using posttrain::Documents;
 using posttrain::Messages;
 using posttrain::Sequence;
 using posttrain::TokenId;

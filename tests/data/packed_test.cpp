@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 
+using posttrain::Packed;
+using posttrain::Tokenized;
 using namespace posttrain::data;
 using posttrain::test::error_of;
 using posttrain::test::TempFolder;
