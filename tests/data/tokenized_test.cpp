@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/data/tokenized.hpp"
 
+#include "posttrain/data/formats/reader.hpp"
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 
