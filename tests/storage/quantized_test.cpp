@@ -3,6 +3,7 @@
 #include <map>
 
 #include "posttrain/params/full.hpp"
+#include "posttrain/storage/bitsandbytes.hpp"
 #include "posttrain/storage/int8.hpp"
 #include "posttrain/storage/nf4.hpp"
 #include "support/catch.hpp"

@@ -7,6 +7,7 @@
 
 #include "posttrain/batch/answers.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
+#include "posttrain/data/pipeline/packing.hpp"
 #include "support/loss_check.hpp"
 
 namespace posttrain::test {

@@ -15,7 +15,8 @@ std::string words(const nlohmann::json& description, std::string_view text,
                   PreTokenizer::Place place = {}, bool raw_bytes = false) {
   Words cut;
   cut.pieces.push_back(cut.keep(AlignedText(text, 0, true)));
-  PreTokenizer(description)(cut, place, raw_bytes);
+  const PreTokenizer pre_tokenizer(description);
+  pre_tokenizer(cut, place, raw_bytes);
   std::string out;
   for (const Piece& piece : cut.pieces) {
     if (!out.empty()) out += '|';

@@ -17,7 +17,7 @@ TEST_CASE("A vocabulary maps tokens to ids and back, with gaps") {
   CHECK(words.token(4) == nullptr);
   CHECK(words.size() == 4);
   CHECK(words.longest() == 4);
-  CHECK(Vocabulary({"x", "y", "x"}).id("x") == 2);
+  CHECK(Vocabulary(std::vector<std::string>{"x", "y", "x"}).id("x") == 2);
 }
 
 TEST_CASE("Ids that are taken, negative or huge are errors") {
