@@ -32,7 +32,6 @@ namespace posttrain::policies_test {
 
 using Documents;
 using Messages;
-using Tokenized;
 using models::Decoder;
 
 static_assert(LossPolicy<NextToken>);

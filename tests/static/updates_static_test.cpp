@@ -23,7 +23,6 @@
 
 namespace posttrain::updates_test {
 
-using Tokenized;
 using models::Decoder;
 
 /// What the engine asks of a policy and of its state; a policy is an aggregate.

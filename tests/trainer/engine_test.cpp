@@ -18,7 +18,6 @@
 
 using namespace posttrain;
 using namespace posttrain::test;
-using Tokenized;
 
 namespace {
 
