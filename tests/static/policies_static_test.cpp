@@ -30,8 +30,6 @@
 
 namespace posttrain::policies_test {
 
-using Documents;
-using Messages;
 using models::Decoder;
 
 static_assert(LossPolicy<NextToken>);
