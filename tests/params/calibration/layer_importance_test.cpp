@@ -39,6 +39,13 @@ TEMPLATE_TEST_CASE("a layer's importance is the cosine of what it reads and writ
       config.layers.resize(layers);
       const models::Decoder cut(config, {.dtype = at::kDouble, .seed = 1});
       at::NoGradGuard no_grad;
+      // A prefix is keys and values of layers: without a layer there is none.
+      if constexpr (std::is_same_v<TestType, PrefixTuning>) {
+        if (layers == 0) {
+          streams.push_back(cut.hidden(Frozen{}.attach(cut), batch));
+          continue;
+        }
+      }
       const auto gate = TestType{}.attach(cut);
       streams.push_back(cut.hidden(gate, prepared(gate, batch)));
     }
