@@ -26,7 +26,7 @@ TEST_CASE("Patterns are literals or regular expressions, and may match nothing")
   CHECK(found({{"Regex", "a*"}}, "aab") == "[0,2)[3,3)");
   CHECK(found("", "ab").empty());
   CHECK_THROWS_WITH(found({{"Other", "x"}}, ""), Catch::Contains("expected a pattern"));
-  CHECK(Pattern({{"Regex", "x+"}}).regex() == "x+");
+  CHECK(Pattern(nlohmann::json{{"Regex", "x+"}}).regex() == "x+");
 }
 
 TEST_CASE("A replacement keeps the source of what stays") {
