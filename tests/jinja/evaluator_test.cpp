@@ -88,7 +88,7 @@ TEST_CASE("Autoescape escapes what is printed, and marks what is captured") {
                {{"x", "&"}}) == "<&amp;&gt;");
 }
 
-TEST_CASE("Generation blocks print what they hold and mark it") {
+TEST_CASE("Generation blocks mark what becomes part of the text") {
   const auto rendered = run_template(
       "{% for m in messages %}{{ m.role }}:{% generation %}{{ m.content }}{% endgeneration %};"
       "{% endfor %}{% set x %}{% generation %}y{% endgeneration %}{% endset %}",

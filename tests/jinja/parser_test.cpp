@@ -140,7 +140,7 @@ TEST_CASE("An unknown filter or test is an error unless a condition may skip it"
 TEST_CASE("Trees nest so deep and no deeper") {
   using posttrain::Error;
   CHECK_THROWS_WITH(parse("{{ " + std::string(100000, '(') + " }}"),
-                    Catch::Contains("the tag has no '}}'"));
+                    Catch::Contains("unexpected '}'"));
   CHECK_THROWS_WITH(parse("{{ " + std::string(1000, '(') + "1" + std::string(1000, ')') + " }}"),
                     Catch::Contains("nested too deeply"));
   CHECK_THROWS_WITH(parse("{{ " + std::string(100000, '-') + "1 }}"),

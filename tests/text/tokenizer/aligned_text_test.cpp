@@ -22,11 +22,16 @@ TEST_CASE("Edited text knows the source of each byte") {
   CHECK(whole.part(1, 4).source_of(0, 3) == ByteRange{11, 13});
 }
 
-TEST_CASE("Without tracking, ranges count on from where the text starts") {
+TEST_CASE("Without tracking, text is edited and has no ranges") {
   const AlignedText source("abc", 5, false);
-  CHECK(Piece(source).source_of(1, 3) == ByteRange{6, 8});
   TextEdit edit{Piece(source)};
+  edit.keep(1);
+  edit.replace(1, "xy");
   edit.keep(99);
   CHECK(edit.position() == 3);
-  CHECK(edit.finish().text == "abc");
+  const AlignedText out = edit.finish();
+  CHECK(out.text == "axyc");
+  CHECK(out.source.empty());
+  CHECK(Piece(out).part(1, 3).source == nullptr);
+  CHECK(Piece(out).source_of(4, 4) == ByteRange{9, 9});  // an empty stretch, from where it starts
 }

@@ -45,7 +45,7 @@ TEST_CASE("Long and short words merge alike: by rank, then leftmost") {
   table.insert(1, 1, {0, 2});
   table.insert(2, 1, {1, 3});
   table.insert(2, 2, {2, 4});
-  for (std::size_t size = 0; size < 40; ++size) {
+  for (std::size_t size = 1; size < 40; ++size) {
     TokenIds ids;
     for (std::size_t i = 0; i < size; ++i) ids.push_back(i % 7 == 6 ? 5 : 1);
     std::vector<Symbol> word = symbols(ids);
