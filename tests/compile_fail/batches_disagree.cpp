@@ -6,12 +6,12 @@
 
 using namespace posttrain;
 
-struct PairBatch {};
+struct OtherBatch {};
 struct Pairs {
 #ifdef LEGAL
   using Batch = TokenBatch;
 #else
-  using Batch = PairBatch;
+  using Batch = OtherBatch;
 #endif
   fake::Stream<Batch> open(const data::LoadContext& context,
                            std::int64_t effective_batch_size) const;
