@@ -6,19 +6,19 @@
 
 using namespace posttrain;
 
-struct RewardBatch : TokenBatch {
+struct OwnRewards : TokenBatch {
   static constexpr bool predicts_rewards = true;
-  RewardBatch slice(std::int64_t begin, std::int64_t end) const;
-  RewardBatch to(c10::Device device) const;
+  OwnRewards slice(std::int64_t begin, std::int64_t end) const;
+  OwnRewards to(c10::Device device) const;
 };
 struct RewardLoss {
-  using Batch = RewardBatch;
+  using Batch = OwnRewards;
   static constexpr bool row_local = false;
   double count(const Batch& batch) const;
   Tensor sum(const Scores& scores, const Batch& batch) const;
 };
 struct Rewards {
-  using Batch = RewardBatch;
+  using Batch = OwnRewards;
   fake::Stream<Batch> open(const data::LoadContext& context,
                            std::int64_t effective_batch_size) const;
 };
