@@ -14,5 +14,5 @@ int main() {
 #else
   [[maybe_unused]] const auto loss = Dpo{} + 1.0 * NextToken{};
 #endif
-  return decltype(loss)::row_local ? 1 : 0;
+  return 0;
 }
