@@ -4,12 +4,12 @@
 // With --questions, exact-match accuracy is measured before and after; with --ask, one question is
 // answered before and after.
 #include "posttrain/data/messages.hpp"
-#include "posttrain/evaluate/exact_match.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
+#include "support/answers.hpp"
 #include "support/dtype.hpp"
 #include "support/options.hpp"
 #include "support/train_and_save.hpp"
@@ -39,15 +39,7 @@ int main(int argc, char** argv) {
     Trainer trainer(model, NextToken{}, Full{}, data, optimizer, options);
     // [/snippet]
     examples::train_and_save(trainer, arguments.output, [&](const char* when) {
-      const std::string &question = arguments.ask, &file = arguments.questions;
-      if (!question.empty()) {
-        const std::string answer = models::ask(model, trainer.state(), question);
-        fmt::print("{}: {} -> {}\n", when, question, answer);
-      }
-      if (file.empty()) return;
-      const ExactMatch exact = exact_match(model, trainer.state(), read_questions(file));
-      fmt::print("{}: {} of {} held-out questions answered exactly ({:.1f} %)\n", when, exact.right,
-                 exact.asked, 100.0 * exact.share());
+      examples::print_answers(when, model, trainer.state(), arguments.ask, arguments.questions);
     });
   });
 }

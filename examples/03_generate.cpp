@@ -31,14 +31,14 @@ text::Json opening(const Arguments& arguments) {
   return messages;
 }
 
-void talk(const Arguments& arguments, const models::GenerateOptions& options) {
+void talk(const Arguments& arguments, const GenerateOptions& options) {
   // [snippet: generate]
   const hub::PretrainedDecoder model(arguments.model,
                                      {.dtype = examples::scalar_type(arguments.dtype)});
   const FrozenState gate = Frozen{}.attach(model);
   const auto turn = [&](text::Json& messages, const std::string& question) {
     messages.push_back({{"role", "user"}, {"content", question}});
-    const std::string reply = models::answer(model, gate, messages, options);
+    const std::string reply = answer(model, gate, messages, options);
     messages.push_back({{"role", "assistant"}, {"content", reply}});
     return reply;
   };
@@ -60,7 +60,7 @@ void talk(const Arguments& arguments, const models::GenerateOptions& options) {
 
 int main(int argc, char** argv) {
   Arguments arguments;
-  models::GenerateOptions options;
+  GenerateOptions options;
   examples::CommandLine line("Talks to a Hugging Face folder");
   line.add(arguments, {"model"});
   line.add(options);

@@ -54,7 +54,7 @@ std::string name_of(Method method) {
 InputStatistics inputs_of(const Arguments& arguments, const hub::PretrainedDecoder& model,
                           std::size_t tasks) {
   data::LoadContext context;
-  context.text = &models::tokenizer_of(model);
+  context.text = &tokenizer_of(model);
   std::vector<TokenBatch> batches;
   for (std::size_t i = 0; i < tasks; ++i) {
     const Messages examples{.path = arguments.tasks + "/" + arguments.names[i] + ".jsonl"};
@@ -76,7 +76,7 @@ ForgettingReport learn(const Arguments& arguments, Options options, const Params
   const hub::PretrainedDecoder base(arguments.model);
   for (const std::string& name : arguments.names) {
     const std::string path = arguments.tasks + "/" + name + "_heldout.jsonl";
-    held_out.push_back(question_batches(models::tokenizer_of(base), read_questions(path)));
+    held_out.push_back(question_batches(tokenizer_of(base), read_questions(path)));
   }
   const FrozenState base_gate = Frozen{}.attach(base);
   const auto measure = [&](const std::string& stage, const auto& gate) {

@@ -61,9 +61,9 @@ void report_style(const char* when, const Arguments& arguments, const hub::Pretr
       fmt::print("{}: the prompts are texts, not conversations: no answers are sampled\n", when);
       return;
     }
-    const std::string reply = models::answer(
-        model, gate, read->record->prompt.messages,
-        {.temperature = arguments.temperature, .seed = static_cast<std::uint64_t>(asked)});
+    const std::string reply =
+        answer(model, gate, read->record->prompt.messages,
+               {.temperature = arguments.temperature, .seed = static_cast<std::uint64_t>(asked)});
     const auto starts = [&](const std::string& opening) { return reply.starts_with(opening); };
     preferred += std::any_of(arguments.openings.begin(), arguments.openings.end(), starts);
     if (asked++ == 0) {

@@ -55,7 +55,7 @@ class Trainer : public std::conditional_t<check_trainer<Model, Loss, Params, Dat
       : Base(std::move(model), std::move(loss), std::move(params), std::move(data),
              std::move(optimizer), std::move(options)) {}
 
-  /// The same from a whole experiment (concepts/experiment.hpp).
+  /// Takes a whole experiment (concepts/experiment.hpp).
   Trainer(Model model, Experiment<Loss, Params, Data, Optimizer, Options> experiment)
       : Trainer(std::move(model), experiment.loss, experiment.params, experiment.data,
                 experiment.optimizer, experiment.options) {}

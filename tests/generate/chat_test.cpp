@@ -11,33 +11,32 @@ TEST_CASE("an answer is what generate continues the rendered conversation with",
   const text::ChatTokenizer letters = tiny_tokenizer();
   const ChattyModel model(&letters);
   const FrozenState gate = Frozen{}.attach(model);
-  const models::GenerateOptions options{.max_new_tokens = 9, .temperature = 1.0, .seed = 3};
+  const GenerateOptions options{.max_new_tokens = 9, .temperature = 1.0, .seed = 3};
   const TokenIds prompt = letters.tokenizer().encode("u:How?<eos>a:");
-  const TokenIds ids = models::generate(model, gate, prompt, letters.eos_ids(), options);
+  const TokenIds ids = generate(model, gate, prompt, letters.eos_ids(), options);
   const std::string expected = letters.tokenizer().decode(ids, /*skip_special_tokens=*/true);
   REQUIRE_FALSE(expected.empty());
   REQUIRE(expected.find_first_not_of(" \n") == 0);  // nothing is cut off
   REQUIRE(expected.find_last_not_of(" \n") == expected.size() - 1);
-  CHECK(models::answer(model, gate, letters, asked("How?"), options) == expected);
-  CHECK(models::answer(model, gate, asked("How?"), options) == expected);
-  CHECK(models::answer(model, gate, text::Json{{"messages", asked("How?")}}, options) == expected);
-  CHECK(models::ask(model, gate, "How?", options) == expected);
-  CHECK(models::ask(model, gate, "Why?", options) != expected);
+  CHECK(answer(model, gate, letters, asked("How?"), options) == expected);
+  CHECK(answer(model, gate, asked("How?"), options) == expected);
+  CHECK(answer(model, gate, text::Json{{"messages", asked("How?")}}, options) == expected);
+  CHECK(ask(model, gate, "How?", options) == expected);
+  CHECK(ask(model, gate, "Why?", options) != expected);
 }
 
 TEST_CASE("an answer loses its terminator and the white space around it", "[generate]") {
   const text::ChatTokenizer letters = tiny_tokenizer();
   const ChattyModel model(&letters);
   const FrozenState gate = Frozen{}.attach(model);
-  CHECK(models::ask(model, Says(gate, letters, " \n It is 4.\n"), "2+2?") == "It is 4.");
-  CHECK(models::ask(model, Says(gate, letters, " \n"), "2+2?").empty());
-  CHECK(models::ask(model, Says(gate, letters, "It is 4."), "2+2?", {.max_new_tokens = 5}) ==
-        "It is");
+  CHECK(ask(model, Says(gate, letters, " \n It is 4.\n"), "2+2?") == "It is 4.");
+  CHECK(ask(model, Says(gate, letters, " \n"), "2+2?").empty());
+  CHECK(ask(model, Says(gate, letters, "It is 4."), "2+2?", {.max_new_tokens = 5}) == "It is");
 }
 
 TEST_CASE("a model without a tokenizer cannot be asked", "[generate]") {
   const ChattyModel model(nullptr);
   const FrozenState gate = Frozen{}.attach(model);
-  CHECK_THROWS_WITH(models::ask(model, gate, "How?"), Catch::Contains("tokenizer.json"));
-  static_assert(!models::BringsText<models::Decoder>);
+  CHECK_THROWS_WITH(ask(model, gate, "How?"), Catch::Contains("tokenizer.json"));
+  static_assert(!BringsText<models::Decoder>);
 }

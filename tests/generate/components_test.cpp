@@ -13,19 +13,19 @@ TEST_CASE("components: a decoding loop of one's own equals generate", "[componen
   const TokenIds prompt = some_ids(6, 1);
   // [snippet: loop]
   at::NoGradGuard no_grad;
-  models::KeyValueCache cache(model, /*capacity=*/6 + 8);
+  KeyValueCache cache(model, /*capacity=*/6 + 8);
   TokenIds ids;
   Tensor hidden = cache.read(gate, prompt);  // [6, d], then [1, d]
   while (ids.size() < 8) {
     const Tensor last = hidden.narrow(0, hidden.size(0) - 1, 1);
     const Tensor logits = model.logits(gate, last).select(0, 0);  // [V]
-    ids.push_back(models::choose(logits, /*temperature=*/0.8, /*seed=*/1, cache.length()));
+    ids.push_back(choose(logits, /*temperature=*/0.8, /*seed=*/1, cache.length()));
     hidden = cache.read(gate, std::span(&ids.back(), 1));
   }
   // [/snippet]
   // [snippet: generate]
-  const models::GenerateOptions options{.max_new_tokens = 8, .temperature = 0.8, .seed = 1};
-  const TokenIds same = models::generate(model, gate, prompt, /*eos_ids=*/{}, options);
+  const GenerateOptions options{.max_new_tokens = 8, .temperature = 0.8, .seed = 1};
+  const TokenIds same = generate(model, gate, prompt, /*eos_ids=*/{}, options);
   // [/snippet]
   CHECK(ids == same);
 }
@@ -36,10 +36,10 @@ TEST_CASE("components: chat", "[components]") {
   const FrozenState weights = Frozen{}.attach(model);
   const Says gate(weights, letters, "It is 4.");
   // [snippet: chat]
-  const std::string reply = models::ask(model, gate, "How much is 2 + 2?");
+  const std::string reply = ask(model, gate, "How much is 2 + 2?");
   const text::Json chat = {{{"role", "system"}, {"content", "Be brief."}},
                            {{"role", "user"}, {"content", "How much is 2 + 2?"}}};
-  const std::string answer = models::answer(model, gate, chat, {.max_new_tokens = 64});
+  const std::string answer = answer(model, gate, chat, {.max_new_tokens = 64});
   // [/snippet]
   CHECK(reply == "It is 4.");
   CHECK(answer == "It is 4.");

@@ -31,7 +31,7 @@ TEST_CASE("decoding with a cache equals reading everything again", "[generate]")
   const models::Decoder model = tiny_model();
   const FrozenState state = Frozen{}.attach(model);
   const TokenIds prompt = some_ids(6, 1);
-  CHECK(models::generate(model, state, prompt, {}, {.max_new_tokens = 12}) ==
+  CHECK(generate(model, state, prompt, {}, {.max_new_tokens = 12}) ==
         slow_greedy(model, state, prompt, 12));
 }
 
@@ -39,10 +39,10 @@ TEST_CASE("decoding stops at any end-of-sequence id and keeps it", "[generate][C
   const models::Decoder model = tiny_model();
   const FrozenState state = Frozen{}.attach(model);
   const TokenIds prompt = some_ids(6, 1);
-  const TokenIds free = models::generate(model, state, prompt, {}, {.max_new_tokens = 12});
+  const TokenIds free = generate(model, state, prompt, {}, {.max_new_tokens = 12});
   const TokenId stop = free[3];
   const TokenIds stopped =
-      models::generate(model, state, prompt, {stop, TokenId{49}}, {.max_new_tokens = 12});
+      generate(model, state, prompt, {stop, TokenId{49}}, {.max_new_tokens = 12});
   const auto first = std::find(free.begin(), free.end(), stop);
   CHECK(stopped.size() <= static_cast<std::size_t>(first - free.begin()) + 1);
   CHECK((stopped.back() == stop || stopped.back() == 49));
@@ -52,19 +52,17 @@ TEST_CASE("sampling is a function of the seed", "[generate]") {
   const models::Decoder model = tiny_model();
   const FrozenState state = Frozen{}.attach(model);
   const TokenIds prompt = some_ids(6, 1);
-  const models::GenerateOptions warm{.max_new_tokens = 8, .temperature = 1.0, .seed = 5};
-  CHECK(models::generate(model, state, prompt, {}, warm) ==
-        models::generate(model, state, prompt, {}, warm));
-  models::GenerateOptions other = warm;
+  const GenerateOptions warm{.max_new_tokens = 8, .temperature = 1.0, .seed = 5};
+  CHECK(generate(model, state, prompt, {}, warm) == generate(model, state, prompt, {}, warm));
+  GenerateOptions other = warm;
   other.seed = 6;
-  CHECK(models::generate(model, state, prompt, {}, other) !=
-        models::generate(model, state, prompt, {}, warm));
+  CHECK(generate(model, state, prompt, {}, other) != generate(model, state, prompt, {}, warm));
 }
 
 TEST_CASE("generation options are checked", "[generate]") {
-  CHECK_THROWS_WITH(models::GenerateOptions{.temperature = -1.0}.validate(),
+  CHECK_THROWS_WITH(GenerateOptions{.temperature = -1.0}.validate(),
                     Catch::Contains("temperature must not be negative"));
   const models::Decoder model = tiny_model();
   const FrozenState state = Frozen{}.attach(model);
-  CHECK_THROWS_WITH(models::generate(model, state, {}, {}), Catch::Contains("at least one token"));
+  CHECK_THROWS_WITH(generate(model, state, {}, {}), Catch::Contains("at least one token"));
 }

@@ -23,7 +23,7 @@ TEST_CASE("a sequence read in pieces has the hidden states of one read at once",
   const models::Decoder model = tiny_model();  // one layer has a window of four
   const FrozenState gate = Frozen{}.attach(model);
   const TokenIds ids = some_ids(11, 4);
-  models::KeyValueCache cache(model, 11);
+  KeyValueCache cache(model, 11);
   Tensors pieces;
   for (const auto& [begin, size] : std::vector<std::pair<int, int>>{{0, 5}, {5, 1}, {6, 5}}) {
     CHECK(cache.length() == begin);
@@ -39,7 +39,7 @@ TEST_CASE("a soft prompt is read before the first token and counts", "[generate]
   const models::Decoder model = tiny_model();
   const auto gate = PromptTuning{.num_virtual_tokens = 3}.attach(model);
   const TokenIds ids = some_ids(6, 4);
-  models::KeyValueCache cache(model, 3 + 6);
+  KeyValueCache cache(model, 3 + 6);
   const Tensor first = cache.read(gate, std::span(ids).first(2));
   CHECK(first.size(0) == 2);
   CHECK(cache.length() == 5);

@@ -298,6 +298,6 @@ TEST_CASE("what is no reward model is refused", "[models][reward]") {
 
   folder.write("language/config.json", llama_config().dump());
   const hub::RewardModel model(language);
-  CHECK_THROWS_WITH(models::generate(model, Frozen{}.attach(model), TokenIds{1}, {2}),
+  CHECK_THROWS_WITH(generate(model, Frozen{}.attach(model), TokenIds{1}, {2}),
                     "expected a model that predicts tokens, got a reward model");
 }

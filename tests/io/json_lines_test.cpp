@@ -3,14 +3,12 @@
 
 #include <cmath>
 
-#include "posttrain/trainer/run/metrics_writer.hpp"
 #include "support/catch.hpp"
 #include "support/shared_data.hpp"
 #include "support/temp_folder.hpp"
 
 using posttrain::io::JsonLinesReader;
 using posttrain::io::JsonRecord;
-using posttrain::io::MetricsWriter;
 using posttrain::test::contains;
 using posttrain::test::error_of;
 using posttrain::test::slurp;
@@ -94,36 +92,4 @@ TEST_CASE("real data files read without error") {
     REQUIRE(record.error.empty());
     REQUIRE(record.value.is_object());
   }
-}
-
-TEST_CASE("metrics continue after the step of the checkpoint [C25]", "[C25]") {
-  const TempFolder scratch;
-  const auto path = scratch / "run/metrics.jsonl";
-  const auto record = [](int step) {
-    return nlohmann::ordered_json{{"step", step}, {"loss", 0.1 * step}};
-  };
-  {
-    MetricsWriter metrics(path);
-    metrics.write({{"options", "x"}});
-    for (int step = 1; step <= 5; ++step) metrics.write(record(step));
-  }
-  const std::string whole = slurp(path);
-  CHECK(whole.starts_with("{\"options\":\"x\"}\n{\"step\":1,\"loss\":0.1}\n"));
-  {
-    posttrain::io::OutputFile torn(path, true);
-    torn.write("{\"step\":6,\"lo");
-    torn.close();
-  }
-  { MetricsWriter cut(path, 100); }
-  CHECK(slurp(path) == whole);
-  {
-    MetricsWriter resumed(path, 3);
-    for (int step = 4; step <= 5; ++step) resumed.write(record(step));
-  }
-  CHECK(slurp(path) == whole);
-  { MetricsWriter fresh(scratch / "other.jsonl", 3); }
-  CHECK(slurp(scratch / "other.jsonl").empty());
-  MetricsWriter again(path);
-  again.write({{"loss", std::nan("")}, {"text", "\xff"}});
-  CHECK(slurp(path) == "{\"loss\":null,\"text\":\"\xEF\xBF\xBD\"}\n");
 }

@@ -381,13 +381,11 @@ TEMPLATE_TEST_CASE("decoding equals reading everything again", "[params][prompt]
     auto state = TestType{.num_virtual_tokens = 6}.attach(model);
     disturb(state, 0.2);
     const TokenIds prompt = some_ids(5, 1);
-    const TokenIds continuation =
-        models::generate(model, state, prompt, {}, {.max_new_tokens = 12});
+    const TokenIds continuation = generate(model, state, prompt, {}, {.max_new_tokens = 12});
     CHECK(continuation == slow_greedy(model, state, prompt, 12));
-    CHECK(continuation !=
-          models::generate(model, state.reference(), prompt, {}, {.max_new_tokens = 12}));
+    CHECK(continuation != generate(model, state.reference(), prompt, {}, {.max_new_tokens = 12}));
     at::NoGradGuard no_grad;
-    models::KeyValueCache cache(model, 6 + 12);
+    KeyValueCache cache(model, 6 + 12);
     const TokenIds more = some_ids(7, 2);
     Tensors read{cache.read(state, prompt), cache.read(state, more)};
     TokenIds all = prompt;
@@ -410,8 +408,8 @@ TEMPLATE_TEST_CASE("learned positions count the virtual tokens", "[params][promp
   CHECK_NOTHROW(hidden(20));
   CHECK_THROWS_WITH(hidden(21), Catch::Contains("at most 32 tokens") &&
                                     Catch::Contains("got 33 (virtual tokens: 12)"));
-  CHECK(models::generate(model, state, some_ids(18, 1), {}).size() == 3);
-  CHECK_THROWS_WITH(models::generate(model, state, some_ids(21, 1), {}),
+  CHECK(generate(model, state, some_ids(18, 1), {}).size() == 3);
+  CHECK_THROWS_WITH(generate(model, state, some_ids(21, 1), {}),
                     Catch::Contains("at most 20 tokens"));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every concept of concepts/concepts.hpp and concepts/events.hpp, fulfilled and not.
+// Every concept of the headers of concepts/, fulfilled and not.
 #include "posttrain/concepts/check.hpp"
 #include "static/fake_policies.hpp"
 

@@ -3,7 +3,7 @@
 // stand-ins, so that a test compiles at once; hence never together with the real ones.
 #pragma once
 
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/loss.hpp"
 
 namespace at {
 class Tensor {};

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The library's policies fulfil their roles, and none the role of another.
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/batch.hpp"
+#include "posttrain/concepts/data.hpp"
 #include "posttrain/concepts/experiment.hpp"
+#include "posttrain/concepts/loss.hpp"
+#include "posttrain/concepts/model.hpp"
+#include "posttrain/concepts/optimizer.hpp"
+#include "posttrain/concepts/params.hpp"
 #include "posttrain/data/answers.hpp"
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/messages.hpp"

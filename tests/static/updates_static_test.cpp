@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every update on every storage fulfils the role of a parameter policy.
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/data.hpp"
 #include "posttrain/concepts/experiment.hpp"
+#include "posttrain/concepts/loss.hpp"
+#include "posttrain/concepts/model.hpp"
+#include "posttrain/concepts/params.hpp"
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/models/decoder.hpp"

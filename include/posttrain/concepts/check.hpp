@@ -8,9 +8,14 @@
 
 #include <type_traits>
 
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/batch.hpp"
+#include "posttrain/concepts/data.hpp"
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/concepts/gate.hpp"
+#include "posttrain/concepts/loss.hpp"
+#include "posttrain/concepts/model.hpp"
+#include "posttrain/concepts/optimizer.hpp"
+#include "posttrain/concepts/params.hpp"
 
 namespace posttrain {
 

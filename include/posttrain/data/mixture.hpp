@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/data.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 
 namespace posttrain::data {

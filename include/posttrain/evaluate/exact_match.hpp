@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // How many held-out questions a model answers with exactly the expected text.
 //
-//   const ExactMatch after = exact_match(model, trainer.state(),
-//   read_questions("questions.jsonl")); fmt::print("{} of {} ({:.1f} %)", after.right, after.asked,
-//   100.0 * after.share());
+//   const auto questions = read_questions("questions.jsonl");
+//   const ExactMatch exact = exact_match(model, trainer.state(), questions);
+//   fmt::print("{} of {} ({:.1f} %)", exact.right, exact.asked, 100.0 * exact.share());
 //
 // Answers are decoded greedily and compared as texts, spaces and line breaks at their ends apart.
 // `measure_retention` gives the same share by one forward pass for each question, where the answer
@@ -35,18 +35,18 @@ ExactMatch exact_match(const models::Decoder& model, const Gate& gate,
                        std::int64_t max_new_tokens = 64) {
   ExactMatch result;
   for (const Question& question : questions) {
-    result.right += models::answer(model, gate, tokenizer, question.sample,
-                                   {.max_new_tokens = max_new_tokens}) == question.answer;
+    result.right += answer(model, gate, tokenizer, question.sample,
+                           {.max_new_tokens = max_new_tokens}) == question.answer;
     result.asked += 1;
   }
   return result;
 }
 
-/// The same with the model's own tokenizer.
-template <models::BringsText Model, class Gate>
+/// With the model's own tokenizer.
+template <BringsText Model, class Gate>
 ExactMatch exact_match(const Model& model, const Gate& gate, const std::vector<Question>& questions,
                        std::int64_t max_new_tokens = 64) {
-  return exact_match(model, gate, models::tokenizer_of(model), questions, max_new_tokens);
+  return exact_match(model, gate, tokenizer_of(model), questions, max_new_tokens);
 }
 
 }  // namespace posttrain

@@ -32,7 +32,7 @@ class ForgettingReport {
     if (tasks_.empty()) fail("a report of forgetting needs at least one task");
   }
 
-  /// What each task does now.
+  /// Adds a stage: one measurement for each task.
   void add(std::string stage, std::vector<Retention> tasks) {
     if (tasks.size() != tasks_.size()) {
       raise("stage {}: expected one measurement for each of {} tasks, got {}", stage, tasks_.size(),
@@ -44,7 +44,8 @@ class ForgettingReport {
   const std::vector<std::string>& tasks() const { return tasks_; }
   const std::vector<Stage>& stages() const { return stages_; }
 
-  /// Of exact matches, in [−1, 1]; NaN before the first stage.
+  /// How far a task's share of exact matches fell from its best stage, in [−1, 1]; NaN before the
+  /// first stage.
   double forgotten(std::size_t task) const {
     if (stages_.empty()) return std::numeric_limits<double>::quiet_NaN();
     double best = 0.0;

@@ -50,8 +50,8 @@ class RetentionMeter {
   bool compared_ = true;
 };
 
-/// Of the gate `now`; with `before` (a reference, or the gate of an earlier checkpoint) also the
-/// divergence from it.
+/// Measures the gate `now`; with `before` (a reference, or the gate of an earlier checkpoint) also
+/// the divergence from it.
 template <class Model, class Gate, class Before = Gate>
 Retention measure_retention(const Model& model, const Gate& now,
                             const std::vector<TokenBatch>& batches,

@@ -2,7 +2,7 @@
 // A model's answer to a conversation: its chat template, `generate`, and the text of what came.
 //
 //   const hub::PretrainedDecoder model("folder");
-//   fmt::print("{}", models::ask(model, Frozen{}.attach(model), "How much is 2 + 2?"));
+//   fmt::print("{}", ask(model, Frozen{}.attach(model), "How much is 2 + 2?"));
 //
 // The prompt is the conversation's rendering with the generation prompt, cut into the tokens that
 // training puts before an answer. The answer ends at any of the tokenizer's
@@ -17,11 +17,11 @@
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
-namespace posttrain::models {
+namespace posttrain {
 
 /// A decoder that brings the tokenizer of its folder (hub::PretrainedDecoder); null: it has none.
 template <class Model>
-concept BringsText = std::derived_from<Model, Decoder> && requires(const Model& model) {
+concept BringsText = std::derived_from<Model, models::Decoder> && requires(const Model& model) {
   { model.text() } -> std::convertible_to<const text::ChatTokenizer*>;
 };
 
@@ -37,8 +37,9 @@ const text::ChatTokenizer& tokenizer_of(const Model& model) {
 /// tokens, without spaces and line breaks at its ends. `conversation` is an array of messages, or a
 /// sample {"messages": […], "tools"?: […], …} (`text::Conversation::from`).
 template <class Gate>
-std::string answer(const Decoder& model, const Gate& gate, const text::ChatTokenizer& tokenizer,
-                   const text::Json& conversation, const GenerateOptions& options = {}) {
+std::string answer(const models::Decoder& model, const Gate& gate,
+                   const text::ChatTokenizer& tokenizer, const text::Json& conversation,
+                   const GenerateOptions& options = {}) {
   const TokenIds prompt =
       tokenizer.prompt_ids(conversation.is_array() ? text::Conversation(conversation)
                                                    : text::Conversation::from(conversation));
@@ -49,7 +50,7 @@ std::string answer(const Decoder& model, const Gate& gate, const text::ChatToken
   return text;
 }
 
-/// The same with the model's own tokenizer.
+/// With the model's own tokenizer.
 template <BringsText Model, class Gate>
 std::string answer(const Model& model, const Gate& gate, const text::Json& conversation,
                    const GenerateOptions& options = {}) {
@@ -63,4 +64,4 @@ std::string ask(const Model& model, const Gate& gate, const std::string& questio
   return answer(model, gate, text::Json{{{"role", "user"}, {"content", question}}}, options);
 }
 
-}  // namespace posttrain::models
+}  // namespace posttrain

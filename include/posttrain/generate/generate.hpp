@@ -16,7 +16,7 @@
 #include "posttrain/generate/sampling.hpp"
 #include "posttrain/models/decoder.hpp"
 
-namespace posttrain::models {
+namespace posttrain {
 
 struct GenerateOptions {
   std::int64_t max_new_tokens = 128;
@@ -32,11 +32,11 @@ struct GenerateOptions {
 /// The continuation of `prompt` (without it), at most `max_new_tokens` tokens; ends with an id of
 /// `eos_ids` if the model stopped by itself.
 template <class Gate>
-TokenIds generate(const Decoder& model, const Gate& gate, std::span<const TokenId> prompt,
+TokenIds generate(const models::Decoder& model, const Gate& gate, std::span<const TokenId> prompt,
                   const std::set<TokenId>& eos_ids, const GenerateOptions& options = {}) {
   options.validate();
   if (prompt.empty()) raise("expected a prompt of at least one token, got none");
-  if (model.config().head == HeadKind::kReward) {
+  if (model.config().head == models::HeadKind::kReward) {
     fail("expected a model that predicts tokens, got a reward model");
   }
   at::NoGradGuard no_grad;
@@ -61,4 +61,4 @@ TokenIds generate(const Decoder& model, const Gate& gate, std::span<const TokenI
   }
 }
 
-}  // namespace posttrain::models
+}  // namespace posttrain

@@ -18,14 +18,14 @@
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/tensor/ops.hpp"
 
-namespace posttrain::models {
+namespace posttrain {
 
 /// Keys and values of the tokens read so far, layer by layer. The first of them are the gate's
 /// virtual tokens, if it has some (batch/virtual_tokens.hpp); `capacity` counts them.
 class KeyValueCache {
  public:
-  KeyValueCache(const Decoder& model, std::int64_t capacity) : model_(&model) {
-    const DecoderConfig& config = model.config();
+  KeyValueCache(const models::Decoder& model, std::int64_t capacity) : model_(&model) {
+    const models::DecoderConfig& config = model.config();
     const auto options = at::TensorOptions(model.device()).dtype(model.dtype());
     for (std::int64_t i = 0; i < config.num_layers(); ++i) {
       keys_.push_back(at::empty({capacity, config.num_kv_heads, config.head_dim}, options));
@@ -60,7 +60,7 @@ class KeyValueCache {
   template <class Gate>
   Tensor append(const Gate& gate, std::span<const TokenId> ids) {
     const auto count = static_cast<std::int64_t>(ids.size());
-    TokenPositions positions;
+    models::TokenPositions positions;
     for (std::int64_t i = 0; i < count; ++i) positions.position.push_back(length_ + i);
     positions.length.assign(ids.size(), length_ + count);
     const auto attend = [&](int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
@@ -78,9 +78,9 @@ class KeyValueCache {
     return hidden;
   }
 
-  const Decoder* model_;
+  const models::Decoder* model_;
   Tensors keys_, values_;
   std::int64_t length_ = 0;
 };
 
-}  // namespace posttrain::models
+}  // namespace posttrain

@@ -12,7 +12,7 @@
 #include "posttrain/base/sequence.hpp"
 #include "posttrain/tensor/ops.hpp"
 
-namespace posttrain::models {
+namespace posttrain {
 
 /// logits [V] → a token. A `temperature` of 0 is greedy: the largest logit, the first of equal
 /// ones. `position` counts the tokens that precede the new one.
@@ -34,4 +34,4 @@ inline TokenId choose(const Tensor& logits, double temperature, std::uint64_t se
   return last;
 }
 
-}  // namespace posttrain::models
+}  // namespace posttrain

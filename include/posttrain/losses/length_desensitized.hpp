@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/loss.hpp"
 #include "posttrain/losses/terms/loss_terms.hpp"
 #include "posttrain/losses/terms/pair_scores.hpp"
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/loss.hpp"
 #include "posttrain/losses/terms/loss_terms.hpp"
 #include "posttrain/tensor/ops.hpp"
 

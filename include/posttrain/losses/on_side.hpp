@@ -11,7 +11,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/batch/pairs.hpp"
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/loss.hpp"
 #include "posttrain/losses/terms/loss_terms.hpp"
 #include "posttrain/tensor/ops.hpp"
 

@@ -10,7 +10,7 @@
 
 #include <type_traits>
 
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/loss.hpp"
 #include "posttrain/losses/terms/loss_terms.hpp"
 #include "posttrain/losses/terms/pair_scores.hpp"
 

@@ -9,7 +9,7 @@
 
 #include <utility>
 
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/params.hpp"
 #include "posttrain/params/frozen.hpp"
 
 namespace posttrain {

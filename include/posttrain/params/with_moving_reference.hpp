@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/concepts/concepts.hpp"
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/concepts/gate.hpp"
+#include "posttrain/concepts/params.hpp"
 #include "posttrain/params/with_frozen_reference.hpp"
 
 namespace posttrain {

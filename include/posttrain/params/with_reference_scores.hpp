@@ -15,7 +15,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/literal_string.hpp"
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/params.hpp"
 
 namespace posttrain {
 

@@ -19,7 +19,7 @@
 #include "posttrain/batch/steps.hpp"
 #include "posttrain/batch/tokens.hpp"
 #include "posttrain/batch/virtual_tokens.hpp"
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/batch.hpp"
 #include "posttrain/nn/lm_head.hpp"
 #include "posttrain/tensor/ops.hpp"
 

@@ -10,7 +10,7 @@
 
 namespace posttrain::text {
 
-/// What a chat template gets beside the messages; null where a sample has none.
+/// Variables of a chat template beside the messages; null where a sample has none.
 struct TemplateInputs {
   Json tools = nullptr;                 // array
   Json documents = nullptr;             // array
@@ -29,8 +29,8 @@ struct Conversation {
   explicit Conversation(Json all_messages = Json::array(), TemplateInputs beside = {})
       : messages(std::move(all_messages)), inputs(std::move(beside)) {}
 
-  /// Of a sample {"messages": […], "tools"?: […], "documents"?: […], "chat_template_kwargs"?: {…},
-  /// "unmask"?: bool}; an error where one is something else.
+  /// Reads a sample {"messages": […], "tools"?: […], "documents"?: […], "chat_template_kwargs"?:
+  /// {…}, "unmask"?: bool}; an error where one is something else.
   static Conversation from(const Json& sample);
 };
 

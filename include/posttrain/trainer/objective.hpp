@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "posttrain/base/metric_means.hpp"
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/loss.hpp"
 #include "posttrain/losses/terms/loss_terms.hpp"
 
 namespace posttrain {

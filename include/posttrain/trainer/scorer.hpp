@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "posttrain/batch/virtual_tokens.hpp"
-#include "posttrain/concepts/concepts.hpp"
 #include "posttrain/concepts/gate.hpp"
+#include "posttrain/concepts/loss.hpp"
+#include "posttrain/concepts/params.hpp"
 #include "posttrain/nn/lm_head.hpp"
 #include "posttrain/nn/model_call.hpp"
 #include "posttrain/trainer/objective.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/trainer/run/metrics_writer.hpp"
 
+#include <cmath>
+
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 
@@ -13,6 +15,7 @@ using posttrain::test::TempFolder;
 namespace {
 
 nlohmann::ordered_json step(int number) { return {{"step", number}}; }
+nlohmann::ordered_json with_loss(int number) { return {{"step", number}, {"loss", 0.1 * number}}; }
 
 }  // namespace
 
@@ -44,4 +47,33 @@ TEST_CASE("a record is in the file as soon as it is written, in a folder made fo
   CHECK(slurp(path) == "{\"z\":1,\"a\":2}\n");
   scratch.write("file", "");
   CHECK(contains(error_of([&] { MetricsWriter bad(scratch / "file/m.jsonl"); }), "cannot create"));
+}
+
+TEST_CASE("metrics continue after the step of the checkpoint [C25]", "[trainer][C25]") {
+  const TempFolder scratch;
+  const auto path = scratch / "run/metrics.jsonl";
+  {
+    MetricsWriter metrics(path);
+    metrics.write({{"options", "x"}});
+    for (int i = 1; i <= 5; ++i) metrics.write(with_loss(i));
+  }
+  const std::string whole = slurp(path);
+  CHECK(whole.starts_with("{\"options\":\"x\"}\n{\"step\":1,\"loss\":0.1}\n"));
+  {
+    posttrain::io::OutputFile torn(path, true);
+    torn.write("{\"step\":6,\"lo");
+    torn.close();
+  }
+  { MetricsWriter cut(path, 100); }
+  CHECK(slurp(path) == whole);
+  {
+    MetricsWriter resumed(path, 3);
+    for (int i = 4; i <= 5; ++i) resumed.write(with_loss(i));
+  }
+  CHECK(slurp(path) == whole);
+  { MetricsWriter fresh(scratch / "other.jsonl", 3); }
+  CHECK(slurp(scratch / "other.jsonl").empty());
+  MetricsWriter again(path);
+  again.write({{"loss", std::nan("")}, {"text", "\xff"}});
+  CHECK(slurp(path) == "{\"loss\":null,\"text\":\"\xEF\xBF\xBD\"}\n");
 }

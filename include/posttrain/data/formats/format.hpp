@@ -145,7 +145,7 @@ class FormatReader {
     return sample;
   }
 
-  /// That of the records so far; nothing before the first good one.
+  /// The format of the records so far; nothing before the first good one.
   std::optional<Format> format() const { return format_; }
 
   /// "chats.jsonl: ShareGPT conversations", for reports.

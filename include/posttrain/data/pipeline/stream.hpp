@@ -16,7 +16,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/hash.hpp"
 #include "posttrain/batch/tokens.hpp"
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/data.hpp"
 #include "posttrain/concepts/kind.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/data/pipeline/sampler.hpp"

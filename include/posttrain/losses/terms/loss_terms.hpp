@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "posttrain/base/metric_means.hpp"
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/loss.hpp"
 #include "posttrain/losses/terms/pair_scores.hpp"
 #include "posttrain/nn/lm_head.hpp"
 

@@ -9,7 +9,7 @@
 
 #include "posttrain/base/metric_means.hpp"
 #include "posttrain/batch/pairs.hpp"
-#include "posttrain/concepts/concepts.hpp"
+#include "posttrain/concepts/loss.hpp"
 #include "posttrain/nn/lm_head.hpp"
 
 namespace posttrain {
