@@ -18,7 +18,7 @@ namespace {
 
 using namespace posttrain;
 
-Sequence answer(const io::Json& ids) {
+Sequence answer(const Json& ids) {
   const auto tokens = ids.get<TokenIds>();
   return {tokens, std::vector<float>(tokens.size(), 1.0F), -1};
 }
@@ -38,7 +38,7 @@ std::vector<PairBatch> read_pairs(const std::string& path, bool share_prompts) {
   io::JsonLinesReader reader{io::fs::path(path)};
   while (const auto record = reader.next()) {
     if (!record->error.empty()) raise("{}: {}", reader.where(record->line), record->error);
-    const io::Json& line = record->value;
+    const Json& line = record->value;
     std::vector<AnswerPair> pairs;
     for (std::size_t i = 0; i < line.at("prompts").size(); ++i) {
       pairs.push_back({line["prompts"][i].get<TokenIds>(), answer(line.at("chosen").at(i)),

@@ -23,8 +23,8 @@ struct Arguments {
   examples::Dtype dtype = examples::Dtype::float32;
 };
 
-text::Json opening(const Arguments& arguments) {
-  text::Json messages = text::Json::array();
+Json opening(const Arguments& arguments) {
+  Json messages = Json::array();
   if (!arguments.system.empty()) {
     messages.push_back({{"role", "system"}, {"content", arguments.system}});
   }
@@ -36,7 +36,7 @@ void talk(const Arguments& arguments, const GenerateOptions& options) {
   const hub::PretrainedDecoder model(arguments.model,
                                      {.dtype = examples::scalar_type(arguments.dtype)});
   const FrozenState gate = Frozen{}.attach(model);
-  const auto turn = [&](text::Json& messages, const std::string& question) {
+  const auto turn = [&](Json& messages, const std::string& question) {
     messages.push_back({{"role", "user"}, {"content", question}});
     const std::string reply = answer(model, gate, messages, options);
     messages.push_back({{"role", "assistant"}, {"content", reply}});
@@ -44,11 +44,11 @@ void talk(const Arguments& arguments, const GenerateOptions& options) {
   };
   // [/snippet]
   for (const std::string& question : arguments.ask) {
-    text::Json messages = opening(arguments);
+    Json messages = opening(arguments);
     fmt::print("{} -> {}\n", question, turn(messages, question));
   }
   if (!arguments.ask.empty()) return;
-  text::Json messages = opening(arguments);
+  Json messages = opening(arguments);
   for (std::string line; std::getline(std::cin, line);) {
     if (line.empty()) continue;
     fmt::print("{}\n", turn(messages, line));

@@ -5,10 +5,10 @@
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 
+using posttrain::Json;
 using posttrain::Sequence;
 using posttrain::TokenIds;
 using posttrain::Tokenized;
-using posttrain::data::Json;
 using posttrain::data::LoadedData;
 using posttrain::data::tokenized_sequence;
 using posttrain::test::contains;

@@ -38,9 +38,9 @@ TEST_CASE("a line that is no question is named", "[evaluate]") {
 
 TEST_CASE("question batches score the answer and its terminator only", "[evaluate]") {
   const text::ChatTokenizer letters = tiny_tokenizer();
-  const text::Json chat = text::Json::array({{{"role", "user"}, {"content", "a"}},
-                                             {{"role", "assistant"}, {"content", "earlier"}},
-                                             {{"role", "user"}, {"content", "b"}}});
+  const Json chat = Json::array({{{"role", "user"}, {"content", "a"}},
+                                 {{"role", "assistant"}, {"content", "earlier"}},
+                                 {{"role", "user"}, {"content", "b"}}});
   const std::vector<TokenBatch> batches = question_batches(
       letters, {{{{"messages", asked("2+2?")}}, "four"}, {{{"messages", chat}}, "2"}});
   REQUIRE(batches.size() == 1);

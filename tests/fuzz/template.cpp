@@ -7,8 +7,8 @@
 #include "posttrain/text/chat_template.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using posttrain::Json;
   using posttrain::text::ChatTemplate;
-  using posttrain::text::Json;
   static const Json messages = Json::parse(
       R"([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi <b>"},
           {"role": "assistant", "content": null, "tool_calls": [{"type": "function",

@@ -20,7 +20,7 @@ TEST_CASE("an answer is what generate continues the rendered conversation with",
   REQUIRE(expected.find_last_not_of(" \n") == expected.size() - 1);
   CHECK(answer(model, gate, letters, asked("How?"), options) == expected);
   CHECK(answer(model, gate, asked("How?"), options) == expected);
-  CHECK(answer(model, gate, text::Json{{"messages", asked("How?")}}, options) == expected);
+  CHECK(answer(model, gate, Json{{"messages", asked("How?")}}, options) == expected);
   CHECK(ask(model, gate, "How?", options) == expected);
   CHECK(ask(model, gate, "Why?", options) != expected);
 }

@@ -51,8 +51,8 @@ class Says : public Forwarding<const FrozenState&> {
 };
 
 /// A conversation of one question.
-inline text::Json asked(const std::string& question) {
-  return text::Json::array({{{"role", "user"}, {"content", question}}});
+inline Json asked(const std::string& question) {
+  return Json::array({{{"role", "user"}, {"content", question}}});
 }
 
 }  // namespace posttrain::test

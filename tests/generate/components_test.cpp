@@ -37,8 +37,8 @@ TEST_CASE("components: chat", "[components]") {
   const Says gate(weights, letters, "It is 4.");
   // [snippet: chat]
   const std::string reply = ask(model, gate, "How much is 2 + 2?");
-  const text::Json chat = {{{"role", "system"}, {"content", "Be brief."}},
-                           {{"role", "user"}, {"content", "How much is 2 + 2?"}}};
+  const Json chat = {{{"role", "system"}, {"content", "Be brief."}},
+                     {{"role", "user"}, {"content", "How much is 2 + 2?"}}};
   const std::string answer = answer(model, gate, chat, {.max_new_tokens = 64});
   // [/snippet]
   CHECK(reply == "It is 4.");

@@ -14,7 +14,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 using hub::PretrainedDecoder;
-using Json = nlohmann::ordered_json;
+using posttrain::Json;
 
 namespace {
 

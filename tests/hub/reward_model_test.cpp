@@ -20,7 +20,7 @@
 
 using namespace posttrain;
 using namespace posttrain::test;
-using Json = nlohmann::ordered_json;
+using posttrain::Json;
 
 namespace {
 

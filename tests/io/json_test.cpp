@@ -9,7 +9,7 @@ using posttrain::test::error_of;
 
 TEST_CASE("an integer is read as it stands, or refused") {
   const auto read = [](const char* text) {
-    return io::integer_from(io::Json::parse(text), "a.json", "rank", 1, 1000);
+    return io::integer_from(Json::parse(text), "a.json", "rank", 1, 1000);
   };
   CHECK(read("1") == 1);
   CHECK(read("1000") == 1000);
@@ -18,9 +18,9 @@ TEST_CASE("an integer is read as it stands, or refused") {
     INFO(text);
     CHECK(error_of([&] { read(text); }) ==
           fmt::format("a.json: expected rank to be an integer from 1 to 1000, got {}",
-                      io::Json::parse(text).dump()));
+                      Json::parse(text).dump()));
   }
-  const io::Json object = io::Json::parse(R"({"a": 7, "b": null, "c": 0.5})");
+  const Json object = Json::parse(R"({"a": 7, "b": null, "c": 0.5})");
   CHECK(io::integer_under(object, "a", 5, "a.json", 1) == 7);
   CHECK(io::integer_under(object, "b", 5, "a.json", 1) == 5);
   CHECK(io::integer_under(object, "missing", 5, "a.json", 1) == 5);
@@ -30,7 +30,7 @@ TEST_CASE("an integer is read as it stands, or refused") {
 
 TEST_CASE("token ids under a key are one, several or none") {
   const auto read = [](const char* text) {
-    return io::token_ids_under(io::Json::parse(text), "eos_token_id", "config.json");
+    return io::token_ids_under(Json::parse(text), "eos_token_id", "config.json");
   };
   CHECK(read("{}").empty());
   CHECK(read(R"({"eos_token_id": null})").empty());
@@ -39,4 +39,26 @@ TEST_CASE("token ids under a key are one, several or none") {
   CHECK(read(R"({"eos_token_id": [2, 5]})") == TokenIds{2, 5});
   CHECK(error_of([&] { read(R"({"eos_token_id": [2, 4294967298]})"); }) ==
         "config.json: expected eos_token_id to be an integer from 0 to 2147483647, got 4294967298");
+}
+
+TEST_CASE("an object that has a key twice is refused, at any depth", "[io][json]") {
+  const std::string text =
+      R"({"b": [1, -2, 0.5, {"x": null, "y": true}], "a": {"b": "text", "c": []}, "": {}})";
+  CHECK(io::parse_json_without_duplicates(text, "f").dump() == Json::parse(text).dump());
+  CHECK(io::parse_json_without_duplicates("7", "f") == 7);
+  const auto refusal = [](const char* json) {
+    return error_of([&] { io::parse_json_without_duplicates(json, "f"); });
+  };
+  CHECK(refusal(R"({"a": 1, "a": 1})") == "f: the key 'a' occurs twice in one object");
+  CHECK(refusal(R"({"a": [{"b": 1, "c": 2, "b": 3}]})") ==
+        "f: the key 'b' occurs twice in one object");
+  CHECK(refusal(R"({"a": {"a": 1}})").empty());
+  CHECK(refusal("[1, 2").starts_with("f: expected JSON, line 1, column"));
+}
+
+TEST_CASE("an object of very many keys is read in time that grows with them", "[io][json]") {
+  std::string text = "{";
+  for (int i = 0; i < 200'000; ++i) text += fmt::format("\"tensor.{:06}\": 0,", i);
+  text.back() = '}';
+  CHECK(io::parse_json_without_duplicates(text, "f").size() == 200'000);
 }

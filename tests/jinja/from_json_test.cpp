@@ -7,7 +7,7 @@
 #include "support/catch.hpp"
 
 using namespace posttrain::text::jinja;
-using posttrain::text::Json;
+using posttrain::Json;
 
 TEST_CASE("JSON becomes template values, keys in their order") {
   const Json json = Json::parse(R"({"b": [1, 2.0, true, null, "x"], "a": {}})");

@@ -11,13 +11,12 @@
 
 namespace posttrain::test {
 
-inline text::jinja::Output run_template(const std::string& source, const text::Json& context) {
+inline text::jinja::Output run_template(const std::string& source, const Json& context) {
   const text::jinja::Tree tree = text::jinja::Parser(source).run();
   return text::jinja::Evaluator(tree, text::jinja::from_json(context).dict()).run();
 }
 
-inline std::string render(const std::string& source,
-                          const text::Json& context = text::Json::object()) {
+inline std::string render(const std::string& source, const Json& context = Json::object()) {
   return run_template(source, context).text;
 }
 

@@ -4,8 +4,8 @@
 #include "jinja/render.hpp"
 #include "support/catch.hpp"
 
+using posttrain::Json;
 using posttrain::test::render;
-using posttrain::text::Json;
 
 namespace {
 

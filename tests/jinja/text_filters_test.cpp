@@ -4,8 +4,8 @@
 #include "jinja/render.hpp"
 #include "support/catch.hpp"
 
+using posttrain::Json;
 using posttrain::test::render;
-using posttrain::text::Json;
 
 TEST_CASE("tojson writes what json.dumps writes, without ASCII escapes") {
   const Json data = {{"x", {{"b", 1}, {"a", "é<\"\n\u0001"}, {"c", {1.0, nullptr, true}}}}};

@@ -8,6 +8,7 @@
 #include "support/model_config.hpp"
 
 using namespace posttrain::test;
+using posttrain::Json;
 using posttrain::Error;
 using posttrain::models::Activation;
 using posttrain::models::Naming;

@@ -8,6 +8,7 @@
 #include "support/model_config.hpp"
 
 using namespace posttrain::test;
+using posttrain::Json;
 using posttrain::MatrixSpec;
 using posttrain::SiteSpec;
 using posttrain::models::decoder_layout;

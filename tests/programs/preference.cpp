@@ -54,12 +54,12 @@ namespace {
 using namespace posttrain;
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
-Sequence answer(const io::Json& ids) {
+Sequence answer(const Json& ids) {
   const auto tokens = ids.get<TokenIds>();
   return {tokens, std::vector<float>(tokens.size(), 1.0F), -1};
 }
 
-PairBatch read_pairs(const io::Json& json) {
+PairBatch read_pairs(const Json& json) {
   std::vector<AnswerPair> pairs;
   for (std::size_t i = 0; i < json.at("prompts").size(); ++i) {
     pairs.push_back({json["prompts"][i].get<TokenIds>(), answer(json.at("chosen").at(i)),
@@ -70,7 +70,7 @@ PairBatch read_pairs(const io::Json& json) {
   return pack_pairs(all);
 }
 
-AnswerBatch read_answers(const io::Json& json) {
+AnswerBatch read_answers(const Json& json) {
   std::vector<Answer> answers;
   std::vector<Sequence> others;
   for (std::size_t i = 0; i < json.at("prompts").size(); ++i) {
@@ -226,7 +226,7 @@ template <class State, class Reference>
 void run(const Arguments& arguments, const models::Decoder& model, State state,
          const models::Decoder& reference_model, const Reference& reference,
          const NamedTensors& also = {}) {
-  const io::Json json = io::parse_json(io::read_text_file(arguments.batch), arguments.batch);
+  const Json json = io::parse_json(io::read_text_file(arguments.batch), arguments.batch);
   if (json.contains("chosen")) {
     Probe probe(model, state, reference_model, reference, read_pairs(json));
     add_pair_losses(probe);

@@ -18,7 +18,7 @@ namespace posttrain::test {
 /// {"sequences": [[ids…], …], "weights": [[…], …]}: a weight for predicting each token, the first
 /// ignored.
 inline TokenBatch read_batch(const std::string& batch_file, std::int64_t vocab_size) {
-  const io::Json json = io::parse_json(io::read_text_file(batch_file), batch_file);
+  const Json json = io::parse_json(io::read_text_file(batch_file), batch_file);
   BatchBuilder builder;
   const auto& sequences = json.at("sequences");
   for (std::size_t s = 0; s < sequences.size(); ++s) {

@@ -25,7 +25,7 @@
 
 namespace {
 
-using posttrain::text::Json;
+using posttrain::Json;
 
 std::string one_line(std::string text) {
   for (char& c : text) c = c == '\n' || c == '\r' ? ' ' : c;

@@ -31,9 +31,9 @@ struct Arguments {
   int steps = 0;
 };
 
-RewardBatch read_pairs(const io::Json& json) {
+RewardBatch read_pairs(const Json& json) {
   std::vector<AnswerPair> pairs;
-  for (const io::Json& each : json) {
+  for (const Json& each : json) {
     AnswerPair pair;
     pair.prompt = each.at("prompt").get<TokenIds>();
     pair.chosen.ids = each.at("chosen").get<TokenIds>();
@@ -47,9 +47,9 @@ RewardBatch read_pairs(const io::Json& json) {
   return pack_reward_pairs(all);
 }
 
-StepRewardBatch read_solutions(const io::Json& json) {
+StepRewardBatch read_solutions(const Json& json) {
   std::vector<SteppedSolution> solutions;
-  for (const io::Json& each : json) {
+  for (const Json& each : json) {
     solutions.push_back({each.at("prompt").get<TokenIds>(),
                          each.at("steps").get<std::vector<TokenIds>>(),
                          each.at("labels").get<std::vector<float>>(), -1});
@@ -117,7 +117,7 @@ void run(const Arguments& arguments, const hub::RewardModel& model, const Loss& 
 void run(const Arguments& arguments) {
   const hub::RewardModel model(arguments.model,
                                {.dtype = arguments.dtype == "float64" ? at::kDouble : at::kFloat});
-  const io::Json json = io::parse_json(io::read_text_file(arguments.batch), arguments.batch);
+  const Json json = io::parse_json(io::read_text_file(arguments.batch), arguments.batch);
   if (json.contains("solutions")) {
     return run(arguments, model, StepReward{}, read_solutions(json.at("solutions")));
   }

@@ -13,7 +13,6 @@
 
 namespace posttrain::test {
 
-using Json = nlohmann::json;
 
 /// `text` with `changes` on top.
 inline Json changed(const std::string& text, const Json& changes) {

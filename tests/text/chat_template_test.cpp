@@ -9,8 +9,8 @@
 #include "support/shared_data.hpp"
 
 using posttrain::Error;
+using posttrain::Json;
 using posttrain::text::ChatTemplate;
-using posttrain::text::Json;
 
 namespace {
 

@@ -11,6 +11,7 @@
 #include "support/shared_data.hpp"
 #include "support/tiny_tokenizer.hpp"
 
+using posttrain::Json;
 using posttrain::Sequence;
 using posttrain::TokenId;
 using posttrain::TokenIds;
@@ -18,7 +19,6 @@ using posttrain::text::ChatFiles;
 using posttrain::text::ChatTokenizer;
 using posttrain::text::Conversation;
 using posttrain::text::EncodedChat;
-using posttrain::text::Json;
 using posttrain::text::Turns;
 
 namespace {

@@ -50,7 +50,7 @@ TEST_CASE("components: a chat template", "[components]") {
   const auto chat = text::ChatTemplate::parse(
       "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"
       "{% if add_generation_prompt %}<assistant>{% endif %}");
-  const text::Json messages = {{{"role", "user"}, {"content", "Hi"}}};
+  const Json messages = {{{"role", "user"}, {"content", "Hi"}}};
   const std::string prompt = chat.render(messages, /*tools=*/nullptr, /*generation prompt=*/true);
   // "<user>Hi\n<assistant>"
   // [/snippet]
@@ -61,8 +61,8 @@ TEST_CASE("components: a chat tokenizer", "[components]") {
   const std::string folder = kFolder;
   // [snippet: chat]
   const text::ChatTokenizer chats(text::read_chat_files(folder));
-  const text::Json messages = {{{"role", "user"}, {"content", "What does a cow say?"}},
-                               {{"role", "assistant"}, {"content", "A cow says muh."}}};
+  const Json messages = {{{"role", "user"}, {"content", "What does a cow say?"}},
+                         {{"role", "assistant"}, {"content", "A cow says muh."}}};
   const text::EncodedChat chat = chats.encode(messages);  // text, ids, the assistant's spans
   const std::vector<Sequence> train =
       chats.training_sequences(text::Conversation::from({{"messages", messages}}));

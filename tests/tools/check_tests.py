@@ -10,7 +10,6 @@ REASONS = {
     "posttrain/fwd.hpp": "names only",
     "posttrain/jinja/ast.hpp": "node types, tested with parser.hpp",
     "posttrain/jinja/escaping.hpp": "tested with text_filters.hpp",
-    "posttrain/jinja/json_data.hpp": "tested with json.hpp and evaluator.hpp",
     "posttrain/jinja/output.hpp": "a buffer, tested with evaluator.hpp",
     "posttrain/jinja/runtime.hpp": "an interface, tested with evaluator.hpp",
     "posttrain/jinja/self_reference.hpp": "tested with scope.hpp and evaluator.hpp",

@@ -109,7 +109,7 @@ struct Groups {
       return data::samples_until_nothing(
           [reader = std::make_shared<data::SampleReader>(from)] { return reader->next(); });
     };
-    const auto tokenize = [](const data::Json& sample) {
+    const auto tokenize = [](const Json& sample) {
       return std::vector{Group{sample.at("prompt").get<TokenIds>(),
                                sample.at("answers").get<std::vector<TokenIds>>(),
                                sample.at("advantages").get<std::vector<float>>()}};

@@ -7,15 +7,16 @@
 // other keys are ignored: masks come from lengths.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
+#include <vector>
 
+#include "posttrain/base/json.hpp"
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 
 namespace posttrain::data {
 
 /// The sequence of one sample; throws for what does not fit the description above.
-Sequence tokenized_sequence(const nlohmann::ordered_json& sample);
+Sequence tokenized_sequence(const Json& sample);
 
 namespace detail {
 LoadedData load_tokenized(const Source& source, const LoadContext& context);

@@ -24,7 +24,7 @@
 namespace posttrain {
 
 struct Question {
-  text::Json sample;  // {"messages": […], …}
+  Json sample;  // {"messages": […], …}
   std::string answer;
 };
 
@@ -37,12 +37,12 @@ inline std::vector<Question> read_questions(const std::string& path) {
       raise("{}: {}", reader.where(record->line), what);
     };
     if (!record->error.empty()) refuse(record->error);
-    const text::Json& line = record->value;
+    const Json& line = record->value;
     const auto good = [&](const char* key, auto is) {
       return line.is_object() && line.contains(key) && is(line.at(key));
     };
-    if (!good("messages", [](const text::Json& value) { return value.is_array(); }) ||
-        !good("answer", [](const text::Json& value) { return value.is_string(); })) {
+    if (!good("messages", [](const Json& value) { return value.is_array(); }) ||
+        !good("answer", [](const Json& value) { return value.is_string(); })) {
       refuse("expected a question: {\"messages\": [...], \"answer\": \"...\"}");
     }
     questions.push_back({line, line.at("answer").get<std::string>()});
@@ -56,7 +56,7 @@ inline std::vector<TokenBatch> question_batches(const text::ChatTokenizer& token
                                                 std::int64_t max_tokens = 2048) {
   data::SequenceStore sequences;
   for (const Question& question : questions) {
-    text::Json sample = question.sample;
+    Json sample = question.sample;
     const std::size_t asked = sample.at("messages").size();  // earlier answers are not scored
     sample["messages"].push_back({{"role", "assistant"}, {"content", question.answer}});
     for (Sequence& sequence : tokenizer.training_sequences(

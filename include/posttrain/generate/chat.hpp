@@ -38,7 +38,7 @@ const text::ChatTokenizer& tokenizer_of(const Model& model) {
 /// sample {"messages": […], "tools"?: […], …} (`text::Conversation::from`).
 template <class Gate>
 std::string answer(const models::Decoder& model, const Gate& gate,
-                   const text::ChatTokenizer& tokenizer, const text::Json& conversation,
+                   const text::ChatTokenizer& tokenizer, const Json& conversation,
                    const GenerateOptions& options = {}) {
   const TokenIds prompt =
       tokenizer.prompt_ids(conversation.is_array() ? text::Conversation(conversation)
@@ -52,7 +52,7 @@ std::string answer(const models::Decoder& model, const Gate& gate,
 
 /// With the model's own tokenizer.
 template <BringsText Model, class Gate>
-std::string answer(const Model& model, const Gate& gate, const text::Json& conversation,
+std::string answer(const Model& model, const Gate& gate, const Json& conversation,
                    const GenerateOptions& options = {}) {
   return answer(model, gate, tokenizer_of(model), conversation, options);
 }
@@ -61,7 +61,7 @@ std::string answer(const Model& model, const Gate& gate, const text::Json& conve
 template <BringsText Model, class Gate>
 std::string ask(const Model& model, const Gate& gate, const std::string& question,
                 const GenerateOptions& options = {}) {
-  return answer(model, gate, text::Json{{{"role", "user"}, {"content", question}}}, options);
+  return answer(model, gate, Json{{{"role", "user"}, {"content", question}}}, options);
 }
 
 }  // namespace posttrain

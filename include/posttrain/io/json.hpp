@@ -2,20 +2,21 @@
 // JSON text to values, with errors in one line that say where.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/base/json.hpp"
 #include "posttrain/base/sequence.hpp"
 
 namespace posttrain::io {
-
-using Json = nlohmann::json;
 
 /// The useful half of nlohmann's parse error, which quotes the input: without its identifier.
 inline std::string json_error_text(std::string_view what) {
@@ -38,28 +39,84 @@ inline Json parse_json(std::string_view text, std::string_view where) {
   }
 }
 
+namespace detail {
+
+/// Makes a value of what nlohmann's parser reads, and refuses a key that an object has already.
+/// Keys are looked up in a set, so that objects may have hundreds of thousands.
+class UniqueKeys {
+ public:
+  explicit UniqueKeys(std::string_view where) : where_(where) {}
+
+  Json take() { return std::move(root_); }
+
+  bool null() { return add(nullptr); }
+  bool boolean(bool value) { return add(value); }
+  bool number_integer(Json::number_integer_t value) { return add(value); }
+  bool number_unsigned(Json::number_unsigned_t value) { return add(value); }
+  bool number_float(Json::number_float_t value, const std::string&) { return add(value); }
+  bool string(std::string& value) { return add(std::move(value)); }
+  bool binary(Json::binary_t& value) { return add(std::move(value)); }
+
+  bool start_object(std::size_t) { return open(Json::object()); }
+  bool end_object() { return close(); }
+  bool start_array(std::size_t) { return open(Json::array()); }
+  bool end_array() { return close(); }
+
+  bool key(std::string& name) {
+    if (!open_.back().keys.insert(name).second) {
+      raise("{}: the key '{}' occurs twice in one object", where_, name);
+    }
+    open_.back().key = std::move(name);
+    return true;
+  }
+
+  bool parse_error(std::size_t, const std::string&, const Json::exception& error) {
+    raise("{}: expected JSON, {}", where_, json_error_text(error.what()));
+  }
+
+ private:
+  struct Container {
+    Json value{};
+    std::string key{};  // of an object's entry that is being read
+    std::unordered_set<std::string> keys{};
+  };
+
+  bool open(Json container) {
+    open_.push_back({.value = std::move(container)});
+    return true;
+  }
+
+  bool close() {
+    Json whole = std::move(open_.back().value);
+    open_.pop_back();
+    return add(std::move(whole));
+  }
+
+  bool add(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+    } else if (Container& container = open_.back(); container.value.is_array()) {
+      container.value.push_back(std::move(value));
+    } else {
+      auto& entries = container.value.get_ref<Json::object_t&>();
+      entries.emplace_back(std::move(container.key), std::move(value));
+    }
+    return true;
+  }
+
+  std::string_view where_;
+  Json root_{};
+  std::vector<Container> open_{};
+};
+
+}  // namespace detail
+
 /// As `parse_json`, but the same key twice in one object is an error (plain parsers keep the last,
 /// so that two readers of one file could see different things).
 inline Json parse_json_without_duplicates(std::string_view text, std::string_view where) {
-  std::vector<std::set<std::string>> keys;  // of the objects that are open
-  const auto watch = [&](int, Json::parse_event_t event, Json& value) {
-    if (event == Json::parse_event_t::object_start) {
-      keys.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      keys.pop_back();
-    } else if (event == Json::parse_event_t::key) {
-      const auto& key = value.get_ref<const std::string&>();
-      if (!keys.back().insert(key).second) {
-        raise("{}: the key '{}' occurs twice in one object", where, key);
-      }
-    }
-    return true;
-  };
-  try {
-    return Json::parse(text, watch);
-  } catch (const Json::exception& error) {
-    raise("{}: expected JSON, {}", where, json_error_text(error.what()));
-  }
+  detail::UniqueKeys reader(where);
+  Json::sax_parse(text, &reader);
+  return reader.take();
 }
 
 /// A value as a message quotes it: the beginning of its text.

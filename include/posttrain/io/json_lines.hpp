@@ -14,11 +14,9 @@
 namespace posttrain::io {
 
 /// Keeps the order of keys: chat templates print tools and arguments as they stand in the file.
-using OrderedJson = nlohmann::ordered_json;
-
 /// One sample of a file.
 struct JsonRecord {
-  OrderedJson value{};
+  Json value{};
   std::int64_t line = 0;  // its first line, counted from 1
   std::string error{};    // why it is malformed, in one line; empty: it is not
 };
@@ -167,8 +165,8 @@ class JsonLinesReader {
       return record;
     }
     try {
-      record.value = OrderedJson::parse(text);
-    } catch (const OrderedJson::exception& error) {
+      record.value = Json::parse(text);
+    } catch (const Json::exception& error) {
       record.error = "expected JSON, " + json_error_text(error.what());
     }
     return record;

@@ -23,7 +23,6 @@ class SafetensorsWriter {
       const int a_bits = dtype_bits(a.dtype), b_bits = dtype_bits(b.dtype);
       return std::tie(b_bits, a.dtype, a.name) < std::tie(a_bits, b.dtype, b.name);
     });
-    // Written by hand: an object of nlohmann would order the entries by name.
     std::string header = "{";
     if (!metadata.empty()) header += "\"__metadata__\":" + Json(metadata).dump();
     std::uint64_t offset = 0;
@@ -117,10 +116,10 @@ struct ShardPlan {
   /// The text of <stem>.safetensors.index.json; empty where one file is enough.
   std::string index_json() const {
     if (shards.size() < 2) return "";
-    Json index;
-    index["metadata"]["total_size"] = total_size;
+    Json index = {{"metadata", {{"total_size", total_size}}}, {"weight_map", Json::object()}};
+    auto& files = index["weight_map"].get_ref<Json::object_t&>();  // looks no name up as it grows
     for (const Shard& shard : shards) {
-      for (const TensorInfo& entry : shard.entries) index["weight_map"][entry.name] = shard.file;
+      for (const TensorInfo& entry : shard.entries) files.emplace_back(entry.name, shard.file);
     }
     return index.dump(2) + "\n";
   }

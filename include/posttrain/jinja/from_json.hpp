@@ -4,11 +4,12 @@
 
 #include <cstdint>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/jinja/json_data.hpp"
+#include "posttrain/base/json.hpp"
 #include "posttrain/jinja/value.hpp"
 
 namespace posttrain::text::jinja {

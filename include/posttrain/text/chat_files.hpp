@@ -2,11 +2,13 @@
 // Special tokens, templates and end tokens from the files beside a tokenizer.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "posttrain/base/json.hpp"
 #include "posttrain/text/chat_template.hpp"
 
 namespace posttrain::text {

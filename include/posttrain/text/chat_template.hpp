@@ -8,11 +8,12 @@
 #pragma once
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/jinja/json_data.hpp"
+#include "posttrain/base/json.hpp"
 #include "posttrain/jinja/output.hpp"
 
 namespace posttrain::text {

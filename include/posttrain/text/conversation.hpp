@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstddef>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
+#include "posttrain/base/json.hpp"
 #include "posttrain/text/chat_template.hpp"
 
 namespace posttrain::text {

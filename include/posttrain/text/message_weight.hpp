@@ -3,10 +3,11 @@
 // "loss_weight" (LLaMA-Factory's), 0 or 1.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/jinja/json_data.hpp"
+#include "posttrain/base/json.hpp"
 
 namespace posttrain::text {
 

@@ -9,10 +9,10 @@
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 
+using posttrain::Json;
 using posttrain::Sequence;
 using posttrain::SequenceKind;
 using posttrain::Tokenized;
-using posttrain::data::Json;
 using posttrain::data::LoadContext;
 using posttrain::data::LoadedData;
 using posttrain::data::SequenceStore;

@@ -6,6 +6,7 @@
 #include "support/model_config.hpp"
 
 using namespace posttrain::test;
+using posttrain::Json;
 
 TEST_CASE("an unknown architecture is an error that lists the supported ones") {
   const auto message = refusal_of({{"model_type", "mamba"}});
@@ -24,10 +25,10 @@ TEST_CASE("a key that is not understood is an error that names it") {
                  "\"residual_multiplier\" = 0.2"));
   CHECK(contains(refusal_of(small_config("llama", {{"quantization_config", {{"bits", 4}}}})),
                  "quantised weights are not supported"));
-  const nlohmann::json nf4{
+  const Json nf4{
       {"quant_method", "bitsandbytes"}, {"load_in_4bit", true}, {"bnb_4bit_quant_type", "nf4"}};
   CHECK(refusal_of(small_config("llama", {{"quantization_config", nf4}})).empty());
-  nlohmann::json fp4 = nf4;
+  Json fp4 = nf4;
   fp4["bnb_4bit_quant_type"] = "fp4";
   CHECK(contains(refusal_of(small_config("llama", {{"quantization_config", fp4}})),
                  "quantised weights are not supported"));

@@ -10,8 +10,8 @@
 #include "support/messages.hpp"
 
 using namespace posttrain::test;
+using posttrain::Json;
 using posttrain::models::ConfigReader;
-using Json = nlohmann::json;
 
 TEST_CASE("an absent key and null differ only where a function says so") {
   const Json object = {{"null", nullptr}, {"seven", 7}};

@@ -4,6 +4,7 @@
 #include "support/model_config.hpp"
 
 using namespace posttrain::test;
+using posttrain::Json;
 
 namespace {
 

@@ -7,6 +7,7 @@
 #include "support/model_config.hpp"
 
 using namespace posttrain::test;
+using posttrain::Json;
 using posttrain::models::HeadKind;
 using posttrain::models::parse_config;
 using posttrain::models::detail::Family;

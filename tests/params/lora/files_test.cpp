@@ -63,12 +63,12 @@ TEST_CASE("a folder that says something else is refused with a reason [C23]",
   save(Lora{.rank = 2, .target_modules = "q_proj"}.attach(model), folder);
   const auto config_path = scratch / "adapter/adapter_config.json",
              tensor_path = scratch / "adapter/adapter_model.safetensors";
-  const io::Json config = io::parse_json(io::read_text_file(config_path), "config");
+  const Json config = io::parse_json(io::read_text_file(config_path), "config");
   CHECK(config.at("peft_type") == "LORA");
   CHECK(config.at("base_model_name_or_path").is_null());
   const auto load = [&] { From<Lora>{.folder = folder}.attach(model); };
-  const auto with = [&](const char* key, const io::Json& value) {
-    io::Json changed = config;
+  const auto with = [&](const char* key, const Json& value) {
+    Json changed = config;
     changed[key] = value;
     io::write_file_atomically(config_path, changed.dump());
     return load;

@@ -43,7 +43,7 @@ TEMPLATE_TEST_CASE("a folder gives the same numbers back", "[params][prompt]", P
   const std::string path = (folder / "prompt").string();
   save(state, path, "some/base");
   const auto config_path = io::fs::path(path) / "adapter_config.json";
-  const io::Json config = io::parse_json(io::read_text_file(config_path), "config");
+  const Json config = io::parse_json(io::read_text_file(config_path), "config");
   CHECK(config.at("peft_type") == (kPrompt ? "PROMPT_TUNING" : "PREFIX_TUNING"));
   CHECK(config.at("num_virtual_tokens") == kCount);
   CHECK(config.at("token_dim") == (kPrompt ? 16 : 8));
@@ -56,8 +56,8 @@ TEMPLATE_TEST_CASE("a folder gives the same numbers back", "[params][prompt]", P
   CHECK(at::equal(predicting(model, again, batch), predicting(model, state, batch)));
 
   // What does not fit is refused.
-  const auto with = [&](const char* key, const io::Json& value) {
-    io::Json changed = config;
+  const auto with = [&](const char* key, const Json& value) {
+    Json changed = config;
     changed[key] = value;
     io::write_file_atomically(config_path, changed.dump());
     return [&] { Loader{.folder = path}.attach(model); };

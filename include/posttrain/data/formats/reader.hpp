@@ -24,8 +24,6 @@
 
 namespace posttrain::data {
 
-using Json = io::OrderedJson;
-
 /// A sample as it comes from a source.
 struct Sample {
   Json value{};

@@ -21,8 +21,7 @@ inline constexpr const char* kScore = "score.weight";
 
 /// The padding id that transformers tells the last token by: of the tokenizer, else of the
 /// configuration, else the end of a sequence; one that ends sequences only if there is no other.
-inline std::optional<TokenId> padding_id(const nlohmann::ordered_json& config,
-                                         const text::ChatTokenizer* text) {
+inline std::optional<TokenId> padding_id(const Json& config, const text::ChatTokenizer* text) {
   TokenIds candidates, ends = io::token_ids_under(config, "eos_token_id", "config.json");
   const auto token = [&](const std::string& name) {
     if (const auto id = text->tokenizer().id(name); id && !name.empty()) candidates.push_back(*id);
@@ -62,7 +61,7 @@ POSTTRAIN_INLINE RewardModel::Opened RewardModel::open(const std::string& folder
                                                        bool with_weights) {
   Opened opened = PretrainedDecoder::open(folder, models::HeadKind::kReward, with_weights);
   if (!with_weights) return opened;
-  const auto config = nlohmann::json::parse(opened.config_text);
+  const auto config = Json::parse(opened.config_text);
   const std::string reward = models::reward_architecture(opened.config.model_type);
   const auto named = config.find("architectures");
   if (named != config.end() && named->is_array() && !named->empty() && named->front() == reward) {
@@ -78,7 +77,7 @@ POSTTRAIN_INLINE RewardModel::Opened RewardModel::open(const std::string& folder
 }
 
 POSTTRAIN_INLINE std::string RewardModel::classifier_config() const {
-  auto json = nlohmann::ordered_json::parse(config_text_);
+  auto json = Json::parse(config_text_);
   json["architectures"] = {models::reward_architecture(config().model_type)};
   json["model_type"] = config().model_type;
   json["num_labels"] = 1;

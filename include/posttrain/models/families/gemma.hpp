@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/base/json.hpp"
 #include "posttrain/models/config.hpp"
 #include "posttrain/models/families/common.hpp"
 #include "posttrain/models/families/family.hpp"
@@ -85,7 +86,6 @@ inline constexpr Family kGemma2{
 
 /// The rotary settings of full and sliding layers: ropes[0] and ropes[1].
 inline std::vector<RopeSpec> read_gemma3_ropes(ConfigReader& reader, const DecoderConfig& config) {
-  using Json = nlohmann::json;
   RopeContext full{
       .theta = 1000000.0, .head_dim = config.head_dim, .max_positions = config.max_positions};
   RopeContext sliding = full;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/base/json.hpp"
 #include "posttrain/models/config.hpp"
 #include "posttrain/models/families/family.hpp"
 #include "posttrain/models/families/reader.hpp"
@@ -83,7 +84,7 @@ inline const Family& find_family(ConfigReader& reader, HeadKind head) {
 }
 
 /// 4-bit weights in the layout of storage/bitsandbytes.hpp.
-inline bool is_nf4(const nlohmann::json& quantization) {
+inline bool is_nf4(const Json& quantization) {
   return quantization.is_object() && quantization.value("quant_method", "") == "bitsandbytes" &&
          quantization.value("load_in_4bit", false) &&
          quantization.value("bnb_4bit_quant_type", "fp4") == "nf4" &&
@@ -97,10 +98,10 @@ inline bool is_nf4(const nlohmann::json& quantization) {
 /// have the defaults of the family's class in transformers. `HeadKind::kReward` takes causal
 /// language models and classifiers of one label, and gives the configuration of a reward model.
 inline DecoderConfig parse_config(std::string_view config_json, HeadKind head = HeadKind::kTokens) {
-  nlohmann::json object;
+  Json object;
   try {
-    object = nlohmann::json::parse(config_json);
-  } catch (const nlohmann::json::exception& error) {
+    object = Json::parse(config_json);
+  } catch (const Json::exception& error) {
     raise("config.json: expected JSON, got: {}", error.what());
   }
   ConfigReader reader(object, "config.json");

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/base/json.hpp"
 #include "posttrain/io/json.hpp"
 
 namespace posttrain::models {
@@ -29,8 +30,6 @@ namespace posttrain::models {
 /// transformers; null is "not set" and gives the same default unless a function says otherwise.
 class ConfigReader {
  public:
-  using Json = nlohmann::json;
-
   /// `object` must outlive the reader; `where` names it in messages.
   ConfigReader(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
     if (!object_.is_object()) {

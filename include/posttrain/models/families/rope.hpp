@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/base/json.hpp"
 #include "posttrain/models/config.hpp"
 #include "posttrain/models/families/reader.hpp"
 #include "posttrain/models/rope_scaling.hpp"
@@ -55,8 +56,7 @@ inline std::vector<float> rope_factors(ConfigReader& reader, std::string_view ke
 }  // namespace detail
 
 /// `parameters` is one flat object (`{}` for none); `where` names it in messages.
-inline RopeSpec make_rope(const nlohmann::json& parameters, const RopeContext& context,
-                          std::string where) {
+inline RopeSpec make_rope(const Json& parameters, const RopeContext& context, std::string where) {
   ConfigReader reader(parameters, std::move(where));
   const std::string old_type = reader.text("type", "default");
   std::string type = reader.text("rope_type", old_type);
@@ -174,7 +174,7 @@ inline RopeSpec make_rope(const nlohmann::json& parameters, const RopeContext& c
 
 /// The one rotary setting of a family whose layers share it.
 inline RopeSpec read_rope(ConfigReader& reader, RopeContext context) {
-  static const nlohmann::json kNone = nlohmann::json::object();
+  static const Json kNone = Json::object();
   context.theta = reader.positive("rope_theta", context.theta);
   context.partial = reader.positive("partial_rotary_factor", context.partial);
   if (!context.original_positions) {

@@ -29,10 +29,10 @@ inline const char* torch_dtype_name(at::ScalarType dtype) {
 
 POSTTRAIN_INLINE std::vector<NamedTensor> pack_nf4(const std::string& name, const Nf4Matrix& matrix,
                                                    at::ScalarType dtype) {
-  nlohmann::ordered_json state{{"quant_type", "nf4"},
-                               {"blocksize", matrix.blocksize},
-                               {"dtype", detail::torch_dtype_name(dtype)},
-                               {"shape", {matrix.row_count, matrix.columns}}};
+  Json state{{"quant_type", "nf4"},
+             {"blocksize", matrix.blocksize},
+             {"dtype", detail::torch_dtype_name(dtype)},
+             {"shape", {matrix.row_count, matrix.columns}}};
   std::vector<NamedTensor> tensors{{name, matrix.codes.view({-1, 1})},
                                    {name + ".absmax", matrix.absmax},
                                    {name + ".quant_map", detail::nf4_values()}};
@@ -58,14 +58,14 @@ POSTTRAIN_INLINE Nf4Matrix unpack_nf4(const std::string& name, const PackedTenso
     return found->second.contiguous();
   };
   const Tensor bytes = tensor(kNf4StateKey);
-  const io::Json state = io::parse_json(
+  const Json state = io::parse_json(
       {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())},
       name + "." + std::string(kNf4StateKey));
   Nf4Matrix matrix;
   bool nested = false;
   try {
     constexpr std::int64_t kMaximum = std::int64_t{1} << 31;
-    const io::Json& shape = state.at("shape");
+    const Json& shape = state.at("shape");
     if (shape.size() != 2) raise("{}: expected the state of a matrix, got {}", name, state.dump());
     matrix.row_count = io::integer_from(shape.at(0), name, "shape[0]", 0, kMaximum);
     matrix.columns = io::integer_from(shape.at(1), name, "shape[1]", 0, kMaximum);
@@ -73,13 +73,13 @@ POSTTRAIN_INLINE Nf4Matrix unpack_nf4(const std::string& name, const PackedTenso
     nested = state.contains("nested_offset");
     if (nested) {
       matrix.offset = static_cast<float>(state.at("nested_offset").get<double>());
-      const io::Json& size = state.at("nested_blocksize");
+      const Json& size = state.at("nested_blocksize");
       if (size != Nf4Matrix::kNestedBlocksize) {
         raise("{}: expected nested_blocksize {}, got {}", name, Nf4Matrix::kNestedBlocksize,
               size.dump());
       }
     }
-  } catch (const io::Json::exception&) {
+  } catch (const Json::exception&) {
     raise("{}: expected shape, blocksize and the nested values in its state, got {}", name,
           state.dump());
   }

@@ -43,7 +43,7 @@ inline std::vector<std::int64_t> checkpoint_steps(const io::fs::path& folder) {
 }
 
 /// Options that must be equal for a resumed run to continue the same run.
-inline nlohmann::ordered_json run_identity(const Options& options) {
+inline Json run_identity(const Options& options) {
   return {{"effective_batch_size", options.effective_batch_size},
           {"max_tokens_per_batch", options.max_tokens_per_batch},
           {"max_seq_len", options.max_seq_len},
@@ -67,14 +67,14 @@ POSTTRAIN_INLINE std::string save_checkpoint(const Options& options, const Progr
     std::vector<std::pair<std::string, Tensor>> named;
     for (const NamedTensor& tensor : tensors) named.emplace_back(tensor.name, tensor.value);
     io::save_tensors(folder.path() / "state.safetensors", named);
-    nlohmann::ordered_json record = {{"format", 1},
-                                     {"step", progress.step},
-                                     {"samples", progress.samples},
-                                     {"tokens", progress.tokens},
-                                     {"scored", progress.scored},
-                                     {"epoch", progress.position.epoch},
-                                     {"step_in_epoch", progress.position.step},
-                                     {"identity", detail::run_identity(options)}};
+    Json record = {{"format", 1},
+                   {"step", progress.step},
+                   {"samples", progress.samples},
+                   {"tokens", progress.tokens},
+                   {"scored", progress.scored},
+                   {"epoch", progress.position.epoch},
+                   {"step_in_epoch", progress.position.step},
+                   {"identity", detail::run_identity(options)}};
     if (std::isfinite(progress.best_val_loss)) record["best_val_loss"] = progress.best_val_loss;
     io::write_file_atomically(folder.path() / "trainer.json", record.dump(2) + "\n");
     folder.commit();
@@ -98,15 +98,14 @@ POSTTRAIN_INLINE bool load_checkpoint(const Options& options, Progress& progress
   const std::vector<std::int64_t> steps = detail::checkpoint_steps(parent);
   if (steps.empty()) return false;
   const io::fs::path folder = parent / fmt::format("step-{:08}", steps.back());
-  const auto record = nlohmann::ordered_json::parse(io::read_text_file(folder / "trainer.json"));
+  const auto record = Json::parse(io::read_text_file(folder / "trainer.json"));
   const auto identity = detail::run_identity(options);
   for (const auto& [key, value] : identity.items()) {
-    if (record.at("identity").value(key, nlohmann::ordered_json()) != value) {
+    if (record.at("identity").value(key, Json()) != value) {
       raise(
           "{}: expected a checkpoint of this run, but its {} was {} and is now {}; hint: choose "
           "another run_dir, or resume = false",
-          folder.string(), key, record.at("identity").value(key, nlohmann::ordered_json()).dump(),
-          value.dump());
+          folder.string(), key, record.at("identity").value(key, Json()).dump(), value.dump());
     }
   }
   const io::SafetensorsFile file(folder / "state.safetensors");

@@ -19,10 +19,9 @@ class MetricsWriter {
       : file_(truncated(path, resume_step), /*append=*/true) {}
 
   /// Appends one record; its keys keep their order. NaN and infinities become null (JSON has none).
-  void write(const nlohmann::ordered_json& record) {
+  void write(const Json& record) {
     // A text from outside may not be UTF-8: replace rather than lose the record.
-    file_.write(record.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
-                "\n");
+    file_.write(record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
   }
 
  private:

@@ -6,13 +6,13 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
 #include "posttrain/base/describe.hpp"
+#include "posttrain/base/json.hpp"
 
 namespace posttrain {
 
@@ -29,10 +29,10 @@ class RunRecord {
   void add(std::string_view name, const std::vector<std::string>& value);
   void add(std::string_view name, const RunRecord& value);
 
-  const nlohmann::ordered_json& json() const { return *json_; }
+  const Json& json() const { return *json_; }
 
  private:
-  std::shared_ptr<nlohmann::ordered_json> json_;
+  std::shared_ptr<Json> json_;
 };
 
 template <class T>

@@ -28,13 +28,13 @@ inline std::string peft_key(std::string_view name, const std::set<std::string>& 
   return fmt::format("{}{}", kPeftPrefix, name);
 }
 
-inline nlohmann::ordered_json adapter_config(const AdapterFolder& content) {
+inline Json adapter_config(const AdapterFolder& content) {
   const auto alpha_of = [&](const AdapterTensors& adapter) {
     const auto rank = static_cast<double>(adapter.a.size(0));
     return adapter.scale * (content.policy.use_rslora ? std::sqrt(rank) : rank);
   };
   const AdapterTensors& first = content.adapters.at(0);
-  nlohmann::ordered_json ranks = nlohmann::ordered_json::object(), alphas = ranks;
+  Json ranks = Json::object(), alphas = ranks;
   std::vector<std::string> modules;
   for (const AdapterTensors& adapter : content.adapters) {
     modules.push_back(adapter.module);
@@ -48,24 +48,23 @@ inline nlohmann::ordered_json adapter_config(const AdapterFolder& content) {
       saved.push_back(tensor.name.substr(0, tensor.name.size() - kWeight.size()));
     }
   }
-  return {
-      {"peft_type", "LORA"},
-      {"task_type", content.rewards ? "SEQ_CLS" : "CAUSAL_LM"},
-      {"base_model_name_or_path", json_or_null(content.base_model)},
-      {"inference_mode", true},
-      {"r", first.a.size(0)},
-      {"lora_alpha", alpha_of(first)},
-      {"lora_dropout", content.policy.dropout},
-      {"target_modules", modules},
-      {"rank_pattern", ranks},
-      {"alpha_pattern", alphas},
-      {"bias", std::string(enum_name(content.policy.bias))},
-      {"fan_in_fan_out", content.transposed},
-      {"init_lora_weights", true},
-      {"use_rslora", content.policy.use_rslora},
-      {"use_dora", content.policy.use_dora},
-      {"modules_to_save", saved.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(saved)},
-      {"layers_to_transform", nullptr}};
+  return {{"peft_type", "LORA"},
+          {"task_type", content.rewards ? "SEQ_CLS" : "CAUSAL_LM"},
+          {"base_model_name_or_path", json_or_null(content.base_model)},
+          {"inference_mode", true},
+          {"r", first.a.size(0)},
+          {"lora_alpha", alpha_of(first)},
+          {"lora_dropout", content.policy.dropout},
+          {"target_modules", modules},
+          {"rank_pattern", ranks},
+          {"alpha_pattern", alphas},
+          {"bias", std::string(enum_name(content.policy.bias))},
+          {"fan_in_fan_out", content.transposed},
+          {"init_lora_weights", true},
+          {"use_rslora", content.policy.use_rslora},
+          {"use_dora", content.policy.use_dora},
+          {"modules_to_save", saved.empty() ? Json() : Json(saved)},
+          {"layers_to_transform", nullptr}};
 }
 
 inline void write_adapter_files(const io::fs::path& folder, const AdapterFolder& content) {
@@ -128,7 +127,7 @@ POSTTRAIN_INLINE std::map<std::string, std::string> adapter_folders(const std::s
 
 /// The first values that PEFT would repeat on its way to a saved adapter, where they replace a part
 /// of the base. Others leave the base alone and are overwritten by what the folder holds.
-inline void read_init(const io::Json& config, Lora& lora, const std::string& where) {
+inline void read_init(const Json& config, Lora& lora, const std::string& where) {
   const auto entry = config.find("init_lora_weights");
   const std::string init =
       entry != config.end() && entry->is_string() ? entry->get<std::string>() : "";
@@ -149,7 +148,7 @@ inline void read_init(const io::Json& config, Lora& lora, const std::string& whe
   }
 }
 
-inline double alpha_for(const io::Json& patterns, const std::string& module, double otherwise) {
+inline double alpha_for(const Json& patterns, const std::string& module, double otherwise) {
   if (!patterns.is_object()) return otherwise;
   for (const auto& [key, value] : patterns.items()) {
     if (io::matches_module(key, module)) return value.get<double>();
@@ -158,9 +157,9 @@ inline double alpha_for(const io::Json& patterns, const std::string& module, dou
 }
 
 /// Whether PEFT's modules_to_save has the module that a tensor belongs to.
-inline bool is_saved_module(const io::Json& modules, std::string_view name) {
+inline bool is_saved_module(const Json& modules, std::string_view name) {
   if (!modules.is_array()) return false;
-  return std::ranges::any_of(modules, [&](const io::Json& module) {
+  return std::ranges::any_of(modules, [&](const Json& module) {
     return matches_pattern(module.get<std::string>(), name);
   });
 }
@@ -171,7 +170,7 @@ POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
       {"alora_invocation_tokens", "arrow_config", "ensure_weight_tying", "kasa_config",
        "layer_replication", "lora_bias", "monteclora_config", "target_parameters",
        "trainable_token_indices", "use_bdlora", "use_qalora", "velora_config"});
-  const io::Json& config = content.config;
+  const Json& config = content.config;
   const std::string& where = content.where;
   SavedAdapter saved;
   Lora& lora = saved.policy;
@@ -189,8 +188,8 @@ POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
     raise("{}: expected bias none, all or lora_only, got {}", where, bias);
   }
 
-  const io::Json alpha_pattern = config.value("alpha_pattern", io::Json());
-  const io::Json modules_to_save = config.value("modules_to_save", io::Json());
+  const Json alpha_pattern = config.value("alpha_pattern", Json());
+  const Json modules_to_save = config.value("modules_to_save", Json());
   std::vector<std::string> modules, ranks, alphas, fully;
   const auto without = [](std::string& name, std::string_view end) {
     if (!name.ends_with(end)) return false;

@@ -56,7 +56,7 @@ POSTTRAIN_INLINE void restore_delta(OsftTarget& target, const OsftDelta::Matrix&
 }
 
 POSTTRAIN_INLINE void write_osft_delta(const std::string& folder, const OsftDelta& delta) {
-  nlohmann::ordered_json matrices = nlohmann::ordered_json::array(), others = matrices;
+  Json matrices = Json::array(), others = matrices;
   std::vector<std::pair<std::string, Tensor>> tensors;
   const auto add = [&](const std::string& name, const Tensor& tensor) {
     if (!tensor.isfinite().all().item<bool>()) raise("{} holds values that are not finite", name);
@@ -80,11 +80,11 @@ POSTTRAIN_INLINE void write_osft_delta(const std::string& folder, const OsftDelt
     others.push_back(other.name);
     add(other.name, other.value);
   }
-  const nlohmann::ordered_json config = {{"format", 1},
-                                         {"base_model_name_or_path", delta.base_model},
-                                         {"projection", std::string(enum_name(delta.projection))},
-                                         {"matrices", matrices},
-                                         {"others", others}};
+  const Json config = {{"format", 1},
+                       {"base_model_name_or_path", delta.base_model},
+                       {"projection", std::string(enum_name(delta.projection))},
+                       {"matrices", matrices},
+                       {"others", others}};
   io::AtomicFolder target(folder, [](std::string_view name) {
     return name == kDeltaConfig || name == kDeltaWeights || name == "README.md";
   });
@@ -98,7 +98,7 @@ POSTTRAIN_INLINE void write_osft_delta(const std::string& folder, const OsftDelt
 POSTTRAIN_INLINE OsftDelta read_osft_delta(const std::string& folder) {
   const io::fs::path path(folder);
   const std::string where = (path / kDeltaConfig).string();
-  const io::Json config = io::parse_json(io::read_text_file(path / kDeltaConfig), where);
+  const Json config = io::parse_json(io::read_text_file(path / kDeltaConfig), where);
   if (const auto format = io::integer_under(config, "format", 0, where, 0); format != 1) {
     raise("{}: expected format 1, got {}", where, format);
   }

@@ -14,15 +14,15 @@ namespace posttrain::detail {
 inline constexpr const char* kPromptKey = "prompt_embeddings";
 
 POSTTRAIN_INLINE void write_prompt(const std::string& folder, const PromptFolder& content) {
-  nlohmann::ordered_json config{{"peft_type", content.peft_type},
-                                {"task_type", "CAUSAL_LM"},
-                                {"base_model_name_or_path", json_or_null(content.base_model)},
-                                {"inference_mode", true},
-                                {"num_virtual_tokens", content.embeddings.size(0)},
-                                {"token_dim", content.token_dim},
-                                {"num_transformer_submodules", 1},
-                                {"num_attention_heads", nullptr},
-                                {"num_layers", nullptr}};
+  Json config{{"peft_type", content.peft_type},
+              {"task_type", "CAUSAL_LM"},
+              {"base_model_name_or_path", json_or_null(content.base_model)},
+              {"inference_mode", true},
+              {"num_virtual_tokens", content.embeddings.size(0)},
+              {"token_dim", content.token_dim},
+              {"num_transformer_submodules", 1},
+              {"num_attention_heads", nullptr},
+              {"num_layers", nullptr}};
   // PEFT takes what is null from the model.
   if (content.heads > 0) config["num_attention_heads"] = content.heads;
   if (content.layers > 0) config["num_layers"] = content.layers;

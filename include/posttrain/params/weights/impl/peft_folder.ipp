@@ -26,22 +26,20 @@ inline constexpr const char* kAdapterConfig = "adapter_config.json";
 inline constexpr const char* kAdapterWeights = "adapter_model.safetensors";
 
 struct PeftFolder {
-  io::Json config;
+  Json config;
   std::string where;  // of the configuration, for messages
   std::map<std::string, Tensor> tensors;
 };
 
 /// A name, or null where there is none.
-inline nlohmann::ordered_json json_or_null(const std::string& text) {
-  return text.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(text);
-}
+inline Json json_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 /// Files that replacing an adapter's folder may delete; any other is the user's.
 inline bool is_peft_file(std::string_view name) {
   return name == kAdapterConfig || name == kAdapterWeights || name == "README.md";
 }
 
-inline void write_peft_files(const io::fs::path& folder, const nlohmann::ordered_json& config,
+inline void write_peft_files(const io::fs::path& folder, const Json& config,
                              const std::vector<std::pair<std::string, Tensor>>& tensors) {
   io::save_tensors(folder / kAdapterWeights, tensors);
   io::OutputFile file(folder / kAdapterConfig);
@@ -49,7 +47,7 @@ inline void write_peft_files(const io::fs::path& folder, const nlohmann::ordered
   file.close();
 }
 
-inline void write_peft_folder(const std::string& folder, const nlohmann::ordered_json& config,
+inline void write_peft_folder(const std::string& folder, const Json& config,
                               const std::vector<std::pair<std::string, Tensor>>& tensors) {
   io::AtomicFolder target(folder, is_peft_file);
   write_peft_files(target.path(), config, tensors);

@@ -68,7 +68,7 @@ class RunLog::Writer {
 
   void validation(std::int64_t step, double loss, bool best,
                   const std::vector<std::pair<std::string, double>>& metrics) {
-    nlohmann::ordered_json record{{"step", step}, {"val_loss", loss}, {"best", best}};
+    Json record{{"step", step}, {"val_loss", loss}, {"best", best}};
     for (const auto& [name, value] : metrics) record["val_" + name] = value;
     write(record);
     if (!options_.progress) return;
@@ -88,8 +88,8 @@ class RunLog::Writer {
     return io::fs::path(options_.run_dir.str()) / "metrics.jsonl";
   }
 
-  static nlohmann::ordered_json to_metrics(const StepMetrics& metrics) {
-    nlohmann::ordered_json record;
+  static Json to_metrics(const StepMetrics& metrics) {
+    Json record;
     for_each_field(metrics, [&](std::string_view name, const auto& value) {
       if constexpr (std::is_arithmetic_v<std::remove_cvref_t<decltype(value)>>) {
         record[std::string(name)] = value;
@@ -100,7 +100,7 @@ class RunLog::Writer {
     return record;
   }
 
-  void write(const nlohmann::ordered_json& record) {
+  void write(const Json& record) {
     if (options_.run_dir.empty()) return;
     if (!file_) file_.emplace(metrics_path());
     file_->write(record);

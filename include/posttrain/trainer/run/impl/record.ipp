@@ -9,8 +9,7 @@
 
 namespace posttrain {
 
-POSTTRAIN_INLINE RunRecord::RunRecord()
-    : json_(std::make_shared<nlohmann::ordered_json>(nlohmann::ordered_json::object())) {}
+POSTTRAIN_INLINE RunRecord::RunRecord() : json_(std::make_shared<Json>(Json::object())) {}
 
 POSTTRAIN_INLINE void RunRecord::add(std::string_view name, bool value) {
   (*json_)[std::string(name)] = value;
