@@ -39,8 +39,8 @@ TEST_CASE("components: chat", "[components]") {
   const std::string reply = ask(model, gate, "How much is 2 + 2?");
   const Json chat = {{{"role", "system"}, {"content", "Be brief."}},
                      {{"role", "user"}, {"content", "How much is 2 + 2?"}}};
-  const std::string answer = answer(model, gate, chat, {.max_new_tokens = 64});
+  const std::string brief = answer(model, gate, chat, {.max_new_tokens = 64});
   // [/snippet]
   CHECK(reply == "It is 4.");
-  CHECK(answer == "It is 4.");
+  CHECK(brief == "It is 4.");
 }

@@ -8,8 +8,8 @@
 #include "support/model_config.hpp"
 
 using namespace posttrain::test;
-using posttrain::Json;
 using posttrain::Error;
+using posttrain::Json;
 using posttrain::models::Activation;
 using posttrain::models::Naming;
 using posttrain::models::NormKind;

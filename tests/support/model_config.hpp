@@ -13,7 +13,6 @@
 
 namespace posttrain::test {
 
-
 /// `text` with `changes` on top.
 inline Json changed(const std::string& text, const Json& changes) {
   Json config = Json::parse(text);

@@ -6,6 +6,7 @@
 #include "support/catch.hpp"
 
 using namespace posttrain::text;
+using posttrain::Json;
 
 namespace {
 

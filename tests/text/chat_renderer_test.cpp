@@ -7,6 +7,7 @@
 #include "support/tiny_tokenizer.hpp"
 
 using namespace posttrain::text;
+using posttrain::Json;
 
 namespace {
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lines of docs/components.md on text/, with their results.
 #include "posttrain/text/chat_folder.hpp"
+#include "posttrain/text/chat_renderer.hpp"
+#include "posttrain/text/chat_spans.hpp"
 #include "posttrain/text/chat_template.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 #include "posttrain/text/stream_decoder.hpp"
@@ -55,6 +57,21 @@ TEST_CASE("components: a chat template", "[components]") {
   // "<user>Hi\n<assistant>"
   // [/snippet]
   CHECK(prompt == "<user>Hi\n<assistant>");
+}
+
+TEST_CASE("components: the rendering of a conversation, and its turns", "[components]") {
+  const std::string folder = kFolder;
+  // [snippet: renderer]
+  const text::ChatRenderer renderer(text::read_chat_files(folder), /*tokenizer_config=*/{});
+  const Json messages = {{{"role", "user"}, {"content", "What does a cow say?"}},
+                         {{"role", "assistant"}, {"content", "A cow says muh."}}};
+  const auto full = renderer.render_marked(messages, /*tools=*/nullptr);
+  const auto turn = text::ChatSpans(renderer).find_turn(messages, nullptr, /*message=*/1, full);
+  // [/snippet]
+  REQUIRE(turn);
+  CHECK(full.text == renderer.render(messages, nullptr, false));
+  CHECK(full.text.substr(turn->begin, turn->end - turn->begin) ==
+        "A cow says muh." + renderer.terminator());
 }
 
 TEST_CASE("components: a chat tokenizer", "[components]") {

@@ -6,6 +6,7 @@
 #include "support/catch.hpp"
 
 using namespace posttrain::text;
+using posttrain::Json;
 
 TEST_CASE("A message has a role, or none") {
   CHECK(role({{"role", "user"}}) == "user");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requirements on a loss (docs/concepts.md#losses): what it counts, sums and says of itself.
+// Requirements on a loss (docs/concepts.md#loss): what it counts, sums and says of itself.
 //
 // Signatures only; concepts/check.hpp turns an unfulfilled requirement into its one message.
 #pragma once

@@ -5,6 +5,7 @@
 #include "support/temp_folder.hpp"
 
 using namespace posttrain::data;
+using posttrain::Json;
 using posttrain::test::contains;
 using posttrain::test::TempFolder;
 

@@ -6,6 +6,7 @@
 
 using namespace posttrain::data;
 using namespace posttrain::data::detail;
+using posttrain::Json;
 using posttrain::test::contains;
 using posttrain::test::error_of;
 

@@ -6,6 +6,7 @@
 #include "support/temp_folder.hpp"
 
 using namespace posttrain::data;
+using posttrain::Json;
 using posttrain::Sequence;
 using posttrain::TokenIds;
 using posttrain::test::contains;
