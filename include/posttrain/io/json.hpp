@@ -2,14 +2,12 @@
 // JSON text to values, with errors in one line that say where.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
-#include <utility>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
@@ -18,110 +16,33 @@
 
 namespace posttrain::io {
 
-/// The useful half of nlohmann's parse error, which quotes the input: without its identifier.
-inline std::string json_error_text(std::string_view what) {
-  for (const std::string_view prefix : {"parse error at ", "parse error"}) {
-    const std::size_t at = what.find(prefix);
-    if (at != std::string_view::npos) {
-      what.remove_prefix(at + prefix.size());
-      break;
-    }
-  }
-  return one_line(what);
-}
+/// How deep the brackets of a text may nest: what walks its value later may recurse.
+inline constexpr int kMaxJsonDepth = 500;
 
-/// Parses `text`; `where` (a file name, say) starts the message of an error.
-inline Json parse_json(std::string_view text, std::string_view where) {
-  try {
-    return Json::parse(text);
-  } catch (const Json::exception& error) {
-    raise("{}: expected JSON, {}", where, json_error_text(error.what()));
-  }
-}
+/// The subtype of nlohmann's `binary` under which the digits of an integer beyond 64 bits are kept:
+/// no reader takes it for a number, and a message can show it.
+inline constexpr std::uint8_t kWideInteger = 1;
 
-namespace detail {
+/// Parses `text` as Python's json module does: of a key that an object has twice, the last value
+/// counts; NaN and Infinity are numbers. Takes time in proportion to the text. Integers beyond 64
+/// bits are kept as their digits (`kWideInteger`). An error is one line that `where` (a file name,
+/// say) starts.
+Json parse_json(std::string_view text, std::string_view where);
 
-/// Makes a value of what nlohmann's parser reads, and refuses a key that an object has already.
-/// Keys are looked up in a set, so that objects may have hundreds of thousands.
-class UniqueKeys {
- public:
-  explicit UniqueKeys(std::string_view where) : where_(where) {}
+/// As `parse_json`, but the same key twice in one object is an error (two readers of one file could
+/// see different things).
+Json parse_json_without_duplicates(std::string_view text, std::string_view where);
 
-  Json take() { return std::move(root_); }
+/// As `parse_json`, but an error is put into `problem`: "expected JSON, line 1, column 2: …".
+std::optional<Json> try_parse_json(std::string_view text, std::string& problem);
 
-  bool null() { return add(nullptr); }
-  bool boolean(bool value) { return add(value); }
-  bool number_integer(Json::number_integer_t value) { return add(value); }
-  bool number_unsigned(Json::number_unsigned_t value) { return add(value); }
-  bool number_float(Json::number_float_t value, const std::string&) { return add(value); }
-  bool string(std::string& value) { return add(std::move(value)); }
-  bool binary(Json::binary_t& value) { return add(std::move(value)); }
-
-  bool start_object(std::size_t) { return open(Json::object()); }
-  bool end_object() { return close(); }
-  bool start_array(std::size_t) { return open(Json::array()); }
-  bool end_array() { return close(); }
-
-  bool key(std::string& name) {
-    if (!open_.back().keys.insert(name).second) {
-      raise("{}: the key '{}' occurs twice in one object", where_, name);
-    }
-    open_.back().key = std::move(name);
-    return true;
-  }
-
-  bool parse_error(std::size_t, const std::string&, const Json::exception& error) {
-    raise("{}: expected JSON, {}", where_, json_error_text(error.what()));
-  }
-
- private:
-  struct Container {
-    Json value{};
-    std::string key{};  // of an object's entry that is being read
-    std::unordered_set<std::string> keys{};
-  };
-
-  bool open(Json container) {
-    open_.push_back({.value = std::move(container)});
-    return true;
-  }
-
-  bool close() {
-    Json whole = std::move(open_.back().value);
-    open_.pop_back();
-    return add(std::move(whole));
-  }
-
-  bool add(Json value) {
-    if (open_.empty()) {
-      root_ = std::move(value);
-    } else if (Container& container = open_.back(); container.value.is_array()) {
-      container.value.push_back(std::move(value));
-    } else {
-      auto& entries = container.value.get_ref<Json::object_t&>();
-      entries.emplace_back(std::move(container.key), std::move(value));
-    }
-    return true;
-  }
-
-  std::string_view where_;
-  Json root_{};
-  std::vector<Container> open_{};
-};
-
-}  // namespace detail
-
-/// As `parse_json`, but the same key twice in one object is an error (plain parsers keep the last,
-/// so that two readers of one file could see different things).
-inline Json parse_json_without_duplicates(std::string_view text, std::string_view where) {
-  detail::UniqueKeys reader(where);
-  Json::sax_parse(text, &reader);
-  return reader.take();
-}
+/// The useful half of an error of nlohmann's: without its identifier.
+std::string json_error_text(std::string_view what);
 
 /// A value as a message quotes it: the beginning of its text.
 template <class AnyJson>
 std::string shown(const AnyJson& value) {
+  if (value.is_binary()) return {value.get_binary().begin(), value.get_binary().end()};
   std::string text = value.dump(-1, ' ', true, AnyJson::error_handler_t::replace);
   constexpr std::size_t kLongest = 60;
   if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
@@ -184,3 +105,7 @@ TokenIds token_ids_under(const AnyJson& object, const char* key, std::string_vie
 }
 
 }  // namespace posttrain::io
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/io/impl/json.ipp"
+#endif

@@ -13,7 +13,6 @@
 
 namespace posttrain::io {
 
-/// Keeps the order of keys: chat templates print tools and arguments as they stand in the file.
 /// One sample of a file.
 struct JsonRecord {
   Json value{};
@@ -25,7 +24,6 @@ struct JsonRecord {
 class JsonLinesReader {
  public:
   static constexpr std::size_t kMaxRecord = std::size_t{1} << 30;  // bytes
-  static constexpr std::int64_t kMaxDepth = 500;                   // of brackets
 
   explicit JsonLinesReader(const fs::path& path) : text_(path) {
     while (text_.window().size() < 3 && text_.extend()) {
@@ -139,35 +137,11 @@ class JsonLinesReader {
     return std::nullopt;
   }
 
-  /// Whether brackets nest deeper than `kMaxDepth`: what walks the value later may recurse.
-  static bool too_deep(std::string_view text) {
-    std::int64_t depth = 0;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      const char c = text[i];
-      if (c == '"') {
-        i = text.find_first_of("\"\\", i + 1);
-        while (i < text.size() && text[i] == '\\') i = text.find_first_of("\"\\", i + 2);
-        if (i >= text.size()) return false;  // an open string: the parser says so
-      } else if (c == '{' || c == '[') {
-        if (++depth > kMaxDepth) return true;
-      } else if (c == '}' || c == ']') {
-        --depth;
-      }
-    }
-    return false;
-  }
-
   static JsonRecord parse(std::string_view text, std::int64_t line) {
     JsonRecord record;
     record.line = line;
-    if (too_deep(text)) {
-      record.error = fmt::format("expected JSON that nests at most {} deep", kMaxDepth);
-      return record;
-    }
-    try {
-      record.value = Json::parse(text);
-    } catch (const Json::exception& error) {
-      record.error = "expected JSON, " + json_error_text(error.what());
+    if (std::optional<Json> value = try_parse_json(text, record.error)) {
+      record.value = *std::move(value);
     }
     return record;
   }

@@ -36,12 +36,15 @@ inline std::string_view sharegpt_role(std::string_view from) {
 
 /// Calls written as JSON text, one or a list, in the way of the messages format.
 inline Json tool_calls(const std::string& text) {
-  Json parsed;
-  try {
-    parsed = Json::parse(text);
-  } catch (const Json::exception&) {
-    fail("expected the value of a function_call to be JSON: {\"name\", \"arguments\"}");
+  std::string problem;
+  std::optional<Json> read = io::try_parse_json(text, problem);
+  if (!read) {
+    raise(
+        "expected the value of a function_call to be JSON: {{\"name\", \"arguments\"}}, got a text "
+        "({})",
+        problem);
   }
+  Json parsed = *std::move(read);
   if (parsed.is_object()) parsed = Json::array({std::move(parsed)});
   if (!parsed.is_array() || parsed.empty()) {
     fail("expected the value of a function_call to be an object or a list of them");
@@ -131,11 +134,10 @@ inline Json structured(const Json& sample, std::string_view key, Json::value_t t
   if (value.is_string()) {
     const auto& text = value.get_ref<const std::string&>();
     if (text.find_first_not_of(" \t\r\n") == std::string::npos) return nullptr;
-    try {
-      value = Json::parse(text);
-    } catch (const Json::exception&) {
-      raise("expected \"{}\" to be JSON, got another text", key);
-    }
+    std::string problem;
+    std::optional<Json> read = io::try_parse_json(text, problem);
+    if (!read) raise("expected \"{}\" to be JSON, got another text ({})", key, problem);
+    value = *std::move(read);
     if (value.is_null()) return nullptr;
   }
   if (value.type() != type) {

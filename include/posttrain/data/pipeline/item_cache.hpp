@@ -112,7 +112,7 @@ class ItemCache {
   template <class Kind>
   void open(const Kind& kind, LoadedOf<Kind>& data) const {
     auto file = std::make_shared<const SequenceFile>(path_);
-    const Json counts = Json::parse(file->note());
+    const Json counts = io::parse_json(file->note(), path_.string());
     DataReport& report = data.report;
     counts.at("read").get_to(report.read);
     counts.at("bad").get_to(report.bad);

@@ -97,7 +97,7 @@ POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
 POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType stored,
                                                             const PackedNames& packed,
                                                             bool untied) const {
-  auto config = Json::parse(config_text_);
+  auto config = io::parse_json(config_text_, "config.json");
   const char* name = stored == at::kBFloat16 ? "bfloat16"
                      : stored == at::kHalf   ? "float16"
                      : stored == at::kDouble ? "float64"
@@ -130,7 +130,7 @@ POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType store
 POSTTRAIN_INLINE std::string PretrainedDecoder::generation_config() const {
   const std::optional<std::string> original =
       io::read_text_file_if_exists(io::fs::path(path_) / "generation_config.json");
-  auto config = original ? Json::parse(*original) : Json{{"_from_model_config", true}};
+  auto config = original ? io::parse_json(*original, "generation_config.json") : Json{{"_from_model_config", true}};
   if (text_) {
     const auto& ids = text_->eos_ids();
     if (ids.size() == 1) config["eos_token_id"] = *ids.begin();

@@ -61,7 +61,7 @@ POSTTRAIN_INLINE RewardModel::Opened RewardModel::open(const std::string& folder
                                                        bool with_weights) {
   Opened opened = PretrainedDecoder::open(folder, models::HeadKind::kReward, with_weights);
   if (!with_weights) return opened;
-  const auto config = Json::parse(opened.config_text);
+  const auto config = io::parse_json(opened.config_text, "config.json");
   const std::string reward = models::reward_architecture(opened.config.model_type);
   const auto named = config.find("architectures");
   if (named != config.end() && named->is_array() && !named->empty() && named->front() == reward) {
@@ -77,7 +77,7 @@ POSTTRAIN_INLINE RewardModel::Opened RewardModel::open(const std::string& folder
 }
 
 POSTTRAIN_INLINE std::string RewardModel::classifier_config() const {
-  auto json = Json::parse(config_text_);
+  auto json = io::parse_json(config_text_, "config.json");
   json["architectures"] = {models::reward_architecture(config().model_type)};
   json["model_type"] = config().model_type;
   json["num_labels"] = 1;

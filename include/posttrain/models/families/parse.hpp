@@ -98,12 +98,7 @@ inline bool is_nf4(const Json& quantization) {
 /// have the defaults of the family's class in transformers. `HeadKind::kReward` takes causal
 /// language models and classifiers of one label, and gives the configuration of a reward model.
 inline DecoderConfig parse_config(std::string_view config_json, HeadKind head = HeadKind::kTokens) {
-  Json object;
-  try {
-    object = Json::parse(config_json);
-  } catch (const Json::exception& error) {
-    raise("config.json: expected JSON, got: {}", error.what());
-  }
+  const Json object = io::parse_json(config_json, "config.json");
   ConfigReader reader(object, "config.json");
   const detail::Family& family = detail::find_family(reader, head);
   const auto* quantization = reader.find("quantization_config");

@@ -17,12 +17,7 @@ namespace posttrain::text {
 
 POSTTRAIN_INLINE Json parse_object(std::string_view text, std::string_view file) {
   if (text.empty()) return Json::object();
-  Json parsed;
-  try {
-    parsed = Json::parse(text);
-  } catch (const Json::exception& error) {
-    raise("{}: {}", file, error.what());
-  }
+  Json parsed = io::parse_json(text, file);
   if (!parsed.is_object()) raise("{}: expected an object, got {}", file, parsed.type_name());
   return parsed;
 }

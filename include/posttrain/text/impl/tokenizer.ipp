@@ -25,10 +25,12 @@ struct Tokenizer::Parts : TokenPipeline {
 };
 
 POSTTRAIN_INLINE Tokenizer Tokenizer::from_json(std::string_view source) {
+  std::string problem;
+  const auto description = io::try_parse_json_as<nlohmann::json>(source, problem);
+  if (!description) raise("tokenizer.json: {}", problem);
+  if (!description->is_object()) fail("tokenizer.json: expected an object");
   try {
-    const nlohmann::json description = nlohmann::json::parse(source);
-    if (!description.is_object()) fail("tokenizer.json: expected an object");
-    return Tokenizer(description);
+    return Tokenizer(*description);
   } catch (const nlohmann::json::exception& error) {
     raise("tokenizer.json: {}", error.what());
   }

@@ -98,7 +98,8 @@ POSTTRAIN_INLINE bool load_checkpoint(const Options& options, Progress& progress
   const std::vector<std::int64_t> steps = detail::checkpoint_steps(parent);
   if (steps.empty()) return false;
   const io::fs::path folder = parent / fmt::format("step-{:08}", steps.back());
-  const auto record = Json::parse(io::read_text_file(folder / "trainer.json"));
+  const io::fs::path record_file = folder / "trainer.json";
+  const Json record = io::parse_json(io::read_text_file(record_file), record_file.string());
   const auto identity = detail::run_identity(options);
   for (const auto& [key, value] : identity.items()) {
     if (record.at("identity").value(key, Json()) != value) {

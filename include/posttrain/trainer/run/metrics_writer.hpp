@@ -40,12 +40,12 @@ class MetricsWriter {
     if (!text) return path;
     std::size_t keep = 0;
     for (std::size_t end; (end = text->find('\n', keep)) != std::string::npos; keep = end + 1) {
-      const Json record = Json::parse(text->begin() + static_cast<std::ptrdiff_t>(keep),
-                                      text->begin() + static_cast<std::ptrdiff_t>(end), nullptr,
-                                      /*allow_exceptions=*/false);
-      if (!record.is_object()) break;
-      const auto step = record.find("step");
-      if (step != record.end() && step->is_number_integer() &&
+      const std::string_view line(text->data() + keep, end - keep);
+      std::string problem;
+      const std::optional<Json> record = try_parse_json(line, problem);
+      if (!record || !record->is_object()) break;
+      const auto step = record->find("step");
+      if (step != record->end() && step->is_number_integer() &&
           step->get<std::int64_t>() > resume_step) {
         break;
       }
