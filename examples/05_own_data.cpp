@@ -23,11 +23,11 @@ struct Sums {
     const auto problem = [this, &context, i = std::int64_t{0}]() mutable {
       posttrain::Philox4x32 draw(context.seed, static_cast<std::uint64_t>(i++));
       const auto a = draw.below(100), b = draw.below(100);
-      Json sample = {fmt::format("{} + {} =", a, b), fmt::format(" {}", a + b)};
+      posttrain::Json sample = {fmt::format("{} + {} =", a, b), fmt::format(" {}", a + b)};
       return i <= problems ? std::optional(data::Sample{sample, fmt::format("problem {}", i)})
                            : std::nullopt;
     };
-    const auto tokenize = [&](const Json& sample) {
+    const auto tokenize = [&](const posttrain::Json& sample) {
       const auto& tokenizer = context.text->tokenizer();
       posttrain::Sequence sequence{tokenizer.encode(sample[0].get<std::string>()), {}};
       sequence.weights.assign(sequence.ids.size(), 0.0F);  // a problem is read, not scored …

@@ -13,6 +13,7 @@
 #include "posttrain/data/src_host.hpp"
 #include "posttrain/evaluate/src.hpp"
 #include "posttrain/hub/src.hpp"
+#include "posttrain/io/src.hpp"
 #include "posttrain/jinja/src.hpp"
 #include "posttrain/losses/src.hpp"
 #include "posttrain/models/src.hpp"

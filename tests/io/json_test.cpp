@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/io/json.hpp"
 
+#include <cmath>
+#include <limits>
+
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 
@@ -61,4 +64,53 @@ TEST_CASE("an object of very many keys is read in time that grows with them", "[
   for (int i = 0; i < 200'000; ++i) text += fmt::format("\"tensor.{:06}\": 0,", i);
   text.back() = '}';
   CHECK(io::parse_json_without_duplicates(text, "f").size() == 200'000);
+}
+
+TEST_CASE("NaN and Infinity are numbers outside of strings, as in Python", "[io][json]") {
+  const Json read =
+      io::parse_json(R"({"a": NaN, "b": [-Infinity, Infinity], "c": "NaN, \"Infinity"})", "f");
+  CHECK(std::isnan(read["a"].get<double>()));
+  CHECK(read["b"][0].get<double>() == -std::numeric_limits<double>::infinity());
+  CHECK(read["b"][1].get<double>() == std::numeric_limits<double>::infinity());
+  CHECK(read["c"] == "NaN, \"Infinity");
+  CHECK(error_of([] { io::parse_json(R"({"a": NaNo})", "f"); }).starts_with("f: expected JSON"));
+}
+
+TEST_CASE("an integer beyond 64 bits keeps its digits and is no number", "[io][json]") {
+  const Json read = io::parse_json(R"([2000000000000000000000, -9223372036854775809, 1e300])", "f");
+  CHECK(io::shown(read[0]) == "2000000000000000000000");
+  CHECK(io::shown(read[1]) == "-9223372036854775809");
+  CHECK(read[2] == 1e300);
+  CHECK(error_of([&] { io::integer_from(read[0], "f", "x", 0); }) ==
+        "f: expected x to be an integer of at least 0, got 2000000000000000000000");
+}
+
+TEST_CASE("what is no JSON is told by line, column and text", "[io][json]") {
+  const auto problem = [](std::string_view text) {
+    std::string found;
+    CHECK(io::try_parse_json(text, found) == std::nullopt);
+    return found;
+  };
+  CHECK(problem("{\"a\": 1,\n \"b\" 2}") == "expected JSON, line 2, column 6: unexpected 2");
+  CHECK(problem("{'a': 1}") ==
+        "expected JSON, line 1, column 2: unexpected '; hint: JSON's strings stand in double "
+        "quotes");
+  CHECK(problem("{\"a\":") == "expected JSON, line 1, column 5: the text ends too early");
+  CHECK(problem("") == "expected JSON, line 1, column 1: the text ends too early");
+  CHECK(problem("[1e999]") ==
+        "expected JSON, line 1, column 6: a number that a double cannot hold");
+  CHECK(problem("\"\xff\"") == "expected JSON, line 1, column 2: the text is not UTF-8");
+  CHECK(problem(std::string(100'000, '[')) == "expected JSON that nests at most 500 deep");
+  CHECK(io::parse_json(std::string(500, '[') + std::string(500, ']'), "f").size() == 1);
+}
+
+TEST_CASE("of a key that an object has twice, the last value counts", "[io][json]") {
+  CHECK(io::parse_json(R"({"a": 1, "b": 2, "a": 3})", "f").dump() == R"({"a":3,"b":2})");
+  std::string many = "{";
+  for (int i = 0; i < 50; ++i) many += fmt::format("\"{}\": {},", i % 40, i);
+  many.back() = '}';
+  const Json read = io::parse_json(many, "f");
+  CHECK(read.size() == 40);
+  CHECK(read["5"] == 45);
+  CHECK(read["15"] == 15);
 }

@@ -18,6 +18,8 @@ TEST_CASE("JSON becomes template values, keys in their order") {
 TEST_CASE("JSON that template values cannot hold is an error") {
   CHECK_THROWS_WITH(from_json(9223372036854775808ULL),
                     Catch::Contains("expected integers of 64 bits"));
+  CHECK_THROWS_WITH(from_json(Json::binary({'1', '0'}, posttrain::kWideInteger)),
+                    Catch::Contains("expected integers of 64 bits in a template's data, got 10"));
   Json deep = 1;
   for (int i = 0; i < 502; ++i) deep = Json::array({std::move(deep)});
   CHECK_THROWS_WITH(from_json(deep), Catch::Contains("more than 500 levels"));

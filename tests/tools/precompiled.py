@@ -46,11 +46,11 @@ class Header:
 
 
 class Headers:
-    """The sets above for one compiler: g++ alone, others get none."""
+    """The sets above for one compiler: g++ alone, clang gets none."""
 
     def __init__(self, compiler, folder, reach, usable=lambda headers: True):
         self.sets = []
-        if "g++" in compiler.identity or "GCC" in compiler.identity:
+        if "Free Software Foundation" in compiler.identity:  # g++, whatever its name
             self.sets = [Header(compiler, folder, headers, reach) for headers in SETS
                          if all(header in reach for header in headers) and usable(headers)]
 

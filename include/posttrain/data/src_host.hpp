@@ -6,6 +6,7 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#include "posttrain/data/formats/impl/reader.ipp"
 #include "posttrain/data/formats/impl/records.ipp"
 #include "posttrain/data/impl/documents.ipp"
 #include "posttrain/data/impl/messages.ipp"

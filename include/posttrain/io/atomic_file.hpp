@@ -8,113 +8,29 @@
 // Temporary entries of processes that are gone are removed by the next writer of the same target.
 #pragma once
 
-#include <signal.h>
-#include <stdio.h>
-#include <sys/file.h>
-#include <sys/syscall.h>
-
-#include <atomic>
-#include <charconv>
 #include <functional>
-#include <vector>
+#include <string_view>
 
 #include "posttrain/io/file.hpp"
 
-#ifndef RENAME_EXCHANGE
-#define RENAME_EXCHANGE (1 << 1)
-#endif
-
 namespace posttrain::io {
-
-namespace detail {
-
-inline fs::path temporary_beside(const fs::path& target) {
-  static std::atomic<unsigned> counter{0};
-  return target.parent_path() /
-         fmt::format(".{}.tmp-{}-{}", target.filename().string(), ::getpid(), counter++);
-}
-
-inline fs::path old_beside(const fs::path& target) {
-  return target.parent_path() / fmt::format(".{}.old", target.filename().string());
-}
-
-/// The absolute path with symbolic links resolved, so that a link keeps pointing where it did.
-inline fs::path resolve_target(const fs::path& target) {
-  std::error_code error;
-  fs::path resolved = fs::weakly_canonical(fs::absolute(target), error);
-  if (error) raise("cannot resolve {}: {}", target.string(), error.message());
-  if (!resolved.has_filename()) resolved = resolved.parent_path();
-  if (!resolved.has_filename()) raise("cannot replace {} as a whole", target.string());
-  return resolved;
-}
-
-/// Whether a temporary entry belongs to nobody any more: its process id is unused here and no
-/// process (in another container, say) holds its lock.
-inline bool is_abandoned(const fs::path& temporary, long pid) {
-  if (pid == ::getpid() || ::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH) return false;
-  const Descriptor fd(::open(temporary.c_str(), O_RDONLY | O_CLOEXEC));
-  return fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0;
-}
-
-inline void remove_abandoned(const fs::path& target) {
-  const std::string prefix = fmt::format(".{}.tmp-", target.filename().string());
-  std::error_code error;
-  std::vector<fs::path> abandoned;
-  for (fs::directory_iterator entry(target.parent_path(), error), end; !error && entry != end;
-       entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (!name.starts_with(prefix)) continue;
-    long pid = 0;
-    const char* last = name.data() + name.size();
-    const auto parsed = std::from_chars(name.data() + prefix.size(), last, pid);
-    if (parsed.ec != std::errc() || (parsed.ptr != last && *parsed.ptr != '-')) continue;
-    if (is_abandoned(entry->path(), pid)) abandoned.push_back(entry->path());
-  }
-  for (const fs::path& path : abandoned) fs::remove_all(path, error);
-}
-
-inline void sync_tree(const fs::path& folder) {
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.is_symlink()) continue;
-    if (entry.is_directory()) {
-      sync_tree(entry.path());
-    } else if (entry.is_regular_file()) {
-      const Descriptor fd(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
-      if (!fd || ::fsync(fd.get()) != 0) raise_errno("fsync of", entry.path());
-    }
-  }
-  sync_folder(folder);
-}
-
-}  // namespace detail
 
 /// A file under construction, beside its target. Destroyed without `commit`, it leaves the target
 /// as it was.
 class AtomicFile {
  public:
-  explicit AtomicFile(const fs::path& path)
-      : target_(detail::resolve_target(path)), file_(prepare(target_)) {}
+  explicit AtomicFile(const fs::path& path);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
-  ~AtomicFile() {
-    if (!committed_) ::unlink(file_.path().c_str());
-  }
+  ~AtomicFile();
 
   void write(std::string_view text) { file_.write(text); }
 
   /// Puts the file in place, flushed to disk.
-  void commit() {
-    file_.close();
-    if (::rename(file_.path().c_str(), target_.c_str()) != 0) raise_errno("renaming to", target_);
-    committed_ = true;
-    sync_folder(target_.parent_path());
-  }
+  void commit();
 
  private:
-  static fs::path prepare(const fs::path& target) {
-    detail::remove_abandoned(target);
-    return detail::temporary_beside(target);
-  }
+  static fs::path prepare(const fs::path& target);
 
   fs::path target_;
   OutputFile file_;
@@ -122,21 +38,11 @@ class AtomicFile {
 };
 
 /// Replaces `path` by a file with this content.
-inline void write_file_atomically(const fs::path& path, std::string_view content) {
-  AtomicFile file(path);
-  file.write(content);
-  file.commit();
-}
+void write_file_atomically(const fs::path& path, std::string_view content);
 
 /// Puts back what a kill between the two renames of the fall-back left aside. Readers call it when
 /// a folder they expect is missing. True if something was put back.
-inline bool recover_folder(const fs::path& folder) {
-  const fs::path target = detail::resolve_target(folder);
-  const fs::path old = detail::old_beside(target);
-  std::error_code error;
-  if (fs::exists(target, error) || !fs::exists(old, error)) return false;
-  return ::rename(old.c_str(), target.c_str()) == 0;
-}
+bool recover_folder(const fs::path& folder);
 
 /// How `AtomicFolder` puts the new folder in place; `kTwoRenames` forces the fall-back (for tests).
 enum class Swap { kExchange, kTwoRenames };
@@ -149,82 +55,21 @@ class AtomicFolder {
   /// before any work, since replacing the folder would delete it. Without it, anything goes.
   explicit AtomicFolder(const fs::path& target,
                         const std::function<bool(std::string_view)>& replaceable = nullptr,
-                        Swap swap = Swap::kExchange)
-      : target_(detail::resolve_target(target)), swap_(swap) {
-    std::error_code error;
-    fs::create_directories(target_.parent_path(), error);
-    if (error) {
-      raise("cannot create folder {}: {}", target_.parent_path().string(), error.message());
-    }
-    recover_folder(target_);
-    if (fs::exists(target_) && !fs::is_directory(target_)) {
-      raise("expected a folder or nothing at {}, found a file", target_.string());
-    }
-    if (replaceable && fs::exists(target_)) {
-      for (const fs::directory_entry& entry : fs::directory_iterator(target_)) {
-        const std::string name = entry.path().filename().string();
-        if (!replaceable(name)) {
-          raise(
-              "{} holds '{}', which is no file of ours and would be deleted; hint: choose a new "
-              "or empty folder",
-              target_.string(), name);
-        }
-      }
-    }
-    detail::remove_abandoned(target_);
-    temporary_ = detail::temporary_beside(target_);
-    fs::remove_all(temporary_, error);  // left by a dead process that had our process id
-    if (!fs::create_directory(temporary_, error)) {
-      raise("cannot create folder {}: {}", temporary_.string(), error.message());
-    }
-    lock_ = Descriptor(::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (lock_) ::flock(lock_.get(), LOCK_EX | LOCK_NB);
-  }
+                        Swap swap = Swap::kExchange);
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;
-  ~AtomicFolder() {
-    std::error_code ignored;
-    if (!committed_) fs::remove_all(temporary_, ignored);
-  }
+  ~AtomicFolder();
 
   /// Where to write; valid until `commit`.
   const fs::path& path() const { return temporary_; }
   const fs::path& target() const { return target_; }
 
   /// Flushes everything and puts the new folder in place of the old one, which is deleted.
-  void commit() {
-    if (committed_) fail("AtomicFolder::commit was called twice");
-    detail::sync_tree(temporary_);
-    std::error_code ignored;
-    if (!fs::exists(target_)) {
-      if (::rename(temporary_.c_str(), target_.c_str()) != 0) raise_errno("renaming to", target_);
-    } else if (swap_ == Swap::kTwoRenames || !exchange()) {
-      const fs::path old = detail::old_beside(target_);
-      fs::remove_all(old, ignored);
-      if (::rename(target_.c_str(), old.c_str()) != 0) raise_errno("renaming of", target_);
-      if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
-        const int error = errno;
-        recover_folder(target_);
-        errno = error;
-        raise_errno("renaming to", target_);
-      }
-    }
-    committed_ = true;
-    sync_folder(target_.parent_path());
-    fs::remove_all(temporary_, ignored);
-    fs::remove_all(detail::old_beside(target_), ignored);
-  }
+  void commit();
 
  private:
   /// Exchanges the two names; returns false where this file system or kernel cannot.
-  bool exchange() const {
-    if (::syscall(SYS_renameat2, AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(),
-                  RENAME_EXCHANGE) == 0) {
-      return true;
-    }
-    if (errno == ENOSYS || errno == EINVAL || errno == ENOTSUP || errno == EPERM) return false;
-    raise_errno("exchanging with", target_);
-  }
+  bool exchange() const;
 
   fs::path target_;
   Swap swap_;
@@ -234,3 +79,7 @@ class AtomicFolder {
 };
 
 }  // namespace posttrain::io
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/io/impl/atomic_file.ipp"
+#endif

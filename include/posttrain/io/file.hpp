@@ -28,10 +28,7 @@ namespace posttrain::io {
 namespace fs = std::filesystem;
 
 /// Throws an `Error` for a failed system call: "write of /a/b failed: No space left on device".
-[[noreturn]] inline void raise_errno(std::string_view what, const fs::path& path) {
-  const int error = errno;
-  raise("{} {} failed: {}", what, path.string(), std::strerror(error));
-}
+[[noreturn]] void raise_errno(std::string_view what, const fs::path& path);
 
 /// An owned file descriptor.
 class Descriptor {
@@ -63,34 +60,14 @@ class Descriptor {
 class OutputFile {
  public:
   /// Creates or empties `path`; with `append`, keeps what is there and writes at the end.
-  explicit OutputFile(fs::path path, bool append = false) : path_(std::move(path)) {
-    const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC);
-    fd_ = Descriptor(::open(path_.c_str(), flags, 0666));
-    if (!fd_) raise_errno("opening for writing of", path_);
-  }
+  explicit OutputFile(fs::path path, bool append = false);
 
   void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
 
-  void write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) raise_errno("writing of", path_);
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-  }
+  void write(std::span<const std::byte> bytes);
 
   /// Writes at an absolute offset and leaves the position of `write` alone.
-  void write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written =
-          ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) raise_errno("writing of", path_);
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-      offset += static_cast<std::uint64_t>(written);
-    }
-  }
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
 
   void sync() {
     if (::fsync(fd_.get()) != 0) raise_errno("fsync of", path_);
@@ -112,18 +89,7 @@ class OutputFile {
 /// not after another process truncates it in place.
 class MappedFile {
  public:
-  explicit MappedFile(const fs::path& path) {
-    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) raise_errno("opening of", path);
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) raise_errno("fstat of", path);
-    if (!S_ISREG(status.st_mode)) raise("expected a regular file at {}", path.string());
-    size_ = static_cast<std::size_t>(status.st_size);
-    if (size_ == 0) return;
-    void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-    if (address == MAP_FAILED) raise_errno("mmap of", path);
-    data_ = static_cast<const std::byte*>(address);
-  }
+  explicit MappedFile(const fs::path& path);
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile() {
@@ -134,14 +100,7 @@ class MappedFile {
 
   /// Stops counting the whole pages of a part of `bytes` as this process's memory; touched again,
   /// they are read again.
-  void release(std::span<const std::byte> part) const {
-    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    const auto offset = static_cast<std::size_t>(part.data() - data_);
-    const std::size_t begin = (offset + page - 1) / page * page;
-    const std::size_t end = (offset + part.size()) / page * page;
-    // A hint: where it fails, nothing is lost but memory.
-    if (begin < end) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
-  }
+  void release(std::span<const std::byte> part) const;
 
  private:
   const std::byte* data_ = nullptr;
@@ -149,37 +108,16 @@ class MappedFile {
 };
 
 /// The whole content of a file, pipes included; throws where it cannot be read.
-inline std::string read_text_file(const fs::path& path) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) raise_errno("opening of", path);
-  std::string text;
-  struct stat status {};
-  if (::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode)) {
-    text.reserve(static_cast<std::size_t>(status.st_size));
-  }
-  char buffer[1 << 16];
-  while (true) {
-    const ssize_t count = ::read(fd.get(), buffer, sizeof buffer);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) raise_errno("reading of", path);
-    if (count == 0) return text;
-    text.append(buffer, static_cast<std::size_t>(count));
-  }
-}
+std::string read_text_file(const fs::path& path);
 
 /// As `read_text_file`, but nothing where there is no such file.
-inline std::optional<std::string> read_text_file_if_exists(const fs::path& path) {
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) return std::nullopt;
-  return read_text_file(path);
-}
+std::optional<std::string> read_text_file_if_exists(const fs::path& path);
 
 /// Makes a folder's entries (creations, renames) durable.
-inline void sync_folder(const fs::path& folder) {
-  const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) raise_errno("opening of folder", folder);
-  // Some network file systems refuse fsync on a folder; there is nothing better to do there.
-  if (::fsync(fd.get()) != 0 && errno != EINVAL) raise_errno("fsync of folder", folder);
-}
+void sync_folder(const fs::path& folder);
 
 }  // namespace posttrain::io
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/io/impl/file.ipp"
+#endif

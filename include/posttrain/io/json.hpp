@@ -16,13 +16,6 @@
 
 namespace posttrain::io {
 
-/// How deep the brackets of a text may nest: what walks its value later may recurse.
-inline constexpr int kMaxJsonDepth = 500;
-
-/// The subtype of nlohmann's `binary` under which the digits of an integer beyond 64 bits are kept:
-/// no reader takes it for a number, and a message can show it.
-inline constexpr std::uint8_t kWideInteger = 1;
-
 /// Parses `text` as Python's json module does: of a key that an object has twice, the last value
 /// counts; NaN and Infinity are numbers. Takes time in proportion to the text. Integers beyond 64
 /// bits are kept as their digits (`kWideInteger`). An error is one line that `where` (a file name,

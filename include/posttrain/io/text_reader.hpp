@@ -19,27 +19,7 @@ namespace posttrain::io {
 
 class TextReader {
  public:
-  explicit TextReader(const fs::path& path) : path_(path.string()) {
-    if (fs::is_directory(path)) raise("expected a file at {}, found a folder", path_);
-    if (fs::is_regular_file(path)) {
-      auto map = std::make_unique<MappedFile>(path);
-      const std::span<const std::byte> bytes = map->bytes();
-      const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      if (!text.starts_with("\x1f\x8b")) {
-        map_ = std::move(map);
-        window_ = text;
-        return;
-      }
-    }
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) raise_errno("opening of", path);
-    stream_.reset(::gzdopen(fd, "rb"));
-    if (!stream_) {
-      ::close(fd);
-      raise("{}: no memory to decompress with", path_);
-    }
-    ::gzbuffer(stream_.get(), 1U << 17);
-  }
+  explicit TextReader(const fs::path& path);
 
   const std::string& path() const { return path_; }
 
@@ -50,25 +30,7 @@ class TextReader {
 
   /// Puts more of the file behind the window; false at its end. The window at least doubles, so
   /// that looking for the end of a long record stays linear.
-  bool extend() {
-    if (!stream_) return false;
-    constexpr std::size_t kChunk = 1 << 18;
-    buffer_.erase(0, buffer_.size() - window_.size());
-    const std::size_t unread = buffer_.size();
-    buffer_.resize(unread + std::min<std::size_t>(std::max(kChunk, unread), 1 << 26));
-    const int count = ::gzread(stream_.get(), buffer_.data() + unread,
-                               static_cast<unsigned>(buffer_.size() - unread));
-    int code = Z_OK;
-    const char* what = ::gzerror(stream_.get(), &code);
-    if (code == Z_ERRNO) raise_errno("reading of", path_);
-    if (count < 0 || code == Z_BUF_ERROR) {
-      raise("{}: the gzip data is damaged or cut off ({}); hint: fetch the file again", path_,
-            what);
-    }
-    buffer_.resize(unread + static_cast<std::size_t>(count));
-    window_ = buffer_;
-    return count > 0;
-  }
+  bool extend();
 
  private:
   struct Close {
@@ -83,3 +45,7 @@ class TextReader {
 };
 
 }  // namespace posttrain::io
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/io/impl/text_reader.ipp"
+#endif

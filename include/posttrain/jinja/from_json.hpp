@@ -15,7 +15,9 @@
 namespace posttrain::text::jinja {
 
 inline Value from_json(const Json& json, int depth = 0) {
-  if (depth > 500) fail("a template's data is nested more than 500 levels deep");
+  if (depth > kMaxJsonDepth) {
+    raise("a template's data is nested more than {} levels deep", kMaxJsonDepth);
+  }
   switch (json.type()) {
     case Json::value_t::boolean:
       return json.get<bool>();
@@ -45,6 +47,11 @@ inline Value from_json(const Json& json, int depth = 0) {
         dict.items.emplace_back(Value(key), from_json(item, depth + 1));
       }
       return dict;
+    }
+    case Json::value_t::binary: {  // kWideInteger
+      const auto& digits = json.get_binary();
+      raise("expected integers of 64 bits in a template's data, got {}",
+            std::string(digits.begin(), digits.end()));
     }
     default:
       return nullptr;

@@ -6,4 +6,5 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#include "posttrain/models/families/impl/parse.ipp"
 #include "posttrain/models/impl/layout.ipp"

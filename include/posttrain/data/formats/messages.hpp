@@ -9,6 +9,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/data/formats/format.hpp"
 #include "posttrain/data/formats/passage.hpp"
+#include "posttrain/io/json.hpp"
 
 namespace posttrain::data::detail {
 

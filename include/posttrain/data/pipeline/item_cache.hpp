@@ -15,6 +15,7 @@
 #include "posttrain/data/formats/reader.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/data/pipeline/sequence_file.hpp"
+#include "posttrain/io/json.hpp"
 
 namespace posttrain::data {
 

@@ -4,12 +4,12 @@
 #pragma once
 
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/hub/decoder_weights.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/hub/save_pretrained.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/models/families/parse.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/text/chat_folder.hpp"
@@ -130,7 +130,8 @@ POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType store
 POSTTRAIN_INLINE std::string PretrainedDecoder::generation_config() const {
   const std::optional<std::string> original =
       io::read_text_file_if_exists(io::fs::path(path_) / "generation_config.json");
-  auto config = original ? io::parse_json(*original, "generation_config.json") : Json{{"_from_model_config", true}};
+  auto config = original ? io::parse_json(*original, "generation_config.json")
+                         : Json{{"_from_model_config", true}};
   if (text_) {
     const auto& ids = text_->eos_ids();
     if (ids.size() == 1) config["eos_token_id"] = *ids.begin();

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,7 +21,7 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/io/json.hpp"
+#include "posttrain/base/json.hpp"
 
 namespace posttrain::io::detail {
 
@@ -93,9 +94,9 @@ class JsonBuilder {
 
   struct Container {
     AnyJson value{};
-    std::string key{};                                    // of the entry that is being read
-    std::size_t place = kNew;                             // of an earlier entry of this key
-    std::unordered_map<std::string, std::size_t> all{};   // once there are many
+    std::string key{};                                   // of the entry that is being read
+    std::size_t place = kNew;                            // of an earlier entry of this key
+    std::unordered_map<std::string, std::size_t> all{};  // once there are many
   };
 
   static auto& entries(Container& object) {
@@ -112,7 +113,7 @@ class JsonBuilder {
       return found == known.end() ? kNew : static_cast<std::size_t>(found - known.begin());
     } else {
       if (object.all.empty()) {
-        for (std::size_t i = 0; i < known.size(); ++i) object.all.emplace(known[i].first, i);
+        for (const auto& entry : known) object.all.emplace(entry.first, object.all.size());
       }
       const auto [found, is_new] = object.all.emplace(name, known.size());
       return is_new ? kNew : found->second;
@@ -147,7 +148,8 @@ class JsonBuilder {
     } else if (container.place == kNew) {
       entries(container).emplace_back(std::move(container.key), std::move(value));
     } else {
-      entries(container)[container.place].second = std::move(value);
+      std::next(entries(container).begin(), static_cast<std::ptrdiff_t>(container.place))->second =
+          std::move(value);
     }
     return true;
   }

@@ -2,7 +2,6 @@
 // Definitions of chat_files.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +9,7 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/text/chat_files.hpp"
 #include "posttrain/text/chat_template.hpp"
 

@@ -10,6 +10,7 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/sequence.hpp"
+#include "posttrain/io/impl/json_builder.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"

@@ -15,6 +15,7 @@
 #include "posttrain/base/describe.hpp"
 #include "posttrain/data/pipeline/sampler.hpp"
 #include "posttrain/io/atomic_file.hpp"
+#include "posttrain/io/json.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/trainer/checkpoint.hpp"
