@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "posttrain/base/json.hpp"
 #include "posttrain/models/families/parse.hpp"
 #include "support/catch.hpp"
 #include "support/messages.hpp"
