@@ -32,7 +32,8 @@ def main():
 
     common = ["-fsyntax-only", "-fdiagnostics-color=never"]
     compilers = [("g++" if "g++" in flags["id"][0] else flags["id"][0],
-                  repo.Compiler(flags["compiler"], flags["host"] + flags["torch"] + common,
+                  repo.Compiler([part for part in flags["compiler"] if "ccache" not in part],
+                                precompiled.usable(flags["host"]) + flags["torch"] + common,
                                 os.path.join(work, "own.json")))]
     other = next((c for c in ("clang++-19", "clang++-20", "clang++-18") if shutil.which(c)), None)
     if other and flags["id"][0] != "clang":

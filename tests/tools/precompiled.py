@@ -21,6 +21,11 @@ SETS = ((ENGINE,), (DECODER, JSON), (DECODER,), (LM_HEAD, JSON), (DIFFERENTIABLE
         (DIFFERENTIABLE,), (OPS, JSON), (OPS,), (JINJA,), (JSON,), (ERROR,))
 
 
+def usable(flags):
+    """Flags without the warning that makes g++ 12 crash behind a precompiled header."""
+    return [flag for flag in flags if flag != "-Wmismatched-tags"]
+
+
 class Header:
     """Headers in one of a folder, compiled when it is first asked for."""
 

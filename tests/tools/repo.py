@@ -58,8 +58,9 @@ def includes(name):
             for m in INCLUDE_LINE.finditer(text)]
 
 
-def include_graph():
-    """File -> the set of the library's files it reaches, and file -> whether it reaches LibTorch."""
+def include_graph(declarations=False):
+    """File -> the set of the library's files it reaches, and file -> whether it reaches LibTorch. With
+    `declarations` a header does not reach its definitions (-DPOSTTRAIN_COMPILED)."""
     direct = {h: [path for _, path, _ in includes("include/" + h)] for h in library_files()}
 
     def reached(header, follow):
@@ -75,9 +76,13 @@ def include_graph():
     def not_back(header, path):  # the definitions of a header include it back (base/compiled.hpp)
         return path == header or not ("/impl/" in header and header in direct[path])
 
-    reach = {h: reached(h, not_back) for h in direct}
+    def declared(header, path):
+        return not path.endswith(".ipp")
+
+    reach = {h: reached(h, declared if declarations else not_back) for h in direct}
     torch = {h: any(path.startswith(("ATen/", "c10/", "torch/"))
-                    for each in reached(h, lambda *_: True) | {h} for path in direct[each])
+                    for each in reached(h, declared if declarations else lambda *_: True) | {h}
+                    for path in direct[each])
              for h in direct}
     return reach, torch
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles every public header alone, included twice, with warnings as errors.
+"""Compiles every public header alone, included twice, and every file of definitions, with warnings as
+errors.
 
-Headers that do not reach LibTorch are compiled without its include folders. The object must define
-no symbol of its own: one is a function that lacks `inline`.
+A header is compiled against declarations (-DPOSTTRAIN_COMPILED), its definitions (impl/x.ipp) as the
+compiled library has them, one by one: so each includes what it uses, and header-only they can stand in
+any order. All public headers in one file, header-only, then must define no symbol: one is a function that
+lacks `inline`. Headers that do not reach LibTorch are compiled without its include folders.
 
 usage: self_contained.py FLAGS_FILE WORK_FOLDER [FILTER]
 """
@@ -14,17 +17,20 @@ import sys
 import precompiled
 import repo
 
+
 def main():
     flags_file, work = sys.argv[1:3]
     wanted = sys.argv[3] if len(sys.argv) > 3 else ""
     flags = repo.load_flags(flags_file)
     os.makedirs(work, exist_ok=True)
-    reach, torch = repo.include_graph()
+    reach, torch = repo.include_graph(declarations=True)
     # Results are remembered here; ccache would preprocess every header once more.
     command = [part for part in flags["compiler"] if os.path.basename(part) != "ccache"]
     compilers = {
-        kind: repo.Compiler(command, flags["host"] + (flags["torch"] if kind == "torch" else [])
-                            + ["-c", "-O0"], os.path.join(work, kind + ".json"))
+        kind: repo.Compiler(command, precompiled.usable(flags["host"])
+                            + (flags["torch"] if kind == "torch" else [])
+                            + ["-fsyntax-only", "-DPOSTTRAIN_COMPILED"],
+                            os.path.join(work, kind + ".json"))
         for kind in ("host", "torch")
     }
     # A header with LibTorch is compiled behind headers with it, another one behind others.
@@ -33,35 +39,46 @@ def main():
             (kind == "torch") == any(torch[header] for header in headers))
         for kind, compiler in compilers.items()}
 
-    def check(header):
-        stem = os.path.join(work, header.replace("/", "_")[:-4])
-        source, target = stem + ".cpp", stem + ".o"
-        text = f"#include <{header}>\n#include <{header}>\n"
+    def write(stem, text):
+        source = stem + ".cpp"
         if not os.path.exists(source) or open(source).read() != text:
             with open(source, "w") as file:
                 file.write(text)
+        return source
+
+    def check(header):
+        stem = os.path.join(work, header.replace("/", "_").replace(".", "_"))
+        source = write(stem, f"#include <{header}>\n#include <{header}>\n")
+        kind = "torch" if torch[header] else "host"
+        behind = behind_of[kind].behind(reach[header])
+        how = dict(before=behind.make, also=behind.files) if behind else {}
+        extra = ("-include", behind.path) if behind else ()
+        status, output = compilers[kind].run(source, extra, stem, **how)
+        return header, [] if status == 0 else [output.strip()[-3000:] or f"exit status {status}"]
+
+    def check_symbols():
+        compiler = repo.Compiler(command, flags["host"] + flags["torch"] + ["-c", "-O0"],
+                                 os.path.join(work, "all.json"))
+        stem = os.path.join(work, "all")
+        source = write(stem, "".join(f"#include <{header}>\n" for header in repo.headers()))
 
         def symbols():
-            listed = subprocess.run(["nm", "-C", "--defined-only", target], text=True,
+            listed = subprocess.run(["nm", "-C", "--defined-only", stem + ".o"], text=True,
                                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            os.remove(target)
+            os.remove(stem + ".o")
             strong = [line.split(" ", 2)[2] for line in listed.stdout.splitlines()
                       if line.split(" ")[1] in "TDBR" and "posttrain" in line]
             return "".join(f"defines {name}: it lacks `inline`\n" for name in strong)
 
-        kind = "torch" if torch[header] else "host"
-        compiler = compilers[kind]
-        behind = behind_of[kind].behind(reach[header])
-        if behind:
-            status, output = compiler.run(source, ("-include", behind.path, "-o", target), stem,
-                                          behind.make, symbols, behind.files)
-        else:
-            status, output = compiler.run(source, ("-o", target), stem, after=symbols)
-        return header, [] if status == 0 else [output.strip()[-3000:] or f"exit status {status}"]
+        status, output = compiler.run(source, ("-o", stem + ".o"), stem, after=symbols)
+        compiler.save()
+        return "all headers in one file", [] if status == 0 else [output.strip()[-3000:]]
 
     cases = repo.Cases()
-    for header, problems in repo.in_parallel(check, [h for h in repo.headers() if wanted in h]):
-        cases.case(header, problems)
+    definitions = [name for name in repo.library_files() if name.endswith(".ipp")]
+    jobs = [lambda name=name: check(name) for name in repo.headers() + definitions if wanted in name]
+    for name, problems in repo.in_parallel(lambda job: job(), [check_symbols] * (not wanted) + jobs):
+        cases.case(name, problems)
     for compiler in compilers.values():
         compiler.save()
     cases.finish()

@@ -8,6 +8,7 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/nn/heads.hpp"
 #include "posttrain/tensor/differentiable.hpp"
+#include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
 

@@ -8,6 +8,7 @@
 #include "posttrain/nn/gemm.hpp"
 #include "posttrain/nn/linear.hpp"
 #include "posttrain/tensor/differentiable.hpp"
+#include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of osft_reference_state.hpp: part of it, or of the compiled library
-// (base/compiled.hpp).
+// Definitions of factored_state.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
 #include <algorithm>
@@ -10,8 +9,11 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
+#include "posttrain/nn/gemm.hpp"
 #include "posttrain/params/osft/factored_state.hpp"
+#include "posttrain/params/weights/site_weights.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/parameter_buffer.hpp"
 
 namespace posttrain {
 

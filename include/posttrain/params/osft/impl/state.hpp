@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Definitions of osft_state.hpp: templates, so always part of it.
+// Definitions of osft/state.hpp: templates, so always part of it.
 #pragma once
 
 #include <algorithm>
