@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model with a layout goes through the gate, and the gate lacks the vectors.
 #include "posttrain/concepts/check.hpp"
+#include "posttrain/concepts/layout.hpp"
 #include "static/fake_policies.hpp"
 
 using namespace posttrain;
