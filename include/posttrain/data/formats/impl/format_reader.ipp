@@ -36,8 +36,7 @@ POSTTRAIN_INLINE std::optional<Sample> FormatReader::next() {
 }
 
 POSTTRAIN_INLINE std::string FormatReader::description() const {
-  const std::size_t files = samples_.files().size();
-  return fmt::format("{}{}: {}", path_, files > 1 ? fmt::format(" ({} files)", files) : "",
+  return fmt::format("{}: {}", samples_.description(path_),
                      format_ ? format_name(*format_) : "nothing readable");
 }
 
