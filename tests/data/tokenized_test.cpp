@@ -36,6 +36,31 @@ TEST_CASE("labels say which tokens are scored, by place and never by value [C7]"
   CHECK(weighted.weights == std::vector<float>{0, 0.5, 0});
 }
 
+TEST_CASE("masks act under the names in use, padding is left out") {
+  const auto weights = [](const char* json) {
+    return tokenized_sequence(Json::parse(json)).weights;
+  };
+  CHECK(weights(R"({"input_ids": [1, 2, 3, 4], "completion_mask": [0, 0, 1, 1]})") ==
+        std::vector<float>{0, 0, 1, 1});
+  CHECK(weights(R"({"input_ids": [1, 2, 3], "assistant_masks": [false, true, false],
+                    "weights": [1, 0.5, 1]})") == std::vector<float>{0, 0.5, 0});
+  CHECK(weights(R"({"input_ids": [1, 2, 3], "loss_mask": [1, 1, 0], "labels": [1, -100, 3]})") ==
+        std::vector<float>{0, 0, 0});
+  const Sequence unpadded = tokenized_sequence(Json::parse(
+      R"({"input_ids": [0, 0, 5, 6, 7, 0], "attention_mask": [0, 0, 1, 1, 1, 0],
+          "labels": [-100, -100, 5, 6, 7, -100], "position_ids": [0, 0, 0, 1, 2, 0]})"));
+  CHECK(unpadded.ids == TokenIds{5, 6, 7});
+  CHECK(unpadded.weights == std::vector<float>{0, 1, 1});
+  CHECK(contains(sequence_error(R"({"input_ids": [1], "completion_mask": [2]})"),
+                 "expected completion_mask[0] to be 0 or 1, got 2"));
+  CHECK(contains(sequence_error(R"({"input_ids": [1, 2], "completion_mask": [1]})"),
+                 "as many 'completion_mask' as 'input_ids' (2), got 1"));
+  CHECK(contains(sequence_error(R"({"input_ids": [1, 2, 3], "attention_mask": [1, 0, 1]})"),
+                 "zeros of 'attention_mask' at its ends"));
+  CHECK(contains(sequence_error(R"({"input_ids": [1, 2, 3], "position_ids": [0, 1, 0]})"),
+                 "expected position_ids[2] to be 2, got 0"));
+}
+
 TEST_CASE("a sample that is not what it should be is a clear reason") {
   CHECK(contains(sequence_error("[1]"), "expected a list 'input_ids'"));
   CHECK(contains(sequence_error(R"({"input_ids": 3})"), "expected a list 'input_ids'"));
@@ -61,7 +86,8 @@ TEST_CASE("a malformed line stops with file, line and reason, or is counted if a
   CHECK(data.report.kept() == 2);
   CHECK(data.train[1].sample == 3);
   REQUIRE(data.report.reasons.size() == 2);
-  CHECK(contains(data.report.reasons[1], "x.jsonl:3: expected a list 'input_ids'"));
+  CHECK(contains(data.report.reasons[1],
+                 "x.jsonl:3: expected token ids (input_ids), got the keys ids"));
   CHECK(contains(data.report.summary(), "2 bad samples skipped"));
 }
 

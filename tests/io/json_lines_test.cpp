@@ -52,6 +52,18 @@ TEST_CASE("a malformed line is reported in one line and does not hide the next")
   CHECK(records[3].line == 4);
 }
 
+TEST_CASE("objects over several lines and several on one line are read") {
+  const auto records =
+      read_content("{\n  \"a\": [1,\n \"}{\"]\n}\n{\"a\": 2} {\"a\": 3}{\"a\":\n4}\n{\"a\": 5}\n");
+  REQUIRE(records.size() == 5);
+  for (const JsonRecord& record : records) CHECK(record.error.empty());
+  CHECK(records[0].value["a"][1] == "}{");
+  CHECK(records[1].line == 5);
+  CHECK(records[2].line == 5);
+  CHECK(records[3].value["a"] == 4);
+  CHECK(records[4].line == 7);
+}
+
 TEST_CASE("a JSON array is read element by element") {
   const auto records = read_content("[\n  {\"a\": \"],[\\\"\"},\n  {\n \"a\": [1, {}]\n  }, 7 ]\n");
   REQUIRE(records.size() == 3);

@@ -41,6 +41,7 @@ REASONS = {
     "posttrain/concepts/optimizer.hpp": "Concepts only: tests/static/concepts_static_test.cpp.",
     "posttrain/concepts/params.hpp": "Concepts only: tests/static/concepts_static_test.cpp.",
     "posttrain/concepts/gate.hpp": "Concepts and compile errors: tests/static, tests/compile_fail/facet*.",
+    "posttrain/data/pipeline/formatted_loading.hpp": "tested with record_loading.hpp and data/tokenized.hpp",
     "posttrain/data/formats/passage.hpp": "Two aggregates that tests/data/formats/messages_test.cpp fills.",
     "posttrain/params/from.hpp": "One declaration; its specialisations are tested with their files.",
     "posttrain/trainer.hpp": "The constructors of what tests/trainer/engine_test.cpp tests.",

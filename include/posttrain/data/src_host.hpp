@@ -6,6 +6,8 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#include "posttrain/data/formats/impl/columns.ipp"
+#include "posttrain/data/formats/impl/format_reader.ipp"
 #include "posttrain/data/formats/impl/reader.ipp"
 #include "posttrain/data/formats/impl/records.ipp"
 #include "posttrain/data/impl/documents.ipp"

@@ -3,8 +3,9 @@
 //
 // As in transformers, labels[i] belongs to input_ids[i]: it equals it where the loss is to score
 // that token, and is -100 where not; without labels every token is scored. "weights" (optional)
-// gives the weight of predicting each token. The first token is never scored. "attention_mask" and
-// other keys are ignored: masks come from lengths.
+// gives the weight of predicting each token. What a "completion_mask", "assistant_masks" (TRL's
+// columns) or "loss_mask" has a 0 for is not scored. The first token is never scored. Padding that
+// an "attention_mask" names is left out; it and "position_ids" may say nothing else.
 #pragma once
 
 #include <vector>

@@ -3,7 +3,8 @@
 // line, and a malformed one is handed out as such: whether it ends the run is the caller's choice.
 //
 // A UTF-8 byte order mark, CRLF and blank lines are accepted. A file whose first character is '['
-// is an array; its elements may span lines.
+// is an array; its elements may span lines. Objects over several lines, and several on one, are
+// read, too, where no line by itself is one.
 #pragma once
 
 #include <algorithm>
@@ -24,6 +25,8 @@ struct JsonRecord {
 class JsonLinesReader {
  public:
   static constexpr std::size_t kMaxRecord = std::size_t{1} << 30;  // bytes
+  static constexpr std::size_t kMaxSpread = std::size_t{1}
+                                            << 20;  // of an object over several lines
 
   explicit JsonLinesReader(const fs::path& path);
 
@@ -53,6 +56,10 @@ class JsonLinesReader {
 
   /// Length of the element up to its ',' or the array's ']'; nothing where the file ends before.
   std::optional<std::size_t> element_size();
+
+  /// Length of the object at the window's start, across lines; nothing where it has no end within
+  /// `kMaxSpread` bytes.
+  std::optional<std::size_t> object_size();
 
   static JsonRecord parse(std::string_view text, std::int64_t line);
 

@@ -90,14 +90,17 @@ inline bool is_ascii(std::string_view text) {
   return true;
 }
 
-inline bool is_valid_utf8(std::string_view text) {
+/// Bytes before the first that is no part of a character; all of them in UTF-8.
+inline std::size_t valid_utf8_prefix(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const CodePoint point = decode_utf8(text, i);
-    if (!point.valid) return false;
+    if (!point.valid) return i;
     i += point.size;
   }
-  return true;
+  return text.size();
 }
+
+inline bool is_valid_utf8(std::string_view text) { return valid_utf8_prefix(text) == text.size(); }
 
 /// The text with every broken part replaced by U+FFFD.
 inline std::string repair_utf8(std::string_view text) {

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/data/formats/format.hpp"
 
+#include "posttrain/base/error.hpp"
 #include "support/catch.hpp"
-#include "support/temp_folder.hpp"
 
 using namespace posttrain::data;
 using posttrain::Json;
-using posttrain::test::contains;
-using posttrain::test::TempFolder;
 
 namespace {
 
@@ -29,6 +27,11 @@ TEST_CASE("the format of a record is told by its keys") {
   CHECK(format(R"({"chosen": "y", "rejected": "z"})") == Format::implicit_preference);
   CHECK(format(R"({"prompt": "x", "chosen": [], "rejected": []})") == Format::implicit_preference);
   CHECK(format(R"({"instruction": "x", "chosen": "y", "rejected": "z"})") == Format::preference);
+  for (const char* key : {"question", "problem", "query", "input", "context"}) {
+    const std::string asked = fmt::format(R"({{"{}": "x", "chosen": "y", "rejected": "z"}})", key);
+    CHECK(format(asked.c_str()) == Format::preference);
+  }
+  CHECK(format(R"({"input": "x", "output": "y"})") == Format::question);
   CHECK(format(R"({"prompt": "x", "ground_truth": 3})") == Format::prompt);
   CHECK(format(R"({"text": "x"})") == Format::document);
   CHECK(format(R"("x")") == Format::document);
@@ -36,26 +39,6 @@ TEST_CASE("the format of a record is told by its keys") {
   CHECK(format(R"({"messages": null, "text": "x"})") == Format::document);
   CHECK_FALSE(detect_format(parse(R"({"x": 1})")).has_value());
   CHECK_FALSE(detect_format(parse("[1]")).has_value());
-}
-
-TEST_CASE("the first good record decides the format of a path") {
-  const TempFolder scratch;
-  const std::string path = scratch.write("a.jsonl",
-                                         "{\"text\": \n{\"other\": 1}\n{\"question\": \"q\"}\n"
-                                         "{\"prompt\": \"p\"}\n{\"text\": \"x\"}\n");
-  FormatReader reader(
-      path, [](Format format) { return format == Format::question || format == Format::prompt; },
-      "questions");
-  CHECK(reader.description() == path + ": nothing readable");
-  CHECK(contains(reader.next()->error, "expected JSON"));
-  CHECK(reader.next()->error == "expected questions, got the keys other");
-  CHECK_FALSE(reader.format());
-  CHECK(reader.next()->error.empty());
-  CHECK(reader.format() == Format::question);
-  CHECK(reader.next()->error == "expected questions as before, got prompts (the keys prompt)");
-  CHECK(reader.next()->error == "expected questions, got documents");
-  CHECK_FALSE(reader.next());
-  CHECK(reader.description() == path + ": questions");
 }
 
 TEST_CASE("a key with the value null is no key") {

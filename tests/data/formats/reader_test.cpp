@@ -110,6 +110,35 @@ TEST_CASE("a folder stands for its files and those of its folders, by name") {
   CHECK(contains(error_of([&] { all(empty.path().string()); }), "in the folder"));
 }
 
+TEST_CASE("files of a folder that are held out by their names are not trained on") {
+  const TempFolder scratch;
+  const std::string folder = scratch.path().string();
+  scratch.write("train.jsonl", "\"a\"");
+  scratch.write("contest.jsonl", "\"b\"");  // no word of it
+  for (const char* name : {"test.jsonl", "data-validation-00000-of-00001.jsonl", "x_dev.json"}) {
+    scratch.write(name, "\"no\"");
+  }
+  std::filesystem::create_directories(scratch / "Eval");
+  scratch.write("Eval/x.jsonl", "\"no\"");
+  CHECK(joined(folder) == "b,a,");
+  CHECK(SampleReader(folder).description("data") ==
+        "data (2 files, without the held-out " + folder + "/Eval/x.jsonl and 3 more)");
+  CHECK(joined((scratch / "test.jsonl").string()) == "no,");
+  std::filesystem::remove(scratch / "train.jsonl");
+  std::filesystem::remove(scratch / "contest.jsonl");
+  CHECK(joined(folder) == "no,no,no,no,");  // there is nothing else to be meant
+}
+
+TEST_CASE("text that is not UTF-8 is an error with its place") {
+  const TempFolder scratch;
+  const auto samples = all(scratch.write("a.txt",
+                                         "Gr\xFC\xDF"
+                                         "e"));
+  REQUIRE(samples.size() == 1);
+  CHECK(contains(samples[0].error,
+                 "expected UTF-8, got the byte 0xfc at place 3 of the text; hint: iconv"));
+}
+
 TEST_CASE("what an unknown name holds is told by its first character") {
   const TempFolder scratch;
   CHECK(all(scratch.write("a.data", "\xEF\xBB\xBF\n {\"x\": 1}"))[0].value["x"] == 1);
@@ -127,6 +156,15 @@ TEST_CASE("formats that are not read are named, with the command that converts t
   CHECK(contains(error("a.arrow", "ARROW1\0"), "found Arrow"));
   CHECK(contains(error("a.csv", "a,b\n1,2\n"), "found CSV"));
   CHECK(contains(error("a.jsonl.zst", "\x28\xb5\x2f\xfd"), "hint: unzstd FILE"));
+  CHECK(contains(error("a.zip.txt", "PK\x03\x04"), "found a ZIP archive; hint: unzip FILE"));
+  CHECK(contains(error("a.txt", "%PDF-1.7"), "found PDF"));
+  CHECK(contains(error("b.txt", std::string(257, 'x') + "ustar "), "found a tar archive"));
+  CHECK(contains(error("c.txt",
+                       "\xff\xfe"
+                       "a"),
+                 "found UTF-16; hint: iconv"));
+  CHECK(contains(error("d.jsonl", std::string("{\0\"\0", 4)), "found UTF-16"));
+  CHECK(contains(error("e.jsonl", "\xff\xff\xff\xff"), "found an Arrow stream"));
   const TempFolder folder;
   folder.write("a.jsonl", "1");
   folder.write("b.parquet", "PAR1");

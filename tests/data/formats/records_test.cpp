@@ -59,6 +59,90 @@ TEST_CASE("ShareGPT conversations become messages, with every name of a role") {
                  "to be JSON"));
 }
 
+TEST_CASE("roles are read under their usual names, whatever their case") {
+  const auto record = SupervisedRecord::from(parse(
+      R"({"messages": [{"role": "System", "content": "s"}, {"role": "human", "content": "a"},
+          {"role": "GPT", "content": "b"}, {"role": "Observation", "content": "c"},
+          {"role": "critic", "content": "d"}]})"));
+  CHECK(said(record.completion) ==
+        "system: s | user: a | assistant: b | observation: c | critic: d");
+  const auto shared = SupervisedRecord::from(parse(
+      R"({"conversations": [{"from": "Human", "value": "a"}, {"from": "GPT", "value": "b"}]})"));
+  CHECK(said(shared.completion) == "user: a | assistant: b");
+  CHECK(from_error<SupervisedRecord>(
+            R"({"messages": [{"role": "Asker", "content": "a"}, {"role": "Sage", "content": "b"},
+                {"role": "Asker", "content": "c"}]})") ==
+        "expected a message of the assistant, got the roles Asker, Sage");
+  // Nobody answers, and every role is known: counted by the pipeline.
+  CHECK(SupervisedRecord::from(parse(R"({"messages": [{"role": "user", "content": "a"}]})"))
+            .says_nothing());
+}
+
+TEST_CASE("a system column acts in every format, or is an error") {
+  const auto record =
+      SupervisedRecord::from(parse(R"({"system": "s", "prompt": [{"role": "user", "content": "a"}],
+                "completion": [{"role": "assistant", "content": "b"}]})"));
+  CHECK(said(record.prompt) == "system: s | user: a");
+  const auto judged =
+      AnswerRecord::from(parse(R"({"system": "s", "prompt": [{"role": "user", "content": "a"}],
+                "completion": "b", "label": true})"));
+  CHECK(said(judged.prompt) == "system: s | user: a");
+  const auto mixed = PairRecord::from(
+      parse(R"({"system": "s", "prompt": "a", "chosen": [{"role": "assistant", "content": "b"}],
+                "rejected": [{"role": "assistant", "content": "c"}]})"));
+  CHECK(said(mixed.prompt) == "system: s | user: a");
+  CHECK(
+      contains(from_error<SupervisedRecord>(R"({"system": "s", "prompt": "a", "completion": "b"})"),
+               "the sample has a system message and its other parts are texts"));
+  CHECK(contains(
+      from_error<PairRecord>(R"({"system": "s", "prompt": "a", "chosen": "b", "rejected": "c"})"),
+      "hint: write the prompt as messages"));
+  CHECK(PairRecord::from(parse(R"({"system": "", "prompt": "a", "chosen": "b", "rejected": "c"})"))
+            .prompt.text == "a");
+}
+
+TEST_CASE("a pair's prompt is found under the names in use, or the unread text is named") {
+  const auto pair = PairRecord::from(parse(
+      R"({"input": "Which planet is largest?", "chosen": "The answer is Jupiter.",
+          "rejected": "The answer is Mars."})"));
+  CHECK(said(pair.prompt) == "user: Which planet is largest?");
+  CHECK(said(pair.chosen) == "assistant: The answer is Jupiter.");
+  CHECK(
+      from_error<PairRecord>(
+          R"({"riddle": "Which?", "source": "x", "chosen": "It is a.", "rejected": "It is b."})") ==
+      "expected a prompt beside 'chosen' and 'rejected', and 'riddle' is a text that nothing "
+      "reads; hint: rename it to 'prompt', or remove it");
+}
+
+TEST_CASE("answers that all repeat a text prompt lose it") {
+  const auto pair = PairRecord::from(parse(
+      R"({"prompt": "Q: largest planet?\nA:", "chosen": "Q: largest planet?\nA: Jupiter",
+          "rejected": "Q: largest planet?\nA: Mars"})"));
+  CHECK(pair.chosen.text == " Jupiter");
+  CHECK(pair.rejected.text == " Mars");
+  const auto one =
+      PairRecord::from(parse(R"({"prompt": "I am", "chosen": "I am here", "rejected": "Who?"})"));
+  CHECK(one.chosen.text == "I am here");
+  const auto word =
+      PairRecord::from(parse(R"({"prompt": "I", "chosen": "I am", "rejected": "I was"})"));
+  CHECK(word.chosen.text == "I am");
+  const auto single =
+      SupervisedRecord::from(parse(R"({"prompt": "one two", "completion": "one two three"})"));
+  CHECK(single.completion.text == " three");
+}
+
+TEST_CASE("messages that a table holds as JSON text are messages") {
+  const auto pair = PairRecord::from(parse(
+      R"({"prompt": "[{\"role\": \"user\", \"content\": \"a\"}]",
+          "chosen": "[{\"role\": \"assistant\", \"content\": \"b\"}]",
+          "rejected": "[{\"from\": \"gpt\", \"value\": \"c\"}]"})"));
+  CHECK(said(pair.prompt) == "user: a");
+  CHECK(said(pair.chosen) == "assistant: b");
+  CHECK(said(pair.rejected) == "assistant: c");
+  CHECK(SupervisedRecord::from(parse(R"({"prompt": "[1, 2]", "completion": "[{}]"})"))
+            .completion.text == "[{}]");
+}
+
 TEST_CASE("Alpaca instructions and questions are prompts with one answer") {
   const auto alpaca = SupervisedRecord::from(parse(
       R"({"instruction": "Add.", "input": "1 2", "output": "3", "system": "s",

@@ -3,12 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/data/formats/reader.hpp"
+#include "posttrain/base/json.hpp"
 
 namespace posttrain::data {
 
@@ -16,7 +17,8 @@ enum class Format : std::uint8_t {
   messages,             // {"messages": [{"role", "content"}, …]}
   sharegpt,             // {"conversations": [{"from", "value"}, …], "system"?}
   alpaca,               // {"instruction", "input"?, "output"?, "system"?, "history"?}
-  question,             // {"question" or "problem", "answer" or "solution", "system"?}
+  question,             // {"question", "problem", "query" or "input", "answer", "solution",
+                        //  "response" or "output", "system"?}
   prompt,               // {"prompt"}
   prompt_completion,    // {"prompt", "completion"}
   preference,           // {"prompt" or any of the above, "chosen", "rejected"}
@@ -75,6 +77,11 @@ const Json* first_value(const Json& record, Keys... keys) {
   return found;
 }
 
+/// What a sample asks under the names that are in use beside "prompt" and "instruction".
+inline const Json* asked(const Json& record) {
+  return first_value(record, "question", "problem", "query", "input");
+}
+
 /// "a, b, c" of a record, or what it is instead of an object.
 inline std::string keys_of(const Json& record) {
   if (!record.is_object()) return record.type_name();
@@ -99,10 +106,9 @@ inline std::optional<Format> detect_format(const Json& record) {
     // A text prompt beside whole conversations only names what they start with.
     const bool names_only = prompt != nullptr && prompt->is_string() && record["chosen"].is_array();
     if (prompt != nullptr && !names_only) return Format::preference;
-    if (prompt == nullptr && (talk != nullptr || has("messages") || has("instruction") ||
-                              has("question") || has("problem"))) {
-      return Format::preference;
-    }
+    const bool elsewhere = talk != nullptr || has("messages") || has("instruction") ||
+                           detail::asked(record) != nullptr || has("context");
+    if (prompt == nullptr && elsewhere) return Format::preference;
     return Format::implicit_preference;
   }
   if (has("completions", "labels")) return Format::stepwise;
@@ -115,52 +121,9 @@ inline std::optional<Format> detect_format(const Json& record) {
   }
   if (has("instruction")) return Format::alpaca;
   if (has("prompt")) return Format::prompt;
-  if (has("question") || has("problem")) return Format::question;
+  if (detail::asked(record) != nullptr) return Format::question;
   if (has("text") || has("document")) return Format::document;
   return std::nullopt;
 }
-
-/// The samples of a path with their format, which the first good record of the path determines. A
-/// record of another format is malformed.
-class FormatReader {
- public:
-  /// `accepts(format)`; `expected` says in an error what would be accepted.
-  FormatReader(std::string_view path, bool (*accepts)(Format), std::string_view expected)
-      : samples_(path), path_(path), accepts_(accepts), expected_(expected) {}
-
-  std::optional<Sample> next() {
-    std::optional<Sample> sample = samples_.next();
-    if (!sample || !sample->error.empty()) return sample;
-    const std::optional<Format> format = detect_format(sample->value);
-    if (!format) {
-      sample->error = fmt::format("expected {}, got {}", expected_, detail::keys_of(sample->value));
-    } else if (!accepts_(*format)) {
-      sample->error = fmt::format("expected {}, got {}", expected_, format_name(*format));
-    } else if (!format_) {
-      format_ = format;
-    } else if (*format != *format_) {
-      sample->error = fmt::format("expected {} as before, got {} ({})", format_name(*format_),
-                                  format_name(*format), detail::keys_of(sample->value));
-    }
-    return sample;
-  }
-
-  /// The format of the records so far; nothing before the first good one.
-  std::optional<Format> format() const { return format_; }
-
-  /// "chats.jsonl: ShareGPT conversations", for reports.
-  std::string description() const {
-    const std::size_t files = samples_.files().size();
-    return fmt::format("{}{}: {}", path_, files > 1 ? fmt::format(" ({} files)", files) : "",
-                       format_ ? format_name(*format_) : "nothing readable");
-  }
-
- private:
-  SampleReader samples_;
-  std::string path_;
-  bool (*accepts_)(Format);
-  std::string expected_;
-  std::optional<Format> format_;
-};
 
 }  // namespace posttrain::data

@@ -22,17 +22,41 @@ inline Json message(const char* role, std::string content) {
   return Json{{"role", role}, {"content", std::move(content)}};
 }
 
-/// The role behind a ShareGPT name; "function_call" stands for itself.
-inline std::string_view sharegpt_role(std::string_view from) {
-  const auto is = [&](auto... names) { return ((from == names) || ...); };
+inline std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return lower;
+}
+
+/// The role behind a name in use, whatever its case; "function_call" stands for itself. Empty for
+/// another name.
+inline std::string_view usual_role(std::string_view name) {
+  const std::string lower = lower_case(name);
+  const auto is = [&](auto... names) { return ((lower == names) || ...); };
   if (is("human", "user", "prompter")) return "user";
-  if (is("gpt", "assistant", "chatgpt", "bing", "bard", "model", "bot", "output")) {
+  if (is("gpt", "assistant", "chatgpt", "bing", "bard", "model", "bot", "ai", "output")) {
     return "assistant";
   }
   if (is("system")) return "system";
-  if (is("tool", "observation", "function_response", "tool_response", "ipython")) return "tool";
+  if (is("tool", "observation", "function_response", "tool_response", "function", "ipython")) {
+    return "tool";
+  }
   if (is("function_call", "tool_call")) return "function_call";
+  return {};
+}
+
+inline std::string_view sharegpt_role(std::string_view from) {
+  const std::string_view role = usual_role(from);
+  if (!role.empty()) return role;
   raise("expected 'from' to be human, gpt, system, tool or function_call, got '{}'", from);
+}
+
+/// The "role" of a message: user, assistant and system under their other names; the names of tools'
+/// messages are the template's matter and stay, in small letters; others stay as they are.
+inline std::string message_role(const std::string& given) {
+  const std::string_view usual = usual_role(given);
+  if (usual == "tool" || usual == "function_call") return lower_case(given);
+  return usual.empty() ? given : std::string(usual);
 }
 
 /// Calls written as JSON text, one or a list, in the way of the messages format.
@@ -67,6 +91,9 @@ inline Json any_message(const Json& given) {
   if (!given.is_object()) raise("expected a message to be an object, got {}", given.type_name());
   if (given.contains("role")) {
     Json same = given;
+    if (Json& role = same["role"]; role.is_string()) {
+      role = message_role(role.get_ref<const std::string&>());
+    }
     const auto content = same.find("content");
     if (content == same.end() || !content->is_array()) return same;
     for (Json& part : *content) {  // {"type": "text", "value": …} is LLaMA-Factory's spelling
@@ -90,7 +117,24 @@ inline Json any_message(const Json& given) {
   return Json{{"role", role}, {"content", *value}};
 }
 
+/// Messages that a table holds as JSON text; nothing where the text is only a text.
+inline std::optional<Json> messages_in_text(const std::string& text) {
+  const std::size_t start = text.find_first_not_of(" \t\r\n");
+  if (start == std::string::npos || text[start] != '[') return std::nullopt;
+  std::string ignored;
+  std::optional<Json> read = io::try_parse_json(text, ignored);
+  if (!read || read->empty() || !read->front().is_object()) return std::nullopt;
+  const Json& first = read->front();
+  if (!first.contains("role") && !first.contains("from")) return std::nullopt;
+  return read;
+}
+
 inline Json any_messages(const Json& list, std::string_view key) {
+  if (list.is_string()) {
+    if (const auto read = messages_in_text(list.get_ref<const std::string&>())) {
+      return any_messages(*read, key);
+    }
+  }
   if (list.is_object()) return Json::array({any_message(list)});
   if (!list.is_array() || list.empty()) {
     raise("expected \"{}\" to be an array of at least one message", key);
@@ -110,10 +154,10 @@ inline Json any_messages(const Json& list, std::string_view key) {
   return messages;
 }
 
-/// Text stays text, a message or a list of them are messages.
+/// Text stays text, a message or a list of them (or a text that is such a list) are messages.
 inline Passage passage(const Json& value, std::string_view key) {
   Passage result;
-  if (value.is_string()) {
+  if (value.is_string() && !messages_in_text(value.get_ref<const std::string&>())) {
     result.text = value.get_ref<const std::string&>();
   } else {
     result.messages = any_messages(value, key);
@@ -154,12 +198,27 @@ inline TemplateInputs template_inputs(const Json& sample) {
           structured(sample, "chat_template_kwargs", Json::value_t::object)};
 }
 
-inline void put_system_first(Json& messages, const Json& sample) {
+/// The text of a sample's system column; empty where it has none.
+inline std::string system_text(const Json& sample) {
   const Json* system = first_value(sample, "system", "system_prompt");
-  if (system == nullptr) return;
-  const std::string& text = text_value(*system, "system");
+  return system == nullptr ? "" : text_value(*system, "system");
+}
+
+/// The system column becomes the first message, unless that is a system message already. Texts
+/// have no place for it.
+inline void put_system_first(Json& messages, const Json& sample) {
+  std::string text = system_text(sample);
   if (text.empty() || (!messages.empty() && messages[0]["role"] == "system")) return;
-  messages.insert(messages.begin(), message("system", text));
+  messages.insert(messages.begin(), message("system", std::move(text)));
+}
+inline void put_system_first(Passage& prompt, const Json& sample) {
+  if (!prompt.is_text()) {
+    put_system_first(prompt.messages, sample);
+  } else if (!system_text(sample).empty()) {
+    fail(
+        "the sample has a system message and its other parts are texts, which have no place for "
+        "it; hint: write the prompt as messages, or the system message into the prompt");
+  }
 }
 
 /// The messages before the answer of an Alpaca sample: system, earlier rounds, instruction with its
@@ -196,7 +255,7 @@ inline Json prompt_messages(const Json& sample) {
     }
   }
   if (value_of(sample, "instruction") != nullptr) return alpaca_prompt(sample);
-  for (const char* key : {"question", "problem"}) {
+  for (const char* key : {"question", "problem", "query", "input", "context"}) {
     if (const Json* asked = value_of(sample, key)) {
       Json messages = Json::array({message("user", text_value(*asked, key))});
       put_system_first(messages, sample);

@@ -3,8 +3,9 @@
 //
 // .jsonl, .ndjson and .json files hold JSON values, .txt files texts; any other file is told by its
 // first character. All may be compressed with gzip. A folder stands for such files in it and in its
-// folders, by name; other files in it are not read, but a table format there is an error, since its
-// samples would be missed.
+// folders, by name, without those whose names say that they are held out (test, validation, dev,
+// eval) while there are others. Other files in it are not read, but a table
+// format there is an error, since its samples would be missed. Text that is not UTF-8 is an error.
 #pragma once
 
 #include <algorithm>
@@ -50,6 +51,14 @@ void refuse_unreadable(const std::string& path, std::string_view start);
 
 }  // namespace detail
 
+/// The files of a path, sorted.
+struct SourceFiles {
+  std::vector<std::string> read{};
+  std::vector<std::string> held_out{};  // of a folder: named test, validation, dev or eval
+};
+
+SourceFiles find_source_files(std::string_view path);
+
 /// The files that a path stands for, sorted.
 std::vector<std::string> source_files(std::string_view path);
 
@@ -74,16 +83,19 @@ class TextPartReader {
 class SampleReader {
  public:
   explicit SampleReader(std::string_view path, std::string_view delimiter = {})
-      : files_(source_files(path)), delimiter_(delimiter) {}
+      : files_(find_source_files(path)), delimiter_(delimiter) {}
 
   std::optional<Sample> next();
 
-  const std::vector<std::string>& files() const { return files_; }
+  const std::vector<std::string>& files() const { return files_.read; }
+
+  /// "data (3 files, without the held-out data/test.jsonl and 1 more)", for reports.
+  std::string description(std::string_view path) const;
 
  private:
   void open(const std::string& file);
 
-  std::vector<std::string> files_;
+  SourceFiles files_;
   std::string delimiter_;
   std::size_t next_file_ = 0;
   std::optional<io::JsonLinesReader> json_;

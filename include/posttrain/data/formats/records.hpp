@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "posttrain/data/formats/format.hpp"
+#include "posttrain/data/formats/format_reader.hpp"
 #include "posttrain/data/formats/passage.hpp"
 
 namespace posttrain::data {

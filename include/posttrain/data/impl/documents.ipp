@@ -49,9 +49,7 @@ POSTTRAIN_INLINE LoadedData detail::load_documents(const Source& source, const L
   std::vector<std::string> sources;
   const auto open = [&](std::string_view from) {
     const auto reader = std::make_shared<SampleReader>(from, options.delimiter);
-    const std::size_t files = reader->files().size();
-    sources.push_back(
-        fmt::format("{}{}: documents", from, files > 1 ? fmt::format(" ({} files)", files) : ""));
+    sources.push_back(reader->description(from) + ": documents");
     return samples_until_nothing([reader] { return reader->next(); });
   };
   LoadedData data = load_items(

@@ -94,6 +94,7 @@ class ItemCache {
                       {"all_masked", report.all_masked},
                       {"tokens", report.tokens},
                       {"scored", report.scored},
+                      {"unread", report.unread.counts()},
                       {"reasons", report.reasons}};
     return counts.dump(-1, ' ', false, Json::error_handler_t::replace);
   }
@@ -124,6 +125,9 @@ class ItemCache {
     counts.at("all_masked").get_to(report.all_masked);
     counts.at("tokens").get_to(report.tokens);
     counts.at("scored").get_to(report.scored);
+    for (const Json& entry : counts.at("unread")) {
+      report.unread.add(entry.at(0).get<std::string>(), entry.at(1).get<std::int64_t>());
+    }
     counts.at("reasons").get_to(report.reasons);
     const auto train = counts.at("train").get<std::size_t>();
     if constexpr (std::same_as<typename Kind::Item, Sequence>) {

@@ -177,11 +177,12 @@ void split_validation(Loaded& data, double share, std::uint64_t seed, std::strin
 /// The pipeline for items of any kind. `open(path)` gives a range of (optional) samples,
 /// `tokenize(json)` the items of one; it throws `Error` or a JSON exception for a malformed sample.
 /// `configuration` says everything that `tokenize` depends on, the tokenizer's fingerprint if it
-/// uses one: without it nothing is cached.
-template <ItemKind Kind, class Open, class Tokenize>
+/// uses one: without it nothing is cached. `note(report)` is called when all samples of a path are
+/// read.
+template <ItemKind Kind, class Open, class Tokenize, class Note = decltype([](DataReport&) {})>
 LoadedOf<Kind> load_items(const Kind& kind, const Source& source, const LoadContext& context,
                           const Open& open, const Tokenize& tokenize,
-                          std::string_view configuration = {}) {
+                          std::string_view configuration = {}, const Note& note = {}) {
   source.validate();
   context.validate();
   if (context.validation_split > 0.0 && !source.validation_path.empty()) {
@@ -197,6 +198,7 @@ LoadedOf<Kind> load_items(const Kind& kind, const Source& source, const LoadCont
                            ++kept;
                            keep(std::move(item));
                          });
+    note(data.report);
     if (kept == 0) {
       raise("{}: no sequence is left: {}{}", path, data.report.counts(),
             data.report.reasons.empty() ? "" : "; first: " + data.report.reasons.front());

@@ -52,6 +52,17 @@ POSTTRAIN_INLINE std::optional<JsonRecord> JsonLinesReader::next_line() {
     }
   }
   JsonRecord record = parse(text_.window().substr(0, size), line_);
+  if (!record.error.empty() && text_.window().starts_with('{')) {
+    const std::optional<std::size_t> whole = object_size();
+    if (whole && *whole != size) {
+      JsonRecord other = parse(text_.window().substr(0, *whole), line_);
+      if (other.error.empty()) {
+        record = std::move(other);
+        size = *whole;
+      }
+    }
+  }
+  count_lines(text_.window().substr(0, size));
   text_.consume(size);
   return record;
 }
@@ -81,30 +92,59 @@ POSTTRAIN_INLINE std::optional<JsonRecord> JsonLinesReader::next_element() {
   return record;
 }
 
+namespace detail {
+
+/// Follows brackets through JSON text, character by character.
+class Brackets {
+ public:
+  /// How many are open behind `c`.
+  std::int64_t open_after(char c) {
+    if (escaped_) {
+      escaped_ = false;
+    } else if (in_string_) {
+      escaped_ = c == '\\';
+      if (c == '"') in_string_ = false;
+    } else if (c == '"') {
+      in_string_ = true;
+    } else if (c == '{' || c == '[') {
+      ++depth_;
+    } else if (depth_ > 0 && (c == '}' || c == ']')) {
+      --depth_;
+    }
+    return depth_;
+  }
+
+  bool outside() const { return depth_ == 0 && !in_string_; }
+
+ private:
+  std::int64_t depth_ = 0;
+  bool in_string_ = false, escaped_ = false;
+};
+
+}  // namespace detail
+
 POSTTRAIN_INLINE std::optional<std::size_t> JsonLinesReader::element_size() {
-  std::int64_t depth = 0;
-  bool in_string = false, escaped = false;
+  detail::Brackets brackets;
   std::size_t i = 0;
   do {
     const std::string_view rest = text_.window();
     for (; i < rest.size(); ++i) {
-      const char c = rest[i];
-      if (escaped) {
-        escaped = false;
-      } else if (in_string) {
-        escaped = c == '\\';
-        if (c == '"') in_string = false;
-      } else if (c == '"') {
-        in_string = true;
-      } else if (c == '{' || c == '[') {
-        ++depth;
-      } else if (depth > 0 && (c == '}' || c == ']')) {
-        --depth;
-      } else if (depth == 0 && (c == ',' || c == ']')) {
-        return i;
-      }
+      if (brackets.outside() && (rest[i] == ',' || rest[i] == ']')) return i;
+      brackets.open_after(rest[i]);
     }
   } while (extend());
+  return std::nullopt;
+}
+
+POSTTRAIN_INLINE std::optional<std::size_t> JsonLinesReader::object_size() {
+  detail::Brackets brackets;
+  std::size_t i = 0;
+  do {
+    const std::string_view rest = text_.window();
+    for (; i < std::min(rest.size(), kMaxSpread); ++i) {
+      if (brackets.open_after(rest[i]) == 0) return i + 1;
+    }
+  } while (i < kMaxSpread && extend());
   return std::nullopt;
 }
 

@@ -16,6 +16,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/data/formats/reader.hpp"
 #include "posttrain/io/json_lines.hpp"
+#include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::data {
 
@@ -47,28 +48,70 @@ POSTTRAIN_INLINE void refuse_unreadable(const std::string& path, std::string_vie
                         "7zXZ"))
     refuse("XZ", "unxz FILE", "");
   if (start.starts_with("BZh")) refuse("bzip2", "bunzip2 FILE", "");
+  if (start.starts_with("PK\x03\x04")) refuse("a ZIP archive", "unzip FILE", "");
+  if (start.starts_with("7z\xbc\xaf")) refuse("a 7-Zip archive", "7z x FILE", "");
+  if (start.size() > 262 && start.substr(257, 5) == "ustar") {
+    refuse("a tar archive", "tar -xf FILE", "");
+  }
+  if (start.starts_with("%PDF")) refuse("PDF", "pdftotext FILE", "");
+  if (start.starts_with("\xff\xff\xff\xff")) refuse("an Arrow stream", kConvert, "feather");
+  const bool wide = start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff") ||
+                    (start.size() > 1 && (start[0] == '\0') != (start[1] == '\0'));
+  if (wide) refuse("UTF-16", "iconv -f UTF-16 -t UTF-8 IN > OUT", "");
   if (name.ends_with(".csv") || name.ends_with(".tsv")) refuse("CSV", kConvert, "csv");
 }
 
 }  // namespace detail
 
-POSTTRAIN_INLINE std::vector<std::string> source_files(std::string_view path) {
+namespace detail {
+
+/// The part of held-out data that a name below a folder stands for: "test", "validation", "dev" or
+/// "eval" as a word of it ("data/test-00000-of-00001.jsonl"); empty for other names.
+inline std::string_view held_out_word(const std::filesystem::path& below) {
+  const std::string text = below.string();
+  for (std::size_t begin = 0; begin < text.size();) {
+    const auto letter = [&](std::size_t i) {
+      return (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z');
+    };
+    std::size_t end = begin;
+    while (end < text.size() && letter(end)) ++end;
+    std::string word = text.substr(begin, end - begin);
+    for (char& c : word) c = static_cast<char>(c | 0x20);
+    for (const std::string_view name :
+         {"test", "testing", "validation", "valid", "val", "dev", "eval", "evaluation"}) {
+      if (word == name) return name;
+    }
+    begin = end + 1;
+  }
+  return {};
+}
+
+}  // namespace detail
+
+POSTTRAIN_INLINE SourceFiles find_source_files(std::string_view path) {
   namespace fs = std::filesystem;
-  if (!fs::is_directory(path)) return {std::string(path)};
-  std::vector<std::string> files;
+  if (!fs::is_directory(path)) return {.read = {std::string(path)}};
+  SourceFiles found;
   for (fs::recursive_directory_iterator entry(path), end; entry != end; ++entry) {
     const std::string name = entry->path().filename().string();
     if (name.starts_with('.')) {  // a cache, a repository, a file under construction
       if (entry->is_directory()) entry.disable_recursion_pending();
     } else if (entry->is_regular_file() && detail::kind_by_name(name) != detail::FileKind::other) {
-      files.push_back(entry->path().string());
+      const bool held_out = !detail::held_out_word(fs::relative(entry->path(), path)).empty();
+      (held_out ? found.held_out : found.read).push_back(entry->path().string());
     }
   }
-  if (files.empty()) {
+  std::sort(found.read.begin(), found.read.end());
+  std::sort(found.held_out.begin(), found.held_out.end());
+  if (found.read.empty()) found.read.swap(found.held_out);  // nothing else is there to be meant
+  if (found.read.empty()) {
     raise("{}: expected .jsonl, .ndjson, .json or .txt files (or .gz of them) in the folder", path);
   }
-  std::sort(files.begin(), files.end());
-  return files;
+  return found;
+}
+
+POSTTRAIN_INLINE std::vector<std::string> source_files(std::string_view path) {
+  return find_source_files(path).read;
 }
 
 POSTTRAIN_INLINE std::optional<Sample> TextPartReader::next() {
@@ -82,6 +125,12 @@ POSTTRAIN_INLINE std::optional<Sample> TextPartReader::next() {
     Sample sample;
     if (part.find_first_not_of(" \t\r\n") != std::string_view::npos) {
       sample = {Json(std::string(part)), fmt::format("{}:{}", text_.path(), line_), ""};
+      if (const std::size_t valid = text::valid_utf8_prefix(part); valid < part.size()) {
+        sample.error = fmt::format(
+            "expected UTF-8, got the byte {:#04x} at place {} of the text; hint: iconv "
+            "-f latin1 -t utf-8 IN > OUT",
+            static_cast<unsigned char>(part[valid]), valid + 1);
+      }
     }
     line_ += std::count(whole.begin(), whole.end(), '\n');
     text_.consume(whole.size());
@@ -115,9 +164,19 @@ POSTTRAIN_INLINE std::optional<Sample> SampleReader::next() {
       if (std::optional<Sample> sample = texts_->next()) return sample;
       texts_.reset();
     }
-    if (next_file_ == files_.size()) return std::nullopt;
-    open(files_[next_file_++]);
+    if (next_file_ == files_.read.size()) return std::nullopt;
+    open(files_.read[next_file_++]);
   }
+}
+
+POSTTRAIN_INLINE std::string SampleReader::description(std::string_view path) const {
+  std::string text(path);
+  const std::size_t files = files_.read.size(), others = files_.held_out.size();
+  if (files == 1 && others == 0) return text;
+  text += fmt::format(" ({} file{}", files, files == 1 ? "" : "s");
+  if (others > 0) text += ", without the held-out " + files_.held_out.front();
+  if (others > 1) text += fmt::format(" and {} more", others - 1);
+  return text + ")";
 }
 
 POSTTRAIN_INLINE void SampleReader::open(const std::string& file) {
@@ -127,7 +186,7 @@ POSTTRAIN_INLINE void SampleReader::open(const std::string& file) {
     return;
   }
   io::TextReader start(file);
-  while (start.window().size() < 64 && start.extend()) {
+  while (start.window().size() < 512 && start.extend()) {
   }
   detail::refuse_unreadable(file, start.window());
   if (kind == detail::FileKind::other || kind == detail::FileKind::table) {

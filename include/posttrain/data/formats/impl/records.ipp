@@ -6,8 +6,11 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "posttrain/base/compiled.hpp"
+#include "posttrain/base/join.hpp"
+#include "posttrain/data/formats/columns.hpp"
 #include "posttrain/data/formats/messages.hpp"
 #include "posttrain/data/formats/records.hpp"
 #include "posttrain/text/message_weight.hpp"
@@ -70,15 +73,67 @@ inline Passage take_common_start(Passage& a, Passage& b) {
   return prompt;
 }
 
-/// Completions that repeat the prompt's messages lose them.
-inline void drop_repeated_prompt(const Passage& prompt, Passage& completion) {
-  if (prompt.is_text() || prompt.empty() || completion.messages.size() < prompt.messages.size() ||
-      !std::equal(prompt.messages.begin(), prompt.messages.end(), completion.messages.begin())) {
-    return;
+inline bool repeats(const Passage& prompt, const Passage& completion) {
+  if (prompt.empty()) return false;
+  if (prompt.is_text()) return completion.text.starts_with(prompt.text);
+  return completion.messages.size() >= prompt.messages.size() &&
+         std::equal(prompt.messages.begin(), prompt.messages.end(), completion.messages.begin());
+}
+
+/// Completions that all repeat the prompt lose it. (Of texts it must be more than a word, which an
+/// answer may begin with by itself.)
+inline void drop_repeated_prompt(const Passage& prompt,
+                                 std::initializer_list<Passage*> completions) {
+  const bool word = prompt.is_text() && prompt.text.find_first_of(" \t\n") == std::string::npos;
+  if (word) return;
+  for (const Passage* completion : completions) {
+    if (!repeats(prompt, *completion)) return;
   }
-  completion.messages.erase(
-      completion.messages.begin(),
-      completion.messages.begin() + static_cast<std::ptrdiff_t>(prompt.messages.size()));
+  for (Passage* completion : completions) {
+    completion->text.erase(0, prompt.text.size());
+    auto& messages = completion->messages;
+    if (!prompt.is_text()) {
+      messages.erase(messages.begin(),
+                     messages.begin() + static_cast<std::ptrdiff_t>(prompt.messages.size()));
+    }
+  }
+}
+
+/// Two texts without a prompt beside a column of text that nothing reads: that is the prompt.
+inline void check_unread_prompt(const Json& sample) {
+  for (const auto& [key, value] : sample.items()) {
+    if (!value.is_string() || reads_column(Format::implicit_preference, key) ||
+        is_harmless_column(key) || value.get_ref<const std::string&>().empty()) {
+      continue;
+    }
+    raise(
+        "expected a prompt beside 'chosen' and 'rejected', and '{}' is a text that nothing reads; "
+        "hint: rename it to 'prompt', or remove it",
+        key);
+  }
+}
+
+inline std::string roles_of(const Json& messages) {
+  std::vector<std::string> roles;
+  for (const Json& message : messages) {
+    const std::string role = message["role"].get<std::string>();
+    if (std::find(roles.begin(), roles.end(), role) == roles.end()) roles.push_back(role);
+  }
+  return join(roles, ", ");
+}
+
+/// A conversation in which nobody is the assistant trains nothing, which is counted; where somebody
+/// has a role that nobody knows, that is the reason.
+inline void check_roles(const Json& messages) {
+  bool unknown = false;
+  for (const Json& message : messages) {
+    const std::string role = message["role"].get<std::string>();
+    if (role == "assistant" || text::own_weight(message).value_or(false)) return;
+    unknown |= usual_role(role).empty() && role != "developer";
+  }
+  if (unknown) {
+    raise("expected a message of the assistant, got the roles {}", one_line(roles_of(messages)));
+  }
 }
 
 inline void check_completion(const Passage& completion, std::string_view key) {
@@ -95,7 +150,7 @@ inline Passage prompt_passage(const Json& sample, std::string_view expected) {
   Passage prompt;
   if (const Json* given = value_of(sample, "prompt")) {
     prompt = passage(*given, "prompt");
-    if (!prompt.is_text()) put_system_first(prompt.messages, sample);
+    put_system_first(prompt, sample);
   } else {
     Json messages = prompt_messages(sample);
     if (messages.is_null()) raise("expected {}, got {}", expected, keys_of(sample));
@@ -131,6 +186,8 @@ POSTTRAIN_INLINE SupervisedRecord SupervisedRecord::from(const Json& sample) {
     record.prompt = passage(sample["prompt"], "prompt");
     record.completion = passage(sample["completion"], "completion");
     make_alike(record.prompt, {&record.completion});
+    put_system_first(record.prompt, sample);
+    drop_repeated_prompt(record.prompt, {&record.completion});
     check_completion(record.completion, "completion");
     return record;
   }
@@ -138,8 +195,8 @@ POSTTRAIN_INLINE SupervisedRecord SupervisedRecord::from(const Json& sample) {
   if (messages.is_null()) raise("expected {}, got {}", kExpected, keys_of(sample));
   if (value_of(sample, "messages") == nullptr && value_of(sample, "conversations") == nullptr) {
     const bool alpaca = value_of(sample, "instruction") != nullptr;
-    const Json* answer =
-        alpaca ? value_of(sample, "output") : first_value(sample, "answer", "solution", "response");
+    const Json* answer = alpaca ? value_of(sample, "output")
+                                : first_value(sample, "answer", "solution", "response", "output");
     if (answer == nullptr) {
       raise("expected '{}' to train on, got {}", alpaca ? "output" : "answer", keys_of(sample));
     }
@@ -148,6 +205,7 @@ POSTTRAIN_INLINE SupervisedRecord SupervisedRecord::from(const Json& sample) {
         Json::array({message("assistant", text_value(*answer, alpaca ? "output" : "answer"))}));
     return record;
   }
+  check_roles(messages);
   record.prompt.messages = Json::array();
   record.completion = conversation(std::move(messages));
   return record;
@@ -186,17 +244,15 @@ POSTTRAIN_INLINE PairRecord PairRecord::from(const Json& sample) {
   }
   if (record.chosen == record.rejected) fail("expected 'chosen' and 'rejected' to differ");
   if (detect_format(sample) == Format::implicit_preference) {
+    if (record.chosen.is_text()) check_unread_prompt(sample);
     record.prompt = take_common_start(record.chosen, record.rejected);
   } else {
     const Json* prompt = value_of(sample, "prompt");
     record.prompt =
         prompt != nullptr ? passage(*prompt, "prompt") : conversation(prompt_messages(sample));
-    if (prompt != nullptr && !record.prompt.is_text()) {
-      put_system_first(record.prompt.messages, sample);
-    }
     make_alike(record.prompt, {&record.chosen, &record.rejected});
-    drop_repeated_prompt(record.prompt, record.chosen);
-    drop_repeated_prompt(record.prompt, record.rejected);
+    if (prompt != nullptr) put_system_first(record.prompt, sample);
+    drop_repeated_prompt(record.prompt, {&record.chosen, &record.rejected});
   }
   check_completion(record.chosen, "chosen");
   check_completion(record.rejected, "rejected");
@@ -218,7 +274,8 @@ POSTTRAIN_INLINE AnswerRecord AnswerRecord::from(const Json& sample) {
   record.completion = passage(sample["completion"], "completion");
   record.desirable = truth(sample["label"], "label");
   make_alike(record.prompt, {&record.completion});
-  drop_repeated_prompt(record.prompt, record.completion);
+  put_system_first(record.prompt, sample);
+  drop_repeated_prompt(record.prompt, {&record.completion});
   check_completion(record.completion, "completion");
   return record;
 }

@@ -34,12 +34,14 @@ POSTTRAIN_INLINE void DataReport::merge(const DataReport& other) {
   }
   sources.insert(sources.end(), other.sources.begin(), other.sources.end());
   if (!other.cache.empty()) cache += (cache.empty() ? "" : "; ") + other.cache;
+  unread.merge(other.unread);
   for (const std::string& reason : other.reasons) add_reason(reason);
 }
 
 POSTTRAIN_INLINE std::string DataReport::summary() const {
   std::string text = counts() + "\n";
   for (const std::string& source : sources) text += "  reads " + source + "\n";
+  if (!unread.empty()) text += "  does not read the columns " + unread.description() + "\n";
   if (!cache.empty()) text += "  " + cache + "\n";
   for (const std::string& reason : reasons) text += "  " + reason + "\n";
   return text;
