@@ -103,7 +103,7 @@ TEST_CASE("a mixture joins its sources, also nested and cached, with samples cou
   CHECK(data.epoch_size == 30);
   CHECK(data.report.read == 16);
   CHECK(data.report.train == 15);
-  CHECK(data.report.sources.size() == 3);
+  CHECK(data.report.sources.size() == 4);
   CHECK(contains(data.report.summary(), "written to the cache"));
 }
 

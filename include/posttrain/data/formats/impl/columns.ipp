@@ -50,8 +50,8 @@ POSTTRAIN_INLINE bool reads_column(Format format, std::string_view key) {
       return system || detail::names_prompt(key) ||
              is_one_of(key, {"prompt", "chosen", "rejected", "margin"});
     case Format::implicit_preference:
-      return is_one_of(
-          key, {"chosen", "rejected", "chosen_messages", "rejected_messages", "margin", "prompt"});
+      return system || is_one_of(key, {"chosen", "rejected", "chosen_messages", "rejected_messages",
+                                       "margin", "prompt"});
     case Format::unpaired_preference:
       return system || is_one_of(key, {"prompt", "completion", "label"});
     case Format::stepwise:

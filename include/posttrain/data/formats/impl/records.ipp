@@ -99,6 +99,17 @@ inline void drop_repeated_prompt(const Passage& prompt,
   }
 }
 
+/// A text prompt beside whole conversations only names what they start with; where they start with
+/// no question, it is the question.
+inline void take_named_prompt(Passage& prompt, const Json& sample) {
+  const Json* named = value_of(sample, "prompt");
+  if (named == nullptr || prompt.is_text() || text_value(*named, "prompt").empty()) return;
+  const auto asks = [](const Json& message) { return message["role"] == "user"; };
+  if (std::none_of(prompt.messages.begin(), prompt.messages.end(), asks)) {
+    prompt.messages.push_back(message("user", text_value(*named, "prompt")));
+  }
+}
+
 /// Two texts without a prompt beside a column of text that nothing reads: that is the prompt.
 inline void check_unread_prompt(const Json& sample) {
   for (const auto& [key, value] : sample.items()) {
@@ -246,6 +257,8 @@ POSTTRAIN_INLINE PairRecord PairRecord::from(const Json& sample) {
   if (detect_format(sample) == Format::implicit_preference) {
     if (record.chosen.is_text()) check_unread_prompt(sample);
     record.prompt = take_common_start(record.chosen, record.rejected);
+    take_named_prompt(record.prompt, sample);
+    put_system_first(record.prompt, sample);
   } else {
     const Json* prompt = value_of(sample, "prompt");
     record.prompt =
