@@ -44,6 +44,38 @@ TEST_CASE("a saved folder comes back, whole or in shards, with its other files")
   }
 }
 
+TEST_CASE("what a model's folder only links to is not copied, but the hub cache's blobs are") {
+  const TempFolder scratch;
+  scratch.write("secret", "key");
+  std::filesystem::create_directories(scratch / "m");
+  scratch.write("m/tokenizer.json", "{}");
+  std::filesystem::create_symlink(scratch / "secret", scratch / "m/vocab.txt");
+  const auto save = [&](const char* from) {
+    const PretrainedContent content{.config_json = "{}", .tokenizer_from = scratch / from};
+    return error_of([&] { save_folder(scratch / "out", content, some_tensors()); });
+  };
+  CHECK(contains(save("m"), "m/vocab.txt: a link out of the model's folder, to "));
+  CHECK_FALSE(std::filesystem::exists(scratch / "out"));
+  std::filesystem::remove(scratch / "m/vocab.txt");
+  std::filesystem::create_directories(scratch / "private");
+  std::filesystem::create_symlink(scratch / "private", scratch / "m/additional_chat_templates");
+  CHECK(contains(save("m"), "m/additional_chat_templates: a link out of the model's folder"));
+  std::filesystem::remove(scratch / "m/additional_chat_templates");
+  std::filesystem::create_directories(scratch / "m/additional_chat_templates");
+  scratch.write("m/additional_chat_templates/rag.jinja", "{{ x }}");
+  scratch.write("m/additional_chat_templates/notes.txt", "not copied");
+  CHECK(save("m").empty());
+  CHECK(slurp(scratch / "out/additional_chat_templates/rag.jinja") == "{{ x }}");
+  CHECK_FALSE(std::filesystem::exists(scratch / "out/additional_chat_templates/notes.txt"));
+  // models--x/snapshots/REV/tokenizer.json -> ../../blobs/HASH
+  std::filesystem::create_directories(scratch / "cache/blobs");
+  std::filesystem::create_directories(scratch / "cache/snapshots/1");
+  scratch.write("cache/blobs/abc", "{\"t\": 2}");
+  std::filesystem::create_symlink("../../blobs/abc", scratch / "cache/snapshots/1/tokenizer.json");
+  CHECK(save("cache/snapshots/1").empty());
+  CHECK(slurp(scratch / "out/tokenizer.json") == "{\"t\": 2}");
+}
+
 TEST_CASE("a folder can be saved over the one its tensors come from") {
   const TempFolder scratch;
   save_folder(scratch / "out", {.config_json = "{}"}, some_tensors());

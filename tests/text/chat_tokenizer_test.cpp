@@ -54,9 +54,16 @@ ChatFiles files(const std::string& chat_template) {
 Json conversation() {
   return {{{"role", "system"}, {"content", "Be kind."}},
           {{"role", "user"}, {"content", "hello"}},
-          {{"role", "assistant"}, {"content", "\nthe first"}, {"reasoning_content", "because"}},
+          {{"role", "assistant"}, {"content", "\nthe first"}},
           {{"role", "user"}, {"content", "user"}},
-          {{"role", "assistant"}, {"content", "the second"}, {"reasoning_content", "so"}}};
+          {{"role", "assistant"}, {"content", "the second"}}};
+}
+
+Json reasoned() {
+  Json messages = conversation();
+  messages[2]["reasoning_content"] = "because";
+  messages[4]["reasoning_content"] = "so";
+  return messages;
 }
 
 std::string spoken(const ChatTokenizer& chat, const EncodedChat& encoded, std::size_t span) {
@@ -135,6 +142,35 @@ TEST_CASE("The end tokens are a set: configs, eos_token and the turn's terminato
   CHECK(encoded.ids.back() == 260);
 }
 
+TEST_CASE("A last turn that the template leaves open is closed as the others are [C8]", "[C8]") {
+  const ChatTokenizer chat(
+      files("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+            "{% if not loop.last or m.role != 'assistant' %}<|im_end|>\n{% endif %}{% endfor %}"
+            "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"));
+  CHECK(chat.eos_ids().contains(262));
+  const Conversation two = Conversation::from({{"messages", conversation()}});
+  CHECK(trained(chat, chat.training_sequences(two).at(0)) ==
+        "\nthe first<|im_end|>|the second<|im_end|>|");
+  for (const Sequence& turn : chat.training_sequences(two, Turns::each)) {
+    CHECK(turn.ids.back() == 262);
+    CHECK(turn.weights.back() == 1.0F);
+  }
+  CHECK(trained(chat, chat.training_sequences(two, Turns::last, true).at(0)) ==
+        "hello|user|the second<|im_end|>|");
+  // A look at the text shows what the template writes.
+  const EncodedChat shown = chat.encode(conversation());
+  CHECK(shown.text.ends_with("the second"));
+  CHECK(spoken(chat, shown, 1) == "the second");
+}
+
+TEST_CASE("A turn whose end does not stop generation is refused [C9]", "[C9]") {
+  const ChatTokenizer chat(
+      files("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+            "{% if add_generation_prompt %}assistant: {% endif %}"));
+  CHECK_THROWS_WITH(chat.training_sequences(Conversation::from({{"messages", conversation()}})),
+                    Catch::Contains("does not stop generation") && Catch::Contains("(</s>)"));
+}
+
 TEST_CASE("The terminator is trained also where it is the pad token [C7]", "[C7]") {
   ChatFiles padded = files(kChatMl);
   padded.tokenizer_config = R"({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>"})";
@@ -152,7 +188,7 @@ TEST_CASE("A template that rewrites earlier turns is refused unless turns are ap
           "[C12]") {
   const ChatTokenizer chat(files(kForgetful));
   CHECK(chat.terminator() == "<|im_end|>");
-  const Json sample = {{"messages", conversation()}};
+  const Json sample = {{"messages", reasoned()}};
   CHECK_THROWS_WITH(chat.training_sequences(Conversation::from(sample)),
                     Catch::Contains("turns = each"));
   const auto each = chat.training_sequences(Conversation::from(sample), Turns::each);
@@ -163,7 +199,7 @@ TEST_CASE("A template that rewrites earlier turns is refused unless turns are ap
   REQUIRE(last.size() == 1);
   CHECK(last[0].ids == each[1].ids);
   // For a look at the whole, spans are found where they can be.
-  CHECK(chat.encode(conversation()).assistant_spans.size() == 2);
+  CHECK(chat.encode(reasoned()).assistant_spans.size() == 2);
 }
 
 TEST_CASE("A sample that trains nothing is an error [C10]", "[C10]") {
@@ -253,13 +289,12 @@ TEST_CASE("Unmask trains the texts of contents in parts") {
   const ChatTokenizer chat(
       files("{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.content is string %}"
             "{{ m.content }}{% else %}{% for p in m.content %}"
-            "{{ p.text if p.type == 'text' else '<s>' }}{% endfor %}{% endif %}<|im_end|>\n"
+            "{{ p.text }}<s>{% endfor %}{% endif %}<|im_end|>\n"
             "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"));
-  const Json user = {{"role", "user"},
-                     {"content",
-                      {{{"type", "text"}, {"text", "the user"}},
-                       {{"type", "image"}},
-                       {{"type", "text"}, {"text", "hello"}}}}};
+  const Json user = {
+      {"role", "user"},
+      {"content",
+       {{{"type", "text"}, {"text", "the user"}}, {{"type", "text"}, {"text", "hello"}}}}};
   const Json sample = {{"messages", {user, {{"role", "assistant"}, {"content", "you"}}}},
                        {"unmask", true}};
   CHECK(trained(chat, chat.training_sequences(Conversation::from(sample)).at(0)) ==

@@ -155,6 +155,13 @@ TEST_CASE("Unsupported or broken parts are one clear error") {
   ids["decoder"] = {{"type", "Strip"}, {"content", "_"}, {"start", -1}, {"stop", 0}};
   CHECK_THROWS_WITH(make(ids), Catch::Contains("expected start to be an integer of at least 0"));
   auto added = byte_level({}, {"<|end|>"});
+  // An id that contradicts the vocabulary, or leaves a gap, is the tokenizers package's own.
+  added["added_tokens"][0]["id"] = 300;
+  CHECK(make(added).encode("<|end|>") == TokenIds{256});
+  added["added_tokens"][0]["content"] = "a";
+  CHECK(make(added).encode("a") == TokenIds{'a'});
+  CHECK(make(added).vocab_size() == 256);
+  added["added_tokens"][0]["content"] = "<|end|>";
   added["added_tokens"][0]["id"] = 300.5;
   CHECK_THROWS_WITH(make(added), Catch::Contains("the id of the added token '<|end|>'"));
 }

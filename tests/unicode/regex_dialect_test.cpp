@@ -31,6 +31,27 @@ TEST_CASE("Classes mean what they mean in Oniguruma") {
   CHECK(matches(R"([^\s\p{L}]+)", "1!"));
 }
 
+TEST_CASE("Intervals are quantified as in Oniguruma") {
+  CHECK(matches(R"(\p{N}{1,3}+)", "123456"));
+  CHECK(matches("a{1,2}+a", "aaaa"));  // not possessive
+  CHECK(matches("(?:ab){1,2}+c", "abababc"));
+  CHECK(matches("[0-9]{2}+", "1234"));
+  CHECK(matches("ä{2}+", "ääää"));
+  CHECK(matches("xa{2}?", "xaa"));  // optional, not lazy
+  CHECK(matches("xa{2}?", "x"));
+  CHECK(matches("a{1,2}?", "a"));  // lazy
+  CHECK(matches("xa{,2}", "xaa"));
+  CHECK(matches("a{,}", "a{,}"));
+  CHECK(matches("a{x}", "a{x}"));
+  CHECK(matches(R"(\x{61}{2})", "aa"));
+  CHECK(RegexDialect(R"(\p{L}++\p{N}{1,3}(?i:s)?)").rewritten() == R"(\p{L}++\p{N}{1,3}(?i:s)?)");
+}
+
+TEST_CASE("Classes may not nest so deep that reading them overflows the stack") {
+  CHECK_THROWS_WITH(RegexDialect(std::string(30'000, '[')).rewritten(),
+                    Catch::Contains("nest at most 100 deep"));
+}
+
 TEST_CASE("Classes within classes are intersected") {
   CHECK(matches("[a-z&&[^aeiou]]+", "xyz"));
   CHECK_FALSE(matches("[a-z&&[^aeiou]]", "a"));

@@ -24,6 +24,8 @@ inline constexpr std::array<std::string_view, 14> kTokenizerFiles{"tokenizer.jso
                                                                   "additional_chat_templates",
                                                                   "preprocessor_config.json"};
 
+inline constexpr std::string_view kTemplateFolder = "additional_chat_templates";
+
 /// Whether an entry of a folder is one that checkpoints consist of. `save_pretrained` replaces a
 /// folder only if all its entries are.
 inline bool is_checkpoint_file(std::string_view name) {
@@ -39,13 +41,37 @@ struct PretrainedContent {
   std::string config_json{};             // text of config.json
   std::string generation_config_json{};  // text of generation_config.json; empty: none
   fs::path tokenizer_from{};             // folder whose tokenizer files are copied; empty: none
-  std::vector<fs::path> copy{};          // further files and folders, under their own names
   std::vector<std::pair<std::string, std::string>> texts{};  // further files by name and text;
                                                              // replaces a copied one
   std::uint64_t max_shard_bytes = 5'000'000'000;
   /// Names that an existing folder may hold besides checkpoint files; they are deleted with it.
   std::function<bool(std::string_view)> replaceable = nullptr;
 };
+
+namespace detail {
+
+inline bool lies_in(const fs::path& folder, const fs::path& path) {
+  const auto [end, ignored] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  return end == folder.end();
+}
+
+/// The real path of a model folder's entry. A link that leaves the folder is an error, since a copy
+/// would carry away what it points at; those of the hub's cache into its own blobs are not.
+inline fs::path own_entry(const fs::path& folder, const fs::path& entry) {
+  const fs::path root = fs::canonical(folder), real = fs::canonical(entry);
+  const bool is_snapshot = root.parent_path().filename() == "snapshots";
+  if (lies_in(root, real) ||
+      (is_snapshot && lies_in(root.parent_path().parent_path() / "blobs", real))) {
+    return real;
+  }
+  raise(
+      "{}: a link out of the model's folder, to {}, is not copied; hint: put the file itself "
+      "there, "
+      "or remove the link",
+      entry.string(), real.string());
+}
+
+}  // namespace detail
 
 /// Writes `dir`. `tensors` says what is stored under which name, type and shape; `load(info)`
 /// returns one tensor at a time (any device; converted to the declared type).
@@ -60,23 +86,29 @@ void save_pretrained(const fs::path& dir, const PretrainedContent& content,
     file.write(text);
     file.close();
   };
-  const auto copy = [&](const fs::path& from) {
-    if (!fs::is_directory(from)) {  // by content: a read-only original must not give such a copy
-      write(from.filename().string(), read_text_file(from));
-      return;
-    }
-    std::error_code error;
-    fs::copy(from, folder.path() / from.filename(), fs::copy_options::recursive, error);
-    if (error) {
-      raise("copying of {} to {} failed: {}", from.string(), dir.string(), error.message());
+  // Regular files only (a pipe would not end), by content: a read-only original must not give such
+  // a copy.
+  const auto copy_own = [&](const fs::path& name) {
+    const fs::path from = content.tokenizer_from / name;
+    if (fs::is_regular_file(detail::own_entry(content.tokenizer_from, from))) {
+      write(name.string(), read_text_file(from));
     }
   };
   if (!content.tokenizer_from.empty()) {
     for (const std::string_view name : kTokenizerFiles) {
-      if (fs::exists(content.tokenizer_from / name)) copy(content.tokenizer_from / name);
+      const fs::path from = content.tokenizer_from / name;
+      if (!fs::exists(from)) continue;
+      if (name != kTemplateFolder) {
+        copy_own(name);
+      } else if (fs::is_directory(detail::own_entry(content.tokenizer_from, from))) {
+        fs::create_directory(folder.path() / name);
+        for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
+          if (entry.path().extension() != ".jinja") continue;
+          copy_own(fs::path(name) / entry.path().filename());
+        }
+      }
     }
   }
-  for (const fs::path& from : content.copy) copy(from);
   write("config.json", content.config_json);
   if (!content.generation_config_json.empty()) {
     write("generation_config.json", content.generation_config_json);

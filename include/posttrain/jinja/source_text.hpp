@@ -39,10 +39,14 @@ class SourceText {
 
   Place place(std::size_t at) const {
     const auto line = std::upper_bound(starts_.begin(), starts_.end(), at) - 1;
-    int column = 1;
-    for (std::size_t i = *line; i < at && i < text_.size(); ++i) {
+    // Places are mostly asked for in order: columns of a long line are counted on.
+    const bool goes_on = counted_ >= *line && counted_ <= at;
+    int column = goes_on ? column_ : 1;
+    for (std::size_t i = goes_on ? counted_ : *line; i < at && i < text_.size(); ++i) {
       column += (static_cast<unsigned char>(text_[i]) & 0xC0U) != 0x80U ? 1 : 0;
     }
+    counted_ = at;
+    column_ = column;
     return {static_cast<int>(line - starts_.begin()) + 1, column};
   }
 
@@ -53,6 +57,8 @@ class SourceText {
  private:
   std::string text_;
   std::vector<std::size_t> starts_{0};  // of the lines
+  mutable std::size_t counted_ = 0;     // the place that was asked for last, and its column
+  mutable int column_ = 1;
 };
 
 }  // namespace posttrain::text::jinja

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "posttrain/base/json.hpp"
+#include "posttrain/text/added_token.hpp"
 #include "posttrain/text/chat_template.hpp"
 
 namespace posttrain::text {
@@ -26,6 +27,12 @@ struct ChatFiles {
 };
 
 Json parse_object(std::string_view text, std::string_view file);
+
+/// The added tokens that a tokenizer_config.json names, with their ids there (−1: none), in the
+/// order in which transformers' AutoTokenizer adds those that tokenizer.json lacks:
+/// added_tokens_decoder, bos_token and its like, extra_special_tokens (or, without a list of those,
+/// additional_special_tokens).
+std::vector<AddedToken> named_added_tokens(const Json& tokenizer_config);
 
 /// bos_token, eos_token and their like as strings, under their names.
 Json special_tokens(const Json& tokenizer_config, const Json& special_tokens_map);

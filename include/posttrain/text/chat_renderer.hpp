@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,6 +36,9 @@ class ChatRenderer {
   /// A further variable for the templates, such as enable_thinking.
   void set_variable(const std::string& name, Json value);
 
+  /// The value of a variable; null where it has none.
+  Json variable(const std::string& name) const { return variables_.value(name, Json()); }
+
   /// A copy with the variables of one sample, an object. They do not change what ends a turn.
   ChatRenderer with_variables(const Json& own) const;
 
@@ -44,6 +48,13 @@ class ChatRenderer {
 
   /// The text of a conversation. `tools`: null or an array.
   std::string render(const Json& messages, const Json& tools, bool add_generation_prompt) const;
+
+  /// What the template writes behind an assistant's turn that it leaves open while the turn is the
+  /// last: up to the first added token (the turn's end, or the marker of the next role) once
+  /// message i + 1, or a user's, follows. `text` is the rendering of messages [0, i]; empty where
+  /// nothing can be told.
+  std::string closing(const Json& messages, const Json& tools, std::size_t i,
+                      const std::string& text) const;
 
   /// The text without a generation prompt, and the byte ranges that `{% generation %}` blocks
   /// wrote.
@@ -55,8 +66,11 @@ class ChatRenderer {
   /// `end`, or the start of a token that it would cut in two (between "<|return|>" and "<|end|>").
   std::size_t whole_tokens(std::string_view text, std::size_t end) const;
 
-  /// The text behind an assistant's content whatever follows: its last added token, else its text
-  /// without trailing white space, else that white space.
+  std::optional<std::pair<std::size_t, std::size_t>> first_added_token(std::string_view text) const;
+
+  /// The text behind an assistant's content whatever follows: eos_token where it stands there, else
+  /// its last added token, else its text without trailing white space, else that white space. Where
+  /// the last turn is left open, the first added token between it and a user's.
   std::string derive_terminator() const;
 
   Tokenizer tokenizer_;

@@ -29,6 +29,7 @@ class ChatSpans {
   struct Turn {
     std::string text;  // the rendering up to and with the turn
     Bytes span;
+    std::size_t rendered = 0;  // bytes of the text without what closes a turn that is left open
   };
 
   /// The turn of assistant message `i` as the last of its conversation. A template that does not
@@ -59,7 +60,8 @@ class ChatSpans {
   std::size_t turn_begin(const Json& messages, const Json& tools, std::size_t i,
                          const std::string& text) const;
 
-  std::size_t turn_end(const std::string& text, std::size_t begin) const;
+  /// The end of the turn's terminator; nothing where the turn is left open.
+  std::optional<std::size_t> turn_end(const std::string& text, std::size_t begin) const;
 
   /// The places of message `j`'s texts: its content, or the texts of its parts.
   static std::vector<Json::json_pointer> texts(const Json& messages, std::size_t j);

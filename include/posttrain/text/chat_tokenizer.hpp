@@ -23,6 +23,7 @@
 #include "posttrain/text/chat_spans.hpp"
 #include "posttrain/text/chat_template.hpp"
 #include "posttrain/text/conversation.hpp"
+#include "posttrain/text/rendered_fields.hpp"
 #include "posttrain/text/tokenizer.hpp"
 
 namespace posttrain::text {
@@ -69,7 +70,10 @@ class ChatTokenizer {
   void set_variable(const std::string& name, Json value);
 
   /// Renders with the template of this name from now on (ChatRenderer::use_template).
-  void use_template(const std::string& name) { renderer_.use_template(name); }
+  void use_template(const std::string& name) {
+    renderer_.use_template(name);
+    fields_ = RenderedFields();
+  }
 
   /// The text of a conversation. `tools`: null or an array.
   std::string render(const Json& messages, const Json& tools, bool add_generation_prompt) const;
@@ -101,6 +105,9 @@ class ChatTokenizer {
 
   EncodedChat tokenize(std::string text, const std::vector<ChatSpans::Bytes>& spans) const;
 
+  /// An error where a trained turn ends with a token at which generation goes on.
+  void check_stops(const EncodedChat& chat, const Span& turn) const;
+
   Sequence all_turns(const Json& messages, const Json& tools,
                      const std::vector<std::size_t>& assistants, std::size_t first,
                      bool unmask) const;
@@ -115,6 +122,7 @@ class ChatTokenizer {
                     const std::vector<ChatSpans::Bytes>& others) const;
 
   ChatRenderer renderer_;
+  RenderedFields fields_;
   std::set<TokenId> eos_ids_;
 };
 

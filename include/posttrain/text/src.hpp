@@ -12,5 +12,6 @@
 #include "posttrain/text/impl/chat_template.ipp"
 #include "posttrain/text/impl/chat_tokenizer.ipp"
 #include "posttrain/text/impl/conversation.ipp"
+#include "posttrain/text/impl/rendered_fields.ipp"
 #include "posttrain/text/impl/stream_decoder.ipp"
 #include "posttrain/text/impl/tokenizer.ipp"

@@ -33,8 +33,11 @@ struct Encoding {
 
 class Tokenizer {
  public:
-  /// Reads the text of a tokenizer.json. An unsupported component is an error that names it.
-  static Tokenizer from_json(std::string_view source);
+  /// Reads the text of a tokenizer.json. An unsupported component is an error that names it. Ids of
+  /// added tokens are those that the tokenizers package gives: the vocabulary's, else the next free
+  /// one. `more` are added tokens that the files beside it name (text/chat_files.hpp); one whose
+  /// own id (if not negative) would be another is an error.
+  static Tokenizer from_json(std::string_view source, const std::vector<AddedToken>& more = {});
 
   /// The ids of a text. Special tokens written in the text are recognised as such;
   /// `add_special_tokens` adds those of the post-processor's template (a BOS, say).
@@ -77,11 +80,14 @@ class Tokenizer {
  private:
   struct Parts;
 
-  explicit Tokenizer(const nlohmann::json& description);
+  Tokenizer(const nlohmann::json& description, const std::vector<AddedToken>& more);
 
   void encode_ids(std::string_view text, bool continues, bool fresh, TokenIds& ids) const;
 
-  static void add_token(Parts& parts, const nlohmann::json& entry);
+  static AddedToken read_token(const nlohmann::json& entry);
+
+  /// Adds a token that is not there yet, under the id that it gets.
+  static void add_token(Parts& parts, AddedToken token);
 
   const std::string* find_token(TokenId id) const;
 

@@ -5,12 +5,17 @@
 //   digits, connectors and six Latin-1 numerals, `\h` a hexadecimal digit, `\b` a border of `\w`.
 // - The flag m lets the point match line breaks: PCRE2's s.
 // - A class may hold classes, and `&&` intersects: both become look-aheads and alternatives.
+// - Behind an interval, `+` repeats it (in PCRE2 it is possessive), and `?` makes a fixed one
+//   optional; `{,n}` begins at 0.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "posttrain/base/error.hpp"
 
 namespace posttrain::text {
 
@@ -23,13 +28,36 @@ class RegexDialect {
     while (at_ < pattern_.size()) {
       const char c = pattern_[at_];
       if (c == '\\' && at_ + 1 < pattern_.size()) {
+        atom_ = out.size();
         out += escape(pattern_.substr(at_, 2));
         at_ += 2;
+        // \p{L}, \x{1F}: not an interval.
+        if (std::string_view("pPxokgN").find(out.back()) != std::string_view::npos &&
+            pattern_.substr(at_).starts_with('{')) {
+          const std::size_t end = std::min(pattern_.find('}', at_), pattern_.size() - 1);
+          out += pattern_.substr(at_, end + 1 - at_);
+          at_ = end + 1;
+        }
       } else if (c == '[') {
+        atom_ = out.size();
         out += character_class();
-      } else if (pattern_.substr(at_).starts_with("(?")) {
-        out += flags();
+      } else if (c == '{') {
+        interval(out);
+      } else if (c == '(') {
+        groups_.push_back(out.size());
+        if (pattern_.substr(at_).starts_with("(?")) {
+          out += flags();
+        } else {
+          out += pattern_[at_++];
+        }
       } else {
+        if (c == ')' && !groups_.empty()) {
+          atom_ = groups_.back();
+          groups_.pop_back();
+        } else if (c != '*' && c != '+' && c != '?' &&
+                   (static_cast<unsigned char>(c) & 0xC0U) != 0x80U) {
+          atom_ = out.size();
+        }
         out += c;
         ++at_;
       }
@@ -76,6 +104,35 @@ class RegexDialect {
     }
   }
 
+  /// An interval behind an atom, or a brace that stands for itself.
+  void interval(std::string& out) {
+    const auto digits = [&](std::size_t from) {
+      std::size_t end = from;
+      while (end < pattern_.size() && pattern_[end] >= '0' && pattern_[end] <= '9') ++end;
+      return pattern_.substr(from, end - from);
+    };
+    const std::string_view low = digits(at_ + 1);
+    std::size_t end = at_ + 1 + low.size();
+    const bool fixed = end >= pattern_.size() || pattern_[end] != ',';
+    const std::string_view high = fixed ? low : digits(end + 1);
+    if (!fixed) end += 1 + high.size();
+    if (end >= pattern_.size() || pattern_[end] != '}' || (low.empty() && high.empty())) {
+      atom_ = out.size();
+      out += "\\{";
+      ++at_;
+      return;
+    }
+    out += "{" + std::string(low.empty() ? "0" : low);
+    if (!fixed) out += "," + std::string(high);
+    out += "}";
+    at_ = end + 1;
+    const char next = at_ < pattern_.size() ? pattern_[at_] : '\0';
+    if (next == '+' || (next == '?' && fixed)) {
+      out.insert(atom_, "(?:");
+      out += ")";
+    }
+  }
+
   /// "(?" and the flags behind it, if they are flags.
   std::string flags() {
     std::size_t end = at_ + 2;
@@ -94,6 +151,10 @@ class RegexDialect {
 
   /// A class, from its bracket on, as an expression that matches one character.
   std::string character_class() {
+    if (depth_ == kMostClasses) {
+      raise("expected a regular expression whose classes nest at most {} deep", kMostClasses);
+    }
+    ++depth_;
     ++at_;
     const bool negated = at_ < pattern_.size() && pattern_[at_] == '^';
     if (negated) ++at_;
@@ -146,6 +207,7 @@ class RegexDialect {
       }
       first = false;
     }
+    --depth_;
     if (!closed) return negated ? "[^" : "[";  // PCRE2 says what is wrong
     if (operands.empty() && alternatives.empty()) return in_class(items, negated);
     close();
@@ -155,8 +217,13 @@ class RegexDialect {
     return "(?:" + one + ")";
   }
 
+  static constexpr int kMostClasses = 100;  // within each other: reading them recurses
+
   std::string_view pattern_;
+  int depth_ = 0;
   std::size_t at_ = 0;
+  std::size_t atom_ = 0;             // where what a quantifier repeats begins in the result
+  std::vector<std::size_t> groups_;  // where the open ones begin
 };
 
 }  // namespace posttrain::text

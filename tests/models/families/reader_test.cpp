@@ -59,6 +59,12 @@ TEST_CASE("every key is read, known to be harmless, or an error") {
   CHECK(left({{"read", 1}, {"ignored", 2}, {"torch_dtype", "float32"}, {"_anything", 3}}).empty());
   CHECK(left({{"null", nullptr}, {"empty", Json::object()}}).empty());
   CHECK(left({{"use_trick", false}, {"is_causal", false}}).empty());
+  CHECK(left({{"tie_encoder_decoder", false},
+              {"gradient_checkpointing", true},
+              {"n_ctx", 64},
+              {"pruned_heads", Json::object()}})
+            .empty());
+  CHECK(contains(left({{"tie_encoder_decoder", true}}), "tie_encoder_decoder"));
   CHECK(contains(left({{"use_trick", true}}), "key \"use_trick\" = true is not understood"));
   CHECK(contains(left({{"trick", false}}), "key \"trick\" = false"));
   CHECK(contains(left({{"trick", {{"a", 1}}}}), "might change the computation; hint: remove it"));

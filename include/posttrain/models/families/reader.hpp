@@ -138,8 +138,7 @@ class ConfigReader {
     for (const auto& [key, value] : object_.items()) {
       if (read_.contains(key) || value.is_null() || is_harmless(key)) continue;
       if (value.is_structured() && value.empty()) continue;
-      const bool is_switch = key.starts_with("use_") || key.starts_with("is_");
-      if (is_switch && value.is_boolean() && !value.get<bool>()) continue;
+      if (is_switch(key) && value.is_boolean() && !value.get<bool>()) continue;
       raise(
           "{}: key \"{}\" = {} is not understood and might change the computation; hint: remove it "
           "if it has no effect",
@@ -160,17 +159,26 @@ class ConfigReader {
   }
 
  private:
+  // Keys that change something where they are true.
+  static bool is_switch(std::string_view key) {
+    return key.starts_with("use_") || key.starts_with("is_") || key == "tie_encoder_decoder" ||
+           key == "rope_interleaved" || key == "output_router_logits" ||
+           key == "add_cross_attention";
+  }
+
   // Keys about files, generation, heads for other tasks, logging, and caches; also keys that begin
   // with an underscore, which transformers writes for itself.
   static bool is_harmless(std::string_view key) {
     static constexpr std::array kKeys = std::to_array<std::string_view>({
         "architectures",
+        "attn_implementation",
         "auto_map",
         "bad_words_ids",
         "begin_suppress_tokens",
         "bos_token_id",
         "cache_implementation",
         "chunk_size_feed_forward",
+        "cross_attention_hidden_size",
         "decoder_start_token_id",
         "diversity_penalty",
         "do_sample",
@@ -182,6 +190,7 @@ class ConfigReader {
         "finetuning_task",
         "forced_bos_token_id",
         "forced_eos_token_id",
+        "gradient_checkpointing",
         "id2label",
         "initializer_factor",
         "is_decoder",
@@ -193,6 +202,7 @@ class ConfigReader {
         "max_new_tokens",
         "min_length",
         "model_type",
+        "n_ctx",
         "name_or_path",
         "no_repeat_ngram_size",
         "num_beam_groups",
@@ -206,6 +216,7 @@ class ConfigReader {
         "prefix",
         "pretraining_tp",
         "problem_type",
+        "pruned_heads",
         "remove_invalid_values",
         "repetition_penalty",
         "return_dict",

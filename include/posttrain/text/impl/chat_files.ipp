@@ -2,8 +2,11 @@
 // Definitions of chat_files.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
+#include <algorithm>
+#include <charconv>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -20,6 +23,64 @@ POSTTRAIN_INLINE Json parse_object(std::string_view text, std::string_view file)
   Json parsed = io::parse_json(text, file);
   if (!parsed.is_object()) raise("{}: expected an object, got {}", file, parsed.type_name());
   return parsed;
+}
+
+namespace detail {
+
+inline AddedToken added_token_from(const Json& entry, TokenId id) {
+  AddedToken token{.id = id, .special = true};
+  if (entry.is_string()) {
+    token.content = entry.get<std::string>();
+    return token;
+  }
+  const auto flag = [&](const char* key, bool otherwise) {
+    const auto found = entry.find(key);
+    return found != entry.end() && found->is_boolean() ? found->get<bool>() : otherwise;
+  };
+  const auto content = entry.find("content");
+  if (content != entry.end() && content->is_string()) token.content = content->get<std::string>();
+  token.special = flag("special", id < 0);
+  token.normalized = flag("normalized", !token.special);
+  token.single_word = flag("single_word", false);
+  token.lstrip = flag("lstrip", false);
+  token.rstrip = flag("rstrip", false);
+  return token;
+}
+
+}  // namespace detail
+
+POSTTRAIN_INLINE std::vector<AddedToken> named_added_tokens(const Json& tokenizer_config) {
+  std::vector<AddedToken> tokens;
+  const auto add = [&](const Json& entry) {
+    if (entry.is_string() || entry.is_object()) {
+      tokens.push_back(detail::added_token_from(entry, -1));
+    }
+  };
+  const auto value = [&](const char* key) {
+    const auto found = tokenizer_config.find(key);
+    return found == tokenizer_config.end() ? Json() : *found;
+  };
+  for (const auto& [id, entry] : value("added_tokens_decoder").items()) {
+    TokenId number = -1;
+    const auto read = std::from_chars(id.data(), id.data() + id.size(), number);
+    if (read.ec != std::errc() || read.ptr != id.data() + id.size() || !entry.is_object()) {
+      raise("tokenizer_config.json: expected added_tokens_decoder to map ids to tokens, got '{}'",
+            id);
+    }
+    tokens.push_back(detail::added_token_from(entry, number));
+  }
+  std::stable_sort(tokens.begin(), tokens.end(),
+                   [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
+  for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
+                           "cls_token", "mask_token"}) {
+    add(value(name));
+  }
+  const Json extra = value("extra_special_tokens"), additional = value("additional_special_tokens");
+  for (const auto& [name, entry] : extra.items()) add(entry);
+  if (!extra.is_array() && additional.is_array()) {
+    for (const Json& entry : additional) add(entry);
+  }
+  return tokens;
 }
 
 POSTTRAIN_INLINE Json special_tokens(const Json& tokenizer_config, const Json& special_tokens_map) {

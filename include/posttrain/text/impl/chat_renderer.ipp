@@ -3,8 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "posttrain/base/compiled.hpp"
@@ -16,7 +18,7 @@
 namespace posttrain::text {
 
 POSTTRAIN_INLINE ChatRenderer::ChatRenderer(const ChatFiles& files, const Json& tokenizer_config)
-    : tokenizer_(Tokenizer::from_json(files.tokenizer)),
+    : tokenizer_(Tokenizer::from_json(files.tokenizer, named_added_tokens(tokenizer_config))),
       templates_(chat_templates(files, tokenizer_config)),
       variables_(special_tokens(
           tokenizer_config, parse_object(files.special_tokens_map, "special_tokens_map.json"))) {
@@ -114,6 +116,32 @@ POSTTRAIN_INLINE std::size_t ChatRenderer::whole_tokens(std::string_view text,
   return end;
 }
 
+POSTTRAIN_INLINE std::optional<std::pair<std::size_t, std::size_t>> ChatRenderer::first_added_token(
+    std::string_view text) const {
+  auto found = tokenizer_.last_added_token(text);
+  while (found) {
+    const auto earlier = tokenizer_.last_added_token(text.substr(0, found->first));
+    if (!earlier) break;
+    found = earlier;
+  }
+  return found;
+}
+
+POSTTRAIN_INLINE std::string ChatRenderer::closing(const Json& messages, const Json& tools,
+                                                   std::size_t i, const std::string& text) const {
+  Json followed = first_messages(messages, std::min(i + 2, messages.size()));
+  if (i + 1 == messages.size()) followed.push_back({{"role", "user"}, {"content", "Hello"}});
+  try {
+    const std::string longer = render(followed, tools, false);
+    if (!longer.starts_with(text)) return {};
+    const std::string_view behind = std::string_view(longer).substr(text.size());
+    const auto token = first_added_token(behind);
+    return token ? std::string(behind.substr(0, token->second)) : std::string();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 POSTTRAIN_INLINE std::string ChatRenderer::derive_terminator() const {
   try {
     const Json user = {{"role", "user"}, {"content", "Hello"}};
@@ -126,13 +154,21 @@ POSTTRAIN_INLINE std::string ChatRenderer::derive_terminator() const {
                  : text.substr(content + std::string_view(kContentSentinel).size());
     };
     const std::string last = behind_content(Json::array({user, assistant}));
-    if (last.empty()) return eos_token();
     std::string tail = last;
     try {
       const std::string followed = behind_content(Json::array({user, assistant, user}));
+      if (trimmed_length(last) == 0) {  // left open: what the template writes once more follows
+        const std::string_view between = std::string_view(followed).substr(
+            0, std::min(followed.rfind("Hello"), followed.size()));
+        if (const auto token = first_added_token(between)) {
+          return std::string(between.substr(token->first, token->second - token->first));
+        }
+      }
       tail.resize(whole_tokens(last, common_prefix(last, followed)));
     } catch (const Error&) {  // a template that wants other roles: the end alone must tell
     }
+    const std::string eos = eos_token();
+    if (last.empty() || (!eos.empty() && tail.find(eos) != std::string::npos)) return eos;
     if (tail.empty()) tail = last;  // the last turn ends otherwise than those before it
     if (const auto token = tokenizer_.last_added_token(tail)) {
       return tail.substr(token->first, token->second - token->first);

@@ -21,7 +21,7 @@ POSTTRAIN_INLINE ChatSpans::Turn ChatSpans::last_turn(const Json& messages, cons
                                                       std::size_t i) const {
   const Json upto = first_messages(messages, i + 1);
   const ChatTemplate::Rendered rendered = renderer_.render_marked(upto, tools);
-  Turn turn{rendered.text, {}};
+  Turn turn{rendered.text, {}, rendered.text.size()};
   const auto marked = [&] { return marked_turn(upto, tools, i, rendered); };
   const auto opening = i == 0 ? marked() : std::nullopt;
   try {
@@ -31,7 +31,9 @@ POSTTRAIN_INLINE ChatSpans::Turn ChatSpans::last_turn(const Json& messages, cons
     if (!found) throw;
     turn.span.begin = found->begin;
   }
-  turn.span.end = turn_end(turn.text, turn.span.begin);
+  const std::optional<std::size_t> end = turn_end(turn.text, turn.span.begin);
+  if (!end) turn.text += renderer_.closing(messages, tools, i, turn.text);
+  turn.span.end = end.value_or(turn.text.size());
   return turn;
 }
 
@@ -109,7 +111,8 @@ POSTTRAIN_INLINE std::size_t ChatSpans::turn_begin(const Json& messages, const J
   return std::min(shared, depends());
 }
 
-POSTTRAIN_INLINE std::size_t ChatSpans::turn_end(const std::string& text, std::size_t begin) const {
+POSTTRAIN_INLINE std::optional<std::size_t> ChatSpans::turn_end(const std::string& text,
+                                                                std::size_t begin) const {
   const std::string_view turn = std::string_view(text).substr(begin);
   if (!renderer_.terminator().empty() && trimmed_length(renderer_.terminator()) > 0) {
     const std::size_t found = turn.rfind(renderer_.terminator());
@@ -117,7 +120,7 @@ POSTTRAIN_INLINE std::size_t ChatSpans::turn_end(const std::string& text, std::s
   }
   const std::size_t trimmed = trimmed_length(turn);
   const auto token = renderer_.tokenizer().last_added_token(turn);
-  return token && token->second == trimmed ? begin + trimmed : text.size();
+  return token && token->second == trimmed ? std::optional(begin + trimmed) : std::nullopt;
 }
 
 POSTTRAIN_INLINE std::optional<ChatSpans::Bytes> ChatSpans::find_turn(
@@ -132,6 +135,9 @@ POSTTRAIN_INLINE std::optional<ChatSpans::Bytes> ChatSpans::rendered_turn(
   try {
     const Turn turn = last_turn(messages, tools, i);
     if (full.compare(0, turn.span.end, turn.text, 0, turn.span.end) == 0) return turn.span;
+    if (full.size() == turn.rendered && turn.text.starts_with(full)) {  // the last one, left open
+      return Bytes{turn.span.begin, full.size()};
+    }
     // Rewritten: the prompt may still stand, and content and terminator follow it.
     if (i == 0) return std::nullopt;
     const std::string prompt = renderer_.render(first_messages(messages, i), tools, true);

@@ -33,6 +33,7 @@ POSTTRAIN_INLINE ChatTokenizer::ChatTokenizer(const ChatFiles& files)
 
 POSTTRAIN_INLINE void ChatTokenizer::set_variable(const std::string& name, Json value) {
   renderer_.set_variable(name, std::move(value));
+  fields_ = RenderedFields();
 }
 
 POSTTRAIN_INLINE std::string ChatTokenizer::render(const Json& messages, const Json& tools,
@@ -70,6 +71,7 @@ POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(
     rest.unmask = conversation.unmask;
     return with_variables(own).training_sequences(rest, turns, unmask, first);
   }
+  fields_.check(renderer_, messages, tools, renderer_.variable("documents"));
   unmask = unmask || conversation.unmask;
   std::vector<std::size_t> assistants;
   for (std::size_t i = first; i < messages.size(); ++i) {
@@ -101,8 +103,9 @@ POSTTRAIN_INLINE TokenIds ChatTokenizer::prompt_ids(const Conversation& conversa
   const Json &messages = conversation.messages, &tools = conversation.inputs.tools;
   check_messages(messages);
   if (const Json own = conversation.inputs.variables(); !own.empty()) {
-    return with_variables(own).encode(messages, tools, true).ids;
+    return with_variables(own).prompt_ids(Conversation(messages, {tools, nullptr, nullptr}));
   }
+  fields_.check(renderer_, messages, tools, renderer_.variable("documents"));
   return encode(messages, tools, true).ids;
 }
 
@@ -145,14 +148,29 @@ ChatTokenizer::tokenize(std::string text, const std::vector<ChatSpans::Bytes>& s
   return chat;
 }
 
+POSTTRAIN_INLINE void ChatTokenizer::check_stops(const EncodedChat& chat, const Span& turn) const {
+  if (turn.begin == turn.end) return;
+  const TokenId last = chat.ids[static_cast<std::size_t>(turn.end - 1)];
+  if (eos_ids_.contains(last)) return;
+  raise(
+      "an assistant's turn ends with {}, which does not stop generation, so nothing would teach "
+      "the "
+      "model to stop; hint: let the chat template write the tokenizer's eos_token ({}) behind "
+      "every "
+      "assistant's content, the last one's, too",
+      io::shown(Json(tokenizer().token(last))), eos_token().empty() ? "it has none" : eos_token());
+}
+
 POSTTRAIN_INLINE Sequence ChatTokenizer::all_turns(const Json& messages, const Json& tools,
                                                    const std::vector<std::size_t>& assistants,
                                                    std::size_t first, bool unmask) const {
-  const std::string full = render(messages, tools, false);
+  const std::string rendered = render(messages, tools, false);
+  std::string full = rendered;
   std::vector<ChatSpans::Bytes> spans;
   std::size_t done = 0;
   for (const std::size_t i : assistants) {
     const ChatSpans::Turn turn = ChatSpans(renderer_).last_turn(messages, tools, i);
+    if (i + 1 == messages.size() && turn.text.starts_with(full)) full = turn.text;  // closed
     if (turn.span.begin < done ||
         full.compare(0, turn.span.end, turn.text, 0, turn.span.end) != 0) {
       raise(
@@ -166,7 +184,7 @@ POSTTRAIN_INLINE Sequence ChatTokenizer::all_turns(const Json& messages, const J
   }
   return sequence(
       full, spans,
-      ChatSpans(renderer_).contents(messages, tools, first, messages.size(), full, unmask));
+      ChatSpans(renderer_).contents(messages, tools, first, messages.size(), rendered, unmask));
 }
 
 POSTTRAIN_INLINE Sequence ChatTokenizer::one_turn(const Json& messages, const Json& tools,
@@ -174,7 +192,7 @@ POSTTRAIN_INLINE Sequence ChatTokenizer::one_turn(const Json& messages, const Js
                                                   bool unmask) const {
   ChatSpans::Turn turn = ChatSpans(renderer_).last_turn(messages, tools, i);
   const std::vector<ChatSpans::Bytes> others = ChatSpans(renderer_).contents(
-      first_messages(messages, i + 1), tools, from, i, turn.text, unmask);
+      first_messages(messages, i + 1), tools, from, i, turn.text.substr(0, turn.rendered), unmask);
   turn.text.resize(turn.span.end);
   return sequence(turn.text, {turn.span}, others);
 }
@@ -187,6 +205,7 @@ ChatTokenizer::sequence(const std::string& text, const std::vector<ChatSpans::By
   out.ids = chat.ids;
   out.weights.assign(chat.ids.size(), 0.0F);
   for (const Span& span : chat.assistant_spans) {
+    check_stops(chat, span);
     std::fill(out.weights.begin() + span.begin, out.weights.begin() + span.end, 1.0F);
   }
   for (const ChatSpans::Bytes& place : others) {

@@ -25,13 +25,14 @@ struct Tokenizer::Parts : TokenPipeline {
   using TokenPipeline::TokenPipeline;
 };
 
-POSTTRAIN_INLINE Tokenizer Tokenizer::from_json(std::string_view source) {
+POSTTRAIN_INLINE Tokenizer Tokenizer::from_json(std::string_view source,
+                                                const std::vector<AddedToken>& more) {
   std::string problem;
   const auto description = io::try_parse_json_as<nlohmann::json>(source, problem);
   if (!description) raise("tokenizer.json: {}", problem);
   if (!description->is_object()) fail("tokenizer.json: expected an object");
   try {
-    return Tokenizer(*description);
+    return Tokenizer(*description, more);
   } catch (const nlohmann::json::exception& error) {
     raise("tokenizer.json: {}", error.what());
   }
@@ -179,7 +180,8 @@ POSTTRAIN_INLINE std::optional<std::pair<std::size_t, std::size_t>> Tokenizer::l
   return last;
 }
 
-POSTTRAIN_INLINE Tokenizer::Tokenizer(const nlohmann::json& description) {
+POSTTRAIN_INLINE Tokenizer::Tokenizer(const nlohmann::json& description,
+                                      const std::vector<AddedToken>& more) {
   const auto part = [&](const char* name) {
     return description.contains(name) ? description.at(name) : nlohmann::json();
   };
@@ -193,11 +195,23 @@ POSTTRAIN_INLINE Tokenizer::Tokenizer(const nlohmann::json& description) {
   parts->post_processor = PostProcessor(part("post_processor"));
   if (parts->pre_tokenizer.ends_in_byte_level()) parts->raw_bytes = parts->model.byte_level();
   parts->size = parts->model.vocabulary().size();
-  for (const auto& entry : part("added_tokens")) add_token(*parts, entry);
+  parts->free_id = parts->model.vocabulary().count();
+  for (const auto& entry : part("added_tokens")) add_token(*parts, read_token(entry));
+  for (const AddedToken& token : more) {
+    add_token(*parts, token);
+    const TokenId id = parts->added_ids.at(token.content);
+    if (token.id >= 0 && id != token.id) {
+      raise(
+          "tokenizer_config.json: the added token '{}' is said to have the id {} and "
+          "tokenizer.json, "
+          "which does not hold it, gives it {}; hint: save the tokenizer with save_pretrained",
+          token.content, token.id, id);
+    }
+  }
   parts_ = std::move(parts);
 }
 
-POSTTRAIN_INLINE void Tokenizer::add_token(Parts& parts, const nlohmann::json& entry) {
+POSTTRAIN_INLINE AddedToken Tokenizer::read_token(const nlohmann::json& entry) {
   AddedToken token;
   token.content = entry.at("content").get<std::string>();
   token.id = io::token_id_from(entry.at("id"), "tokenizer.json",
@@ -207,6 +221,14 @@ POSTTRAIN_INLINE void Tokenizer::add_token(Parts& parts, const nlohmann::json& e
   token.single_word = entry.value("single_word", false);
   token.lstrip = entry.value("lstrip", false);
   token.rstrip = entry.value("rstrip", false);
+  return token;
+}
+
+POSTTRAIN_INLINE void Tokenizer::add_token(Parts& parts, AddedToken token) {
+  if (token.content.empty() || parts.added_ids.contains(token.content)) return;
+  token.id =
+      parts.model.vocabulary().id(token.content).value_or(static_cast<TokenId>(parts.free_id));
+  parts.free_id = std::max<std::int64_t>(parts.free_id, std::int64_t{token.id} + 1);
   if (token.normalized) {
     const AlignedText content(token.content, 0, false);
     std::string normalized = parts.normalizer(content, true).text;

@@ -71,6 +71,9 @@ class Vocabulary {
   /// One more than the largest id.
   std::int64_t size() const { return static_cast<std::int64_t>(tokens_.size()); }
 
+  /// How many tokens there are.
+  std::int64_t count() const { return static_cast<std::int64_t>(ids_.size()); }
+
   std::size_t longest() const { return longest_; }
 
  private:

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/text/rendered_fields.hpp"
+
+#include <string>
+
+#include "support/catch.hpp"
+#include "support/messages.hpp"
+#include "support/tiny_tokenizer.hpp"
+
+using namespace posttrain::text;
+using posttrain::Json;
+using posttrain::test::contains;
+using posttrain::test::error_of;
+
+namespace {
+
+ChatRenderer renderer(const std::string& chat_template) {
+  ChatFiles files;
+  files.tokenizer = posttrain::test::byte_level({}, {"<|im_end|>"}).dump();
+  files.chat_template = chat_template;
+  return ChatRenderer(files, Json::object());
+}
+
+const char* const kPlain =
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}<|im_end|>\n{% endfor %}";
+
+std::string refusal(const ChatRenderer& chat, const char* messages, const Json& tools = nullptr,
+                    const Json& documents = nullptr) {
+  return error_of([&] { RenderedFields().check(chat, Json::parse(messages), tools, documents); });
+}
+
+}  // namespace
+
+TEST_CASE("A field that the template leaves out is named with its message") {
+  const ChatRenderer plain = renderer(kPlain);
+  CHECK(
+      refusal(plain, R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])")
+          .empty());
+  const std::string calls =
+      refusal(plain, R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "",
+                  "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {}}}]}])");
+  CHECK(contains(calls,
+                 "message 1: the chat template does not render its 'tool_calls' (role "
+                 "'assistant')"));
+  CHECK(contains(refusal(plain, R"([{"role": "assistant", "content": "b",
+                                     "reasoning_content": "because"}])"),
+                 "'reasoning_content'"));
+  CHECK(refusal(plain, R"([{"role": "user", "content": "a", "tool_calls": [], "reasoning": null,
+                            "function_call": {}}])")
+            .empty());
+}
+
+TEST_CASE("A role that the template leaves out is named, one that it knows is not") {
+  const ChatRenderer some = renderer(
+      "{% for m in messages %}{% if m.role in ['user', 'assistant'] %}{{ m.content }}<|im_end|>"
+      "{% endif %}{% endfor %}");
+  CHECK(contains(refusal(some, R"([{"role": "user", "content": "a"},
+                                   {"role": "critic", "content": "no"}])"),
+                 "message 1: the chat template does not render its 'content' (role 'critic')"));
+}
+
+TEST_CASE(
+    "Reasoning that a template drops from earlier turns is shown while its turn is the last") {
+  const ChatRenderer dropping = renderer(
+      "{% for m in messages %}{% if m.reasoning and loop.last %}<{{ m.reasoning }}>{% endif %}"
+      "{{ m.content }}<|im_end|>{% endfor %}");
+  CHECK(refusal(dropping, R"([{"role": "user", "content": "a"},
+                              {"role": "assistant", "content": "b", "reasoning": "r"},
+                              {"role": "user", "content": "c"}])")
+            .empty());
+}
+
+TEST_CASE("Tools, documents and parts must be rendered, images are not supported") {
+  const ChatRenderer plain = renderer(kPlain);
+  const char* hello = R"([{"role": "user", "content": "a"}])";
+  const Json tools = Json::parse(R"([{"type": "function", "function": {"name": "f"}}])");
+  CHECK(contains(refusal(plain, hello, tools), "does not render the sample's 'tools'"));
+  CHECK(contains(refusal(plain, hello, nullptr, Json::parse(R"([{"text": "d"}])")),
+                 "does not render the sample's 'documents'"));
+  const ChatRenderer both = renderer(
+      "{% for t in tools %}{{ t.function.name }}{% endfor %}"
+      "{% for d in documents %}{{ d.text }}{% endfor %}{{ messages[0].content }}");
+  CHECK(refusal(both, hello, tools, Json::parse(R"([{"text": "d"}])")).empty());
+  CHECK(refusal(plain,
+                R"([{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}])") ==
+        "message 0: its content has a part of type 'image_url', and only text is supported");
+}
+
+TEST_CASE("What was proved once is not rendered again") {
+  const ChatRenderer once = renderer(kPlain);
+  const RenderedFields fields;
+  const Json messages = Json::parse(R"([{"role": "user", "content": "a"}])");
+  fields.check(once, messages, nullptr, nullptr);
+  const ChatRenderer blind = renderer("nothing");
+  CHECK_NOTHROW(fields.check(blind, messages, nullptr, nullptr));  // the proof is of the template
+  CHECK_THROWS(RenderedFields().check(blind, messages, nullptr, nullptr));
+}
