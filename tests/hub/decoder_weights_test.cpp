@@ -14,6 +14,7 @@ using posttrain::Nf4;
 using posttrain::Tensor;
 using posttrain::io::PretrainedFolder;
 using posttrain::models::check_all_loaded;
+using posttrain::models::check_tied_head;
 using posttrain::models::DecoderConfig;
 using posttrain::models::packed_loader;
 using posttrain::models::stored_name;
@@ -43,6 +44,35 @@ TEST_CASE("GPT-2's weights are found with and without their prefix") {
                    load("transformer.wpe.weight", {3, 2});
                  }),
                  "expected shape [3, 2], found [2, 3]"));
+}
+
+TEST_CASE("tied matrices are found under either name, and must be one") {
+  const TempFolder scratch;
+  const auto flat = folder_of(
+      scratch, {{"embed_tokens.weight", at::ones({2, 3})}, {"norm.weight", at::ones({3})}});
+  CHECK(stored_name(*flat, "model.embed_tokens.weight") == "embed_tokens.weight");
+  const auto head = folder_of(scratch, {{"lm_head.weight", at::ones({2, 3})}});
+  CHECK(stored_name(*head, "model.embed_tokens.weight") == "model.embed_tokens.weight");
+  CHECK(at::equal(weight_loader(head, /*tied=*/true)("model.embed_tokens.weight", {2, 3}),
+                  at::ones({2, 3})));
+  DecoderConfig config;
+  config.tied = true;
+  const auto both = [&](double value) {
+    return folder_of(scratch, {{"model.embed_tokens.weight", at::ones({2, 3})},
+                               {"lm_head.weight", at::full({2, 3}, value)}});
+  };
+  CHECK_NOTHROW(check_tied_head(*both(1.0), config));
+  CHECK(contains(error_of([&] { check_tied_head(*both(2.0), config); }),
+                 "lm_head.weight and model.embed_tokens.weight differ, and config.json ties them"));
+  config.tied = false;
+  CHECK_NOTHROW(check_tied_head(*both(2.0), config));
+}
+
+TEST_CASE("keys with the prefix of a wrapper are told with the command that helps") {
+  const TempFolder scratch;
+  const auto folder = folder_of(scratch, {{"_orig_mod.model.norm.weight", at::ones({3})}});
+  CHECK(contains(error_of([&] { weight_loader(folder)("model.norm.weight", {3}); }),
+                 "every key begins with '_orig_mod.': save the model that is wrapped"));
 }
 
 TEST_CASE("a matrix in 4 bits comes with its tensors, a dense one with none") {

@@ -24,8 +24,9 @@ void probe(const std::string& model_folder, const std::string& batch_file, const
   const models::ModelOptions options{.dtype = dtype == "float64"    ? at::kDouble
                                               : dtype == "bfloat16" ? at::kBFloat16
                                                                     : at::kFloat};
-  const models::Decoder model(models::parse_config(folder->config_text()), options,
-                              models::weight_loader(folder));
+  const models::DecoderConfig config = models::parse_config(folder->config_text());
+  models::check_tied_head(*folder, config);
+  const models::Decoder model(config, options, models::weight_loader(folder, config.tied));
   auto state = Full{}.attach(model);
   models::check_all_loaded(*folder, model.config());
 

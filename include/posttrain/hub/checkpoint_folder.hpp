@@ -65,6 +65,16 @@ class PretrainedFolder {
     return load(name);
   }
 
+  /// Whether two keys hold the same type, shape and bytes.
+  bool same_content(std::string_view a, std::string_view b) const {
+    const io::TensorView &first = *at(a).tensor, &second = *at(b).tensor;
+    const bool same = first.dtype == second.dtype && first.shape == second.shape &&
+                      std::ranges::equal(first.bytes, second.bytes);
+    at(a).file->release(first);
+    at(b).file->release(second);
+    return same;
+  }
+
   /// Counts a key as used without loading it.
   void mark_used(std::string_view name) {
     at(name);
@@ -101,11 +111,26 @@ class PretrainedFolder {
   const WeightFiles::Entry& at(std::string_view name) const {
     const WeightFiles::Entry* entry = weights_.find(name);
     if (entry == nullptr) {
-      raise("{}: missing key '{}' (the folder has {} keys, the first is '{}')", path_.string(),
+      raise("{}: missing key '{}' (the folder has {} keys, the first is '{}'){}", path_.string(),
             name, weights_.entries().size(),
-            weights_.entries().empty() ? "" : weights_.entries().begin()->first);
+            weights_.entries().empty() ? "" : weights_.entries().begin()->first,
+            wrapper_hint(name));
     }
     return *entry;
+  }
+
+  /// A program that wraps a model (torch.compile, DataParallel, PEFT) saves its keys with a prefix.
+  std::string wrapper_hint(std::string_view name) const {
+    for (const std::string_view prefix : {"_orig_mod.", "module.", "base_model.model."}) {
+      if (weights_.find(std::string(prefix) + std::string(name)) == nullptr) continue;
+      return fmt::format(
+          "; hint: every key begins with '{}': save the model that is wrapped, or python3 -c "
+          "\"from "
+          "safetensors.torch import load_file, save_file; save_file({{k.removeprefix('{}'): v for "
+          "k, v in load_file('IN').items()}}, 'OUT', {{'format': 'pt'}})\"",
+          prefix, prefix);
+    }
+    return "";
   }
 
   fs::path path_;

@@ -13,20 +13,44 @@
 
 namespace posttrain::models {
 
-/// The name in the folder. GPT-2 checkpoints exist with and without the prefix "transformer.".
-inline std::string stored_name(const io::PretrainedFolder& folder, const std::string& name) {
-  constexpr std::string_view kPrefix = "transformer.";
-  if (name.starts_with(kPrefix) && !folder.has(name)) {
-    const std::string bare = name.substr(kPrefix.size());
-    if (folder.has(bare)) return bare;
-  }
-  return name;
+inline constexpr const char* kHeadWeight = "lm_head.weight";
+
+inline bool is_token_table(std::string_view name) {
+  return name.ends_with("embed_tokens.weight") || name.ends_with("wte.weight");
 }
 
-inline WeightLoader weight_loader(std::shared_ptr<io::PretrainedFolder> folder) {
-  return [folder](const std::string& name, const std::vector<std::int64_t>& shape) {
-    return folder->load(stored_name(*folder, name), shape);
+/// The name in the folder. Checkpoints exist with and without the prefix of the base model
+/// ("model.", GPT-2's "transformer."), as AutoModel saves them; of two tied matrices, safetensors'
+/// save_model keeps one, which may be the head.
+inline std::string stored_name(const io::PretrainedFolder& folder, const std::string& name,
+                               bool tied = false) {
+  if (folder.has(name)) return name;
+  for (const std::string_view prefix : {"transformer.", "model."}) {
+    if (!name.starts_with(prefix)) continue;
+    const std::string bare = name.substr(prefix.size());
+    if (folder.has(bare)) return bare;
+  }
+  return tied && is_token_table(name) && folder.has(kHeadWeight) ? kHeadWeight : name;
+}
+
+/// `tied`: the head's matrix may stand for the embedding's.
+inline WeightLoader weight_loader(std::shared_ptr<io::PretrainedFolder> folder, bool tied = false) {
+  return [folder, tied](const std::string& name, const std::vector<std::int64_t>& shape) {
+    return folder->load(stored_name(*folder, name, tied), shape);
   };
+}
+
+/// Where config.json ties the head to the embedding and the folder holds both, they must be one
+/// matrix: another head would be left out without a word. (transformers 5 takes the two as untied.)
+inline void check_tied_head(const io::PretrainedFolder& folder, const DecoderConfig& config) {
+  if (!config.tied || config.head == HeadKind::kReward || !folder.has(kHeadWeight)) return;
+  for (const std::string& name : folder.names()) {
+    if (!is_token_table(name) || folder.same_content(name, kHeadWeight)) continue;
+    raise(
+        "{}: {} and {} differ, and config.json ties them; hint: \"tie_word_embeddings\": false in "
+        "config.json keeps the head",
+        folder.path().string(), kHeadWeight, name);
+  }
 }
 
 /// Loads the tensors of matrices in bitsandbytes' 4-bit layout, which its quant_state marks.
@@ -51,7 +75,7 @@ inline void check_all_loaded(const io::PretrainedFolder& folder, const DecoderCo
   folder.check_all_used([&](std::string_view name) {
     return name.ends_with("rotary_emb.inv_freq") || name.ends_with(".attn.bias") ||
            name.ends_with(".attn.masked_bias") ||
-           ((config.tied || config.head == HeadKind::kReward) && name == "lm_head.weight");
+           ((config.tied || config.head == HeadKind::kReward) && name == kHeadWeight);
   });
 }
 

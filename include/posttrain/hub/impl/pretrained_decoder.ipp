@@ -75,10 +75,13 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
   Opened opened;
   if (with_weights) {
     opened.weights = std::make_shared<io::PretrainedFolder>(folder);
-    opened.loader = models::weight_loader(opened.weights);
   }
   opened.config_text = io::read_text_file(io::fs::path(folder) / "config.json");
   opened.config = models::parse_config(opened.config_text, head);
+  if (with_weights) {
+    models::check_tied_head(*opened.weights, opened.config);
+    opened.loader = models::weight_loader(opened.weights, opened.config.tied);
+  }
   return opened;
 }
 
