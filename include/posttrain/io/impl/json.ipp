@@ -42,7 +42,6 @@ POSTTRAIN_INLINE std::optional<std::string> with_marked_numbers(std::string_view
 }
 
 POSTTRAIN_INLINE std::string parse_problem(std::string_view text, std::size_t position,
-                                           std::string_view token,
                                            std::string_view library_message) {
   const bool ends = position > text.size();
   const std::string_view before = text.substr(0, std::min(position, text.size()));
@@ -56,11 +55,11 @@ POSTTRAIN_INLINE std::string parse_problem(std::string_view text, std::size_t po
   if (library_message.find("number overflow") != library_message.npos) {
     return problem + "a number that a double cannot hold";
   }
-  if (ends || token.empty()) return problem + "the text ends too early";
-  constexpr std::size_t kLongest = 30;
-  if (token.size() > kLongest) token.remove_prefix(token.size() - kLongest);
-  problem += fmt::format("unexpected {}", token);
-  if (token.ends_with('\'')) problem += "; hint: JSON's strings stand in double quotes";
+  if (ends || before.empty()) return problem + "the text ends too early";
+  std::size_t begin = before.size() - 1;  // of the character, which may have several bytes
+  while (begin > 0 && (static_cast<unsigned char>(before[begin]) & 0xC0U) == 0x80U) --begin;
+  problem += fmt::format("unexpected {}", before.substr(begin));
+  if (before.back() == '\'') problem += "; hint: JSON's strings stand in double quotes";
   return problem;
 }
 

@@ -33,7 +33,7 @@ inline constexpr std::string_view kNumberMark = "\\u0001";
 std::optional<std::string> with_marked_numbers(std::string_view text);
 
 /// "line 3, column 7: unexpected 'x'", for an error that nlohmann's lexer met at a byte.
-std::string parse_problem(std::string_view text, std::size_t position, std::string_view token,
+std::string parse_problem(std::string_view text, std::size_t position,
                           std::string_view library_message);
 
 /// Takes the events of nlohmann's parser; false from one of them ends it, with `problem()` set.
@@ -82,13 +82,13 @@ class JsonBuilder {
   }
 
   template <class Exception>
-  bool parse_error(std::size_t position, const std::string& token, const Exception& error) {
-    problem_ = "expected JSON, " + parse_problem(text_, position, token, error.what());
+  bool parse_error(std::size_t position, const std::string&, const Exception& error) {
+    problem_ = "expected JSON, " + parse_problem(text_, position, error.what());
     return false;
   }
 
  private:
-  static constexpr bool kOrdered = std::is_same_v<AnyJson, nlohmann::ordered_json>;
+  static constexpr bool kOrdered = std::is_same_v<AnyJson, Json>;
   static constexpr std::size_t kNew = std::string::npos;
   static constexpr std::size_t kFewKeys = 16;  // as many are looked through faster than hashed
 
@@ -165,7 +165,7 @@ class JsonBuilder {
 
 namespace posttrain::io {
 
-/// `parse_json` into a type of nlohmann's: `nlohmann::json` finds a key among a hundred thousand.
+/// `parse_json` into a type of nlohmann's: `Json` finds a key among a hundred thousand.
 template <class AnyJson>
 std::optional<AnyJson> try_parse_json_as(std::string_view text, std::string& problem,
                                          bool unique_keys = false) {
