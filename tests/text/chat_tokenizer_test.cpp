@@ -368,7 +368,11 @@ TEST_CASE("Published templates: spans of every assistant turn, ending in the ter
   for (const std::string name : {"qwen2_5", "llama3", "llama3_1", "phi3", "gemma"}) {
     INFO(name);
     std::ifstream file(folder + "/" + name + ".jinja");
-    const ChatTokenizer chat(files({std::istreambuf_iterator<char>(file), {}}));
+    ChatFiles published = files({std::istreambuf_iterator<char>(file), {}});
+    published.tokenizer =
+        posttrain::test::byte_level({}, {"<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>"})
+            .dump();
+    const ChatTokenizer chat(published);
     const EncodedChat encoded = chat.encode(messages);
     REQUIRE(encoded.assistant_spans.size() == 2);
     CHECK(spoken(chat, encoded, 0) == "the first" + chat.terminator());

@@ -80,7 +80,7 @@ TEST_CASE("Tools, documents and parts must be rendered, images are not supported
   const ChatRenderer both = renderer(
       "{% for t in tools %}{{ t.function.name }}{% endfor %}"
       "{% for d in documents %}{{ d.text }}{% endfor %}{{ messages[0].content }}");
-  CHECK(refusal(both, hello, tools, Json::parse(R"([{"text": "d"}])")).empty());
+  CHECK(refusal(both, hello, tools, Json::parse(R"([{"text": "d"}])")) == "");
   CHECK(refusal(plain,
                 R"([{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}])") ==
         "message 0: its content has a part of type 'image_url', and only text is supported");

@@ -60,7 +60,8 @@ POSTTRAIN_INLINE std::vector<AddedToken> named_added_tokens(const Json& tokenize
     const auto found = tokenizer_config.find(key);
     return found == tokenizer_config.end() ? Json() : *found;
   };
-  for (const auto& [id, entry] : value("added_tokens_decoder").items()) {
+  const Json decoder = value("added_tokens_decoder");
+  for (const auto& [id, entry] : decoder.items()) {
     TokenId number = -1;
     const auto read = std::from_chars(id.data(), id.data() + id.size(), number);
     if (read.ec != std::errc() || read.ptr != id.data() + id.size() || !entry.is_object()) {
