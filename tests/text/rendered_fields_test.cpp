@@ -80,7 +80,8 @@ TEST_CASE("Tools, documents and parts must be rendered, images are not supported
   const ChatRenderer both = renderer(
       "{% for t in tools %}{{ t.function.name }}{% endfor %}"
       "{% for d in documents %}{{ d.text }}{% endfor %}{{ messages[0].content }}");
-  CHECK(refusal(both, hello, tools, Json::parse(R"([{"text": "d"}])")) == "");
+  const Json documents = Json::parse(R"([{"text": "d"}])");
+  CHECK(refusal(both.with_variables({{"documents", documents}}), hello, tools, documents) == "");
   CHECK(refusal(plain,
                 R"([{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}])") ==
         "message 0: its content has a part of type 'image_url', and only text is supported");
