@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -71,8 +72,8 @@ class Vocabulary {
   /// One more than the largest id.
   std::int64_t size() const { return static_cast<std::int64_t>(tokens_.size()); }
 
-  /// How many tokens there are.
-  std::int64_t count() const { return static_cast<std::int64_t>(ids_.size()); }
+  /// How many entries there are; a list (Unigram's) may have a token twice.
+  std::int64_t count() const { return std::count(known_.begin(), known_.end(), true); }
 
   std::size_t longest() const { return longest_; }
 
