@@ -37,8 +37,8 @@ struct TokenPipeline {
   std::unordered_map<std::string, TokenId> added_ids;
   // The package decodes an added token that is looked for in normalised text as normalised.
   std::unordered_map<TokenId, std::string> normalized_contents;
-  std::int64_t size = 0;     // one more than the largest id
-  std::int64_t free_id = 0;  // of the next added token that the vocabulary lacks
+  std::int64_t size = 0;           // one more than the largest id
+  std::int64_t free_id = 0;        // of the next added token that the vocabulary lacks
   const Bpe* raw_bytes = nullptr;  // takes bytes: the pre-tokenizer leaves its last step to it
   mutable CachePool caches;
 
