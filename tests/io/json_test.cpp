@@ -97,6 +97,7 @@ TEST_CASE("what is no JSON is told by line, column and text", "[io][json]") {
         "quotes");
   CHECK(problem("{\"a\":") == "expected JSON, line 1, column 5: the text ends too early");
   CHECK(problem("") == "expected JSON, line 1, column 1: the text ends too early");
+  CHECK(problem("\"a\nb\"") == "expected JSON, line 2, column 1: unexpected <0a>");
   CHECK(problem("[1e999]") ==
         "expected JSON, line 1, column 6: a number that a double cannot hold");
   CHECK(problem("\"\xff\"") == "expected JSON, line 1, column 2: the text is not UTF-8");

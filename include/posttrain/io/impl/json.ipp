@@ -58,7 +58,7 @@ POSTTRAIN_INLINE std::string parse_problem(std::string_view text, std::size_t po
   if (ends || before.empty()) return problem + "the text ends too early";
   std::size_t begin = before.size() - 1;  // of the character, which may have several bytes
   while (begin > 0 && (static_cast<unsigned char>(before[begin]) & 0xC0U) == 0x80U) --begin;
-  problem += fmt::format("unexpected {}", before.substr(begin));
+  problem += "unexpected " + one_line(before.substr(begin));
   if (before.back() == '\'') problem += "; hint: JSON's strings stand in double quotes";
   return problem;
 }
