@@ -4,22 +4,16 @@
 #include <string>
 
 #include "support/catch.hpp"
-#include "support/tiny_tokenizer.hpp"
+#include "support/tiny_renderer.hpp"
 
 using namespace posttrain::text;
 using posttrain::Json;
+using posttrain::test::tiny_renderer;
 
 namespace {
 
-ChatRenderer renderer(const std::string& chat_template) {
-  ChatFiles files;
-  files.tokenizer = posttrain::test::byte_level({}, {"<|im_end|>"}).dump();
-  files.chat_template = chat_template;
-  return ChatRenderer(files, Json::object());
-}
-
 const ChatRenderer& plain() {
-  static const ChatRenderer made = renderer(
+  static const ChatRenderer made = tiny_renderer(
       "{% for m in messages %}{{ m.role }}: {{ m.content }}<|im_end|>\n{% endfor %}"
       "{% if add_generation_prompt %}assistant: {% endif %}");
   return made;
@@ -67,12 +61,12 @@ TEST_CASE("Contents that are to be scored are found once each, without the syste
 }
 
 TEST_CASE("A template that changes the prompt or a content is refused") {
-  const ChatRenderer counting = renderer(
+  const ChatRenderer counting = tiny_renderer(
       "{{ messages|length }}{% for m in messages %}{{ m.role }}: {{ m.content }}<|im_end|>"
       "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}");
   CHECK_THROWS_WITH(ChatSpans(counting).last_turn(conversation(), nullptr, 2),
                     Catch::Contains("message 2: the chat template renders the messages before it"));
-  const ChatRenderer upper = renderer(
+  const ChatRenderer upper = tiny_renderer(
       "{% for m in messages %}{{ m.role }}: {{ m.content|upper }}<|im_end|>{% endfor %}"
       "{% if add_generation_prompt %}assistant: {% endif %}");
   const std::string full = upper.render(conversation(), nullptr, false);

@@ -5,21 +5,15 @@
 
 #include "support/catch.hpp"
 #include "support/messages.hpp"
-#include "support/tiny_tokenizer.hpp"
+#include "support/tiny_renderer.hpp"
 
 using namespace posttrain::text;
 using posttrain::Json;
 using posttrain::test::contains;
 using posttrain::test::error_of;
+using posttrain::test::tiny_renderer;
 
 namespace {
-
-ChatRenderer renderer(const std::string& chat_template) {
-  ChatFiles files;
-  files.tokenizer = posttrain::test::byte_level({}, {"<|im_end|>"}).dump();
-  files.chat_template = chat_template;
-  return ChatRenderer(files, Json::object());
-}
 
 const char* const kPlain =
     "{% for m in messages %}{{ m.role }}: {{ m.content }}<|im_end|>\n{% endfor %}";
@@ -32,7 +26,7 @@ std::string refusal(const ChatRenderer& chat, const char* messages, const Json& 
 }  // namespace
 
 TEST_CASE("A field that the template leaves out is named with its message") {
-  const ChatRenderer plain = renderer(kPlain);
+  const ChatRenderer plain = tiny_renderer(kPlain);
   CHECK(
       refusal(plain, R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])")
           .empty());
@@ -51,7 +45,7 @@ TEST_CASE("A field that the template leaves out is named with its message") {
 }
 
 TEST_CASE("A role that the template leaves out is named, one that it knows is not") {
-  const ChatRenderer some = renderer(
+  const ChatRenderer some = tiny_renderer(
       "{% for m in messages %}{% if m.role in ['user', 'assistant'] %}{{ m.content }}<|im_end|>"
       "{% endif %}{% endfor %}");
   CHECK(contains(refusal(some, R"([{"role": "user", "content": "a"},
@@ -61,7 +55,7 @@ TEST_CASE("A role that the template leaves out is named, one that it knows is no
 
 TEST_CASE(
     "Reasoning that a template drops from earlier turns is shown while its turn is the last") {
-  const ChatRenderer dropping = renderer(
+  const ChatRenderer dropping = tiny_renderer(
       "{% for m in messages %}{% if m.reasoning and loop.last %}<{{ m.reasoning }}>{% endif %}"
       "{{ m.content }}<|im_end|>{% endfor %}");
   CHECK(refusal(dropping, R"([{"role": "user", "content": "a"},
@@ -71,13 +65,13 @@ TEST_CASE(
 }
 
 TEST_CASE("Tools, documents and parts must be rendered, images are not supported") {
-  const ChatRenderer plain = renderer(kPlain);
+  const ChatRenderer plain = tiny_renderer(kPlain);
   const char* hello = R"([{"role": "user", "content": "a"}])";
   const Json tools = Json::parse(R"([{"type": "function", "function": {"name": "f"}}])");
   CHECK(contains(refusal(plain, hello, tools), "does not render the sample's 'tools'"));
   CHECK(contains(refusal(plain, hello, nullptr, Json::parse(R"([{"text": "d"}])")),
                  "does not render the sample's 'documents'"));
-  const ChatRenderer both = renderer(
+  const ChatRenderer both = tiny_renderer(
       "{% for t in tools %}{{ t.function.name }}{% endfor %}"
       "{% for d in documents %}{{ d.text }}{% endfor %}{{ messages[0].content }}");
   const Json documents = Json::parse(R"([{"text": "d"}])");
@@ -88,11 +82,11 @@ TEST_CASE("Tools, documents and parts must be rendered, images are not supported
 }
 
 TEST_CASE("What was proved once is not rendered again") {
-  const ChatRenderer once = renderer(kPlain);
+  const ChatRenderer once = tiny_renderer(kPlain);
   const RenderedFields fields;
   const Json messages = Json::parse(R"([{"role": "user", "content": "a"}])");
   fields.check(once, messages, nullptr, nullptr);
-  const ChatRenderer blind = renderer("nothing");
+  const ChatRenderer blind = tiny_renderer("nothing");
   CHECK_NOTHROW(fields.check(blind, messages, nullptr, nullptr));  // the proof is of the template
   CHECK_THROWS(RenderedFields().check(blind, messages, nullptr, nullptr));
 }

@@ -125,9 +125,9 @@ class PretrainedFolder {
       if (weights_.find(std::string(prefix) + std::string(name)) == nullptr) continue;
       return fmt::format(
           "; hint: every key begins with '{}': save the model that is wrapped, or python3 -c "
-          "\"from "
-          "safetensors.torch import load_file, save_file; save_file({{k.removeprefix('{}'): v for "
-          "k, v in load_file('IN').items()}}, 'OUT', {{'format': 'pt'}})\"",
+          "\"from safetensors.torch import load_file, save_file; save_file({{k.removeprefix('{}'): "
+          "v "
+          "for k, v in load_file('IN').items()}}, 'OUT', {{'format': 'pt'}})\"",
           prefix, prefix);
     }
     return "";

@@ -66,8 +66,7 @@ inline fs::path own_entry(const fs::path& folder, const fs::path& entry) {
   }
   raise(
       "{}: a link out of the model's folder, to {}, is not copied; hint: put the file itself "
-      "there, "
-      "or remove the link",
+      "there, or remove the link",
       entry.string(), real.string());
 }
 
