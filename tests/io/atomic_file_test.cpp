@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/io/atomic_file.hpp"
 
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <string>
@@ -12,8 +15,11 @@
 namespace fs = std::filesystem;
 using posttrain::Philox4x32;
 using posttrain::io::AtomicFolder;
+using posttrain::io::check_replaceable;
+using posttrain::io::create_folders;
 using posttrain::io::recover_folder;
 using posttrain::io::Swap;
+using posttrain::io::TemporaryFolder;
 using posttrain::io::write_file_atomically;
 using posttrain::test::contains;
 using posttrain::test::error_of;
@@ -22,14 +28,14 @@ using posttrain::test::TempFolder;
 
 namespace {
 
-void write_version(const fs::path& target, int version, Swap swap) {
+void write_version(const fs::path& target, int version, Swap swap = Swap::kExchange) {
   AtomicFolder folder(target, nullptr, swap);
   for (const char* name : {"a", "b", "c"}) {
     posttrain::io::OutputFile file(folder.path() / name);
     for (int part = 0; part < 20; ++part) file.write(std::to_string(version) + "\n");
     file.close();
   }
-  folder.commit();
+  folder.commit("c");
 }
 
 /// Number of entries beside the target, hidden ones included.
@@ -93,6 +99,95 @@ TEST_CASE("a writer killed at any moment leaves the old folder or the new one") 
 
 TEST_CASE("the two-rename fall-back leaves a whole folder after recovery") {
   kill_at_random_moments(Swap::kTwoRenames);
+}
+
+TEST_CASE("a folder that is filled in place is whole or lacks the file that is read first") {
+  const TempFolder scratch;
+  const fs::path target = scratch / "volume";
+  Philox4x32 rng(20260101, 2);
+  for (int round = 0; round < 25; ++round) {
+    write_version(target, 0, Swap::kInPlace);
+    write_until_killed(target, Swap::kInPlace, static_cast<unsigned>(500 + rng.below(40000)));
+    if (!fs::exists(target / "c")) continue;
+    CHECK(slurp(target / "a") == slurp(target / "c"));
+    CHECK(slurp(target / "b") == slurp(target / "c"));
+  }
+  scratch.write("volume/extra", "of an older content");
+  fs::create_directory(target / "lost+found");
+  write_version(target, -1, Swap::kInPlace);
+  CHECK(slurp(target / "c").starts_with("-1\n"));
+  CHECK(entries(target) == 4);  // a, b, c, lost+found
+}
+
+TEST_CASE("a folder of a parent that may not be written is filled in place") {
+  if (::geteuid() == 0) {
+    WARN("skipped: the superuser may write everywhere");
+    return;
+  }
+  const TempFolder scratch;
+  fs::create_directories(scratch / "readonly/volume");
+  fs::permissions(scratch / "readonly", fs::perms::owner_read | fs::perms::owner_exec);
+  write_version(scratch / "readonly/volume", 2);
+  CHECK(slurp(scratch / "readonly/volume/c").starts_with("2\n"));
+  CHECK(contains(error_of([&] { AtomicFolder folder(scratch / "readonly/new"); }),
+                 "cannot create folder"));
+  fs::permissions(scratch / "readonly", fs::perms::owner_all);
+}
+
+TEST_CASE("a mount point is filled in place") {
+  const TempFolder scratch;
+  fs::create_directory(scratch / "volume");
+  if (::mount("none", (scratch / "volume").c_str(), "tmpfs", 0, "size=1m") != 0) {
+    WARN("skipped: no right to mount");
+    return;
+  }
+  write_version(scratch / "volume", 1);
+  write_version(scratch / "volume", 2);
+  const std::string content = slurp(scratch / "volume/c");
+  const int left = entries(scratch / "volume");
+  ::umount((scratch / "volume").c_str());
+  CHECK(content.starts_with("2\n"));
+  CHECK(left == 3);
+  CHECK(entries(scratch.path()) == 1);
+}
+
+TEST_CASE("what cannot be replaced is refused before any work") {
+  const TempFolder scratch;
+  fs::create_symlink("nowhere", scratch / "link");
+  CHECK(contains(error_of([&] { check_replaceable(scratch / "link"); }),
+                 "link is a link to nowhere, where nothing is; hint: remove the link"));
+  scratch.write("file", "text");
+  CHECK(contains(error_of([&] { check_replaceable(scratch / "file/model"); }), "found a file"));
+  fs::create_directory(scratch / "model");
+  scratch.write("model/a", "1");
+  check_replaceable(scratch / "model");
+  check_replaceable(scratch / "new");
+  CHECK(slurp(scratch / "model/a") == "1");
+  CHECK(entries(scratch.path()) == 3);
+}
+
+TEST_CASE("two makers of temporary folders never meet, and a held one is not swept") {
+  const TempFolder scratch;
+  // Of process 1, which lives: the first process of another container. Locked by nobody, and old.
+  fs::create_directory(scratch / ".model.tmp-1-0123456789abcdef");
+  write_version(scratch / "model", 1);
+  CHECK(fs::exists(scratch / ".model.tmp-1-0123456789abcdef"));  // may be new: not locked yet
+  const timespec long_ago[2] = {{1'000'000'000, 0}, {1'000'000'000, 0}};
+  ::utimensat(AT_FDCWD, (scratch / ".model.tmp-1-0123456789abcdef").c_str(), long_ago, 0);
+  write_version(scratch / "model", 2);
+  CHECK_FALSE(fs::exists(scratch / ".model.tmp-1-0123456789abcdef"));
+  const TemporaryFolder first(scratch.path(), "model"), second(scratch.path(), "model");
+  CHECK(first.path() != second.path());
+}
+
+TEST_CASE("folders are created with their parents") {
+  const TempFolder scratch;
+  create_folders(scratch / "a/b/c/");
+  create_folders(scratch / "a/b/c");
+  CHECK(fs::is_directory(scratch / "a/b/c"));
+  scratch.write("file", "");
+  CHECK(contains(error_of([&] { create_folders(scratch / "file/d"); }), "Not a directory"));
+  CHECK(contains(error_of([&] { create_folders(scratch / "file"); }), "found a file"));
 }
 
 TEST_CASE("recover_folder puts back a folder that was set aside") {

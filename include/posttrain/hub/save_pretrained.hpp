@@ -72,41 +72,61 @@ inline fs::path own_entry(const fs::path& folder, const fs::path& entry) {
 
 }  // namespace detail
 
+namespace detail {
+
+inline std::function<bool(std::string_view)> replaceable_by(const PretrainedContent& content) {
+  return [&content](std::string_view name) {
+    return is_checkpoint_file(name) || (content.replaceable && content.replaceable(name));
+  };
+}
+
+/// The tokenizer's files that are copied, relative to their folder. Regular files only: a pipe
+/// would not end.
+inline std::vector<fs::path> copied_files(const PretrainedContent& content) {
+  std::vector<fs::path> files;
+  if (content.tokenizer_from.empty()) return files;
+  const auto add = [&](const fs::path& name) {
+    const fs::path from = content.tokenizer_from / name;
+    if (fs::is_regular_file(own_entry(content.tokenizer_from, from))) files.push_back(name);
+  };
+  for (const std::string_view name : kTokenizerFiles) {
+    const fs::path from = content.tokenizer_from / name;
+    if (!fs::exists(from)) continue;
+    if (name != kTemplateFolder) {
+      add(name);
+    } else if (fs::is_directory(own_entry(content.tokenizer_from, from))) {
+      for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
+        if (entry.path().extension() == ".jinja") add(fs::path(name) / entry.path().filename());
+      }
+    }
+  }
+  return files;
+}
+
+}  // namespace detail
+
+/// Throws what `save_pretrained` would throw of the folder and of what is copied into it, before
+/// there is anything to write.
+inline void check_save_pretrained(const fs::path& dir, const PretrainedContent& content) {
+  check_replaceable(dir, detail::replaceable_by(content));
+  detail::copied_files(content);
+}
+
 /// Writes `dir`. `tensors` says what is stored under which name, type and shape; `load(info)`
 /// returns one tensor at a time (any device; converted to the declared type).
 template <class Load>
 void save_pretrained(const fs::path& dir, const PretrainedContent& content,
                      const std::vector<TensorInfo>& tensors, Load&& load) {
-  AtomicFolder folder(dir, [&](std::string_view name) {
-    return is_checkpoint_file(name) || (content.replaceable && content.replaceable(name));
-  });
+  AtomicFolder folder(dir, detail::replaceable_by(content));
   const auto write = [&](std::string_view name, std::string_view text) {
     OutputFile file(folder.path() / name);
     file.write(text);
     file.close();
   };
-  // Regular files only (a pipe would not end), by content: a read-only original must not give such
-  // a copy.
-  const auto copy_own = [&](const fs::path& name) {
-    const fs::path from = content.tokenizer_from / name;
-    if (fs::is_regular_file(detail::own_entry(content.tokenizer_from, from))) {
-      write(name.string(), read_text_file(from));
-    }
-  };
-  if (!content.tokenizer_from.empty()) {
-    for (const std::string_view name : kTokenizerFiles) {
-      const fs::path from = content.tokenizer_from / name;
-      if (!fs::exists(from)) continue;
-      if (name != kTemplateFolder) {
-        copy_own(name);
-      } else if (fs::is_directory(detail::own_entry(content.tokenizer_from, from))) {
-        fs::create_directory(folder.path() / name);
-        for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
-          if (entry.path().extension() != ".jinja") continue;
-          copy_own(fs::path(name) / entry.path().filename());
-        }
-      }
-    }
+  for (const fs::path& name : detail::copied_files(content)) {
+    create_folders((folder.path() / name).parent_path());
+    // By content: a read-only original must not give such a copy.
+    write(name.string(), read_text_file(content.tokenizer_from / name));
   }
   write("config.json", content.config_json);
   if (!content.generation_config_json.empty()) {
@@ -122,7 +142,7 @@ void save_pretrained(const fs::path& dir, const PretrainedContent& content,
   if (const std::string index = plan.index_json(); !index.empty()) {
     write("model.safetensors.index.json", index);
   }
-  folder.commit();
+  folder.commit("config.json");
 }
 
 }  // namespace posttrain::io

@@ -62,6 +62,9 @@ class OutputFile {
   /// Creates or empties `path`; with `append`, keeps what is there and writes at the end.
   explicit OutputFile(fs::path path, bool append = false);
 
+  /// Takes over a file that is open for writing.
+  OutputFile(fs::path path, Descriptor fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+
   void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
 
   void write(std::span<const std::byte> bytes);

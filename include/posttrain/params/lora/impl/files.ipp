@@ -95,7 +95,7 @@ inline void write_adapter_files(const io::fs::path& folder, const AdapterFolder&
 POSTTRAIN_INLINE void write_adapter(const std::string& folder, const AdapterFolder& content) {
   io::AtomicFolder target(folder, is_peft_file);
   write_adapter_files(target.path(), content);
-  target.commit();
+  target.commit(kAdapterConfig);
 }
 
 POSTTRAIN_INLINE void write_adapters(const std::string& folder,
@@ -108,7 +108,7 @@ POSTTRAIN_INLINE void write_adapters(const std::string& folder,
     io::fs::create_directories(path);
     write_adapter_files(path, content);
   }
-  target.commit();
+  target.commit(kAdapterConfig);
 }
 
 POSTTRAIN_INLINE std::map<std::string, std::string> adapter_folders(const std::string& folder) {

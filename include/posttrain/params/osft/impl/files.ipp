@@ -92,7 +92,7 @@ POSTTRAIN_INLINE void write_osft_delta(const std::string& folder, const OsftDelt
   io::OutputFile file(target.path() / kDeltaConfig);
   file.write(config.dump(2) + "\n");
   file.close();
-  target.commit();
+  target.commit(kDeltaConfig);
 }
 
 POSTTRAIN_INLINE OsftDelta read_osft_delta(const std::string& folder) {

@@ -51,7 +51,7 @@ inline void write_peft_folder(const std::string& folder, const Json& config,
                               const std::vector<std::pair<std::string, Tensor>>& tensors) {
   io::AtomicFolder target(folder, is_peft_file);
   write_peft_files(target.path(), config, tensors);
-  target.commit();
+  target.commit(kAdapterConfig);
 }
 
 /// `unsupported`: fields that change the computation in ways this library does not have; they must
