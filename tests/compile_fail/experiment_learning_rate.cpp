@@ -1,4 +1,4 @@
-// expected: posttrain: Options.learning_rate must be positive
+// expected: posttrain: Options.learning_rate must be positive and finite
 // SPDX-License-Identifier: Apache-2.0
 // A bad option of a constexpr experiment.
 #include "posttrain/concepts/experiment.hpp"

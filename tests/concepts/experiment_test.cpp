@@ -47,7 +47,7 @@ TEST_CASE("a bad value throws at run time the text of the compile error", "[core
   auto run = kBase;
   CHECK_NOTHROW(checked(run));
   run.options.learning_rate = -1;
-  CHECK_THROWS_WITH(checked(run), "posttrain: Options.learning_rate must be positive");
+  CHECK_THROWS_WITH(checked(run), "posttrain: Options.learning_rate must be positive and finite");
   run = kBase;
   run.loss.smoothing = 1.0;
   CHECK_THROWS_WITH(checked(run), "posttrain: Smoothed.smoothing must be below 1");

@@ -2,6 +2,7 @@
 #include "posttrain/trainer/options.hpp"
 
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "support/catch.hpp"
@@ -33,9 +34,11 @@ TEST_CASE("every option is checked, nan included", "[trainer][options]") {
   CHECK(message([](O& o) { o.max_seq_len = -1; }) ==
         "posttrain: Options.max_seq_len must not be negative");
   CHECK(message([=](O& o) { o.learning_rate = nan; }) ==
-        "posttrain: Options.learning_rate must be positive");
+        "posttrain: Options.learning_rate must be positive and finite");
+  CHECK(message([](O& o) { o.learning_rate = std::numeric_limits<double>::infinity(); }) ==
+        "posttrain: Options.learning_rate must be positive and finite");
   CHECK(message([](O& o) { o.learning_rate = 0; }) ==
-        "posttrain: Options.learning_rate must be positive");
+        "posttrain: Options.learning_rate must be positive and finite");
   CHECK(message([](O& o) { o.lr_scheduler.min_lr_rate = 2; }) ==
         "posttrain: Schedule.min_lr_rate must be in [0, 1]");
   CHECK(message([=](O& o) { o.lr_scheduler.min_lr_rate = nan; }) ==

@@ -75,6 +75,13 @@ class PretrainedFolder {
     return same;
   }
 
+  /// Adds every tensor with its name to a hash.
+  void add_content(ContentHash& hash) const {
+    for (const auto& [name, entry] : weights_.entries()) {
+      io::add_content(hash, *entry.tensor, *entry.file);
+    }
+  }
+
   /// Counts a key as used without loading it.
   void mark_used(std::string_view name) {
     at(name);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/base/hash.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
@@ -33,6 +34,10 @@ class PretrainedDecoder : public models::Decoder {
   const text::ChatTokenizer* text() const { return text_.get(); }
   const std::string& folder() const { return path_; }
 
+  /// Hash of what was opened: config.json and every stored tensor (or the seed that they are drawn
+  /// from). Reads all weight files.
+  ContentHash content() const;
+
   /// Throws if the weight files hold a tensor that no one loaded (hub/decoder_weights.hpp).
   void check_all_loaded() const;
 
@@ -43,6 +48,9 @@ class PretrainedDecoder : public models::Decoder {
   /// comes with a matrix of its own is no longer tied there.
   void save(const std::string& folder, const std::vector<NamedTensor>& weights,
             std::optional<at::ScalarType> dtype = std::nullopt) const;
+
+  /// Throws what `save` would throw of the folder, before there is anything to save.
+  void check_save(const std::string& folder) const;
 
  protected:
   struct Opened {

@@ -48,6 +48,9 @@ bool recover_folder(const fs::path& folder);
 /// Creates a folder and its parents, each flushed into the one above.
 void create_folders(const fs::path& folder);
 
+/// Removes what dead processes left of files and folders under construction in `folder`.
+void sweep_abandoned(const fs::path& folder);
+
 /// How `AtomicFolder` puts the new folder in place. `kExchange` is what it tries first; the others
 /// force a fall-back (for tests).
 enum class Swap { kExchange, kTwoRenames, kInPlace };

@@ -4,6 +4,7 @@
 
 #include "posttrain/io/safetensors.hpp"
 #include "posttrain/io/safetensors_writer.hpp"
+#include "posttrain/tensor/content.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain::io {
@@ -75,6 +76,15 @@ inline Tensor to_tensor(const TensorView& view, const SafetensorsFile& file) {
   if (!view.bytes.empty()) std::memcpy(tensor.data_ptr(), view.bytes.data(), view.bytes.size());
   file.release(view);
   return tensor;
+}
+
+/// Adds a tensor of `file` with its name to a hash, as `posttrain::add_content` adds the one that
+/// `to_tensor` gives.
+inline void add_content(ContentHash& hash, const TensorView& view, const SafetensorsFile& file) {
+  const std::optional<at::ScalarType> type = scalar_type(view.dtype);
+  hash.add(view.name);
+  posttrain::add_content(hash, type.value_or(at::ScalarType::Undefined), view.shape, view.bytes);
+  file.release(view);
 }
 
 /// How a file is to declare this tensor.

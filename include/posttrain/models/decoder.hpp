@@ -57,6 +57,7 @@ class Decoder {
 
   const DecoderConfig& config() const { return config_; }
   const Layout& layout() const { return sites_.layout; }
+  const ModelOptions& options() const { return options_; }
   at::ScalarType dtype() const { return options_.dtype; }
   at::Device device() const { return options_.device; }
   std::int64_t vocab_size() const { return config_.vocab_size; }

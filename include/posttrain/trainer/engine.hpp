@@ -23,13 +23,15 @@
 #include "posttrain/data/pipeline/stream.hpp"
 #include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/allocator.hpp"
-#include "posttrain/trainer/checkpoint.hpp"
+#include "posttrain/tensor/finite.hpp"
+#include "posttrain/trainer/checkpoints.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
 #include "posttrain/trainer/reference_scores.hpp"
 #include "posttrain/trainer/run/callbacks.hpp"
 #include "posttrain/trainer/run/footprint.hpp"
 #include "posttrain/trainer/run/log.hpp"
+#include "posttrain/trainer/run/run_folder.hpp"
 #include "posttrain/trainer/run/signals.hpp"
 #include "posttrain/trainer/scorer.hpp"
 
@@ -37,10 +39,12 @@ namespace posttrain {
 
 /// The outcome of a run.
 struct TrainResult {
-  std::int64_t steps = 0;  // optimizer steps done, those before a resume included
-  double loss = 0.0;       // of the last step
+  std::int64_t steps = 0;       // optimizer steps done, those before a resume included
+  std::int64_t first_step = 0;  // steps that were done before: as many, where nothing was left to do
+  double loss = std::numeric_limits<double>::quiet_NaN();      // of the last step, if one was made
   double val_loss = std::numeric_limits<double>::quiet_NaN();  // of the last validation, if any
-  bool interrupted = false;  // by SIGTERM or SIGINT; run again with the same run_dir to go on
+  bool interrupted = false;  // by a signal; run again with the same run_dir to go on
+  int signal = 0;            // which one (trainer/run/signals.hpp)
 };
 
 template <class Model, class Loss, class Params, class Data, class Optimizer>
@@ -52,6 +56,7 @@ class Engine {
   Engine(Model model, Loss loss, Params params, Data data, Optimizer optimizer,
          Options options = {})
       : options_(prepared(options, loss, params, data, optimizer)),
+        folder_(options_.run_dir.str()),
         model_(std::move(model)),
         loss_(std::move(loss)),
         stream_(data::open_stream(data, load_context(), options_.effective_batch_size,
@@ -60,12 +65,19 @@ class Engine {
         optimizer_(optimizer.attach(state_.trainable())),
         log_(options_, [&] { return record(params, data, optimizer); }) {
     if constexpr (requires { model_.check_all_loaded(); }) model_.check_all_loaded();
-    total_steps_ = options_.max_steps > 0 ? options_.max_steps
-                                          : options_.num_epochs * stream_.steps_per_epoch();
+    total_steps_ = options_.max_steps;
+    if (total_steps_ == 0 && __builtin_mul_overflow(options_.num_epochs, stream_.steps_per_epoch(),
+                                                    &total_steps_)) {
+      raise("num_epochs = {} times {} steps is too many; hint: max_steps", options_.num_epochs,
+            stream_.steps_per_epoch());
+    }
     if constexpr (needs_reference<Loss>() && ScoresReferenceOnce<State>) {
       score_reference_once(stream_, state_.reference_cache(), state_.weights(),
                            [this](const Batch& batch) { return scorer().reference_logps(batch); });
     }
+    if (folder_.empty()) return;
+    checkpoints_ = Checkpoints(options_.run_dir.str(), options_.keep_checkpoints,
+                               identity(params, data, optimizer));
     if (options_.resume) resume();
   }
 
@@ -75,12 +87,15 @@ class Engine {
     callbacks_.add(std::move(callback));
   }
 
-  /// Runs until num_epochs or max_steps are done, or until a signal asks to stop.
+  /// Runs until num_epochs or max_steps are done, or until a signal asks to stop. A run with a
+  /// run_dir leaves a checkpoint in any case. With resume = false, what an earlier run left in
+  /// run_dir is set aside before the first step.
   TrainResult train() {
     SignalGuard signals;
-    log_.begin(footprint().text());
+    begin();
     notify(event::TrainBegin{progress_.step, total_steps_});
     TrainResult result;
+    result.first_step = progress_.step;
     std::int64_t announced_epoch = -1;
     while (progress_.step < total_steps_) {
       const std::optional<std::vector<Batch>> batches = stream_.next();
@@ -91,19 +106,24 @@ class Engine {
       }
       notify(event::StepBegin{progress_.step});
       const StepMetrics metrics = step(*batches);
+      checkpoints_.confirm();
       result.loss = metrics.loss;
       log_.step(metrics, total_steps_);
       notify(event::AfterStep{metrics});
       if (due(options_.validation_frequency)) validate();
       if (stream_.at_epoch_end()) end_epoch(announced_epoch);
-      if (signals.stop_requested()) {
-        result.interrupted = progress_.step < total_steps_;
-        if (!options_.run_dir.empty()) checkpoint();
+      if (signals.stop_signal() != 0 && progress_.step < total_steps_) {
+        result.interrupted = true;
+        result.signal = signals.stop_signal();
         break;
       }
       if (due(options_.checkpoint_steps)) checkpoint();
     }
     if (!result.interrupted) validate();
+    if (!folder_.empty()) {
+      if (last_checkpoint_ != progress_.step) checkpoint();
+      if (!result.interrupted && all_finite(training_tensors())) checkpoints_.confirm();
+    }
     result.steps = progress_.step;
     result.val_loss = val_loss_;
     log_.finish();
@@ -168,10 +188,18 @@ class Engine {
   }
   { model_.save(folder, state_.weights()); }
 
+  /// Throws what `save(folder)` would throw of the folder, and leaves it as it is. Call it before
+  /// `train`: what cannot be written is better known before the work than after it.
+  void check_save(const std::string& folder) const {
+    folder_.check_outside_of(folder);
+    if constexpr (requires { model_.check_save(folder); }) model_.check_save(folder);
+  }
+
   /// Writes a resumable checkpoint into run_dir.
   void checkpoint() {
     progress_.position = stream_.position();
-    const std::string path = save_checkpoint(options_, progress_, training_tensors());
+    const std::string path = checkpoints_.save(progress_, training_tensors());
+    last_checkpoint_ = progress_.step;
     notify(event::CheckpointSaved{progress_.step, path});
   }
 
@@ -285,6 +313,46 @@ class Engine {
     notify(event::Evaluated{progress_.step, val_loss_, best, now.loss_metrics});
   }
 
+  void begin() {
+    if (!options_.resume && last_checkpoint_ < 0 && progress_.step == 0) {
+      if (const io::fs::path aside = folder_.set_aside(); !aside.empty()) {
+        log_.note(fmt::format("what an earlier run left was set aside in {}", aside.string()));
+      }
+    }
+    log_.begin(footprint().text());
+    if (progress_.step >= total_steps_) {
+      log_.note(fmt::format("nothing is left to do: {} of {} steps are done", progress_.step,
+                            total_steps_));
+    }
+  }
+
+  /// All that decides the numbers of a run; by the content of data and model, not by their place.
+  RunRecord identity(const Params& params, const Data& data, const Optimizer& optimizer) const {
+    RunRecord all;
+    all.add("options", to_record(options_).only(
+                           {"effective_batch_size", "max_tokens_per_batch", "max_seq_len",
+                            "truncate", "validation_split", "deduplicate", "learning_rate",
+                            "lr_scheduler", "warmup_steps", "max_grad_norm", "neftune_noise_alpha",
+                            "seed"}));
+    all.add("loss", to_record(loss_));
+    all.add("params", to_record(params).without({"cache_dir"}));
+    RunRecord data_record = to_record(data).without({"path", "validation_path"});
+    if constexpr (requires { stream_.content(); }) {
+      data_record.add("content", std::string_view(stream_.content().text()));
+    }
+    all.add("data", data_record);
+    all.add("optimizer", to_record(optimizer));
+    RunRecord model_record;
+    if constexpr (requires { model_.dtype(); }) {
+      model_record.add("dtype", std::string_view(c10::toString(model_.dtype())));
+    }
+    if constexpr (requires { model_.content(); }) {
+      model_record.add("content", std::string_view(model_.content().text()));
+    }
+    all.add("model", model_record);
+    return all;
+  }
+
   RunRecord record(const Params& params, const Data& data, const Optimizer& optimizer) const {
     RunRecord all;
     all.add("loss", to_record(loss_));
@@ -313,7 +381,7 @@ class Engine {
     log_.finish();
     raise("{} is {} at step {} (samples {}); the weights were not updated; {}", what,
           std::isnan(value) ? "nan" : "infinite", progress_.step + 1, join(samples, ", "),
-          last_checkpoint_hint(options_));
+          checkpoints_.hint(progress_.step));
   }
 
   std::vector<NamedTensor> training_tensors() const {
@@ -329,7 +397,10 @@ class Engine {
   }
 
   void resume() {
-    if (!load_checkpoint(options_, progress_, training_tensors())) return;
+    std::string warning;
+    if (!checkpoints_.load(progress_, training_tensors(), warning)) return;
+    if (!warning.empty()) log_.note(warning);
+    last_checkpoint_ = progress_.step;
     state_.publish();
     stream_.seek(progress_.position);
     log_.resume(progress_.step);
@@ -342,16 +413,19 @@ class Engine {
   }
 
   Options options_;
+  RunFolder folder_;
   Model model_;
   Loss loss_;
   Stream stream_;
   State state_;
   OptimizerStateOf<Optimizer> optimizer_;
   RunLog log_;
+  Checkpoints checkpoints_;
   Callbacks callbacks_;
   Progress progress_;
   std::int64_t total_steps_ = 0;
   std::int64_t last_validation_ = -1;
+  std::int64_t last_checkpoint_ = -1;  // step of the newest one of this run
   double val_loss_ = std::numeric_limits<double>::quiet_NaN();
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/literal_string.hpp"
@@ -61,7 +62,9 @@ struct Options {
     if (!(validation_split >= 0.0 && validation_split < 1.0)) {
       fail("posttrain: Options.validation_split must be in [0, 1)");
     }
-    if (!(learning_rate > 0.0)) fail("posttrain: Options.learning_rate must be positive");
+    if (!(learning_rate > 0.0 && learning_rate <= std::numeric_limits<double>::max())) {
+      fail("posttrain: Options.learning_rate must be positive and finite");
+    }
     lr_scheduler.validate();
     if (warmup_steps < 0) fail("posttrain: Options.warmup_steps must not be negative");
     if (!(max_grad_norm >= 0.0)) fail("posttrain: Options.max_grad_norm must not be negative");

@@ -6,8 +6,9 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
-#include "posttrain/trainer/impl/checkpoint.ipp"
+#include "posttrain/trainer/impl/checkpoints.ipp"
 #include "posttrain/trainer/impl/reference_scores.ipp"
 #include "posttrain/trainer/run/impl/footprint.ipp"
 #include "posttrain/trainer/run/impl/log.ipp"
 #include "posttrain/trainer/run/impl/record.ipp"
+#include "posttrain/trainer/run/impl/run_folder.ipp"

@@ -39,6 +39,8 @@ TEST_CASE("a run leaves its record and every logging_steps-th step, the last alw
   const TempFolder scratch;
   const auto folder = scratch / "runs/a";
   RunLog log(in_folder(folder), some_record);
+  CHECK_FALSE(std::filesystem::exists(folder));  // a run that is refused leaves no trace
+  log.begin("");
   for (std::int64_t step = 1; step <= 5; ++step) {
     log.step({.step = step, .loss = 0.5, .loss_metrics = {{"accuracy", 0.25}}}, 5);
   }
@@ -76,8 +78,8 @@ TEST_CASE("without a folder nothing is written, nor the record made", "[trainer]
   CHECK_NOTHROW(log.step({.step = 1}, 1));
   const TempFolder scratch;
   scratch.write("file", "");
-  CHECK(contains(error_of([&] { RunLog bad(in_folder(scratch / "file/run"), some_record); }),
-                 "cannot create folder"));
+  RunLog bad(in_folder(scratch / "file/run"), some_record);
+  CHECK(contains(error_of([&] { bad.begin(""); }), "cannot create folder"));
   CHECK(peak_memory_gib() > 0.0);
   const double before = steady_seconds();
   CHECK(steady_seconds() >= before);

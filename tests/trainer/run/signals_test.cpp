@@ -12,11 +12,11 @@ volatile std::sig_atomic_t heard = 0;
 }  // namespace
 
 TEST_CASE("a signal asks a run to stop, once", "[trainer][signals]") {
-  for (const int signal : {SIGTERM, SIGINT}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
     const SignalGuard guard;
-    CHECK_FALSE(guard.stop_requested());  // what an earlier guard heard is forgotten
+    CHECK(guard.stop_signal() == 0);  // what an earlier guard heard is forgotten
     std::raise(signal);
-    CHECK(guard.stop_requested());
+    CHECK(guard.stop_signal() == signal);
   }
 }
 
@@ -25,10 +25,16 @@ TEST_CASE("the handlers of before are back after a run", "[trainer][signals]") {
   {
     const SignalGuard guard;
     std::raise(SIGTERM);
-    CHECK(guard.stop_requested());
+    CHECK(guard.stop_signal() == SIGTERM);
     CHECK(heard == 0);
   }
   std::raise(SIGTERM);
   CHECK(heard == 1);
   std::signal(SIGTERM, former);
+}
+
+TEST_CASE("a file beyond the limit on its size is no end of the process", "[trainer][signals]") {
+  const SignalGuard guard;
+  CHECK(std::raise(SIGXFSZ) == 0);
+  CHECK(guard.stop_signal() == 0);
 }

@@ -15,6 +15,7 @@
 #include "posttrain/data/formats/reader.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/data/pipeline/sequence_file.hpp"
+#include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/json.hpp"
 
 namespace posttrain::data {
@@ -32,11 +33,8 @@ class ItemCache {
                          context.max_tokens_per_batch));
     add_files(hash, source.path);
     if (!source.validation_path.empty()) add_files(hash, source.validation_path);
-    std::error_code error;
-    std::filesystem::create_directories(context.cache_dir, error);
-    if (error) raise("cannot create folder {}: {}", context.cache_dir, error.message());
-    path_ = std::filesystem::path(context.cache_dir) /
-            fmt::format("{:016x}{:016x}.sequences", hash.value()[0], hash.value()[1]);
+    io::create_folders(context.cache_dir);
+    path_ = std::filesystem::path(context.cache_dir) / (hash.text() + ".sequences");
   }
 
   const std::filesystem::path& path() const { return path_; }

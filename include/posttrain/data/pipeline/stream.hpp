@@ -6,6 +6,7 @@
 // own batch type with the same members.
 #pragma once
 
+#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <deque>
@@ -134,16 +135,22 @@ class Stream {
 
   const DataReport& report() const { return loaded_.report; }
 
-  // --- a reference that scores all data once (trainer/reference_scores.hpp) ---------------------
-
-  /// Hash of all items: a reference's scores depend on them.
-  ContentHash content() const requires(KeepsReference<Kind>) {
+  /// Hash of all items and of how they are drawn: what a run's numbers depend on.
+  ContentHash content() const {
     ContentHash hash;
     for (const auto* store : {&loaded_.train, &loaded_.validation}) {
+      hash.add(static_cast<std::uint64_t>(store->size()));
       for (const auto& item : *store) add_content(hash, kind_, item);
     }
+    for (const MixturePart& part : loaded_.parts) {
+      hash.add(static_cast<std::uint64_t>(part.sequences));
+      hash.add(std::bit_cast<std::uint64_t>(part.share));
+    }
+    hash.add(static_cast<std::uint64_t>(loaded_.epoch_size));
     return hash;
   }
+
+  // --- a reference that scores all data once (trainer/reference_scores.hpp) ---------------------
 
   /// `score(batch)` → log p of its predictions, [P].
   template <class Score>

@@ -35,6 +35,23 @@ POSTTRAIN_INLINE void PretrainedDecoder::check_all_loaded() const {
   if (weights_) models::check_all_loaded(*weights_, config());
 }
 
+POSTTRAIN_INLINE ContentHash PretrainedDecoder::content() const {
+  ContentHash hash;
+  hash.add(config_text_);
+  if (weights_) {
+    weights_->add_content(hash);
+  } else {
+    hash.add(options().seed);
+  }
+  return hash;
+}
+
+POSTTRAIN_INLINE void PretrainedDecoder::check_save(const std::string& folder) const {
+  io::PretrainedContent content;
+  content.tokenizer_from = path_;
+  io::check_save_pretrained(folder, content);
+}
+
 POSTTRAIN_INLINE void PretrainedDecoder::save(const std::string& folder,
                                               const std::vector<NamedTensor>& weights,
                                               std::optional<at::ScalarType> dtype) const {

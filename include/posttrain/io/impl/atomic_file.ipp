@@ -81,17 +81,19 @@ inline bool is_abandoned(const fs::path& temporary, long pid) {
                   status.st_mtime + kSecondsToLock < std::time(nullptr));
 }
 
+/// Of one name, or (empty) of all.
 inline void remove_abandoned(const fs::path& parent, std::string_view name) {
-  const std::string prefix = temporary_prefix(name);
+  const std::string mark = name.empty() ? ".tmp-" : temporary_prefix(name);
   std::error_code error;
   std::vector<fs::path> abandoned;
   for (fs::directory_iterator entry(parent, error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string found = entry->path().filename().string();
-    if (!found.starts_with(prefix)) continue;
+    const std::size_t at = found.rfind(mark);
+    if (at == std::string::npos || found.front() != '.' || (!name.empty() && at != 0)) continue;
     long pid = 0;
     const char* last = found.data() + found.size();
-    const auto parsed = std::from_chars(found.data() + prefix.size(), last, pid);
+    const auto parsed = std::from_chars(found.data() + at + mark.size(), last, pid);
     if (parsed.ec != std::errc() || pid <= 0 || (parsed.ptr != last && *parsed.ptr != '-')) continue;
     if (is_abandoned(entry->path(), pid)) abandoned.push_back(entry->path());
   }
@@ -129,6 +131,10 @@ POSTTRAIN_INLINE void create_folders(const fs::path& folder) {
   if (!fs::is_directory(folder, error)) {
     raise("expected a folder at {}, found a file", folder.string());
   }
+}
+
+POSTTRAIN_INLINE void sweep_abandoned(const fs::path& folder) {
+  detail::remove_abandoned(folder, "");
 }
 
 POSTTRAIN_INLINE TemporaryFolder::TemporaryFolder(const fs::path& parent, std::string_view name) {

@@ -7,7 +7,7 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/io/tensor_io.hpp"
-#include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/content.hpp"
 #include "posttrain/trainer/reference_scores.hpp"
 
 namespace posttrain {
@@ -17,18 +17,9 @@ POSTTRAIN_INLINE ReferenceScoreFile::ReferenceScoreFile(const std::string& folde
                                                         const ContentHash& data) {
   if (folder.empty()) return;
   ContentHash hash = data;
-  for (const NamedTensor& weight : weights) {
-    const Tensor plain = weight.value.to(at::kCPU).contiguous();
-    hash.add(weight.name);
-    hash.add(static_cast<std::uint64_t>(plain.scalar_type()));
-    hash.add(std::span(static_cast<const std::byte*>(plain.const_data_ptr()), plain.nbytes()));
-  }
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) raise("cannot create folder {}: {}", folder, error.message());
-  path_ = (std::filesystem::path(folder) /
-           fmt::format("{:016x}{:016x}.reference.safetensors", hash.value()[0], hash.value()[1]))
-              .string();
+  for (const NamedTensor& weight : weights) add_content(hash, weight);
+  io::create_folders(folder);
+  path_ = (std::filesystem::path(folder) / (hash.text() + ".reference.safetensors")).string();
 }
 
 POSTTRAIN_INLINE std::optional<std::vector<float>> ReferenceScoreFile::find() const {

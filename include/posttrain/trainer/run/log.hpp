@@ -23,14 +23,16 @@ double peak_memory_gib();
 
 class RunLog {
  public:
-  /// `record()` makes the content of run.json; called only if there is a run_dir.
+  /// `record()` makes the content of run.json; called at once, and only if there is a run_dir.
   RunLog(const Options& options, const std::function<RunRecord()>& record);
   ~RunLog();
   RunLog(RunLog&&) noexcept;
   RunLog& operator=(RunLog&&) noexcept;
 
-  /// A line before the first step.
+  /// Before the first step: a line, and run.json. Nothing is written before.
   void begin(const std::string& line);
+  /// A line that must not be missed, whatever Options.progress says.
+  void note(const std::string& line);
   /// The run goes on after `step` steps of an earlier one.
   void resume(std::int64_t step);
   void step(const StepMetrics& metrics, std::int64_t total_steps);

@@ -3,7 +3,7 @@
 // killed run keeps all lines but at most the last.
 #pragma once
 
-#include "posttrain/io/file.hpp"
+#include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/json.hpp"
 
 namespace posttrain::io {
@@ -26,11 +26,7 @@ class MetricsWriter {
 
  private:
   static const fs::path& prepared(const fs::path& path) {
-    if (path.has_parent_path()) {
-      std::error_code error;
-      fs::create_directories(path.parent_path(), error);
-      if (error) raise("cannot create {}: {}", path.parent_path().string(), error.message());
-    }
+    if (path.has_parent_path()) create_folders(path.parent_path());
     return path;
   }
 

@@ -5,6 +5,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,6 +29,11 @@ class RunRecord {
   void add(std::string_view name, std::string_view value);
   void add(std::string_view name, const std::vector<std::string>& value);
   void add(std::string_view name, const RunRecord& value);
+
+  /// A copy with these of its fields alone, in their order here.
+  RunRecord only(std::initializer_list<std::string_view> names) const;
+  /// A copy without fields of these names, here and in the records within.
+  RunRecord without(std::initializer_list<std::string_view> names) const;
 
   const Json& json() const { return *json_; }
 

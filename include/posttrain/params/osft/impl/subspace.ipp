@@ -15,6 +15,7 @@
 #include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/params/osft/subspace.hpp"
+#include "posttrain/tensor/content.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
 
@@ -128,17 +129,9 @@ inline Complement opposite(const Complement& complement, at::ScalarType type) {
 }  // namespace detail
 
 POSTTRAIN_INLINE std::string content_key(const Tensor& tensor) {
-  const Tensor host = tensor.detach().to(at::kCPU).contiguous();
-  const char* bytes = static_cast<const char*>(host.const_data_ptr());
-  const std::size_t size = host.nbytes();
-  std::uint64_t a = 0x243f6a8885a308d3, b = 0x13198a2e03707344;
-  for (std::size_t at = 0; at < size; at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes + at, std::min<std::size_t>(8, size - at));
-    a = mix_streams(a, word);
-    b = mix_streams(word, b);
-  }
-  return fmt::format("{:016x}{:016x}", a, b);
+  ContentHash hash;
+  add_content(hash, tensor);
+  return hash.text();
 }
 
 POSTTRAIN_INLINE OsftComplements cached_osft_complements(const std::string& folder, const Tensor& w,

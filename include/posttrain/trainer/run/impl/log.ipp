@@ -42,21 +42,28 @@ class RunLog::Writer {
  public:
   Writer(const Options& options, const std::function<RunRecord()>& record)
       : options_(options), terminal_(isatty(STDERR_FILENO) == 1) {
-    if (options_.run_dir.empty()) return;
-    const io::fs::path folder(options_.run_dir.str());
-    std::error_code error;
-    io::fs::create_directories(folder, error);
-    if (error) raise("cannot create folder {}: {}", folder.string(), error.message());
-    io::write_file_atomically(folder / "run.json", record().json().dump(2) + "\n");
+    if (!options_.run_dir.empty()) record_ = record();
   }
 
-  void begin(const std::string& line) const {
+  void begin(const std::string& line) {
+    if (!options_.run_dir.empty()) {
+      const io::fs::path folder(options_.run_dir.str());
+      io::create_folders(folder);
+      io::write_file_atomically(
+          folder / "run.json",
+          record_.json().dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    }
     if (options_.progress) fmt::print(stderr, "{}\n", line);
+  }
+
+  void note(const std::string& line) {
+    clear_line();
+    fmt::print(stderr, "{}\n", line);
   }
 
   void resume(std::int64_t step) {
     first_step_ = step;
-    if (!options_.run_dir.empty()) file_.emplace(metrics_path(), step);
+    resumed_ = true;
   }
 
   void step(const StepMetrics& metrics, std::int64_t total_steps) {
@@ -102,6 +109,7 @@ class RunLog::Writer {
 
   void write(const Json& record) {
     if (options_.run_dir.empty()) return;
+    if (!file_ && resumed_) file_.emplace(metrics_path(), first_step_);
     if (!file_) file_.emplace(metrics_path());
     file_->write(record);
   }
@@ -139,10 +147,12 @@ class RunLog::Writer {
   }
 
   Options options_;
+  RunRecord record_{};
   bool terminal_;
   bool line_open_ = false;
   bool line_shown_ = false;
   std::int64_t first_step_ = 0;
+  bool resumed_ = false;
   std::optional<Clock::time_point> started_;  // of the first step: what came before is not its pace
   Clock::time_point shown_at_{};
   std::optional<io::MetricsWriter> file_;
@@ -158,6 +168,8 @@ POSTTRAIN_INLINE RunLog::RunLog(RunLog&&) noexcept = default;
 POSTTRAIN_INLINE RunLog& RunLog::operator=(RunLog&&) noexcept = default;
 
 POSTTRAIN_INLINE void RunLog::begin(const std::string& line) { writer_->begin(line); }
+
+POSTTRAIN_INLINE void RunLog::note(const std::string& line) { writer_->note(line); }
 
 POSTTRAIN_INLINE void RunLog::resume(std::int64_t step) { writer_->resume(step); }
 

@@ -39,4 +39,31 @@ POSTTRAIN_INLINE void RunRecord::add(std::string_view name, const RunRecord& val
   (*json_)[std::string(name)] = *value.json_;
 }
 
+namespace detail {
+
+inline void erase_fields(Json& record, std::initializer_list<std::string_view> names) {
+  if (!record.is_object()) return;
+  for (const std::string_view name : names) record.erase(std::string(name));
+  for (Json& value : record) erase_fields(value, names);
+}
+
+}  // namespace detail
+
+POSTTRAIN_INLINE RunRecord
+RunRecord::only(std::initializer_list<std::string_view> names) const {
+  RunRecord chosen;
+  for (const std::string_view name : names) {
+    (*chosen.json_)[std::string(name)] = json_->at(std::string(name));
+  }
+  return chosen;
+}
+
+POSTTRAIN_INLINE RunRecord
+RunRecord::without(std::initializer_list<std::string_view> names) const {
+  RunRecord rest;
+  *rest.json_ = *json_;
+  detail::erase_fields(*rest.json_, names);
+  return rest;
+}
+
 }  // namespace posttrain

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Resumable checkpoints: masters, optimizer state and the position in the data, in one folder each.
+//
+// `<run_dir>/checkpoints/step-<n>` appears complete or not at all. There is no random state to
+// save: randomness is keyed by seed and step (base/rng.hpp). A resumed run equals the uninterrupted
+// one bit for bit. Each tensor, and the record of the rest (trainer.json), carries a hash.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "posttrain/data/pipeline/sampler.hpp"
+#include "posttrain/tensor/parameters.hpp"
+#include "posttrain/trainer/run/record.hpp"
+
+namespace posttrain {
+
+/// Counts of a run so far, and its place in the data.
+struct Progress {
+  std::int64_t step = 0;
+  std::int64_t samples = 0;
+  std::int64_t tokens = 0;
+  std::int64_t scored = 0;
+  double best_val_loss = std::numeric_limits<double>::infinity();
+  data::SamplerPosition position{};
+};
+
+class Checkpoints {
+ public:
+  Checkpoints() = default;  // none: nothing is saved or found
+
+  /// Checkpoints of a run in `run_dir`, of which the `keep` newest stay. `identity` holds all that
+  /// decides the run's numbers, in groups by name.
+  Checkpoints(const std::string& run_dir, std::int64_t keep, const RunRecord& identity);
+
+  /// Writes one and returns its folder. Older ones stay until this one has proved good.
+  std::string save(const Progress& progress, const std::vector<NamedTensor>& tensors);
+
+  /// A step after the newest checkpoint was finite, or the run ended with finite values: removes
+  /// what is beyond the `keep` newest, what a kill left of a removed one, and damaged ones.
+  void confirm();
+
+  /// Restores the newest whole checkpoint into `tensors` (live references, touched by a whole one
+  /// only). False if there is none. One that is damaged gives way to the one before, which
+  /// `warning` says. One of another run is an error that names what differs.
+  bool load(Progress& progress, const std::vector<NamedTensor>& tensors, std::string& warning);
+
+  /// For the message of a run that stops on a non-finite value after `step` steps.
+  std::string hint(std::int64_t step) const;
+
+ private:
+  std::string folder_;
+  std::int64_t keep_ = 1;
+  RunRecord identity_;
+  std::int64_t newest_ = 0;   // written or loaded last
+  bool unconfirmed_ = false;  // no step after the newest was seen
+};
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/trainer/impl/checkpoints.ipp"
+#endif

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of checkpoints.hpp, compiled once (base/compiled.hpp).
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/hash.hpp"
+#include "posttrain/base/join.hpp"
+#include "posttrain/io/atomic_file.hpp"
+#include "posttrain/io/json.hpp"
+#include "posttrain/io/tensor_io.hpp"
+#include "posttrain/trainer/checkpoints.hpp"
+
+namespace posttrain {
+
+namespace detail {
+
+inline constexpr std::int64_t kCheckpointFormat = 2;
+inline constexpr std::string_view kRecordFile = "trainer.json";
+inline constexpr std::string_view kStateFile = "state.safetensors";
+
+inline io::fs::path checkpoint_path(const std::string& folder, std::int64_t step) {
+  return io::fs::path(folder) / fmt::format("step-{:08}", step);
+}
+
+/// Steps of the folders of checkpoints, ascending: those that have their record, or those that lost
+/// it to a kill while they were removed.
+inline std::vector<std::int64_t> checkpoint_steps(const std::string& folder, bool complete = true) {
+  std::vector<std::int64_t> steps;
+  std::error_code error;
+  for (const auto& entry : io::fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    const std::string digits = name.starts_with("step-") ? name.substr(5) : "";
+    if (digits.empty() || digits.size() > 18 ||
+        digits.find_first_not_of("0123456789") != std::string::npos) {
+      continue;
+    }
+    if (io::fs::exists(entry.path() / kRecordFile) == complete) steps.push_back(std::stoll(digits));
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+inline std::string text_of(const Json& record) {
+  return record.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+inline std::string hash_of_text(std::string_view text) {
+  ContentHash hash;
+  hash.add(text);
+  return hash.text();
+}
+
+/// A checkpoint's record. A damaged one throws.
+inline Json read_record(const io::fs::path& file) {
+  Json record = io::parse_json_without_duplicates(io::read_text_file(file), file.string());
+  if (!record.is_object()) raise("{}: expected an object", file.string());
+  const auto format = record.find("format");
+  if (format == record.end() || *format != kCheckpointFormat) {
+    raise("{}: expected format {}, found {}", file.string(), kCheckpointFormat,
+          format == record.end() ? "none" : io::shown(*format));
+  }
+  const auto stored = record.find("hash");
+  const Json claimed = stored == record.end() ? Json() : *stored;
+  record.erase("hash");
+  if (claimed != hash_of_text(text_of(record))) {
+    raise("{}: its content differs from its hash", file.string());
+  }
+  return record;
+}
+
+/// A checkpoint's tensors. A damaged file throws.
+inline std::unique_ptr<io::SafetensorsFile> read_state(const io::fs::path& path,
+                                                       const Json& record) {
+  auto file = std::make_unique<io::SafetensorsFile>(path);
+  const Json& hashes = record.at("tensors");
+  if (file->tensors().size() != hashes.size()) {
+    raise("{}: expected {} tensors, found {}", path.string(), hashes.size(),
+          file->tensors().size());
+  }
+  for (const auto& [name, expected] : hashes.items()) {
+    ContentHash hash;
+    io::add_content(hash, file->at(name), *file);
+    if (expected != hash.text()) {
+      raise("{}: tensor '{}': its content differs from its hash", path.string(), name);
+    }
+  }
+  return file;
+}
+
+/// What differs between two identities, as "loss.beta: the checkpoint has 0.1, this run 0.5".
+inline std::vector<std::string> differences(const Json& stored, const Json& own,
+                                            const std::string& prefix = "") {
+  std::vector<std::string> found;
+  const auto add = [&](const std::string& key, const Json& before, const Json& now) {
+    const std::string name = prefix.empty() ? key : prefix + "." + key;
+    if (before == now) return;
+    if (before.is_object() && now.is_object()) {
+      for (std::string& each : differences(before, now, name)) found.push_back(std::move(each));
+      return;
+    }
+    const auto shown = [](const Json& value) {
+      return value.is_null() ? "nothing" : io::shown(value);
+    };
+    found.push_back(fmt::format("{}: the checkpoint has {}, this run {}", name, shown(before),
+                                shown(now)));
+  };
+  for (const auto& [key, value] : stored.items()) {
+    add(key, value, own.contains(key) ? own.at(key) : Json());
+  }
+  for (const auto& [key, value] : own.items()) {
+    if (!stored.contains(key)) add(key, Json(), value);
+  }
+  return found;
+}
+
+inline void check_identity(const io::fs::path& folder, const Json& stored, const Json& own) {
+  std::vector<std::string> found = differences(stored, own);
+  if (found.empty()) return;
+  const std::size_t count = found.size();
+  found.resize(std::min<std::size_t>(count, 3));
+  raise("{} is of another run: {}{}; hint: choose another run_dir, or resume = false",
+        folder.string(), join(found, "; "),
+        count > 3 ? fmt::format(" (and {} more)", count - 3) : "");
+}
+
+}  // namespace detail
+
+POSTTRAIN_INLINE Checkpoints::Checkpoints(const std::string& run_dir, std::int64_t keep,
+                                          const RunRecord& identity)
+    : folder_(run_dir.empty() ? "" : (io::fs::path(run_dir) / "checkpoints").string()),
+      keep_(keep),
+      identity_(identity) {}
+
+POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
+                                               const std::vector<NamedTensor>& tensors) {
+  if (folder_.empty()) fail("a checkpoint needs Options.run_dir; hint: set it");
+  const io::fs::path target = detail::checkpoint_path(folder_, progress.step);
+  io::AtomicFolder folder(target);
+  io::sweep_abandoned(folder_);
+  std::vector<std::pair<std::string, Tensor>> named;
+  Json hashes = Json::object();
+  for (const NamedTensor& tensor : tensors) {
+    ContentHash hash;
+    add_content(hash, tensor);
+    hashes[tensor.name] = hash.text();
+    named.emplace_back(tensor.name, tensor.value);
+  }
+  io::save_tensors(folder.path() / detail::kStateFile, named);
+  Json record = {{"format", detail::kCheckpointFormat},
+                 {"step", progress.step},
+                 {"samples", progress.samples},
+                 {"tokens", progress.tokens},
+                 {"scored", progress.scored},
+                 {"epoch", progress.position.epoch},
+                 {"step_in_epoch", progress.position.step},
+                 {"identity", identity_.json()},
+                 {"tensors", std::move(hashes)}};
+  if (std::isfinite(progress.best_val_loss)) record["best_val_loss"] = progress.best_val_loss;
+  record["hash"] = detail::hash_of_text(detail::text_of(record));
+  io::write_file_atomically(folder.path() / detail::kRecordFile, detail::text_of(record));
+  folder.commit(detail::kRecordFile);
+  newest_ = progress.step;
+  unconfirmed_ = true;
+  return target.string();
+}
+
+POSTTRAIN_INLINE void Checkpoints::confirm() {
+  if (!std::exchange(unconfirmed_, false)) return;
+  std::vector<std::int64_t> steps = detail::checkpoint_steps(folder_), superfluous;
+  // One of a later step was damaged, or the run would have gone on from there.
+  while (!steps.empty() && steps.back() > newest_) {
+    superfluous.push_back(steps.back());
+    steps.pop_back();
+  }
+  const auto old = std::max<std::int64_t>(0, static_cast<std::int64_t>(steps.size()) - keep_);
+  superfluous.insert(superfluous.end(), steps.begin(), steps.begin() + old);
+  std::error_code ignored;
+  for (const std::int64_t step : superfluous) {
+    // The record goes first: a kill in between leaves no half-deleted checkpoint to resume from.
+    io::fs::remove(detail::checkpoint_path(folder_, step) / detail::kRecordFile, ignored);
+  }
+  for (const std::int64_t step : detail::checkpoint_steps(folder_, /*complete=*/false)) {
+    io::fs::remove_all(detail::checkpoint_path(folder_, step), ignored);
+  }
+}
+
+POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress,
+                                        const std::vector<NamedTensor>& tensors,
+                                        std::string& warning) {
+  std::vector<std::int64_t> steps;
+  if (!folder_.empty()) steps = detail::checkpoint_steps(folder_);
+  // What is written and read again is compared: a number may have two spellings.
+  const Json own = io::parse_json(detail::text_of(identity_.json()), "identity");
+  std::vector<std::string> damaged;
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    const io::fs::path folder = detail::checkpoint_path(folder_, *step);
+    Json record;
+    std::unique_ptr<io::SafetensorsFile> file;
+    try {
+      record = detail::read_record(folder / detail::kRecordFile);
+    } catch (const Error& error) {
+      damaged.push_back(error.what());
+      continue;
+    }
+    detail::check_identity(folder, record.at("identity"), own);
+    try {
+      file = detail::read_state(folder / detail::kStateFile, record);
+    } catch (const Error& error) {
+      damaged.push_back(error.what());
+      continue;
+    }
+    if (file->tensors().size() != tensors.size()) {
+      raise(
+          "{}: expected {} tensors, found {}; hint: the checkpoint is of another model or other "
+          "parameters",
+          file->path(), tensors.size(), file->tensors().size());
+    }
+    for (const NamedTensor& tensor : tensors) {
+      const io::TensorView& stored = file->at(tensor.name);
+      if (!std::ranges::equal(stored.shape, tensor.value.sizes())) {
+        raise(
+            "{}: tensor '{}': expected shape {}, found {}; hint: the checkpoint is of another "
+            "model or other parameters",
+            file->path(), tensor.name, io::format_shape(tensor.value.sizes().vec()),
+            io::format_shape(stored.shape));
+      }
+    }
+    at::NoGradGuard no_grad;
+    for (const NamedTensor& tensor : tensors) {
+      Tensor target = tensor.value;
+      target.copy_(io::to_tensor(file->at(tensor.name), *file));
+    }
+    progress.step = record.at("step");
+    progress.samples = record.at("samples");
+    progress.tokens = record.at("tokens");
+    progress.scored = record.at("scored");
+    progress.position = {record.at("epoch"), record.at("step_in_epoch")};
+    progress.best_val_loss = record.value("best_val_loss", std::numeric_limits<double>::infinity());
+    if (!damaged.empty()) {
+      warning = fmt::format("{}; the run goes on from {}", join(damaged, "; "), folder.string());
+    }
+    newest_ = progress.step;
+    unconfirmed_ = true;
+    return true;
+  }
+  if (damaged.empty()) return false;
+  raise("no checkpoint is whole: {}; hint: resume = false starts anew and sets them aside",
+        join(damaged, "; "));
+}
+
+POSTTRAIN_INLINE std::string Checkpoints::hint(std::int64_t step) const {
+  std::vector<std::int64_t> steps;
+  if (!folder_.empty()) steps = detail::checkpoint_steps(folder_);
+  const bool suspect = !steps.empty() && steps.back() == step;
+  if (suspect) steps.pop_back();
+  constexpr const char* kHint = "; hint: lower learning_rate, look at the samples";
+  if (steps.empty() && !suspect) return std::string("there is no checkpoint") + kHint;
+  if (steps.empty()) {
+    return fmt::format("the only checkpoint, of step {}, holds the weights that led here{}", step,
+                       kHint);
+  }
+  return fmt::format("the last good checkpoint is that of step {}{}{}", steps.back(),
+                     suspect ? fmt::format(" (that of step {} holds the weights that led here)", step)
+                             : "",
+                     kHint);
+}
+
+}  // namespace posttrain

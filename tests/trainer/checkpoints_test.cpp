@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/trainer/checkpoints.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "posttrain/tensor/ops.hpp"
+#include "support/catch.hpp"
+#include "support/temp_folder.hpp"
+
+namespace fs = std::filesystem;
+using namespace posttrain;
+using namespace posttrain::test;
+
+namespace {
+
+RunRecord identity(double beta = 0.1, const char* dtype = "Float") {
+  RunRecord loss, model, all;
+  loss.add("type", std::string_view("Dpo"));
+  loss.add("beta", beta);
+  model.add("dtype", std::string_view(dtype));
+  all.add("loss", loss);
+  all.add("model", model);
+  return all;
+}
+
+Checkpoints checkpoints_in(const TempFolder& folder, std::int64_t keep = 1,
+                           const RunRecord& record = identity()) {
+  return {(folder / "run").string(), keep, record};
+}
+
+std::vector<std::string> names_in(const TempFolder& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder / "run/checkpoints")) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// Loads into one tensor of one element; returns its value, or nothing where there is none.
+struct Loader {
+  Checkpoints& checkpoints;
+  Progress progress{};
+  std::string warning{};
+  Tensor value = at::zeros({1});
+
+  std::optional<float> operator()() {
+    if (!checkpoints.load(progress, {{"a", value}}, warning)) return std::nullopt;
+    return value.item<float>();
+  }
+};
+
+void flip_bit(const fs::path& file, std::int64_t byte_from_end) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekg(-byte_from_end, std::ios::end);
+  const auto old = static_cast<char>(stream.get());
+  stream.seekp(-byte_from_end, std::ios::end);
+  stream.put(static_cast<char>(old ^ 4));
+}
+
+}  // namespace
+
+TEST_CASE("a checkpoint gives tensors and progress back, bit for bit [C25]", "[trainer][C25]") {
+  const TempFolder folder;
+  Checkpoints checkpoints = checkpoints_in(folder);
+  const Tensor master = at::arange(7, at::kFloat) / 3,
+               moments = (at::ones({2, 3}) / 3).to(at::kBFloat16);
+  const Progress progress{5, 20, 300, 200, 0.25, {1, 2}};
+  const std::string path = checkpoints.save(progress, {{"a", master}, {"b", moments}});
+  CHECK(path.ends_with("checkpoints/step-00000005"));
+
+  const Tensor again = at::zeros({7}), also = at::zeros({2, 3}, at::kBFloat16);
+  Progress read;
+  std::string warning;
+  REQUIRE(checkpoints.load(read, {{"b", also}, {"a", again}}, warning));
+  CHECK(warning.empty());
+  CHECK(at::equal(again, master));
+  CHECK(at::equal(also, moments));
+  CHECK(read.step == 5);
+  CHECK(read.samples == 20);
+  CHECK(read.tokens == 300);
+  CHECK(read.scored == 200);
+  CHECK(read.best_val_loss == 0.25);
+  CHECK(read.position == data::SamplerPosition{1, 2});
+  // No validation so far is no number in JSON.
+  Progress early;
+  checkpoints.save({.step = 6}, {{"a", master}});
+  REQUIRE(checkpoints.load(early, {{"a", again}}, warning));
+  CHECK(early.best_val_loss == std::numeric_limits<double>::infinity());
+}
+
+TEST_CASE("a checkpoint replaces older ones once a later step was finite", "[trainer]") {
+  const TempFolder folder;
+  Checkpoints checkpoints = checkpoints_in(folder, 2);
+  Loader load{checkpoints};
+  CHECK_FALSE(load());
+  CHECK(contains(checkpoints.hint(0), "there is no checkpoint; hint: lower learning_rate"));
+  for (const std::int64_t step : {1, 2, 10}) {
+    checkpoints.save({.step = step}, {{"a", at::full({1}, static_cast<double>(step))}});
+    if (step == 1) CHECK(contains(checkpoints.hint(1), "the only checkpoint, of step 1, holds"));
+    if (step < 10) checkpoints.confirm();
+  }
+  CHECK(names_in(folder) ==
+        std::vector<std::string>{"step-00000001", "step-00000002", "step-00000010"});
+  CHECK(contains(checkpoints.hint(10), "the last good checkpoint is that of step 2 (that of step "
+                                       "10 holds the weights that led here)"));
+  checkpoints.confirm();
+  CHECK(names_in(folder) == std::vector<std::string>{"step-00000002", "step-00000010"});
+  CHECK(contains(checkpoints.hint(11), "the last good checkpoint is that of step 10; hint"));
+  // One whose record is missing was not finished, or is being deleted.
+  fs::remove(folder / "run/checkpoints/step-00000010/trainer.json");
+  CHECK(load() == 2.0F);
+  CHECK(load.progress.step == 2);
+  // It goes with the next one that is confirmed; a temporary folder of a dead process, too.
+  fs::create_directory(folder / "run/checkpoints/.step-00000007.tmp-999999999-0");
+  checkpoints.save({.step = 3}, {{"a", at::ones({1})}});
+  checkpoints.confirm();
+  CHECK(names_in(folder) == std::vector<std::string>{"step-00000002", "step-00000003"});
+}
+
+TEST_CASE("a damaged checkpoint gives way to the one before", "[trainer]") {
+  const auto damaged = [](const std::function<void(const fs::path&)>& damage) {
+    const TempFolder folder;
+    Checkpoints checkpoints = checkpoints_in(folder, 2);
+    checkpoints.save({.step = 1}, {{"a", at::full({1}, 1.0)}});
+    checkpoints.save({.step = 2}, {{"a", at::full({1}, 2.0)}});
+    damage(folder / "run/checkpoints/step-00000002");
+    Loader load{checkpoints};
+    CHECK(load() == 1.0F);
+    CHECK(load.progress.step == 1);
+    CHECK(contains(load.warning, "step-00000002"));
+    CHECK(contains(load.warning, "; the run goes on from "));
+    CHECK(load.warning.ends_with("checkpoints/step-00000001"));
+    // Nothing is lost before the run went on, and the damaged one is gone then.
+    CHECK(names_in(folder).size() == 2);
+    checkpoints.confirm();
+    CHECK(names_in(folder) == std::vector<std::string>{"step-00000001"});
+    return load.warning;
+  };
+  CHECK(contains(damaged([](const fs::path& path) { flip_bit(path / "state.safetensors", 1); }),
+                 "state.safetensors: tensor 'a': its content differs from its hash"));
+  damaged([](const fs::path& path) { flip_bit(path / "state.safetensors", 40); });  // the header
+  for (std::int64_t byte = 2; byte < 340; byte += 3) {
+    INFO(byte);
+    damaged([&](const fs::path& path) { flip_bit(path / "trainer.json", byte); });
+  }
+  damaged([](const fs::path& path) { fs::remove(path / "state.safetensors"); });
+  damaged([](const fs::path& path) { fs::resize_file(path / "state.safetensors", 20); });
+  damaged([](const fs::path& path) { fs::resize_file(path / "trainer.json", 0); });
+  CHECK(contains(damaged([](const fs::path& path) {
+                   std::string text = slurp(path / "trainer.json");
+                   text.replace(text.find("\"format\": 2"), 11, "\"format\": 7");
+                   std::ofstream(path / "trainer.json") << text;
+                 }),
+                 "trainer.json: expected format 2, found 7"));
+}
+
+TEST_CASE("where no checkpoint is whole, the run is refused", "[trainer]") {
+  const TempFolder folder;
+  Checkpoints checkpoints = checkpoints_in(folder);
+  checkpoints.save({.step = 1}, {{"a", at::zeros({1})}});
+  fs::remove(folder / "run/checkpoints/step-00000001/state.safetensors");
+  Loader load{checkpoints};
+  const std::string error = error_of([&] { load(); });
+  CHECK(contains(error, "no checkpoint is whole: "));
+  CHECK(contains(error, "state.safetensors"));
+  CHECK(contains(error, "hint: resume = false starts anew"));
+  CHECK(names_in(folder).size() == 1);
+}
+
+TEST_CASE("a checkpoint of another run or model is refused with both values", "[trainer]") {
+  const TempFolder folder;
+  checkpoints_in(folder).save({.step = 1}, {{"a", at::zeros({3})}});
+  const auto load = [&](const RunRecord& record, const std::vector<NamedTensor>& tensors) {
+    Checkpoints checkpoints = checkpoints_in(folder, 1, record);
+    Progress progress;
+    std::string warning;
+    return error_of([&] { checkpoints.load(progress, tensors, warning); });
+  };
+  const Tensor value = at::zeros({3});
+  CHECK(load(identity(), {{"a", value}}).empty());
+  CHECK(contains(load(identity(0.5), {{"a", value}}),
+                 "step-00000001 is of another run: loss.beta: the checkpoint has 0.1, this run "
+                 "0.5; hint: choose another run_dir, or resume = false"));
+  CHECK(contains(load(identity(0.5, "BFloat16"), {{"a", value}}),
+                 "0.5; model.dtype: the checkpoint has \"Float\", this run \"BFloat16\"; hint"));
+  RunRecord more = identity();
+  more.add("extra", true);
+  CHECK(contains(load(more, {{"a", value}}), "extra: the checkpoint has nothing, this run true"));
+  CHECK(contains(load(identity(), {}), "expected 0 tensors, found 1"));
+  CHECK(contains(load(identity(), {{"a", at::zeros({4})}}),
+                 "'a': expected shape [4], found [3]"));
+  CHECK(contains(load(identity(), {{"b", value}}), "'b'"));
+  CHECK(contains(error_of([] { Checkpoints().save({}, {}); }), "needs Options.run_dir"));
+}
