@@ -4,6 +4,7 @@
 #include <csignal>
 #include <fstream>
 #include <limits>
+#include <map>
 
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/io/json_lines.hpp"
@@ -22,8 +23,8 @@ using namespace posttrain::test;
 namespace {
 
 /// Ragged sequences that continue deterministically, so that a model can learn them.
-std::string write_samples(const TempFolder& folder, int count) {
-  const std::string path = (folder / "tokens.jsonl").string();
+std::string write_samples(const TempFolder& folder, int count, const char* name = "tokens.jsonl") {
+  const std::string path = (folder / name).string();
   std::ofstream file(path);
   for (int i = 0; i < count; ++i) {
     nlohmann::json ids = nlohmann::json::array(), labels = nlohmann::json::array();
@@ -69,6 +70,26 @@ struct StopAfter {
   }
 };
 
+/// As a learning rate would that is far too high; before the step's checkpoint.
+struct RuinAfter {
+  FullState& state;
+  std::int64_t step;
+  void on(const event::AfterStep& event) {
+    if (event.metrics.step != step) return;
+    state.trainable()[0].master.fill_(std::numeric_limits<float>::quiet_NaN());
+    state.publish();
+  }
+};
+
+/// Every file below a folder with its content.
+std::map<std::string, std::string> files_in(const io::fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : io::fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) files[entry.path().string()] = slurp(entry.path());
+  }
+  return files;
+}
+
 /// Runs once as a whole and once in three pieces, each with a Trainer of its own.
 template <class Optimizer>
 void check_resuming(const std::string& path, Options options, at::ScalarType dtype,
@@ -87,6 +108,7 @@ void check_resuming(const std::string& path, Options options, at::ScalarType dty
     trainer.add(StopAfter{stop});
     const TrainResult result = trainer.train();
     CHECK(result.interrupted == (stop != 100));
+    CHECK(result.signal == (stop != 100 ? SIGTERM : 0));
     if (stop == 100) {
       CHECK(at::equal(weights_of(trainer.state()), weights_of(uninterrupted.state())));
     }
@@ -172,7 +194,8 @@ TEST_CASE("a resumed run equals the uninterrupted one bit for bit", "[trainer][C
                  folder / "8bit");
 }
 
-TEST_CASE("a checkpoint of other options is refused", "[trainer]") {
+TEST_CASE("a checkpoint of another run is refused with both values, and nothing is changed",
+          "[trainer]") {
   const TempFolder folder;
   const std::string path = write_samples(folder, 20);
   Options options = quiet();
@@ -180,10 +203,116 @@ TEST_CASE("a checkpoint of other options is refused", "[trainer]") {
   options.checkpoint_steps = 1;
   options.max_steps = 2;
   make_trainer(path, options).train();
-  options.learning_rate = 1e-3;
-  CHECK_THROWS_WITH(make_trainer(path, options), Catch::Contains("learning_rate was 0.01"));
+  const auto before = files_in(folder / "run");
+  const auto refused = [&](const auto& make, const char* message) {
+    CHECK_THROWS_WITH(make(), Catch::Contains(message));
+    CHECK(files_in(folder / "run") == before);
+  };
+  const auto with = [&](auto change) {
+    return [&, change] {
+      Options changed = options;
+      change(changed);
+      make_trainer(path, changed);
+    };
+  };
+  refused(with([](Options& o) { o.learning_rate = 1e-3; }),
+          "options.learning_rate: the checkpoint has 0.01, this run 0.001; hint: choose another");
+  refused(with([](Options& o) { o.truncate = true; }),
+          "options.truncate: the checkpoint has false, this run true");
+  refused([&] { make_trainer(path, options, at::kBFloat16); },
+          "model.dtype: the checkpoint has \"Float\", this run \"BFloat16\"");
+  refused([&] { make_trainer(path, options, at::kFloat, AdamW{.weight_decay = 0.5}); },
+          "optimizer.weight_decay: the checkpoint has");
+  refused([&] { make_trainer(path, options, at::kFloat, AdamW8bit{}); },
+          "optimizer.type: the checkpoint has \"AdamW\", this run \"AdamW8bit\"");
+  refused(
+      [&] {
+        Trainer(tiny_model(), NextToken{.label_smoothing = 0.5}, Full{}, Tokenized{.path = path},
+                AdamW{}, options);
+      },
+      "loss.label_smoothing: the checkpoint has");
+  refused([&] { make_trainer(write_samples(folder, 21, "more.jsonl"), options); },
+          "data.content: the checkpoint has");
+  // The same samples elsewhere are the same data, and a run may go on for longer.
+  options.num_epochs = 9;
+  options.max_steps = 3;
+  CHECK(make_trainer(write_samples(folder, 20, "moved.jsonl"), options).steps() == 2);
+}
+
+TEST_CASE("a run that is done says so and has no loss", "[trainer]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 20);
+  Options options = quiet();
+  options.run_dir = (folder / "run").string();
+  options.max_steps = 2;
+  const TrainResult first = make_trainer(path, options).train();
+  CHECK(first.first_step == 0);
+  CHECK(std::isfinite(first.loss));
+  // A run leaves a checkpoint at its end, whatever checkpoint_steps.
+  CHECK(io::fs::exists(folder / "run/checkpoints/step-00000002/trainer.json"));
+  const TrainResult again = make_trainer(path, options).train();
+  CHECK(again.steps == 2);
+  CHECK(again.first_step == 2);
+  CHECK(std::isnan(again.loss));
+}
+
+TEST_CASE("a run that does not resume sets aside what was there", "[trainer]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 20);
+  Options options = quiet();
+  options.run_dir = (folder / "run").string();
+  options.checkpoint_steps = 1;
+  options.max_steps = 6;
+  make_trainer(path, options).train();
+  const std::string metrics = slurp(folder / "run/metrics.jsonl");
   options.resume = false;
-  CHECK_NOTHROW(make_trainer(path, options));
+  options.max_steps = 3;
+  {
+    auto trainer = make_trainer(path, options);
+    CHECK(io::fs::exists(folder / "run/checkpoints/step-00000006"));  // not before the first step
+    CHECK(trainer.train().steps == 3);
+  }
+  CHECK(io::fs::exists(folder / "run/earlier-1/checkpoints/step-00000006/trainer.json"));
+  CHECK(slurp(folder / "run/earlier-1/metrics.jsonl") == metrics);
+  options.resume = true;
+  options.max_steps = 4;
+  CHECK(make_trainer(path, options).steps() == 3);
+}
+
+TEST_CASE("a run's folder is held by one Trainer, and must outlive the output", "[trainer]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 20);
+  Options options = quiet();
+  options.run_dir = (folder / "out/run").string();
+  const auto trainer = make_trainer(path, options);
+  CHECK_THROWS_WITH(make_trainer(path, options), Catch::Contains("is in use by another Trainer"));
+  CHECK_THROWS_WITH(trainer.check_save((folder / "out").string()),
+                    Catch::Contains("which is replaced as a whole by the saved model"));
+  CHECK_NOTHROW(trainer.check_save((folder / "model").string()));
+}
+
+TEST_CASE("the checkpoint before a ruined one is kept", "[trainer]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 20);
+  Options options = quiet();
+  options.run_dir = (folder / "run").string();
+  options.checkpoint_steps = 1;
+  options.max_steps = 5;
+  auto trainer = make_trainer(path, options);
+  trainer.add(RuinAfter{trainer.state(), 2});
+  CHECK_THROWS_WITH(trainer.train(),
+                    Catch::Contains("nan at step 3") &&
+                        Catch::Contains("the last good checkpoint is that of step 1 (that of step "
+                                        "2 holds the weights that led here)"));
+  CHECK(io::fs::exists(folder / "run/checkpoints/step-00000001/trainer.json"));
+}
+
+TEST_CASE("more steps than can be counted are refused", "[trainer]") {
+  const TempFolder folder;
+  Options options = quiet();
+  options.num_epochs = std::numeric_limits<std::int64_t>::max();
+  CHECK_THROWS_WITH(make_trainer(write_samples(folder, 20), options),
+                    Catch::Contains("steps is too many; hint: max_steps"));
 }
 
 TEST_CASE("a non-finite loss stops the run before the weights", "[trainer]") {
