@@ -13,6 +13,7 @@
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/options.hpp"
+#include "support/train_and_save.hpp"
 
 namespace {
 
@@ -62,8 +63,9 @@ int main(int argc, char** argv) {
     Trainer trainer(
         hub::PretrainedDecoder::from_scratch(arguments.model, {.seed = options.seed}), NextToken{},
         Full{}, Documents{.path = corpus, .block_size = arguments.block_size}, optimizer, options);
+    trainer.check_save(arguments.output);
     fmt::print("{}", trainer.report().summary());
-    const TrainResult result = trainer.train();
+    const TrainResult result = examples::train(trainer);
     // The committed model is stored in bfloat16.
     trainer.model().save(arguments.output, trainer.state().weights(), at::kBFloat16);
     fmt::print("{} steps, loss {:.4f}, validation loss {:.4f}; saved to {}\n", result.steps,

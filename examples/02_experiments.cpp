@@ -10,6 +10,7 @@
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/options.hpp"
+#include "support/train_and_save.hpp"
 
 namespace {
 
@@ -42,7 +43,7 @@ double validation_loss(const char* name, Experiment experiment, const Arguments&
     fmt::print("  .{} = {}\n", part, describe(value));
   });
   Trainer trainer(hub::PretrainedDecoder(arguments.model), experiment);
-  const TrainResult result = trainer.train();
+  const TrainResult result = examples::train(trainer);
   fmt::print("  {} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps,
              result.loss, result.val_loss);
   std::fflush(stdout);

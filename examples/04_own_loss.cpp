@@ -11,6 +11,7 @@
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/options.hpp"
+#include "support/train_and_save.hpp"
 
 // [snippet: loss]
 struct DynamicFineTuning {
@@ -53,7 +54,7 @@ int main(int argc, char** argv) {
     const Messages data{.path = arguments.data};
     Trainer trainer(hub::PretrainedDecoder(arguments.model), DynamicFineTuning{}, Full{}, data,
                     AdamW{}, options);
-    const TrainResult result = trainer.train();
+    const TrainResult result = examples::train(trainer);
     // [/snippet]
     fmt::print("{} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps,
                result.loss, result.val_loss);

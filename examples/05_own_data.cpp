@@ -13,6 +13,7 @@
 #include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/options.hpp"
+#include "support/train_and_save.hpp"
 
 namespace data = posttrain::data;
 
@@ -68,7 +69,7 @@ int main(int argc, char** argv) {
     Trainer trainer(hub::PretrainedDecoder(arguments.model), NextToken{}, Full{}, sums, AdamW{},
                     options);
     fmt::print("{}", trainer.report().summary());
-    const TrainResult result = trainer.train();
+    const TrainResult result = examples::train(trainer);
     fmt::print("{} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps,
                result.loss, result.val_loss);
   });

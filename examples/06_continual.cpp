@@ -21,6 +21,7 @@
 #include "posttrain/params/osft_on_inputs.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/options.hpp"
+#include "support/train_and_save.hpp"
 
 namespace {
 
@@ -98,7 +99,7 @@ ForgettingReport learn(const Arguments& arguments, Options options, const Params
     const hub::PretrainedDecoder model(folder);
     Trainer trainer(model, NextToken{}, params_of(i, model), Messages{.path = path}, AdamW{},
                     options);
-    trainer.train();
+    examples::train(trainer);
     measure("after " + arguments.names[i], trainer.state());
     folder = arguments.folder(arguments.work, options.seed, i);
     trainer.save(folder);

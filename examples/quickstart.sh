@@ -24,7 +24,12 @@ posttrain_build_targets examples/01_sft >"$posttrain_build/quickstart-build.log"
 }
 
 # A folder of its own for each run: an interrupted one goes on when the script is started again.
+status=0
 "$posttrain_build/examples/01_sft" --model "$model" --data "$data" --output "$output" \
   --questions "$questions" --ask "Where does Anna live?" \
-  --num-epochs 8 --effective-batch-size 32 --learning-rate 1e-3 --warmup-steps 20
+  --num-epochs 8 --effective-batch-size 32 --learning-rate 1e-3 --warmup-steps 20 || status=$?
+if [ "$status" -gt 128 ]; then
+  posttrain_say "interrupted; the same command goes on from the last checkpoint"
+fi
+[ "$status" -eq 0 ] || exit "$status"
 posttrain_say "talk to it: ninja -C $posttrain_build examples/03_generate && $posttrain_build/examples/03_generate --model $output --ask 'What is 7 * 8?'"

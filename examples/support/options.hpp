@@ -10,7 +10,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <exception>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -19,10 +21,36 @@
 #include <vector>
 
 #include "posttrain/base/describe.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/base/join.hpp"
 #include "posttrain/base/literal_string.hpp"
 
 namespace examples {
+
+/// A program's exit status; one that a signal interrupted ends with 128 and its number.
+enum Status { kDone = 0, kFailed = 1, kRefused = 2 };
+
+/// Something went wrong after the work had begun: status 1. What is thrown before is a refusal of
+/// what the program was given, 2.
+class Failure : public posttrain::Error {
+ public:
+  using Error::Error;
+};
+
+/// A signal stopped the work in good order.
+struct Interrupted {
+  int signal = 0;
+};
+
+/// Does a program's work: what it throws is a `Failure`.
+template <class Work>
+auto at_work(const Work& work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    throw Failure(error.what());
+  }
+}
 
 class CommandLine {
  public:
@@ -44,14 +72,26 @@ class CommandLine {
   /// line on standard error.
   template <class Job>
   int run(int argc, char** argv, const Job& job) {
-    CLI11_PARSE(app_, argc, argv);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit on its size: an error of the write
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app_.exit(error) == 0 ? kDone : kRefused;
+    }
+    const auto failed = [](const std::exception& error, Status status) {
+      fmt::print(stderr, "error: {}\n", error.what());
+      return status;
+    };
     try {
       job();
+    } catch (const Interrupted& stop) {
+      return 128 + stop.signal;
+    } catch (const Failure& error) {
+      return failed(error, kFailed);
     } catch (const std::exception& error) {
-      fmt::print(stderr, "error: {}\n", error.what());
-      return 1;
+      return failed(error, kRefused);
     }
-    return 0;
+    return kDone;
   }
 
  private:

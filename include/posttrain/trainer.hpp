@@ -33,6 +33,7 @@ class Refused {
   void add(Callback) {}
   TrainResult train() { return {}; }
   void save(const std::string&) const {}
+  void check_save(const std::string&) const {}
   void checkpoint() {}
   std::int64_t steps() const { return 0; }
   std::int64_t total_steps() const { return 0; }

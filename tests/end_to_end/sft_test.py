@@ -28,9 +28,9 @@ def check(name, good, detail=""):
     print(f"{'ok' if good else 'FAILED'} {name} {detail}".rstrip(), flush=True)
 
 
-def command(programs, output, *extra):
+def command(programs, output, *extra, data=POCKET / "data" / "conversations.jsonl"):
     return [str(programs / "01_sft"), "--model", str(POCKET / "model"),
-            "--data", str(POCKET / "data" / "conversations.jsonl"), "--output", str(output),
+            "--data", str(data), "--output", str(output),
             "--learning-rate", "7e-4", "--max-steps", str(STEPS), "--checkpoint-steps", "4",
             "--effective-batch-size", "16", *extra]
 
@@ -111,6 +111,54 @@ def check_first_program(programs, folder):
     check("and learns", bool(shown) and shown[-1] < 1.5, f"{shown[-1:]}")
 
 
+def line_of(done):
+    """The one line that a program ended with, its status before it."""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(("trains ", "step "))]
+    return f"{done.returncode} " + "|".join(lines)
+
+
+def check_outputs(programs, folder, whole):
+    """What cannot be written is refused before the first step, and nothing is lost or changed."""
+    stranger = folder / "stranger"
+    stranger.mkdir()
+    (stranger / "thesis.tex").write_text("years of work")
+    (folder / "file").write_text("text")
+    (folder / "link").symlink_to(folder / "nowhere")
+    for output, extra, expected in (
+            (stranger, [], "2 error: .*stranger holds 'thesis.tex'"),
+            (folder / "file", [], "2 error: expected a folder or nothing at .*file, found a file"),
+            (folder / "link", [], "2 error: .*link is a link to .*nowhere, where nothing is"),
+            (folder / "inside", ["--run-dir", str(folder / "inside" / "run")],
+             "2 error: run_dir .* lies in .*inside, which is replaced as a whole"),
+            (folder / "inside", ["--run-dir", str(folder / "inside")], "2 error: run_dir .* lies in")):
+        done = subprocess.run(command(programs, output, *extra), capture_output=True, text=True)
+        check(f"an output that cannot be replaced is refused: {expected[9:40]}",
+              re.match(expected, line_of(done)) and not records(output), line_of(done))
+    check("and left as it is", (stranger / "thesis.tex").read_text() == "years of work" and
+          (folder / "link").is_symlink())
+
+    # A folder that a second run trains other data into; the first goes on saying that it is done.
+    done = subprocess.run(command(programs, whole), capture_output=True, text=True)
+    check("a run that is done says so", done.returncode == 0 and
+          f"nothing was left to do after step {STEPS}; saved to" in done.stdout and
+          f"nothing is left to do: {STEPS} of {STEPS} steps are done" in done.stderr, line_of(done))
+    before = {path: path.read_bytes() for path in pathlib.Path(f"{whole}-run").rglob("*")
+              if path.is_file()}
+    other = folder / "other.jsonl"
+    lines = (POCKET / "data" / "conversations.jsonl").read_text().splitlines()
+    other.write_text("\n".join(lines[:-1]) + "\n")
+    done = subprocess.run(command(programs, whole, data=other), capture_output=True, text=True)
+    check("another run in the same folder is refused: --data", line_of(done).startswith("2 error: ") and
+          "data.content: the checkpoint has" in line_of(done), line_of(done))
+    for extra, expected in (
+                            (["--weight-decay", "0.5"], "optimizer.weight_decay: the checkpoint has 0.0, this run 0.5"),
+                            (["--dtype", "bfloat16"], "model.dtype"), (["--unmask"], "data.unmask")):
+        done = subprocess.run(command(programs, whole, *extra), capture_output=True, text=True)
+        check(f"another run in the same folder is refused: {extra[0]}",
+              line_of(done).startswith("2 error: ") and expected in line_of(done), line_of(done))
+    check("and nothing is changed", before == {path: path.read_bytes() for path in before})
+
+
 def main():
     programs = pathlib.Path(sys.argv[1])
     if not (POCKET / "model" / "model.safetensors").exists():
@@ -134,7 +182,8 @@ def main():
         pieces = pathlib.Path(folder) / "pieces"
         process = subprocess.Popen(command(programs, pieces), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
-        check("SIGTERM ends the run in order", stop_after(process, pieces, 3, signal.SIGTERM) == 0)
+        check("SIGTERM ends the run in order, with its own status",
+              stop_after(process, pieces, 3, signal.SIGTERM) == 128 + signal.SIGTERM)
         check("an interrupted run saves no model", not (pieces / "model.safetensors").exists())
         process = subprocess.Popen(command(programs, pieces), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
@@ -157,7 +206,16 @@ def main():
                                 capture_output=True, text=True)
         lines = failed.stderr.strip().splitlines()
         check("a malformed line is one line with file and number",
-              failed.returncode == 1 and len(lines) == 1 and "bad.jsonl:2" in lines[0], failed.stderr.strip())
+              failed.returncode == 2 and len(lines) == 1 and "bad.jsonl:2" in lines[0], failed.stderr.strip())
+        check_outputs(programs, pathlib.Path(folder), whole)
+        for number, how in enumerate((signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)):
+            output = pathlib.Path(folder) / f"stopped-{number}"
+            process = subprocess.Popen(command(programs, output), stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            status = stop_after(process, output, 1, how)
+            complete = list(pathlib.Path(f"{output}-run").glob("checkpoints/step-*/trainer.json"))
+            check(f"{how.name} leaves a checkpoint", status == 128 + how and len(complete) == 1,
+                  f"{status} {complete}")
         check_options(programs)
         check_own_loop(programs, pathlib.Path(folder))
         check_first_program(programs, pathlib.Path(folder))

@@ -105,8 +105,9 @@ TEST_CASE("a checkpoint replaces older ones once a later step was finite", "[tra
   }
   CHECK(names_in(folder) ==
         std::vector<std::string>{"step-00000001", "step-00000002", "step-00000010"});
-  CHECK(contains(checkpoints.hint(10), "the last good checkpoint is that of step 2 (that of step "
-                                       "10 holds the weights that led here)"));
+  CHECK(contains(checkpoints.hint(10),
+                 "the last good checkpoint is that of step 2 (that of step "
+                 "10 holds the weights that led here)"));
   checkpoints.confirm();
   CHECK(names_in(folder) == std::vector<std::string>{"step-00000002", "step-00000010"});
   CHECK(contains(checkpoints.hint(11), "the last good checkpoint is that of step 10; hint"));
@@ -191,8 +192,7 @@ TEST_CASE("a checkpoint of another run or model is refused with both values", "[
   more.add("extra", true);
   CHECK(contains(load(more, {{"a", value}}), "extra: the checkpoint has nothing, this run true"));
   CHECK(contains(load(identity(), {}), "expected 0 tensors, found 1"));
-  CHECK(contains(load(identity(), {{"a", at::zeros({4})}}),
-                 "'a': expected shape [4], found [3]"));
+  CHECK(contains(load(identity(), {{"a", at::zeros({4})}}), "'a': expected shape [4], found [3]"));
   CHECK(contains(load(identity(), {{"b", value}}), "'b'"));
   CHECK(contains(error_of([] { Checkpoints().save({}, {}); }), "needs Options.run_dir"));
 }

@@ -39,8 +39,9 @@ namespace posttrain {
 
 /// The outcome of a run.
 struct TrainResult {
-  std::int64_t steps = 0;       // optimizer steps done, those before a resume included
-  std::int64_t first_step = 0;  // steps that were done before: as many, where nothing was left to do
+  std::int64_t steps = 0;  // optimizer steps done, those before a resume included
+  std::int64_t first_step =
+      0;  // steps that were done before: as many, where nothing was left to do
   double loss = std::numeric_limits<double>::quiet_NaN();      // of the last step, if one was made
   double val_loss = std::numeric_limits<double>::quiet_NaN();  // of the last validation, if any
   bool interrupted = false;  // by a signal; run again with the same run_dir to go on
@@ -66,8 +67,8 @@ class Engine {
         log_(options_, [&] { return record(params, data, optimizer); }) {
     if constexpr (requires { model_.check_all_loaded(); }) model_.check_all_loaded();
     total_steps_ = options_.max_steps;
-    if (total_steps_ == 0 && __builtin_mul_overflow(options_.num_epochs, stream_.steps_per_epoch(),
-                                                    &total_steps_)) {
+    if (total_steps_ == 0 &&
+        __builtin_mul_overflow(options_.num_epochs, stream_.steps_per_epoch(), &total_steps_)) {
       raise("num_epochs = {} times {} steps is too many; hint: max_steps", options_.num_epochs,
             stream_.steps_per_epoch());
     }
@@ -329,11 +330,11 @@ class Engine {
   /// All that decides the numbers of a run; by the content of data and model, not by their place.
   RunRecord identity(const Params& params, const Data& data, const Optimizer& optimizer) const {
     RunRecord all;
-    all.add("options", to_record(options_).only(
-                           {"effective_batch_size", "max_tokens_per_batch", "max_seq_len",
-                            "truncate", "validation_split", "deduplicate", "learning_rate",
-                            "lr_scheduler", "warmup_steps", "max_grad_norm", "neftune_noise_alpha",
-                            "seed"}));
+    all.add("options",
+            to_record(options_).only({"effective_batch_size", "max_tokens_per_batch", "max_seq_len",
+                                      "truncate", "validation_split", "deduplicate",
+                                      "learning_rate", "lr_scheduler", "warmup_steps",
+                                      "max_grad_norm", "neftune_noise_alpha", "seed"}));
     all.add("loss", to_record(loss_));
     all.add("params", to_record(params).without({"cache_dir"}));
     RunRecord data_record = to_record(data).without({"path", "validation_path"});

@@ -23,9 +23,14 @@ TEST_CASE("a folder is held by one run at a time", "[trainer][run]") {
   CHECK(first->path() == fs::canonical(path));
   const std::string error = error_of([&] { RunFolder second(path); });
   CHECK(contains(error, "runs/a is in use by another Trainer of this program; hint: choose"));
+  scratch.write("runs/a/metrics.jsonl", "");
   first.reset();
   CHECK_NOTHROW(RunFolder(path));
+  CHECK(fs::exists(path));
   CHECK(RunFolder("").empty());
+  // Made for a run that wrote nothing: it goes with it.
+  { const RunFolder unused((scratch / "runs/b").string()); }
+  CHECK_FALSE(fs::exists(scratch / "runs/b"));
 }
 
 TEST_CASE("a folder that another process holds is refused with its number", "[trainer][run]") {

@@ -46,8 +46,9 @@ inline fs::path resolve_target(const fs::path& target) {
   if (!resolved.has_filename()) resolved = resolved.parent_path();
   if (!resolved.has_filename()) raise("cannot replace {} as a whole", target.string());
   if (fs::is_symlink(fs::symlink_status(resolved, error))) {
-    raise("{} is a link to {}, where nothing is; hint: remove the link, or create what it points to",
-          resolved.string(), fs::read_symlink(resolved, error).string());
+    raise(
+        "{} is a link to {}, where nothing is; hint: remove the link, or create what it points to",
+        resolved.string(), fs::read_symlink(resolved, error).string());
   }
   return resolved;
 }
@@ -77,8 +78,8 @@ inline bool is_abandoned(const fs::path& temporary, long pid) {
   if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return false;
   constexpr std::time_t kSecondsToLock = 60;
   struct stat status {};
-  return dead || (::fstat(fd.get(), &status) == 0 &&
-                  status.st_mtime + kSecondsToLock < std::time(nullptr));
+  return dead ||
+         (::fstat(fd.get(), &status) == 0 && status.st_mtime + kSecondsToLock < std::time(nullptr));
 }
 
 /// Of one name, or (empty) of all.
@@ -94,7 +95,8 @@ inline void remove_abandoned(const fs::path& parent, std::string_view name) {
     long pid = 0;
     const char* last = found.data() + found.size();
     const auto parsed = std::from_chars(found.data() + at + mark.size(), last, pid);
-    if (parsed.ec != std::errc() || pid <= 0 || (parsed.ptr != last && *parsed.ptr != '-')) continue;
+    if (parsed.ec != std::errc() || pid <= 0 || (parsed.ptr != last && *parsed.ptr != '-'))
+      continue;
     if (is_abandoned(entry->path(), pid)) abandoned.push_back(entry->path());
   }
   for (const fs::path& path : abandoned) fs::remove_all(path, error);
@@ -166,12 +168,12 @@ POSTTRAIN_INLINE AtomicFile::AtomicFile(const fs::path& path)
     : target_(detail::resolve_target(path)), file_([&] {
         const std::string name = target_.filename().string();
         detail::remove_abandoned(target_.parent_path(), name);
-        auto [temporary, fd] =
-            detail::locked_temporary(target_.parent_path(), name, [](const fs::path& file) {
-              Descriptor opened(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-              if (!opened) raise_errno("opening for writing of", file);
-              return opened;
-            });
+        auto [temporary,
+              fd] = detail::locked_temporary(target_.parent_path(), name, [](const fs::path& file) {
+          Descriptor opened(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+          if (!opened) raise_errno("opening for writing of", file);
+          return opened;
+        });
         return OutputFile(std::move(temporary), std::move(fd));
       }()) {}
 
@@ -213,8 +215,9 @@ POSTTRAIN_INLINE TemporaryFolder AtomicFolder::prepared() {
     if (!there || ::access(parent.c_str(), W_OK | X_OK) == 0) {
       TemporaryFolder beside(parent, name);
       if (!there) return beside;
-      // A trial: the system refuses it in any case, since the folder is not empty, but a mount point
-      // or a folder of a lower layer (overlayfs) for that reason, and one that may not be renamed.
+      // A trial: the system refuses it in any case, since the folder is not empty, but a mount
+      // point or a folder of a lower layer (overlayfs) for that reason, and one that may not be
+      // renamed.
       const fs::path obstacle = beside.path() / "obstacle";
       OutputFile(obstacle).write("");
       const int outcome = ::rename(target_.c_str(), beside.path().c_str()) == 0 ? 0 : errno;

@@ -114,8 +114,8 @@ inline std::vector<std::string> differences(const Json& stored, const Json& own,
     const auto shown = [](const Json& value) {
       return value.is_null() ? "nothing" : io::shown(value);
     };
-    found.push_back(fmt::format("{}: the checkpoint has {}, this run {}", name, shown(before),
-                                shown(now)));
+    found.push_back(
+        fmt::format("{}: the checkpoint has {}, this run {}", name, shown(before), shown(now)));
   };
   for (const auto& [key, value] : stored.items()) {
     add(key, value, own.contains(key) ? own.at(key) : Json());
@@ -197,8 +197,7 @@ POSTTRAIN_INLINE void Checkpoints::confirm() {
   }
 }
 
-POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress,
-                                        const std::vector<NamedTensor>& tensors,
+POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<NamedTensor>& tensors,
                                         std::string& warning) {
   std::vector<std::int64_t> steps;
   if (!folder_.empty()) steps = detail::checkpoint_steps(folder_);
@@ -272,10 +271,10 @@ POSTTRAIN_INLINE std::string Checkpoints::hint(std::int64_t step) const {
     return fmt::format("the only checkpoint, of step {}, holds the weights that led here{}", step,
                        kHint);
   }
-  return fmt::format("the last good checkpoint is that of step {}{}{}", steps.back(),
-                     suspect ? fmt::format(" (that of step {} holds the weights that led here)", step)
-                             : "",
-                     kHint);
+  return fmt::format(
+      "the last good checkpoint is that of step {}{}{}", steps.back(),
+      suspect ? fmt::format(" (that of step {} holds the weights that led here)", step) : "",
+      kHint);
 }
 
 }  // namespace posttrain

@@ -15,6 +15,11 @@ class RunFolder {
   /// No folder where `path` is empty; else creates it. A folder that another run holds is an error
   /// that names the process.
   explicit RunFolder(const std::string& path);
+  RunFolder(RunFolder&&) noexcept = default;
+  RunFolder& operator=(RunFolder&&) noexcept = default;
+  /// Removes the folder if it was made for this run and nothing was written: a run that is refused
+  /// leaves no trace.
+  ~RunFolder();
 
   /// Moves what an earlier run left (checkpoints, metrics, record, best model) into a new folder
   /// `earlier-<n>` within; returns that folder, or an empty path where there was nothing.
@@ -29,6 +34,7 @@ class RunFolder {
  private:
   io::fs::path path_;
   io::Descriptor lock_;
+  bool created_ = false;
 };
 
 }  // namespace posttrain

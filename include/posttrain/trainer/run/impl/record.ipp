@@ -49,8 +49,7 @@ inline void erase_fields(Json& record, std::initializer_list<std::string_view> n
 
 }  // namespace detail
 
-POSTTRAIN_INLINE RunRecord
-RunRecord::only(std::initializer_list<std::string_view> names) const {
+POSTTRAIN_INLINE RunRecord RunRecord::only(std::initializer_list<std::string_view> names) const {
   RunRecord chosen;
   for (const std::string_view name : names) {
     (*chosen.json_)[std::string(name)] = json_->at(std::string(name));
@@ -58,8 +57,7 @@ RunRecord::only(std::initializer_list<std::string_view> names) const {
   return chosen;
 }
 
-POSTTRAIN_INLINE RunRecord
-RunRecord::without(std::initializer_list<std::string_view> names) const {
+POSTTRAIN_INLINE RunRecord RunRecord::without(std::initializer_list<std::string_view> names) const {
   RunRecord rest;
   *rest.json_ = *json_;
   detail::erase_fields(*rest.json_, names);

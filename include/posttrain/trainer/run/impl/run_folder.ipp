@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -49,14 +50,30 @@ inline io::fs::path real_path(const io::fs::path& path) {
 POSTTRAIN_INLINE RunFolder::RunFolder(const std::string& path) {
   if (path.empty()) return;
   path_ = detail::real_path(path);
-  io::create_folders(path_);
   const io::fs::path file = path_ / "lock";
-  lock_ = io::Descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-  if (!lock_) io::raise_errno("opening for writing of", file);
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    raise("run_dir {} is in use by {}; hint: choose another run_dir, or wait for that run to end",
-          path_.string(), detail::lock_holder(lock_));
-  }
+  struct stat held {
+  }, named{};
+  do {
+    created_ = !io::fs::exists(path_);
+    io::create_folders(path_);
+    lock_ = io::Descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (!lock_) io::raise_errno("opening for writing of", file);
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      raise("run_dir {} is in use by {}; hint: choose another run_dir, or wait for that run to end",
+            path_.string(), detail::lock_holder(lock_));
+    }
+    // Whoever held it may have removed it in between.
+  } while (::fstat(lock_.get(), &held) != 0 || ::stat(file.c_str(), &named) != 0 ||
+           held.st_ino != named.st_ino);
+}
+
+POSTTRAIN_INLINE RunFolder::~RunFolder() {
+  if (!lock_ || !created_) return;
+  std::error_code ignored;
+  const auto entries = std::distance(io::fs::directory_iterator(path_, ignored), {});
+  if (entries != 1) return;
+  ::unlink((path_ / "lock").c_str());
+  ::rmdir(path_.c_str());
 }
 
 POSTTRAIN_INLINE io::fs::path RunFolder::set_aside() const {
