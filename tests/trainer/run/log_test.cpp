@@ -71,6 +71,15 @@ TEST_CASE("a resumed run goes on behind the steps that are done", "[trainer][log
   const auto written = records(scratch / "run/metrics.jsonl");
   REQUIRE(written.size() == 3);
   CHECK(written[2]["loss"] == 7.0);
+  log.validation(3, 0.5, true, {});
+  // A run that ends a second time after the same step adds no second validation of it.
+  RunLog again(options, some_record);
+  again.resume(3);
+  again.validation(3, 0.5, false, {});
+  CHECK(records(scratch / "run/metrics.jsonl").size() == 4);
+  again.step({.step = 4}, 9);
+  again.validation(4, 0.25, true, {});
+  CHECK(records(scratch / "run/metrics.jsonl").size() == 6);
 }
 
 TEST_CASE("without a folder nothing is written, nor the record made", "[trainer][log]") {

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -221,8 +220,8 @@ POSTTRAIN_INLINE TemporaryFolder AtomicFolder::prepared() {
       const fs::path obstacle = beside.path() / "obstacle";
       OutputFile(obstacle).write("");
       const int outcome = ::rename(target_.c_str(), beside.path().c_str()) == 0 ? 0 : errno;
-      std::error_code ignored;
-      fs::remove(obstacle, ignored);
+      // It would be in the folder that is put in place.
+      if (::unlink(obstacle.c_str()) != 0) raise_errno("removing of", obstacle);
       if (outcome == ENOTEMPTY || outcome == EEXIST) return beside;
       if (outcome != EBUSY && outcome != EXDEV) {
         errno = outcome;
@@ -252,8 +251,7 @@ POSTTRAIN_INLINE void AtomicFolder::check_entries(
 }
 
 POSTTRAIN_INLINE bool AtomicFolder::exchange() const {
-  if (::syscall(SYS_renameat2, AT_FDCWD, path().c_str(), AT_FDCWD, target_.c_str(),
-                RENAME_EXCHANGE) == 0) {
+  if (::renameat2(AT_FDCWD, path().c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
     return true;
   }
   if (errno == ENOSYS || errno == EINVAL || errno == ENOTSUP || errno == EPERM) return false;

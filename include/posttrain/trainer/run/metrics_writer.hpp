@@ -18,6 +18,10 @@ class MetricsWriter {
   MetricsWriter(const fs::path& path, std::int64_t resume_step)
       : file_(truncated(path, resume_step), /*append=*/true) {}
 
+  /// The last record that was continued from; null in a new file. (A run that ends twice after the
+  /// same step is validated twice.)
+  const Json& last() const { return last_; }
+
   /// Appends one record; its keys keep their order. NaN and infinities become null (JSON has none).
   void write(const Json& record) {
     // A text from outside may not be UTF-8: replace rather than lose the record.
@@ -30,7 +34,7 @@ class MetricsWriter {
     return path;
   }
 
-  static const fs::path& truncated(const fs::path& path, std::int64_t resume_step) {
+  const fs::path& truncated(const fs::path& path, std::int64_t resume_step) {
     prepared(path);
     const std::optional<std::string> text = read_text_file_if_exists(path);
     if (!text) return path;
@@ -45,6 +49,7 @@ class MetricsWriter {
           step->get<std::int64_t>() > resume_step) {
         break;
       }
+      last_ = *record;
     }
     if (keep != text->size() && ::truncate(path.c_str(), static_cast<off_t>(keep)) != 0) {
       raise_errno("truncating of", path);
@@ -52,6 +57,7 @@ class MetricsWriter {
     return path;
   }
 
+  Json last_{};
   OutputFile file_;
 };
 

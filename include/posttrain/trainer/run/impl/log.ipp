@@ -77,7 +77,7 @@ class RunLog::Writer {
                   const std::vector<std::pair<std::string, double>>& metrics) {
     Json record{{"step", step}, {"val_loss", loss}, {"best", best}};
     for (const auto& [name, value] : metrics) record["val_" + name] = value;
-    write(record);
+    if (!is_last(step, "val_loss")) write(record);
     if (!options_.progress) return;
     clear_line();
     fmt::print(stderr, "step {} val_loss {:.4f}{}\n", step, loss, best ? " (best)" : "");
@@ -109,9 +109,20 @@ class RunLog::Writer {
 
   void write(const Json& record) {
     if (options_.run_dir.empty()) return;
+    file().write(record);
+  }
+
+  io::MetricsWriter& file() {
     if (!file_ && resumed_) file_.emplace(metrics_path(), first_step_);
     if (!file_) file_.emplace(metrics_path());
-    file_->write(record);
+    return *file_;
+  }
+
+  /// Whether the file that is continued ends with such a record of this step.
+  bool is_last(std::int64_t step, const char* key) {
+    if (!resumed_ || options_.run_dir.empty()) return false;
+    const Json& last = file().last();
+    return last.contains(key) && last.value("step", Json()) == step;
   }
 
   /// On a terminal one line rewritten in place; elsewhere a line now and then.
