@@ -159,6 +159,28 @@ def check_outputs(programs, folder, whole):
     check("and nothing is changed", before == {path: path.read_bytes() for path in before})
 
 
+def check_two_at_once(programs, folder):
+    """A second run in the folder of one that runs is refused, in another container, too."""
+    first = subprocess.Popen(command(programs, folder / "twice"), stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+    while first.poll() is None and not records(folder / "twice"):
+        time.sleep(0.02)
+    first.send_signal(signal.SIGSTOP)  # it holds its folder for as long as this takes
+    own = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    separate = subprocess.run([*own, "true"], capture_output=True).returncode == 0
+    for name, prefix, holder in (("process", [], f"process {first.pid}"), ("container", own, "a process of another container")):
+        if prefix and not separate:
+            print(f"skipped: no namespaces for a second {name}")
+            continue
+        done = subprocess.run([*prefix, *command(programs, folder / "twice")],
+                              capture_output=True, text=True)
+        check(f"a second run in another {name} is refused", line_of(done).startswith("2 error: run_dir ") and
+              f"is in use by {holder}" in line_of(done), line_of(done))
+    first.send_signal(signal.SIGCONT)
+    check("and the first one ends well", first.wait(timeout=300) == 0 and
+          [record["step"] for record in records(folder / "twice")] == list(range(1, STEPS + 1)))
+
+
 def main():
     programs = pathlib.Path(sys.argv[1])
     if not (POCKET / "model" / "model.safetensors").exists():
@@ -208,6 +230,7 @@ def main():
         check("a malformed line is one line with file and number",
               failed.returncode == 2 and len(lines) == 1 and "bad.jsonl:2" in lines[0], failed.stderr.strip())
         check_outputs(programs, pathlib.Path(folder), whole)
+        check_two_at_once(programs, pathlib.Path(folder))
         for number, how in enumerate((signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)):
             output = pathlib.Path(folder) / f"stopped-{number}"
             process = subprocess.Popen(command(programs, output), stdout=subprocess.DEVNULL,
