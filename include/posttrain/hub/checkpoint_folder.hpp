@@ -8,6 +8,7 @@
 
 #include <set>
 
+#include "posttrain/io/folder_check.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/io/weight_files.hpp"
 
@@ -29,7 +30,10 @@ class PretrainedFolder {
   /// A file that must be there.
   std::string required_text(std::string_view name) const {
     std::optional<std::string> text = read_text(name);
-    if (!text) raise("{}: expected a file {}, found none", path_.string(), name);
+    if (!text) {
+      check_folder(path_, FolderOf::model, name);
+      raise("{}: expected a file {}, found none", path_.string(), name);
+    }
     return *std::move(text);
   }
 

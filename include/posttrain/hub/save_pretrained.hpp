@@ -90,7 +90,9 @@ void save_pretrained(const fs::path& dir, const PretrainedContent& content,
   const auto copy_own = [&](const fs::path& name) {
     const fs::path from = content.tokenizer_from / name;
     if (fs::is_regular_file(detail::own_entry(content.tokenizer_from, from))) {
-      write(name.string(), read_text_file(from));
+      OutputFile file(folder.path() / name);
+      file.write(MappedFile(from).bytes());
+      file.close();
     }
   };
   if (!content.tokenizer_from.empty()) {

@@ -9,6 +9,7 @@
 #include "posttrain/hub/decoder_weights.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/hub/save_pretrained.hpp"
+#include "posttrain/io/folder_check.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/models/families/parse.hpp"
 #include "posttrain/tensor/parameters.hpp"
@@ -76,8 +77,10 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
   if (with_weights) {
     opened.weights = std::make_shared<io::PretrainedFolder>(folder);
   }
-  opened.config_text = io::read_text_file(io::fs::path(folder) / "config.json");
-  opened.config = models::parse_config(opened.config_text, head);
+  io::check_folder(folder, io::FolderOf::model, "config.json");
+  const io::fs::path config = io::fs::path(folder) / "config.json";
+  opened.config_text = io::read_text_file(config);
+  opened.config = models::parse_config(opened.config_text, head, config.string());
   if (with_weights) {
     models::check_tied_head(*opened.weights, opened.config);
     opened.loader = models::weight_loader(opened.weights, opened.config.tied);

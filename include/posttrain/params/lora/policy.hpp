@@ -35,6 +35,8 @@ struct BasicLora {
   std::int64_t loftq_iter = 1;        // LoftQ's alternations of quantising and factoring
   LoraBias bias = LoraBias::none;
   LiteralString modules_to_save = "";  // patterns of tensors that are trained fully
+  bool ensure_weight_tying = false;    // a tied head stays tied to an embedding that is trained
+                                       // fully; false: each is a matrix of its own from then on
   double loraplus_lr_ratio = 1.0;      // learning rate of B over that of A (2402.12354); tables
                                        // have the plain one
   std::uint64_t seed = 0;              // of A
@@ -98,6 +100,7 @@ BasicLora<Storage> with_storage(const BasicLora<Dense>& lora, const Storage& sto
           .loftq_iter = lora.loftq_iter,
           .bias = lora.bias,
           .modules_to_save = lora.modules_to_save,
+          .ensure_weight_tying = lora.ensure_weight_tying,
           .loraplus_lr_ratio = lora.loraplus_lr_ratio,
           .seed = lora.seed,
           .storage = storage};
