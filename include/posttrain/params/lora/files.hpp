@@ -60,6 +60,10 @@ struct SavedAdapter {
 };
 SavedAdapter read_adapter(const std::string& folder);
 
+/// Every module with an adapter must be one of the model.
+void check_adapted_modules(const std::string& folder, const SavedAdapter& saved,
+                           const Layout& layout);
+
 /// A tensor that was saved along must be the base's own.
 void check_base_tensor(const std::string& folder, const std::string& name, const Tensor& saved,
                        const Tensor& base);
@@ -152,7 +156,9 @@ struct From<BasicLora<Storage>> {
     BasicLora<Storage> policy = with_storage(saved.policy, storage);
     policy.loraplus_lr_ratio = loraplus_lr_ratio;
     policy.validate();
-    State state(WeightSource::of(model), policy);
+    const WeightSource source = WeightSource::of(model);
+    detail::check_adapted_modules(folder.str(), saved, source.layout);
+    State state(source, policy);
     detail::fill_adapter(state, folder.str(), saved);
     return state;
   }

@@ -115,14 +115,17 @@ POSTTRAIN_INLINE void write_adapters(const std::string& folder,
 POSTTRAIN_INLINE std::map<std::string, std::string> adapter_folders(const std::string& folder) {
   std::map<std::string, std::string> found;
   const io::fs::path top(folder);
-  if (!io::fs::is_directory(top)) raise("expected a folder of adapters, found none at {}", folder);
-  if (io::fs::exists(top / kAdapterConfig)) found.emplace(kTopAdapter, folder);
+  io::check_folder(top, io::FolderOf::adapter);
+  std::error_code ignored;
+  if (io::fs::exists(top / kAdapterConfig, ignored)) found.emplace(kTopAdapter, folder);
   for (const io::fs::directory_entry& entry : io::fs::directory_iterator(top)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(".") || !io::fs::exists(entry.path() / kAdapterConfig)) continue;
+    if (name.starts_with(".") || !io::fs::exists(entry.path() / kAdapterConfig, ignored)) {
+      continue;
+    }
     found.emplace(name, entry.path().string());
   }
-  if (found.empty()) raise("expected adapters in {}, found no {}", folder, kAdapterConfig);
+  if (found.empty()) io::check_folder(top, io::FolderOf::adapter, kAdapterConfig);
   return found;
 }
 
@@ -287,6 +290,19 @@ POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
   lora.alpha_pattern = join(alphas, ",");
   lora.modules_to_save = join(fully, ",");
   return saved;
+}
+
+POSTTRAIN_INLINE void check_adapted_modules(const std::string& folder, const SavedAdapter& saved,
+                                            const Layout& layout) {
+  const std::vector<std::string> modules = module_names(layout);
+  for (std::string_view rest = saved.policy.target_modules.view(); !rest.empty();) {
+    const std::string_view module = take_until(rest, ',');
+    if (std::ranges::find(modules, module) != modules.end()) continue;
+    raise(
+        "{}: unexpected adapter of '{}': this model has no place for it; hint: does the adapter "
+        "belong to this model, which has {}?",
+        folder, module, modules.front());
+  }
 }
 
 POSTTRAIN_INLINE std::map<std::string, Tensor> tied_once(const std::string& folder,
