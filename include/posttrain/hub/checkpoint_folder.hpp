@@ -49,6 +49,8 @@ class PretrainedFolder {
     return at(name).tensor->shape;
   }
   Dtype dtype(std::string_view name) const { return at(name).tensor->dtype; }
+  /// The path of the file that holds a key.
+  const std::string& file(std::string_view name) const { return at(name).file->path(); }
 
   /// A fresh CPU tensor in the stored type; the key counts as used.
   Tensor load(std::string_view name) {

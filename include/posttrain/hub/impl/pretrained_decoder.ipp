@@ -36,6 +36,12 @@ POSTTRAIN_INLINE void PretrainedDecoder::check_all_loaded() const {
   if (weights_) models::check_all_loaded(*weights_, config());
 }
 
+POSTTRAIN_INLINE std::string PretrainedDecoder::file_of(const std::string& name) const {
+  if (!weights_) return "";
+  const std::string stored = models::stored_name(*weights_, name, config().tied);
+  return weights_->has(stored) ? weights_->file(stored) : "";
+}
+
 POSTTRAIN_INLINE void PretrainedDecoder::save(const std::string& folder,
                                               const std::vector<NamedTensor>& weights,
                                               std::optional<at::ScalarType> dtype) const {
@@ -98,6 +104,7 @@ POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
   if (const text::ChatFiles files = text::read_chat_files(folder); !files.tokenizer.empty()) {
     text_ = std::make_shared<text::ChatTokenizer>(files);
   }
+  generation_config();  // a file that cannot be saved again is found now, not after training
 }
 
 POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType stored,
@@ -134,10 +141,11 @@ POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType store
 }
 
 POSTTRAIN_INLINE std::string PretrainedDecoder::generation_config() const {
-  const std::optional<std::string> original =
-      io::read_text_file_if_exists(io::fs::path(path_) / "generation_config.json");
-  auto config = original ? io::parse_json(*original, "generation_config.json")
-                         : Json{{"_from_model_config", true}};
+  const io::fs::path path = io::fs::path(path_) / "generation_config.json";
+  const std::optional<std::string> original = io::read_text_file_if_exists(path);
+  auto config =
+      original ? io::parse_json(*original, path.string()) : Json{{"_from_model_config", true}};
+  io::object_from(config, path.string(), "the file");
   if (text_) {
     const auto& ids = text_->eos_ids();
     if (ids.size() == 1) config["eos_token_id"] = *ids.begin();

@@ -106,6 +106,9 @@ void LoraState<Storage>::build(const WeightSource* source) {
   allocate();
   initialise(source);
   publish();
+  if (!base_->trainable().empty()) {
+    start_ = std::make_shared<const ModelWeights<Storage>>(base_->frozen());
+  }
   if (policy_.moves_base() || policy_.init == LoraInit::loftq) keep_first();
 }
 
@@ -311,9 +314,11 @@ void LoraState<Storage>::keep_first() {
     return ParameterView{view.value.clone(), view.master.clone(), Tensor()};
   };
   for (const auto& site : sites_) {
-    first_.push_back(site ? std::make_shared<Adapters>(*site) : nullptr);
+    first_.push_back(nullptr);
     if (!site) continue;
+    first_.back() = std::make_shared<Adapters>(start().shared_site(site->site()), site->site());
     first_.back()->a = frozen(site->a);
+    first_.back()->parts = site->parts;
     for (PartAdapter& part : first_.back()->parts) {
       part.b = frozen(part.b);
       part.magnitude = frozen(part.magnitude);
