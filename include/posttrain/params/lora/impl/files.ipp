@@ -281,9 +281,12 @@ POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
     raise("{}: expected adapters ('….lora_A.weight'), found none among {} tensors", content.weights,
           content.tensors.size());
   }
+  const auto embedding_saved = [](const std::string& name) {
+    return is_embedding(module_of(name));
+  };
   if (!std::ranges::any_of(modules_to_save, is_embedding) &&
-      !std::ranges::any_of(modules, is_embedding)) {
-    lora.ensure_weight_tying = false;  // nothing of it is trained
+      !std::ranges::any_of(modules, is_embedding) && !std::ranges::any_of(fully, embedding_saved)) {
+    lora.ensure_weight_tying = false;  // nothing that PEFT ties is trained
   }
   lora.target_modules = join(modules, ",");
   lora.rank_pattern = join(ranks, ",");
