@@ -124,7 +124,8 @@ TEST_CASE("a folder that is not one of a model, or misses a tensor, is an error"
   weights.push_back({"extra.weight", at::ones({1})});
   model.save(scratch / "saved", weights);
   const PretrainedDecoder damaged((scratch / "saved").string());
-  CHECK(damaged.file_of("model.norm.weight") == (scratch / "saved/model.safetensors").string());
+  CHECK(damaged.file_of("model.layers.0.mlp.up_proj.weight") ==
+        (scratch / "saved/model.safetensors").string());
   CHECK(damaged.file_of("lm_head.weight") == "");
   CHECK(model.file_of("model.norm.weight") == "");
   CHECK(contains(error_of([&] { Frozen{}.attach(damaged); }), "missing key '" + missing + "'"));

@@ -445,7 +445,7 @@ def main():
         for name, kwargs in configs(case):
             attempt(f"{family}, {name}",
                     lambda: peft_to_ours(options.adapter, case, name, kwargs, index + 1))
-        tables = f"{table_of(case)}, o_proj, c_proj"
+        tables = f"{table_of(case)}, " + ("c_proj" if "gpt2" in family else "o_proj")
         starts = [["--init", "kaiming"], ["--dora"], ["--init", "pissa"]]
         if family in ("llama untied", "gpt2 tied"):
             starts += [["--init", "gaussian"], ["--init", "olora"], ["--targets", tables],
