@@ -100,7 +100,23 @@ TEST_CASE("a folder that is not one of a model, or misses a tensor, is an error"
   const TempFolder scratch;
   const std::string bare = bare_folder(scratch);
   CHECK(contains(error_of([&] { PretrainedDecoder model(bare); }),
-                 "expected model.safetensors or model.safetensors.index.json"));
+                 "expected model.safetensors or model.safetensors.index.json, found config.json"));
+  const std::string nowhere = scratch / "nowhere";
+  CHECK(error_of([&] { PretrainedDecoder model(nowhere); }) == nowhere + ": no such folder");
+  CHECK(error_of([&] { PretrainedDecoder::from_scratch(nowhere); }) ==
+        nowhere + ": no such folder");
+  std::filesystem::create_directory(scratch / "adapter");
+  scratch.write("adapter/adapter_config.json", R"({"base_model_name_or_path": "org/base"})");
+  scratch.write("adapter/adapter_model.safetensors", "");
+  scratch.write("adapter/tokenizer.json", "{}");
+  for (const auto& error :
+       {error_of([&] { PretrainedDecoder model(scratch / "adapter"); }),
+        error_of([&] { PretrainedDecoder::from_scratch(scratch / "adapter"); })}) {
+    CHECK(contains(error,
+                   "adapter: is an adapter's folder (adapter_config.json), expected a "
+                   "model's (config.json); hint: open the base 'org/base' and attach "
+                   "From<Lora>{.folder = "));
+  }
   const auto model = PretrainedDecoder::from_scratch(bare);
   auto weights = Frozen{}.attach(model).weights();
   const std::string missing = weights.back().name;
@@ -108,6 +124,24 @@ TEST_CASE("a folder that is not one of a model, or misses a tensor, is an error"
   weights.push_back({"extra.weight", at::ones({1})});
   model.save(scratch / "saved", weights);
   const PretrainedDecoder damaged((scratch / "saved").string());
+  CHECK(damaged.file_of("model.layers.0.mlp.up_proj.weight") ==
+        (scratch / "saved/model.safetensors").string());
+  CHECK(damaged.file_of("lm_head.weight") == "");
+  CHECK(model.file_of("model.norm.weight") == "");
   CHECK(contains(error_of([&] { Frozen{}.attach(damaged); }), "missing key '" + missing + "'"));
   CHECK(contains(error_of([&] { damaged.check_all_loaded(); }), "unexpected key"));
+}
+
+TEST_CASE("a file that could not be saved again is refused when the folder is opened", "[models]") {
+  const TempFolder scratch;
+  const std::string bare = bare_folder(scratch);
+  const auto error = [&] { return error_of([&] { PretrainedDecoder::from_scratch(bare); }); };
+  CHECK(error() == "");
+  scratch.write("bare/generation_config.json", "[1]");
+  CHECK(contains(error(), "generation_config.json"));
+  CHECK(!contains(error(), "json.exception"));
+  std::filesystem::remove(scratch / "bare/generation_config.json");
+  scratch.write("bare/config.json", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n");
+  CHECK(error() ==
+        bare + "/config.json: is a Git LFS pointer, not the file itself; hint: git lfs pull");
 }

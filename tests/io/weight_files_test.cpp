@@ -61,5 +61,6 @@ TEST_CASE("a folder without usable weights is one clear error") {
   write_bytes(scratch / "two.safetensors", {"b"});
   CHECK(contains(index(R"({"weight_map": {"b": "one.safetensors", "c": "two.safetensors"}})"),
                  "tensor 'b' lies in"));
-  CHECK(contains(error_of([&] { WeightFiles weights(scratch / "nowhere"); }), "found nothing"));
+  CHECK(contains(error_of([&] { WeightFiles weights(scratch / "nowhere"); }),
+                 "nowhere: no such folder"));
 }

@@ -159,7 +159,7 @@ TEST_CASE("inconsistent sizes and wrong types are errors, never a crash") {
                  "needs a factor"));
   CHECK(contains(refusal_of(small_config("llama", {{"attention_dropout", 1.5}})),
                  "attention_dropout"));
-  CHECK(contains(refusal_of(Json::array()), "expected a JSON object, got array"));
+  CHECK(contains(refusal_of(Json::array()), "expected a JSON object, got []"));
   CHECK_THROWS_AS(parse_config("{\"model_type\": "), Error);
   CHECK_THROWS_AS(parse_config(""), Error);
 }

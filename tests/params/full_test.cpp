@@ -81,7 +81,12 @@ TEST_CASE("a selection trains alone, with the gradients of full fine-tuning", "[
       CHECK(at::equal(weight.value, named(full.weights(), weight.name)));
     }
   }
+  CHECK_THROWS_WITH((Full{.freeze = "embe, q"}.attach(model)),
+                    "Full.freeze \"embe\" selects nothing of the model; hint: \"embed\" would");
+  CHECK_THROWS_WITH((Full{.train = "q", .freeze = "q"}.attach(model)),
+                    Catch::Contains("selects no tensor"));
   const FullState rest = Full{.freeze = "embed, q"}.attach(model);
   CHECK(rest.gradients().size() == 6);
-  CHECK_THROWS_WITH(Full{.train = "nothing"}.attach(model), Catch::Contains("selects no tensor"));
+  CHECK_THROWS_WITH(Full{.train = "nothing"}.attach(model),
+                    Catch::Contains("Full.train \"nothing\" selects nothing of the model"));
 }

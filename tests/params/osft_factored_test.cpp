@@ -82,5 +82,5 @@ TEST_CASE("the factored form trains a decoder", "[params][osft]") {
   }
   CHECK(sums.back() < 0.3 * sums.front());
   CHECK_THROWS_WITH(OsftFactored{.target_patterns = "nothing"}.attach(model),
-                    Catch::Contains("selects no matrix"));
+                    Catch::Contains("OsftFactored.target_patterns \"nothing\" selects nothing"));
 }

@@ -212,9 +212,13 @@ TEST_CASE("targets, ratios and what trains as a whole go by pattern", "[params][
   CHECK(at::equal(some.reference().vector(0), base.vector(0).detach()));
 
   CHECK_THROWS_WITH(Osft{.target_patterns = "w_q"}.attach(model),
-                    Catch::Contains("selects no matrix of the model; hint: q is one"));
+                    "Osft.target_patterns \"w_q\" selects nothing of the model; hint: \"q\" would");
   CHECK_THROWS_WITH(Osft{.ratio_pattern = "up=0.5"}.attach(model),
-                    Catch::Contains("\"up\" selects no target"));
+                    Catch::Contains("Osft.ratio_pattern \"up\" selects nothing of the targets"));
+  CHECK_THROWS_WITH(Osft{.train = "nrom"}.attach(model),
+                    "Osft.train \"nrom\" selects nothing of the model; hint: \"norm\" would");
+  CHECK_THROWS_WITH(Osft{.target_patterns = "q, kk, v"}.attach(model),
+                    Catch::Contains("Osft.target_patterns \"kk\" selects nothing"));
   CHECK_THROWS_WITH(Osft{.ratio_pattern = "q=1.5"}.attach(model),
                     Catch::Contains("a ratio in [0, 1]"));
   CHECK_THROWS_WITH(Osft{.unfreeze_rank_ratio = -0.1}.attach(model),

@@ -69,6 +69,24 @@ def configs_of_tables(case):
     yield "embeddings and head", dict(r=3, target_modules=tables + [attention, "lm_head"])
 
 
+def configs_of_ties(case):
+    """PEFT trains copies of modules to save, so that a tied head stays with the base, unless
+    ensure_weight_tying, which knows "embed_tokens" and "lm_head" only."""
+    gpt2 = case.config.model_type == "gpt2"
+    attention, table = ["c_attn" if gpt2 else "q_proj"], [table_of(case)]
+    plain = dict(r=3, target_modules=attention)
+    yield "embeddings to save", dict(plain, modules_to_save=table)
+    yield "head to save", dict(plain, modules_to_save=["lm_head"])
+    yield "embeddings and head to save", dict(plain, modules_to_save=table + ["lm_head"])
+    yield "embeddings to save, ensured", dict(plain, modules_to_save=table,
+                                              ensure_weight_tying=True)
+    yield "both to save, ensured", dict(plain, modules_to_save=table + ["lm_head"],
+                                        ensure_weight_tying=True)
+    yield "nothing to tie, ensured", dict(plain, ensure_weight_tying=True)
+    yield "ends of names", dict(plain, modules_to_save=["ln_1", "f"] if gpt2 else
+                                ["norm", "input_layernorm"])
+
+
 def configs_of_folders():
     yield "regular expressions", dict(
         r=4, target_modules=r".*layers\.[01]\.(mlp\.down_proj|self_attn\.[qv]_proj)",
@@ -397,12 +415,19 @@ REFUSALS = [
      "path_initial_model"),
     ("loftq on a dense base", lambda c, w: c.update(init_lora_weights="loftq"), "quantised base"),
     ("biases of LoRA", lambda c, w: c.update(lora_bias=True), "'lora_bias' is not supported"),
-    ("tied adapters", lambda c, w: c.update(ensure_weight_tying=True), "ensure_weight_tying"),
     ("a bad pattern", lambda c, w: c.update(alpha_pattern={"(q": 3}), "regular expression"),
     ("a module that is not there",
      lambda c, w: w.update({"base_model.model.model.other.weight": torch.ones(2)}), "no place"),
     ("half an adapter",
      lambda c, w: w.pop("base_model.model.model.embed_tokens.lora_embedding_B"), "missing key"),
+]
+
+
+TIED_REFUSALS = [
+    ("tied adapters", lambda c, w: c.update(ensure_weight_tying=True),
+     "one adapter of both is not supported"),
+    ("token indices", lambda c, w: c.update(trainable_token_indices=[1]),
+     "'trainable_token_indices' is not supported"),
 ]
 
 
@@ -420,7 +445,7 @@ def main():
         for name, kwargs in configs(case):
             attempt(f"{family}, {name}",
                     lambda: peft_to_ours(options.adapter, case, name, kwargs, index + 1))
-        tables = f"{table_of(case)}, o_proj, c_proj"
+        tables = f"{table_of(case)}, " + ("c_proj" if "gpt2" in family else "o_proj")
         starts = [["--init", "kaiming"], ["--dora"], ["--init", "pissa"]]
         if family in ("llama untied", "gpt2 tied"):
             starts += [["--init", "gaussian"], ["--init", "olora"], ["--targets", tables],
@@ -433,6 +458,18 @@ def main():
         for name, kwargs in configs_of_tables(case):
             attempt(f"{family}, {name}",
                     lambda: peft_to_ours(options.adapter, case, name, kwargs, 7))
+    for family in ["llama padding row, tied", "gemma2 tied", "gpt2 tied", "llama untied"]:
+        case = by_name[family]
+        for name, kwargs in configs_of_ties(case):
+            attempt(f"{family}, {name}",
+                    lambda: peft_to_ours(options.adapter, case, name, kwargs, 13))
+        if "untied" in family:
+            continue
+        for modules in (table_of(case), f"{table_of(case)},lm_head"):
+            for tied in ([], ["--ensure-weight-tying"]):
+                arguments = ["--modules-to-save", modules, *tied]
+                attempt(f"{family}, ours {' '.join(arguments)}",
+                        lambda: ours_to_peft(options.adapter, case, arguments, 14))
     case = by_name["llama untied"]
     for name, kwargs in configs_of_folders():
         attempt(f"{case.name}, {name}", lambda: peft_to_ours(options.adapter, case, name, kwargs, 8))
@@ -444,6 +481,9 @@ def main():
         attempt(f"{family}, EVA", lambda: eva(options.adapter, case, 10))
     for family in ("llama untied", "gemma2 tied"):
         attempt(f"{family}, a set", lambda: adapter_sets(options.adapter, by_name[family], 11))
+    for name, change, message in TIED_REFUSALS:
+        attempt(f"refused: {name}", lambda: refused(
+            options.adapter, by_name["llama padding row, tied"], change, message, 12))
     for name, change, message in REFUSALS:
         attempt(f"refused: {name}",
                 lambda: refused(options.adapter, by_name["llama untied"], change, message, 12))

@@ -8,6 +8,7 @@
 
 #include <set>
 
+#include "posttrain/io/folder_check.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/io/weight_files.hpp"
 
@@ -29,7 +30,10 @@ class PretrainedFolder {
   /// A file that must be there.
   std::string required_text(std::string_view name) const {
     std::optional<std::string> text = read_text(name);
-    if (!text) raise("{}: expected a file {}, found none", path_.string(), name);
+    if (!text) {
+      check_folder(path_, FolderOf::model, name);
+      raise("{}: expected a file {}, found none", path_.string(), name);
+    }
     return *std::move(text);
   }
 
@@ -45,6 +49,8 @@ class PretrainedFolder {
     return at(name).tensor->shape;
   }
   Dtype dtype(std::string_view name) const { return at(name).tensor->dtype; }
+  /// The path of the file that holds a key.
+  const std::string& file(std::string_view name) const { return at(name).file->path(); }
 
   /// A fresh CPU tensor in the stored type; the key counts as used.
   Tensor load(std::string_view name) {

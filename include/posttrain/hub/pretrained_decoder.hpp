@@ -33,6 +33,9 @@ class PretrainedDecoder : public models::Decoder {
   /// The folder's tokenizer and chat template; null if it has no tokenizer.json.
   const text::ChatTokenizer* text() const { return text_.get(); }
   const std::string& folder() const { return path_; }
+  /// The file that a tensor of the model lies in, by the name that `layout()` gives it; empty for
+  /// weights that were drawn.
+  std::string file_of(const std::string& name) const;
 
   /// Hash of what was opened: config.json and every stored tensor (or the seed that they are drawn
   /// from). Reads all weight files.

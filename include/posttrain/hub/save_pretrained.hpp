@@ -126,7 +126,9 @@ void save_pretrained(const fs::path& dir, const PretrainedContent& content,
   for (const fs::path& name : detail::copied_files(content)) {
     create_folders((folder.path() / name).parent_path());
     // By content: a read-only original must not give such a copy.
-    write(name.string(), read_text_file(content.tokenizer_from / name));
+    OutputFile file(folder.path() / name);
+    file.write(MappedFile(content.tokenizer_from / name).bytes());
+    file.close();
   }
   write("config.json", content.config_json);
   if (!content.generation_config_json.empty()) {

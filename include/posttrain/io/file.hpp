@@ -110,7 +110,12 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// The whole content of a file, pipes included; throws where it cannot be read.
+/// Throws where `content`, a file's, is a pointer of Git LFS: `git clone` without git-lfs leaves
+/// such a text of three lines in the place of a large file.
+void refuse_lfs_pointer(std::string_view content, const fs::path& path);
+
+/// The whole content of a file, pipes included; throws where it cannot be read, or is a pointer of
+/// Git LFS.
 std::string read_text_file(const fs::path& path);
 
 /// As `read_text_file`, but nothing where there is no such file.

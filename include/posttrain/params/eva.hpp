@@ -105,6 +105,7 @@ struct BasicEva {
     validate();
     const WeightSource source = WeightSource::of(model);
     const Layout& layout = source.layout;
+    lora.check_patterns(layout);
     std::vector<detail::EvaTarget> targets;
     std::map<int, std::int64_t> offered;
     for (int i = 0; i < static_cast<int>(layout.sites.size()); ++i) {

@@ -15,6 +15,7 @@
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/base/name_pattern.hpp"
 #include "posttrain/params/weights/model_weights.hpp"
+#include "posttrain/params/weights/pattern_check.hpp"
 #include "posttrain/storage/dense.hpp"
 
 namespace posttrain {
@@ -38,8 +39,10 @@ struct BasicFull {
   }
 
   State attach(const auto& model) const {
-    State state(WeightSource::of(model), storage,
-                [this](std::string_view name) { return selects(name); });
+    const WeightSource source = WeightSource::of(model);
+    detail::check_tensor_patterns("Full.train", train.view(), source.layout);
+    detail::check_tensor_patterns("Full.freeze", freeze.view(), source.layout);
+    State state(source, storage, [this](std::string_view name) { return selects(name); });
     if (state.trainable().empty()) {
       raise(
           "Full{{.train = \"{}\", .freeze = \"{}\"}} selects no tensor of the model; hint: {} is "

@@ -16,13 +16,16 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/base/name_pattern.hpp"
 #include "posttrain/params/osft/state.hpp"
+#include "posttrain/params/weights/pattern_check.hpp"
 #include "posttrain/storage/dense.hpp"
 
 namespace posttrain {
@@ -113,28 +116,19 @@ struct BasicOsft {
  private:
   /// A misspelt pattern is no option that is ignored.
   void check_patterns(const Layout& layout) const {
-    const auto matches_target = [&](std::string_view pattern) {
-      for (const SiteSpec& site : layout.sites) {
-        for (const MatrixSpec& part : site.parts) {
-          const std::string name = part.name + ".weight";
-          if (ratio(name, site.head) && (pattern.empty() || matches_pattern(pattern, name))) {
-            return true;
-          }
-        }
-      }
-      return false;
-    };
-    if (!matches_target("")) {
-      raise("Osft.target_patterns = \"{}\" selects no matrix of the model; hint: {} is one",
-            target_patterns.view(), layout.sites.front().parts.front().name);
+    const std::vector<std::string> matrices = detail::matrix_names(layout);
+    if (target_patterns.view() != "all-linear") {
+      detail::check_patterns("Osft.target_patterns", target_patterns.view(), matrices);
     }
-    for (std::string_view rest = ratio_pattern.view(); !rest.empty();) {
-      std::string_view entry = detail::take_until(rest, ',');
-      const std::string_view pattern = detail::trimmed(detail::take_until(entry, '='));
-      if (!matches_target(pattern)) {
-        raise("Osft.ratio_pattern: \"{}\" selects no target of the model", pattern);
+    detail::check_tensor_patterns("Osft.train", train.view(), layout);
+    std::vector<std::string> targets;
+    for (const SiteSpec& site : layout.sites) {
+      for (const MatrixSpec& part : site.parts) {
+        const std::string name = part.name + ".weight";
+        if (ratio(name, site.head)) targets.push_back(name);
       }
     }
+    detail::check_patterns("Osft.ratio_pattern", ratio_pattern.view(), targets, "of the targets");
   }
 };
 

@@ -20,6 +20,7 @@
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/base/name_pattern.hpp"
 #include "posttrain/params/osft/factored_state.hpp"
+#include "posttrain/params/weights/pattern_check.hpp"
 
 namespace posttrain {
 
@@ -43,9 +44,14 @@ struct OsftFactored {
 
   State attach(const auto& model) const {
     validate();
+    const WeightSource source = WeightSource::of(model);
+    if (target_patterns.view() != "all-linear") {
+      detail::check_patterns("OsftFactored.target_patterns", target_patterns.view(),
+                             detail::matrix_names(source.layout));
+    }
+    detail::check_tensor_patterns("OsftFactored.train", train.view(), source.layout);
     return State(
-        WeightSource::of(model),
-        [this](std::string_view name) { return matches_any(train.view(), name); },
+        source, [this](std::string_view name) { return matches_any(train.view(), name); },
         [this](std::string_view name, bool head) {
           return target_patterns.view() == "all-linear" ? !head
                                                         : matches_any(target_patterns.view(), name);

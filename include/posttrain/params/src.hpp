@@ -13,6 +13,7 @@
 #include "posttrain/params/osft/impl/principal_angles.ipp"
 #include "posttrain/params/osft/impl/subspace.ipp"
 #include "posttrain/params/prompt/impl/files.ipp"
+#include "posttrain/params/weights/impl/pattern_check.ipp"
 #include "posttrain/params/weights/impl/peft_folder.ipp"
 
 // Weights in every storage of the library, and the OSFT of dense ones.

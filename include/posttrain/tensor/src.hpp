@@ -7,3 +7,4 @@
 #endif
 
 #include "posttrain/tensor/impl/differentiable.ipp"
+#include "posttrain/tensor/impl/first_non_finite.ipp"

@@ -3,10 +3,12 @@
 
 #include <string>
 
+#include "support/json_mutations.hpp"
 #include "support/model_config.hpp"
 
 using namespace posttrain::test;
 using posttrain::Json;
+namespace models = posttrain::models;
 
 TEST_CASE("an unknown architecture is an error that lists the supported ones") {
   const auto message = refusal_of({{"model_type", "mamba"}});
@@ -48,4 +50,45 @@ TEST_CASE("a key that is not understood is an error that names it") {
                  "rope type \"mrope\" is not supported"));
   CHECK(contains(refusal_of(small_config("gemma3_text", {{"use_bidirectional_attention", true}})),
                  "use_bidirectional_attention"));
+}
+
+TEST_CASE("whatever stands in a config.json, it is read or one line says what is wrong") {
+  const std::vector<Json> configs{
+      small_config("llama", {{"quantization_config",
+                              {{"quant_method", "bitsandbytes"},
+                               {"load_in_4bit", true},
+                               {"bnb_4bit_quant_type", "nf4"},
+                               {"bnb_4bit_quant_storage", "uint8"},
+                               {"llm_int8_skip_modules", {"lm_head"}}}},
+                             {"architectures", {"LlamaForCausalLM"}},
+                             {"rope_scaling",
+                              {{"rope_type", "llama3"},
+                               {"factor", 8.0},
+                               {"low_freq_factor", 1.0},
+                               {"high_freq_factor", 4.0},
+                               {"original_max_position_embeddings", 32}}}}),
+      small_config("gemma3_text", {{"layer_types",
+                                    {"full_attention", "sliding_attention", "sliding_attention",
+                                     "full_attention"}},
+                                   {"rope_parameters",
+                                    {{"full_attention", {{"rope_type", "linear"}, {"factor", 8.0}}},
+                                     {"sliding_attention", {{"rope_theta", 1e4}}}}}})};
+  for (const Json& config : configs) {
+    REQUIRE(refusal_of(config).empty());
+    int refused = 0;
+    each_mutation(config, [&](const Json& changed, const std::string& key) {
+      INFO(key << " in " << changed.dump(-1, ' ', true).substr(0, 2000));
+      const std::string error = error_of([&] {
+        models::parse_config(changed.dump(), models::HeadKind::kTokens, "m/config.json");
+      });
+      check_helpful(error, "m/config.json: ");
+      refused += error.empty() ? 0 : 1;
+    });
+    CHECK(refused > 100);
+  }
+  CHECK(refusal_of(small_config("llama",
+                                {{"quantization_config",
+                                  {{"load_in_4bit", "yes"}, {"quant_method", "bitsandbytes"}}}})) ==
+        "config.json: quantization_config: expected load_in_4bit to be true or false, got "
+        "\"yes\"");
 }

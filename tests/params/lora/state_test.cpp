@@ -40,6 +40,32 @@ TEST_CASE("the merged model is the adapted one", "[params][lora]") {
   }
 }
 
+TEST_CASE("the reference is the model before training, whatever of the base trains",
+          "[params][lora][C23]") {
+  const models::Decoder model = tiny_model();
+  const std::vector<Lora> policies{
+      {.modules_to_save = "norm"},
+      {.bias = LoraBias::all},
+      {.modules_to_save = "embed_tokens"},
+      {.modules_to_save = "embed_tokens, lm_head"},
+      {.modules_to_save = "embed_tokens", .ensure_weight_tying = true},
+      {.target_modules = "q_proj", .modules_to_save = "k_proj, down_proj"},
+      {.rank = 4, .init = LoraInit::olora, .bias = LoraBias::lora_only, .modules_to_save = "norm"}};
+  for (const Lora& policy : policies) {
+    INFO(describe(policy));
+    auto state = policy.attach(model);
+    const Tensor start = logits_of(state.reference()), hidden = hidden_of(state.reference());
+    CHECK(relative_error(logits_of(state), start) < 1e-14);
+    disturb(state);
+    CHECK(relative_error(logits_of(state), start) > 1e-3);
+    CHECK(at::equal(logits_of(state.reference()), start));
+    CHECK(at::equal(hidden_of(state.reference()), hidden));
+    // What trains goes on training: the reference took copies.
+    zero_gradients(state);
+    check_gradients(model, state);
+  }
+}
+
 TEST_CASE("merging into one of two tied tensors unties them", "[params][lora][C5][C23]") {
   const models::Decoder model = tiny_model();
   for (const Lora& policy : std::vector<Lora>{{.target_modules = "lm_head"},

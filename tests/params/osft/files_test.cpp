@@ -4,7 +4,9 @@
 #include "posttrain/base/describe.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "support/catch.hpp"
+#include "support/json_mutations.hpp"
 #include "support/kernels.hpp"
+#include "support/messages.hpp"
 #include "support/named_tensors.hpp"
 #include "support/osft.hpp"
 #include "support/temp_folder.hpp"
@@ -137,4 +139,54 @@ TEST_CASE("a delta on another base, or with other tensors, is refused", "[params
   CHECK(io::fs::exists(path / "osft_delta.json"));
   CHECK_THROWS_WITH(save(Osft{.keep_base = false}.attach(OsftModel{}), path.string()),
                     Catch::Contains("keep_base = false keeps no base"));
+}
+
+TEST_CASE("whatever stands in an osft_delta.json, it is read or one line says what is wrong",
+          "[params][osft]") {
+  const TempFolder folder;
+  const io::fs::path path = folder / "delta";
+  OsftState<Dense> state =
+      Osft{.unfreeze_rank_ratio = 0.5, .target_patterns = "q, down", .train = "norm"}.attach(
+          OsftModel{});
+  move_cores(state);
+  save(state, path.string(), "the/base");
+  const From<Osft> from{.folder = path.string()};
+  const auto error = [&] { return test::error_of([&] { from.attach(OsftModel{}); }); };
+  REQUIRE(error() == "");
+
+  const std::string text = io::read_text_file(path / "osft_delta.json");
+  const Json config = io::parse_json(text, "delta");
+  int refused = 0;
+  test::each_mutation(config, [&](const Json& changed, const std::string& key) {
+    INFO(key << " in " << io::shown(changed));
+    io::write_file_atomically(path / "osft_delta.json", changed.dump());
+    const std::string message = error();
+    test::check_helpful(message, path.string());
+    refused += message.empty() ? 0 : 1;
+  });
+  CHECK(refused > 100);
+  Json changed = config;
+  changed["matrices"][0]["rank"] = nullptr;
+  io::write_file_atomically(path / "osft_delta.json", changed.dump());
+  CHECK(error() == (path / "osft_delta.json").string() +
+                       ": matrices[0]: expected a value under \"rank\", found null");
+
+  io::write_file_atomically(path / "osft_delta.json", text);
+  const io::fs::path weights = path / "osft_delta.safetensors";
+  const auto good = io::load_tensors(weights);
+  for (const auto& [key, tensor] : good) {
+    for (const Tensor& other : {at::zeros(at::IntArrayRef()), at::zeros({0}), at::zeros({3}),
+                                at::zeros({2, 2, 2}), at::zeros(tensor.sizes(), at::kLong)}) {
+      INFO(key << " of shape " << shape_text(other));
+      std::map<std::string, Tensor> tensors = good;
+      tensors[key] = other;
+      io::save_tensors(weights,
+                       std::vector<std::pair<std::string, Tensor>>(tensors.begin(), tensors.end()));
+      const std::string message = error();
+      CHECK(message.find("'" + key + "'") != std::string::npos);
+      CHECK(message.find(other.scalar_type() == at::kLong ? "Long" : shape_text(other)) !=
+            std::string::npos);
+      test::check_helpful(message, path.string());
+    }
+  }
 }

@@ -8,6 +8,8 @@
 #include "posttrain/io/tensor_io.hpp"
 #include "support/catch.hpp"
 #include "support/disturb.hpp"
+#include "support/json_mutations.hpp"
+#include "support/messages.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 
@@ -70,6 +72,26 @@ TEMPLATE_TEST_CASE("a folder gives the same numbers back", "[params][prompt]", P
     CHECK_THROWS_WITH(with("prefix_projection", true)(), Catch::Contains("prefix_projection"));
     CHECK_THROWS_WITH(with("num_attention_heads", 4)(), Catch::Contains("num_attention_heads 2"));
   }
+  CHECK_NOTHROW(with("num_attention_heads", nullptr)());
+  int refused = 0;
+  each_mutation(config, [&](const Json& changed, const std::string& key) {
+    INFO(key << " in " << io::shown(changed));
+    io::write_file_atomically(config_path, changed.dump());
+    const std::string error = error_of([&] { Loader{.folder = path}.attach(model); });
+    check_helpful(error, path);
+    refused += error.empty() ? 0 : 1;
+  });
+  CHECK(refused > 20);
+  for (const Tensor& other : {at::zeros(at::IntArrayRef()), at::zeros({kCount}),
+                              at::zeros({kCount, 1}), at::zeros({kCount, 16}, at::kLong)}) {
+    io::save_tensors(io::fs::path(path) / "adapter_model.safetensors",
+                     {{"prompt_embeddings", other}});
+    const std::string message = error_of(with("num_layers", 2));
+    CHECK(message.find("'prompt_embeddings'") != std::string::npos);
+    check_helpful(message, path);
+  }
+  io::save_tensors(io::fs::path(path) / "adapter_model.safetensors",
+                   {{"prompt_embeddings", state.tensors().at(0).value}});
   with("num_layers", 2);
   models::DecoderConfig wider = tiny_config();
   wider.hidden_size = 24;

@@ -9,6 +9,7 @@
 #include "posttrain/hub/decoder_weights.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/hub/save_pretrained.hpp"
+#include "posttrain/io/folder_check.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/models/families/parse.hpp"
 #include "posttrain/tensor/parameters.hpp"
@@ -52,6 +53,12 @@ POSTTRAIN_INLINE void PretrainedDecoder::check_save(const std::string& folder) c
   io::check_save_pretrained(folder, content);
 }
 
+POSTTRAIN_INLINE std::string PretrainedDecoder::file_of(const std::string& name) const {
+  if (!weights_) return "";
+  const std::string stored = models::stored_name(*weights_, name, config().tied);
+  return weights_->has(stored) ? weights_->file(stored) : "";
+}
+
 POSTTRAIN_INLINE void PretrainedDecoder::save(const std::string& folder,
                                               const std::vector<NamedTensor>& weights,
                                               std::optional<at::ScalarType> dtype) const {
@@ -93,8 +100,10 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
   if (with_weights) {
     opened.weights = std::make_shared<io::PretrainedFolder>(folder);
   }
-  opened.config_text = io::read_text_file(io::fs::path(folder) / "config.json");
-  opened.config = models::parse_config(opened.config_text, head);
+  io::check_folder(folder, io::FolderOf::model, "config.json");
+  const io::fs::path config = io::fs::path(folder) / "config.json";
+  opened.config_text = io::read_text_file(config);
+  opened.config = models::parse_config(opened.config_text, head, config.string());
   if (with_weights) {
     models::check_tied_head(*opened.weights, opened.config);
     opened.loader = models::weight_loader(opened.weights, opened.config.tied);
@@ -112,6 +121,7 @@ POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
   if (const text::ChatFiles files = text::read_chat_files(folder); !files.tokenizer.empty()) {
     text_ = std::make_shared<text::ChatTokenizer>(files);
   }
+  generation_config();  // a file that cannot be saved again is found now, not after training
 }
 
 POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType stored,
@@ -148,10 +158,11 @@ POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType store
 }
 
 POSTTRAIN_INLINE std::string PretrainedDecoder::generation_config() const {
-  const std::optional<std::string> original =
-      io::read_text_file_if_exists(io::fs::path(path_) / "generation_config.json");
-  auto config = original ? io::parse_json(*original, "generation_config.json")
-                         : Json{{"_from_model_config", true}};
+  const io::fs::path path = io::fs::path(path_) / "generation_config.json";
+  const std::optional<std::string> original = io::read_text_file_if_exists(path);
+  auto config =
+      original ? io::parse_json(*original, path.string()) : Json{{"_from_model_config", true}};
+  io::object_from(config, path.string(), "the file");
   if (text_) {
     const auto& ids = text_->eos_ids();
     if (ids.size() == 1) config["eos_token_id"] = *ids.begin();

@@ -72,6 +72,11 @@ POSTTRAIN_INLINE void MappedFile::release(std::span<const std::byte> part) const
   if (begin < end) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 
+POSTTRAIN_INLINE void refuse_lfs_pointer(std::string_view content, const fs::path& path) {
+  if (!content.starts_with("version https://git-lfs.github.com/spec/")) return;
+  raise("{}: is a Git LFS pointer, not the file itself; hint: git lfs pull", path.string());
+}
+
 POSTTRAIN_INLINE std::string read_text_file(const fs::path& path) {
   const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) raise_errno("opening of", path);
@@ -85,9 +90,11 @@ POSTTRAIN_INLINE std::string read_text_file(const fs::path& path) {
     const ssize_t count = ::read(fd.get(), buffer, sizeof buffer);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) raise_errno("reading of", path);
-    if (count == 0) return text;
+    if (count == 0) break;
     text.append(buffer, static_cast<std::size_t>(count));
   }
+  refuse_lfs_pointer(text, path);
+  return text;
 }
 
 POSTTRAIN_INLINE std::optional<std::string> read_text_file_if_exists(const fs::path& path) {

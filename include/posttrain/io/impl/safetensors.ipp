@@ -29,6 +29,7 @@ POSTTRAIN_INLINE std::optional<std::uint64_t> byte_count(Dtype dtype,
 POSTTRAIN_INLINE SafetensorsFile::SafetensorsFile(const fs::path& path)
     : path_(path.string()), map_(std::make_unique<MappedFile>(path)) {
   const std::span<const std::byte> file = map_->bytes();
+  refuse_lfs_pointer({reinterpret_cast<const char*>(file.data()), file.size()}, path);
   if (file.size() < 8) {
     raise("{}: expected a safetensors file of at least 8 bytes, found {}", path_, file.size());
   }
@@ -114,8 +115,7 @@ POSTTRAIN_INLINE std::pair<std::uint64_t, std::uint64_t> SafetensorsFile::read_e
   const std::optional<Dtype> known =
       dtype.is_string() ? find_dtype(dtype.get_ref<const std::string&>()) : std::nullopt;
   if (!known) {
-    raise("{}: tensor '{}' has the unknown dtype {}", path_, tensor.name,
-          dtype.dump(-1, ' ', true));
+    raise("{}: tensor '{}' has the unknown dtype {}", path_, tensor.name, shown(dtype));
   }
   tensor.dtype = *known;
   const auto numbers = [&](const char* key) {

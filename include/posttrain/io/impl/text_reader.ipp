@@ -20,6 +20,7 @@ POSTTRAIN_INLINE TextReader::TextReader(const fs::path& path) : path_(path.strin
     const std::span<const std::byte> bytes = map->bytes();
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (!text.starts_with("\x1f\x8b")) {
+      refuse_lfs_pointer(text, path);
       map_ = std::move(map);
       window_ = text;
       return;

@@ -5,33 +5,28 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
+#include "posttrain/io/folder_check.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/io/weight_files.hpp"
 
 namespace posttrain::io {
 
 POSTTRAIN_INLINE WeightFiles::WeightFiles(const fs::path& folder) {
-  if (!fs::is_directory(folder)) recover_folder(folder);
-  if (!fs::is_directory(folder)) {
-    raise("expected a checkpoint folder at {}, found {}", folder.string(),
-          fs::exists(folder) ? "a file" : "nothing");
-  }
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) recover_folder(folder);
+  check_folder(folder, FolderOf::model);
   const fs::path single = folder / "model.safetensors";
   const fs::path index = folder / "model.safetensors.index.json";
-  if (fs::exists(single)) {
+  if (fs::exists(single, ignored)) {
     add(single);
-  } else if (fs::exists(index)) {
+  } else if (fs::exists(index, ignored)) {
     add_shards(folder, index);
   } else {
-    raise("{}: expected model.safetensors or model.safetensors.index.json{}", folder.string(),
-          fs::exists(folder / "pytorch_model.bin") ||
-                  fs::exists(folder / "pytorch_model.bin.index.json")
-              ? ", found pytorch_model.bin; hint: convert it with transformers' "
-                "save_pretrained(safe_serialization=True)"
-              : "");
+    raise_no_weights(folder, FolderOf::model, "model");
   }
 }
 
@@ -58,14 +53,15 @@ POSTTRAIN_INLINE void WeightFiles::add_shards(const fs::path& folder, const fs::
     const std::string text = file.is_string() ? file.get<std::string>() : "";
     if (text.empty() || fs::path(text).filename().string() != text) {
       raise("{}: tensor '{}': expected a file name within the folder, got {}", index.string(), name,
-            file.dump(-1, ' ', true));
+            shown(file));
     }
     shards[text] = nullptr;
   }
   for (auto& [file, shard] : shards) {
-    if (!fs::exists(folder / file)) {
-      raise("{}: the index names {}, which is not there; hint: is the download complete?",
-            index.string(), file);
+    std::error_code error;
+    if (!fs::exists(folder / file, error)) {
+      raise("{}: the index names {}, which is {}; hint: is the download complete?", index.string(),
+            file, error ? "no file that opens (" + error.message() + ")" : "not there");
     }
     shard = &add(folder / file);
   }

@@ -16,7 +16,9 @@ namespace posttrain::models {
 /// would change the mathematics and is not understood, and for inconsistent sizes. Absent keys
 /// have the defaults of the family's class in transformers. `HeadKind::kReward` takes causal
 /// language models and classifiers of one label, and gives the configuration of a reward model.
-DecoderConfig parse_config(std::string_view config_json, HeadKind head = HeadKind::kTokens);
+/// `where`: the file's path, for messages.
+DecoderConfig parse_config(std::string_view config_json, HeadKind head = HeadKind::kTokens,
+                           const std::string& where = "config.json");
 
 /// The class of a family's reward model in transformers, "LlamaForSequenceClassification".
 std::string reward_architecture(std::string_view model_type);

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
@@ -33,7 +32,7 @@ class ConfigReader {
   /// `object` must outlive the reader; `where` names it in messages.
   ConfigReader(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
     if (!object_.is_object()) {
-      raise("{}: expected a JSON object, got {}", where_, object_.type_name());
+      raise("{}: expected a JSON object, got {}", where_, io::shown(object_));
     }
   }
 
@@ -86,29 +85,18 @@ class ConfigReader {
 
   bool flag(std::string_view key, bool fallback) {
     const Json* value = find(key);
-    if (value == nullptr) return fallback;
-    if (!value->is_boolean()) {
-      raise("{}: expected {} to be true or false, got {}", where_, key, io::shown(*value));
-    }
-    return value->get<bool>();
+    return value == nullptr ? fallback : io::bool_from(*value, where_, key);
   }
 
   std::string text(std::string_view key, std::string_view fallback) {
     const Json* value = find(key);
-    if (value == nullptr) return std::string(fallback);
-    if (!value->is_string()) {
-      raise("{}: expected {} to be a string, got {}", where_, key, io::shown(*value));
-    }
-    return value->get<std::string>();
+    return value == nullptr ? std::string(fallback) : io::text_from(*value, where_, key);
   }
 
   /// The array under `key`, or nullptr if absent or null.
   const Json* array(std::string_view key) {
     const Json* value = find(key);
-    if (value != nullptr && !value->is_array()) {
-      raise("{}: expected {} to be a list, got {}", where_, key, io::shown(*value));
-    }
-    return value;
+    return value == nullptr ? nullptr : &io::array_from(*value, where_, key);
   }
 
   /// Reads a probability that has no effect here: the library trains without model dropout.
@@ -124,7 +112,7 @@ class ConfigReader {
     const Json* value = find(key);
     if (value != nullptr && *value != neutral) {
       raise("{}: {} = {} is not supported, only {}", where_, key, io::shown(*value),
-            neutral.dump());
+            io::shown(neutral));
     }
   }
 
@@ -152,10 +140,7 @@ class ConfigReader {
   }
 
   double checked_number(std::string_view key, const Json& value) const {
-    if (!value.is_number() || !std::isfinite(value.get<double>())) {
-      raise("{}: expected {} to be a number, got {}", where_, key, io::shown(value));
-    }
-    return value.get<double>();
+    return io::number_from(value, where_, key);
   }
 
  private:

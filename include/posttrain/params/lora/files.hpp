@@ -10,6 +10,10 @@
 // quantised base: what anyone gets who stores the original in that form, if there was one
 // iteration; else `model.save(…, state.base().packed_weights())`.
 //
+// On a model whose head is tied to its embedding, modules_to_save means what it means in PEFT: the
+// one that is named becomes a matrix of its own, both if both are named; with ensure_weight_tying
+// they stay one.
+//
 // In folders that PEFT wrote, targets and ranks are taken from the tensors, so that
 // layers_to_transform and regular expressions say nothing more; scales follow alpha_pattern, whose
 // keys are regular expressions. Values that PEFT made by changing the base (`init_lora_weights`)
@@ -56,9 +60,18 @@ struct SavedAdapter {
 };
 SavedAdapter read_adapter(const std::string& folder);
 
+/// Every module with an adapter must be one of the model.
+void check_adapted_modules(const std::string& folder, const SavedAdapter& saved,
+                           const Layout& layout);
+
 /// A tensor that was saved along must be the base's own.
 void check_base_tensor(const std::string& folder, const std::string& name, const Tensor& saved,
                        const Tensor& base);
+
+/// The tensors without those of tied heads, which the folder has beside their embedding's; two that
+/// differ are an error.
+std::map<std::string, Tensor> tied_once(const std::string& folder, const Layout& layout,
+                                        std::map<std::string, Tensor> tensors);
 
 /// Gives a state the values of a folder.
 template <class Storage>
@@ -73,7 +86,7 @@ void fill_adapter(LoraState<Storage>& state, const std::string& folder, const Sa
     }
     check_base_tensor(folder, name, tensor, own);
   }
-  copy_tensors(folder, saved.tensors, state.tensors());
+  copy_tensors(folder, tied_once(folder, base.layout(), saved.tensors), state.tensors());
   state.publish();
 }
 
@@ -89,6 +102,7 @@ AdapterFolder adapter_content(const LoraState<Storage>& state, const std::string
   content.policy = {policy.rank, policy.alpha, policy.dropout};
   content.policy.use_rslora = policy.use_rslora;
   content.policy.use_dora = policy.use_dora;
+  content.policy.ensure_weight_tying = policy.ensure_weight_tying;
   content.policy.bias = policy.bias;
   content.base_model = base_model;
   content.adapters = state.adapters();
@@ -100,6 +114,12 @@ AdapterFolder adapter_content(const LoraState<Storage>& state, const std::string
   }
   for (const NamedTensor& tensor : state.tensors()) {
     if (tensor.name.find(".lora_") == std::string::npos) content.others.push_back(tensor);
+    // PEFT has the embedding under the name of each module that it is tied to.
+    for (const SiteSpec& site : state.base().layout().sites) {
+      const TableSpec* table = shared_table(state.base().layout(), site);
+      if (table == nullptr || table->name != tensor.name) continue;
+      content.others.push_back({site.parts[0].name + ".weight", tensor.value});
+    }
   }
   return content;
 }
@@ -136,7 +156,9 @@ struct From<BasicLora<Storage>> {
     BasicLora<Storage> policy = with_storage(saved.policy, storage);
     policy.loraplus_lr_ratio = loraplus_lr_ratio;
     policy.validate();
-    State state(WeightSource::of(model), policy);
+    const WeightSource source = WeightSource::of(model);
+    detail::check_adapted_modules(folder.str(), saved, source.layout);
+    State state(source, policy);
     detail::fill_adapter(state, folder.str(), saved);
     return state;
   }

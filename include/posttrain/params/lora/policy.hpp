@@ -4,11 +4,14 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "posttrain/concepts/layout.hpp"
 #include "posttrain/params/lora/options.hpp"
 #include "posttrain/params/weights/model_weights.hpp"
+#include "posttrain/params/weights/pattern_check.hpp"
 #include "posttrain/storage/dense.hpp"
 
 namespace posttrain {
@@ -35,6 +38,8 @@ struct BasicLora {
   std::int64_t loftq_iter = 1;        // LoftQ's alternations of quantising and factoring
   LoraBias bias = LoraBias::none;
   LiteralString modules_to_save = "";  // patterns of tensors that are trained fully
+  bool ensure_weight_tying = false;    // a tied head stays tied to an embedding that is trained
+                                       // fully; false: each is a matrix of its own from then on
   double loraplus_lr_ratio = 1.0;      // learning rate of B over that of A (2402.12354); tables
                                        // have the plain one
   std::uint64_t seed = 0;              // of A
@@ -79,7 +84,43 @@ struct BasicLora {
     return use_rslora ? a / std::sqrt(r) : a / r;
   }
 
-  State attach(const auto& model) const { return State(WeightSource::of(model), *this); }
+  /// Throws for a pattern that selects nothing of the model: it would be an option that is ignored.
+  void check_patterns(const Layout& layout) const {
+    const std::vector<std::string> modules = detail::module_names(layout);
+    detail::check_patterns("Lora.target_modules", target_modules.view(), modules, "of the model",
+                           "all-linear");
+    detail::check_patterns("Lora.exclude_modules", exclude_modules.view(), modules);
+    std::vector<std::string> adapted;
+    for (const SiteSpec& site : layout.sites) {
+      for (const MatrixSpec& part : site.parts) {
+        if (targets(site, part.name)) adapted.push_back(part.name);
+      }
+    }
+    for (const TableSpec& table : layout.tables) {
+      if (targets(table)) adapted.emplace_back(detail::module_of(table.name));
+    }
+    constexpr std::string_view kAdapted = "of what has an adapter";
+    detail::check_patterns("Lora.rank_pattern", rank_pattern.view(), adapted, kAdapted);
+    detail::check_patterns("Lora.alpha_pattern", alpha_pattern.view(), adapted, kAdapted);
+    if (ensure_weight_tying) {  // a tied head's name is as good as its embedding's
+      std::vector<std::string> names = detail::tensor_names(layout);
+      for (const SiteSpec& site : layout.sites) {
+        if (site.shares >= 0) names.push_back(site.parts[0].name + ".weight");
+      }
+      detail::check_patterns("Lora.modules_to_save", modules_to_save.view(), names);
+    } else {
+      detail::check_tensor_patterns(
+          "Lora.modules_to_save", modules_to_save.view(), layout,
+          "\"embed_tokens\" with ensure_weight_tying trains both as one matrix, \"embed_tokens, "
+          "lm_head\" each as a matrix of its own");
+    }
+  }
+
+  State attach(const auto& model) const {
+    const WeightSource source = WeightSource::of(model);
+    check_patterns(source.layout);
+    return State(source, *this);
+  }
 };
 
 /// An adapter's options on a base in another form, since a folder says nothing of the storage.
@@ -98,6 +139,7 @@ BasicLora<Storage> with_storage(const BasicLora<Dense>& lora, const Storage& sto
           .loftq_iter = lora.loftq_iter,
           .bias = lora.bias,
           .modules_to_save = lora.modules_to_save,
+          .ensure_weight_tying = lora.ensure_weight_tying,
           .loraplus_lr_ratio = lora.loraplus_lr_ratio,
           .seed = lora.seed,
           .storage = storage};

@@ -54,13 +54,17 @@ class AdapterSet {
   /// A fresh adapter.
   State& add(const std::string& name, const BasicLora<>& policy) {
     policy.validate();
-    return insert(name, State(base(name), with_storage(policy, Storage{})));
+    const std::shared_ptr<ModelWeights<Storage>> shared = base(name);
+    policy.check_patterns(shared->layout());
+    return insert(name, State(shared, with_storage(policy, Storage{})));
   }
 
   /// The adapter of a folder that `save` or PEFT wrote.
   State& load(const std::string& name, const std::string& folder) {
     const detail::SavedAdapter saved = detail::read_adapter(folder);
-    State state(base(name), with_storage(saved.policy, Storage{}));
+    const std::shared_ptr<ModelWeights<Storage>> shared = base(name);
+    detail::check_adapted_modules(folder, saved, shared->layout());
+    State state(shared, with_storage(saved.policy, Storage{}));
     detail::fill_adapter(state, folder, saved);
     return insert(name, std::move(state));
   }

@@ -68,8 +68,8 @@ class LoraState {
   const ModelWeights<Storage>& base() const { return *base_; }
   const BasicLora<Storage>& policy() const { return policy_; }
 
-  /// The gate of the model before training: the base, with the first adapters where they carry a
-  /// part of it.
+  /// The gate of the model before training: the base with its own biases and modules to save (which
+  /// are kept where they train), with the first adapters where they carry a part of it.
   class Reference;
   Reference reference() const { return Reference(*this); }
 
@@ -97,7 +97,11 @@ class LoraState {
   }
 
   BasicLora<Storage> policy_;
+  /// The base before training.
+  const ModelWeights<Storage>& start() const { return start_ ? *start_ : *base_; }
+
   std::shared_ptr<ModelWeights<Storage>> base_;
+  std::shared_ptr<const ModelWeights<Storage>> start_;  // null: nothing of the base trains
   std::vector<ParameterGroup> groups_;
   std::vector<std::shared_ptr<Adapters>> sites_;  // null: no adapter
   std::vector<std::shared_ptr<TableAdapter>> tables_;
@@ -112,11 +116,11 @@ class LoraState<Storage>::Reference {
 
   Tensor linear(int site, const Tensor& x) const {
     const auto index = static_cast<std::size_t>(site);
-    if (state_->first_.empty() || !state_->first_[index]) return state_->base_->linear(site, x);
+    if (state_->first_.empty() || !state_->first_[index]) return state_->start().linear(site, x);
     return state_->first_[index]->linear(x, std::nullopt);
   }
-  Tensor embed(int table, const Tensor& ids) const { return state_->base_->embed(table, ids); }
-  Tensor vector(int index) const { return state_->base_->vector(index); }
+  Tensor embed(int table, const Tensor& ids) const { return state_->start().embed(table, ids); }
+  Tensor vector(int index) const { return state_->start().vector(index); }
   const Tensor& anchor() const { return state_->base_->anchor(); }
 
  private:

@@ -21,6 +21,7 @@
 
 #include "posttrain/params/from.hpp"
 #include "posttrain/params/osft.hpp"
+#include "posttrain/tensor/shape_text.hpp"
 
 namespace posttrain {
 
@@ -115,7 +116,10 @@ struct From<BasicOsft<Storage>> {
           const auto found = others.find(weight.name);
           if (found == others.end()) return;
           if (found->second.sizes() != weight.value.sizes()) {
-            raise("{}: '{}' has another shape than in the model", folder.view(), weight.name);
+            raise(
+                "{}: tensor '{}': expected shape {}, found {}; hint: does the delta belong to "
+                "this model?",
+                folder.view(), weight.name, shape_text(weight.value), shape_text(found->second));
           }
           weight.value.copy_(found->second);
           others.erase(found);

@@ -106,8 +106,8 @@ struct From<BasicPrefixTuning<Storage>> {
                                           .init = PrefixInit::zero,
                                           .storage = storage});
     const AttentionSpec& attention = state.base().layout().attention;
-    // Another number of heads can have the same shape.
-    if (content.heads != attention.kv_heads) {
+    // Another number of heads can have the same shape. None is the model's, as in PEFT.
+    if (content.heads > 0 && content.heads != attention.kv_heads) {
       raise(
           "{}: expected num_attention_heads {}, found {}; hint: does the prefix belong to this "
           "model?",

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -20,6 +21,7 @@
 #include "posttrain/storage/dense.hpp"
 #include "posttrain/storage/int8.hpp"
 #include "posttrain/storage/nf4.hpp"
+#include "posttrain/tensor/first_non_finite.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {
@@ -80,6 +82,9 @@ class ModelWeights {
   std::vector<NamedTensor> weights() const;
   /// One of them; undefined if there is none of this name.
   Tensor weight(std::string_view name) const;
+  /// The first value that is not finite (tensor/first_non_finite.hpp), one tensor in memory at a
+  /// time.
+  std::optional<NonFinite> first_non_finite() const;
   /// `weights()` for a checkpoint in bitsandbytes' layout: what is stored as NF4 goes there so.
   std::vector<NamedTensor> packed_weights() const
       requires(std::is_same_v<typename Storage::Matrix, Nf4Matrix>);
@@ -106,6 +111,8 @@ class ModelWeights {
   /// Changes a stored one, which keeps its codes: the sum of its changes stands beside them in the
   /// compute dtype.
   void change_part(int site, int part, const MatrixChange& change);
+  /// The weights as they are now: what trains is copied and trains no more, the rest is shared.
+  ModelWeights frozen() const;
   /// Memory of all weights, gradients and masters not counted.
   std::int64_t bytes() const;
 

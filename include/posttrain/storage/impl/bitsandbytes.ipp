@@ -58,32 +58,36 @@ POSTTRAIN_INLINE Nf4Matrix unpack_nf4(const std::string& name, const PackedTenso
     return found->second.contiguous();
   };
   const Tensor bytes = tensor(kNf4StateKey);
+  const std::string where = fmt::format("{}.{}", name, kNf4StateKey);
   const Json state = io::parse_json(
-      {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())},
-      name + "." + std::string(kNf4StateKey));
+      {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.nbytes())},
+      where);
+  io::object_from(state, where, "the state of a matrix");
   Nf4Matrix matrix;
-  bool nested = false;
-  try {
-    constexpr std::int64_t kMaximum = std::int64_t{1} << 31;
-    const Json& shape = state.at("shape");
-    if (shape.size() != 2) raise("{}: expected the state of a matrix, got {}", name, state.dump());
-    matrix.row_count = io::integer_from(shape.at(0), name, "shape[0]", 0, kMaximum);
-    matrix.columns = io::integer_from(shape.at(1), name, "shape[1]", 0, kMaximum);
-    matrix.blocksize = io::integer_from(state.at("blocksize"), name, "blocksize", 1);
-    nested = state.contains("nested_offset");
-    if (nested) {
-      matrix.offset = static_cast<float>(state.at("nested_offset").get<double>());
-      const Json& size = state.at("nested_blocksize");
-      if (size != Nf4Matrix::kNestedBlocksize) {
-        raise("{}: expected nested_blocksize {}, got {}", name, Nf4Matrix::kNestedBlocksize,
-              size.dump());
-      }
-    }
-  } catch (const Json::exception&) {
-    raise("{}: expected shape, blocksize and the nested values in its state, got {}", name,
-          state.dump());
+  constexpr std::int64_t kMaximum = std::int64_t{1} << 31;
+  const Json& shape = io::array_from(io::required_under(state, "shape", where), where, "shape");
+  if (shape.size() != 2) {
+    raise("{}: expected shape to be that of a matrix, got {}", where, io::shown(shape));
   }
-  Nf4{.blocksize = matrix.blocksize}.validate();
+  matrix.row_count = io::integer_from(shape[0], where, "shape[0]", 0, kMaximum);
+  matrix.columns = io::integer_from(shape[1], where, "shape[1]", 0, kMaximum);
+  matrix.blocksize =
+      io::integer_from(io::required_under(state, "blocksize", where), where, "blocksize", 1);
+  const Json* offset = io::value_under(state, "nested_offset");
+  const bool nested = offset != nullptr;
+  if (nested) {
+    matrix.offset = static_cast<float>(io::number_from(*offset, where, "nested_offset"));
+    const std::int64_t size = io::integer_from(io::required_under(state, "nested_blocksize", where),
+                                               where, "nested_blocksize", 1);
+    if (size != Nf4Matrix::kNestedBlocksize) {
+      raise("{}: expected nested_blocksize {}, got {}", where, Nf4Matrix::kNestedBlocksize, size);
+    }
+  }
+  try {
+    Nf4{.blocksize = matrix.blocksize}.validate();
+  } catch (const Error& error) {
+    raise("{}: {}, got {}", where, error.what(), matrix.blocksize);
+  }
   const std::int64_t n = matrix.row_count * matrix.columns;
   const std::int64_t blocks = (n + matrix.blocksize - 1) / matrix.blocksize;
   const auto checked = [&](std::string_view key, std::int64_t count, at::ScalarType type) {

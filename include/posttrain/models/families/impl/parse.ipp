@@ -62,10 +62,7 @@ inline const Family& find_family(ConfigReader& reader, HeadKind head) {
   const std::string type = reader.text("model_type", "");
   std::string architecture;
   if (const auto* list = reader.array("architectures"); list != nullptr && !list->empty()) {
-    if (!list->front().is_string()) {
-      raise("{}: expected architectures to list names, got {}", reader.where(), io::shown(*list));
-    }
-    architecture = list->front().get<std::string>();
+    architecture = io::text_from(list->front(), reader.where(), "architectures[0]");
   }
   const auto matches = [&](const Family& family) {
     if (!type.empty()) return family.model_type == type;
@@ -83,25 +80,31 @@ inline const Family& find_family(ConfigReader& reader, HeadKind head) {
 }
 
 /// 4-bit weights in the layout of storage/bitsandbytes.hpp.
-inline bool is_nf4(const Json& quantization) {
-  return quantization.is_object() && quantization.value("quant_method", "") == "bitsandbytes" &&
-         quantization.value("load_in_4bit", false) &&
-         quantization.value("bnb_4bit_quant_type", "fp4") == "nf4" &&
-         quantization.value("bnb_4bit_quant_storage", "uint8") == "uint8";
+inline bool is_nf4(const Json& quantization, const std::string& where) {
+  io::object_from(quantization, where, "quantization_config");
+  const std::string inside = where + ": quantization_config";
+  const auto text = [&](const char* key, const char* otherwise) {
+    return io::text_under(quantization, key, otherwise, inside);
+  };
+  return text("quant_method", "") == "bitsandbytes" &&
+         io::bool_under(quantization, "load_in_4bit", false, inside) &&
+         text("bnb_4bit_quant_type", "fp4") == "nf4" &&
+         text("bnb_4bit_quant_storage", "uint8") == "uint8";
 }
 
 }  // namespace detail
 
-POSTTRAIN_INLINE DecoderConfig parse_config(std::string_view config_json, HeadKind head) {
-  const Json object = io::parse_json(config_json, "config.json");
-  ConfigReader reader(object, "config.json");
+POSTTRAIN_INLINE DecoderConfig parse_config(std::string_view config_json, HeadKind head,
+                                            const std::string& where) {
+  const Json object = io::parse_json(config_json, where);
+  ConfigReader reader(object, where);
   const detail::Family& family = detail::find_family(reader, head);
   const auto* quantization = reader.find("quantization_config");
-  if (quantization && !detail::is_nf4(*quantization)) {
+  if (quantization && !detail::is_nf4(*quantization, where)) {
     raise(
-        "config.json: quantised weights are not supported but bitsandbytes' NF4 "
-        "(quantization_config = {}); hint: use the folder of the original weights",
-        io::shown(*quantization));
+        "{}: quantised weights are not supported but bitsandbytes' NF4 (quantization_config = {}); "
+        "hint: use the folder of the original weights",
+        where, io::shown(*quantization));
   }
   DecoderConfig config = family.parse(reader);
   config.model_type = family.model_type;

@@ -63,6 +63,7 @@ inline Json adapter_config(const AdapterFolder& content) {
           {"init_lora_weights", true},
           {"use_rslora", content.policy.use_rslora},
           {"use_dora", content.policy.use_dora},
+          {"ensure_weight_tying", content.policy.ensure_weight_tying},
           {"modules_to_save", saved.empty() ? Json() : Json(saved)},
           {"layers_to_transform", nullptr}};
 }
@@ -114,30 +115,45 @@ POSTTRAIN_INLINE void write_adapters(const std::string& folder,
 POSTTRAIN_INLINE std::map<std::string, std::string> adapter_folders(const std::string& folder) {
   std::map<std::string, std::string> found;
   const io::fs::path top(folder);
-  if (!io::fs::is_directory(top)) raise("expected a folder of adapters, found none at {}", folder);
-  if (io::fs::exists(top / kAdapterConfig)) found.emplace(kTopAdapter, folder);
+  io::check_folder(top, io::FolderOf::adapter);
+  std::error_code ignored;
+  if (io::fs::exists(top / kAdapterConfig, ignored)) found.emplace(kTopAdapter, folder);
   for (const io::fs::directory_entry& entry : io::fs::directory_iterator(top)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(".") || !io::fs::exists(entry.path() / kAdapterConfig)) continue;
+    if (name.starts_with(".") || !io::fs::exists(entry.path() / kAdapterConfig, ignored)) {
+      continue;
+    }
     found.emplace(name, entry.path().string());
   }
-  if (found.empty()) raise("expected adapters in {}, found no {}", folder, kAdapterConfig);
+  if (found.empty()) io::check_folder(top, io::FolderOf::adapter, kAdapterConfig);
   return found;
+}
+
+/// A positive number under a key, or `otherwise`.
+inline double positive_under(const Json& config, const char* key, double otherwise,
+                             const std::string& where) {
+  const double value = io::number_under(config, key, otherwise, where);
+  if (!(value > 0.0)) raise("{}: expected {} > 0, got {}", where, key, value);
+  return value;
 }
 
 /// The first values that PEFT would repeat on its way to a saved adapter, where they replace a part
 /// of the base. Others leave the base alone and are overwritten by what the folder holds.
 inline void read_init(const Json& config, Lora& lora, const std::string& where) {
-  const auto entry = config.find("init_lora_weights");
-  const std::string init =
-      entry != config.end() && entry->is_string() ? entry->get<std::string>() : "";
+  const Json* entry = io::value_under(config, "init_lora_weights");
+  if (entry == nullptr || entry->is_boolean()) return;
+  if (!entry->is_string()) {
+    raise("{}: expected init_lora_weights to be true, false or a string, got {}", where,
+          io::shown(*entry));
+  }
+  const std::string init = entry->get<std::string>();
   if (init == "olora") lora.init = LoraInit::olora;
   if (init == "pissa") lora.init = LoraInit::pissa;
   if (init == "loftq") {
     lora.init = LoraInit::loftq;
-    const auto settings = config.find("loftq_config");
-    if (settings != config.end() && settings->is_object()) {
-      lora.loftq_iter = settings->value("loftq_iter", lora.loftq_iter);
+    if (const Json* settings = io::object_under(config, "loftq_config", where)) {
+      lora.loftq_iter =
+          io::integer_under(*settings, "loftq_iter", lora.loftq_iter, where + ": loftq_config", 1);
     }
   }
   if (init == "corda" || init == "lora_ga" || init.starts_with("pissa_niter")) {
@@ -148,48 +164,82 @@ inline void read_init(const Json& config, Lora& lora, const std::string& where) 
   }
 }
 
-inline double alpha_for(const Json& patterns, const std::string& module, double otherwise) {
-  if (!patterns.is_object()) return otherwise;
-  for (const auto& [key, value] : patterns.items()) {
-    if (io::matches_module(key, module)) return value.get<double>();
+/// alpha_pattern: regular expressions of module names to numbers.
+inline std::vector<std::pair<std::string, double>> read_alphas(const Json& config,
+                                                               const std::string& where) {
+  std::vector<std::pair<std::string, double>> alphas;
+  if (const Json* patterns = io::object_under(config, "alpha_pattern", where)) {
+    for (const auto& [pattern, value] : patterns->items()) {
+      const std::string name = fmt::format("alpha_pattern \"{}\"", pattern);
+      const double alpha = io::number_from(value, where, name);
+      if (!(alpha > 0.0)) raise("{}: expected {} > 0, got {}", where, name, alpha);
+      alphas.emplace_back(pattern, alpha);
+    }
   }
-  return otherwise;
+  return alphas;
 }
 
-/// Whether PEFT's modules_to_save has the module that a tensor belongs to.
-inline bool is_saved_module(const Json& modules, std::string_view name) {
-  if (!modules.is_array()) return false;
-  return std::ranges::any_of(modules, [&](const Json& module) {
-    return matches_pattern(module.get<std::string>(), name);
-  });
+/// Whether PEFT's modules_to_save has the module that a tensor belongs to: PEFT compares the ends
+/// of names as plain text, so that "norm" has "layers.0.post_attention_layernorm", too.
+inline bool is_saved_module(const std::vector<std::string>& modules, std::string_view tensor) {
+  const std::string_view module = tensor.substr(0, tensor.rfind('.'));
+  return std::ranges::any_of(modules,
+                             [&](const std::string& end) { return module.ends_with(end); });
 }
 
-POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
-  const PeftFolder content = read_peft_folder(
-      folder, "LORA",
-      {"alora_invocation_tokens", "arrow_config", "ensure_weight_tying", "kasa_config",
-       "layer_replication", "lora_bias", "monteclora_config", "target_parameters",
-       "trainable_token_indices", "use_bdlora", "use_qalora", "velora_config"});
-  const Json& config = content.config;
-  const std::string& where = content.where;
-  SavedAdapter saved;
-  Lora& lora = saved.policy;
-  lora.rank = io::integer_from(config.at("r"), where, "r", 1);
-  lora.alpha = config.value("lora_alpha", 8.0);
-  lora.dropout = config.value("lora_dropout", 0.0);
-  lora.use_rslora = config.value("use_rslora", false);
-  lora.use_dora = config.value("use_dora", false);
+/// What PEFT ties under ensure_weight_tying, by these names: its folders hold the head's tensor
+/// too, whether modules_to_save names it or not.
+inline bool is_embedding(std::string_view module) {
+  const std::string_view last = module.substr(module.rfind('.') + 1);
+  return last == "embed_tokens" || last == "lm_head";
+}
+
+/// A module's name goes into the policy's patterns, where these characters mean something.
+inline void check_module_name(const std::string& weights, const std::string& key,
+                              std::string_view module) {
+  if (!module.empty() && module.find_first_of(",=* ") == module.npos) return;
+  raise("{}: unexpected key '{}': no model has a module '{}'", weights, key, module);
+}
+
+inline void read_options(const Json& config, const std::string& where, Lora& lora) {
+  lora.rank = io::integer_under(config, "r", 8, where, 1);
+  lora.alpha = positive_under(config, "lora_alpha", 8.0, where);
+  lora.dropout = io::number_under(config, "lora_dropout", 0.0, where);
+  if (!(lora.dropout >= 0.0 && lora.dropout < 1.0)) {
+    raise("{}: expected lora_dropout in [0, 1), got {}", where, lora.dropout);
+  }
+  lora.use_rslora = io::bool_under(config, "use_rslora", false, where);
+  lora.use_dora = io::bool_under(config, "use_dora", false, where);
+  lora.ensure_weight_tying = io::bool_under(config, "ensure_weight_tying", false, where);
   read_init(config, lora, where);
-  const std::string bias = config.value("bias", "none");
+  const std::string bias = io::text_under(config, "bias", "none", where);
   lora.bias = bias == "all"         ? LoraBias::all
               : bias == "lora_only" ? LoraBias::lora_only
                                     : LoraBias::none;
   if (enum_name(lora.bias) != bias) {
     raise("{}: expected bias none, all or lora_only, got {}", where, bias);
   }
+}
 
-  const Json alpha_pattern = config.value("alpha_pattern", Json());
-  const Json modules_to_save = config.value("modules_to_save", Json());
+POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
+  const PeftFolder content =
+      read_peft_folder(folder, "LORA",
+                       {"alora_invocation_tokens", "arrow_config", "kasa_config",
+                        "layer_replication", "lora_bias", "monteclora_config", "target_parameters",
+                        "trainable_token_indices", "use_bdlora", "use_qalora", "velora_config"});
+  SavedAdapter saved;
+  Lora& lora = saved.policy;
+  read_options(content.config, content.where, lora);
+  const std::vector<std::pair<std::string, double>> alpha_pattern =
+      read_alphas(content.config, content.where);
+  const auto alpha_of = [&](const std::string& module) {
+    for (const auto& [pattern, alpha] : alpha_pattern) {
+      if (io::matches_module(pattern, module)) return alpha;
+    }
+    return lora.alpha;
+  };
+  const std::vector<std::string> modules_to_save =
+      io::texts_under(content.config, "modules_to_save", content.where);
   std::vector<std::string> modules, ranks, alphas, fully;
   const auto without = [](std::string& name, std::string_view end) {
     if (!name.ends_with(end)) return false;
@@ -200,9 +250,14 @@ POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
     const std::string name = key.starts_with(kPeftPrefix) ? key.substr(kPeftPrefix.size()) : key;
     std::string module = name;
     if (without(module, ".lora_A.weight") || without(module, ".lora_embedding_A")) {
+      check_module_name(content.weights, key, module);
+      if (tensor.dim() != 2 || tensor.size(0) < 1) {
+        raise("{}: tensor '{}': expected a matrix [rank, in], got shape {}", content.weights, key,
+              shape_text(tensor));
+      }
       modules.push_back(module);
       ranks.push_back(fmt::format("{}={}", module, tensor.size(0)));
-      alphas.push_back(fmt::format("{}={}", module, alpha_for(alpha_pattern, module, lora.alpha)));
+      alphas.push_back(fmt::format("{}={}", module, alpha_of(module)));
     } else if (without(module, ".base_layer.bias")) {
       saved.tensors.emplace(module + ".bias", tensor);
       continue;
@@ -212,7 +267,9 @@ POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
     } else if (name.find(".lora_") != std::string::npos ||
                (lora.bias == LoraBias::all && name.ends_with(".bias"))) {
       // A factor, a magnitude or a trained bias.
-    } else if (is_saved_module(modules_to_save, name)) {
+    } else if (is_saved_module(modules_to_save, name) ||
+               (lora.ensure_weight_tying && is_embedding(module_of(name)))) {
+      check_module_name(content.weights, key, name);
       fully.push_back(name);
     } else {  // embeddings that PEFT saves along without training them
       saved.base.emplace(name, tensor);
@@ -220,11 +277,55 @@ POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
     }
     saved.tensors.emplace(name, tensor);
   }
+  if (modules.empty()) {
+    raise("{}: expected adapters ('….lora_A.weight'), found none among {} tensors", content.weights,
+          content.tensors.size());
+  }
+  const auto embedding_saved = [](const std::string& name) {
+    return is_embedding(module_of(name));
+  };
+  if (!std::ranges::any_of(modules_to_save, is_embedding) &&
+      !std::ranges::any_of(modules, is_embedding) && !std::ranges::any_of(fully, embedding_saved)) {
+    lora.ensure_weight_tying = false;  // nothing that PEFT ties is trained
+  }
   lora.target_modules = join(modules, ",");
   lora.rank_pattern = join(ranks, ",");
   lora.alpha_pattern = join(alphas, ",");
   lora.modules_to_save = join(fully, ",");
   return saved;
+}
+
+POSTTRAIN_INLINE void check_adapted_modules(const std::string& folder, const SavedAdapter& saved,
+                                            const Layout& layout) {
+  const std::vector<std::string> modules = module_names(layout);
+  for (std::string_view rest = saved.policy.target_modules.view(); !rest.empty();) {
+    const std::string_view module = take_until(rest, ',');
+    if (std::ranges::find(modules, module) != modules.end()) continue;
+    raise(
+        "{}: unexpected adapter of '{}': this model has no place for it; hint: does the adapter "
+        "belong to this model, which has {}?",
+        folder, module, modules.front());
+  }
+}
+
+POSTTRAIN_INLINE std::map<std::string, Tensor> tied_once(const std::string& folder,
+                                                         const Layout& layout,
+                                                         std::map<std::string, Tensor> tensors) {
+  for (const SiteSpec& site : layout.sites) {
+    if (site.shares < 0) continue;
+    const std::string& table = layout.tables[static_cast<std::size_t>(site.shares)].name;
+    const auto head = tensors.find(site.parts[0].name + ".weight");
+    if (head == tensors.end()) continue;
+    const auto [embedding, alone] = tensors.emplace(table, head->second);
+    if (!alone && (embedding->second.scalar_type() != head->second.scalar_type() ||
+                   embedding->second.sizes() != head->second.sizes() ||
+                   !at::equal(embedding->second, head->second))) {
+      raise("{}: keys '{}' and '{}' differ, and ensure_weight_tying says that they are one matrix",
+            folder, table, head->first);
+    }
+    tensors.erase(head);
+  }
+  return tensors;
 }
 
 POSTTRAIN_INLINE void check_base_tensor(const std::string& folder, const std::string& name,

@@ -15,20 +15,64 @@ namespace posttrain {
 
 namespace detail {
 
+/// The table that a site shares its matrix with, or nullptr.
+inline const TableSpec* shared_table(const Layout& layout, const SiteSpec& site) {
+  return site.shares < 0 ? nullptr : &layout.tables[static_cast<std::size_t>(site.shares)];
+}
+
+/// The same weights with a tied head as a matrix of its own, which begins as the embedding.
+inline WeightSource untied(WeightSource source) {
+  for (SiteSpec& site : source.layout.sites) {
+    if (site.shares < 0) continue;
+    const std::string head = site.parts[0].name + ".weight";
+    const std::string table = source.layout.tables[static_cast<std::size_t>(site.shares)].name;
+    site.shares = -1;
+    source.load = [load = std::move(source.load), head, table](
+                      const std::string& name, const std::vector<std::int64_t>& shape,
+                      double initial, bool random) {
+      return load(name == head ? table : name, shape, initial, random);
+    };
+  }
+  return source;
+}
+
+/// What the base of an adapter is loaded from. PEFT trains copies of the modules to save, so that a
+/// head is no longer its embedding once one of them is trained, unless `ensure_weight_tying`.
+template <class Storage>
+WeightSource base_source(const WeightSource& source, const BasicLora<Storage>& policy) {
+  const std::string_view saved = policy.modules_to_save.view();
+  for (const SiteSpec& site : source.layout.sites) {
+    const TableSpec* table = shared_table(source.layout, site);
+    if (table == nullptr || policy.ensure_weight_tying) continue;
+    if (matches_any(saved, table->name) || matches_any(saved, site.parts[0].name + ".weight")) {
+      return untied(source);
+    }
+  }
+  return source;
+}
+
 /// Biases and modules_to_save: what a policy trains besides its adapters.
 template <class Storage>
 TensorSelection also_trained(const Layout& layout, const BasicLora<Storage>& policy) {
-  std::vector<std::string> adapted;
+  std::vector<std::string> names;
   for (const SiteSpec& site : layout.sites) {
-    for (const MatrixSpec& part : site.parts) {
-      if (policy.targets(site, part.name)) adapted.push_back(part.name + ".bias");
+    const TableSpec* table = shared_table(layout, site);
+    if (table != nullptr && policy.ensure_weight_tying &&
+        matches_any(policy.modules_to_save.view(), site.parts[0].name + ".weight")) {
+      names.push_back(table->name);
     }
   }
-  return [adapted = std::move(adapted), bias = policy.bias,
+  for (const SiteSpec& site : layout.sites) {
+    for (const MatrixSpec& part : site.parts) {
+      if (policy.bias == LoraBias::lora_only && policy.targets(site, part.name)) {
+        names.push_back(part.name + ".bias");
+      }
+    }
+  }
+  return [names = std::move(names), bias = policy.bias,
           saved = policy.modules_to_save](std::string_view name) {
     return (bias == LoraBias::all && name.ends_with(".bias")) ||
-           (bias == LoraBias::lora_only && std::ranges::find(adapted, name) != adapted.end()) ||
-           matches_any(saved.view(), name);
+           std::ranges::find(names, name) != names.end() || matches_any(saved.view(), name);
   };
 }
 
@@ -37,7 +81,8 @@ TensorSelection also_trained(const Layout& layout, const BasicLora<Storage>& pol
 template <class Storage>
 LoraState<Storage>::LoraState(const WeightSource& source, const BasicLora<Storage>& policy)
     : policy_(policy),
-      base_(std::make_shared<ModelWeights<Storage>>(source, policy.storage,
+      base_(std::make_shared<ModelWeights<Storage>>(detail::base_source(source, policy),
+                                                    policy.storage,
                                                     detail::also_trained(source.layout, policy))) {
   build(&source);
 }
@@ -61,6 +106,9 @@ void LoraState<Storage>::build(const WeightSource* source) {
   allocate();
   initialise(source);
   publish();
+  if (!base_->trainable().empty()) {
+    start_ = std::make_shared<const ModelWeights<Storage>>(base_->frozen());
+  }
   if (policy_.moves_base() || policy_.init == LoraInit::loftq) keep_first();
 }
 
@@ -97,6 +145,18 @@ void LoraState<Storage>::plan() {
     tables_.back() = std::make_shared<TableAdapter>(TableAdapter{
         static_cast<int>(i), policy_.rank_of(name), policy_.scale_of(name), table.padding_row});
     any = true;
+  }
+  for (const SiteSpec& site : layout.sites) {
+    if (!policy_.ensure_weight_tying || site.shares < 0) continue;
+    if (!policy_.targets(site, site.parts[0].name) &&
+        !tables_[static_cast<std::size_t>(site.shares)]) {
+      continue;
+    }
+    raise(
+        "Lora.ensure_weight_tying expected no adapter on {} or {}, which are one matrix: one "
+        "adapter of both is not supported; hint: train it fully, modules_to_save = \"{}\"",
+        layout.tables[static_cast<std::size_t>(site.shares)].name, site.parts[0].name,
+        detail::module_of(layout.tables[static_cast<std::size_t>(site.shares)].name));
   }
   if (!any) {
     raise("Lora.target_modules \"{}\" selects nothing of the model; hint: {} is one",
@@ -254,9 +314,11 @@ void LoraState<Storage>::keep_first() {
     return ParameterView{view.value.clone(), view.master.clone(), Tensor()};
   };
   for (const auto& site : sites_) {
-    first_.push_back(site ? std::make_shared<Adapters>(*site) : nullptr);
+    first_.push_back(nullptr);
     if (!site) continue;
+    first_.back() = std::make_shared<Adapters>(start().shared_site(site->site()), site->site());
     first_.back()->a = frozen(site->a);
+    first_.back()->parts = site->parts;
     for (PartAdapter& part : first_.back()->parts) {
       part.b = frozen(part.b);
       part.magnitude = frozen(part.magnitude);

@@ -8,9 +8,11 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/describe.hpp"
 #include "posttrain/io/atomic_file.hpp"
+#include "posttrain/io/folder_check.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/params/osft/files.hpp"
+#include "posttrain/params/weights/impl/peft_folder.ipp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
 
@@ -95,16 +97,38 @@ POSTTRAIN_INLINE void write_osft_delta(const std::string& folder, const OsftDelt
   target.commit(kDeltaConfig);
 }
 
+/// An entry of "matrices", without its tensors; `where` names it.
+inline OsftDelta::Matrix read_matrix(const Json& entry, const std::string& where) {
+  constexpr std::int64_t kMaximum = std::int64_t{1} << 31;
+  io::object_from(entry, where, "a matrix");
+  const auto integer = [&](const char* key, std::int64_t minimum) {
+    return io::integer_from(io::required_under(entry, key, where), where, key, minimum, kMaximum);
+  };
+  const auto text = [&](const char* key) {
+    return io::text_from(io::required_under(entry, key, where), where, key);
+  };
+  OsftDelta::Matrix matrix{text("name"), integer("rank", 0), integer("rows", 1), integer("in", 1),
+                           text("base")};
+  if (matrix.rank > std::min(matrix.rows, matrix.in)) {
+    raise("{}: expected rank at most min(rows, in) = {}, got {}", where,
+          std::min(matrix.rows, matrix.in), matrix.rank);
+  }
+  return matrix;
+}
+
 POSTTRAIN_INLINE OsftDelta read_osft_delta(const std::string& folder) {
   const io::fs::path path(folder);
+  io::check_folder(path, io::FolderOf::delta, kDeltaConfig);
   const std::string where = (path / kDeltaConfig).string();
+  const std::string weights = (path / kDeltaWeights).string();
   const Json config = io::parse_json(io::read_text_file(path / kDeltaConfig), where);
+  io::object_from(config, where, "the delta");
   if (const auto format = io::integer_under(config, "format", 0, where, 0); format != 1) {
     raise("{}: expected format 1, got {}", where, format);
   }
   OsftDelta delta;
-  delta.base_model = config.value("base_model_name_or_path", "");
-  const std::string projection = config.value("projection", "");
+  delta.base_model = io::text_under(config, "base_model_name_or_path", "", where);
+  const std::string projection = io::text_under(config, "projection", "", where);
   for (const OsftProjection known :
        {OsftProjection::both_sides, OsftProjection::joint, OsftProjection::input_only}) {
     if (enum_name(known) == projection) delta.projection = known;
@@ -112,41 +136,42 @@ POSTTRAIN_INLINE OsftDelta read_osft_delta(const std::string& folder) {
   if (enum_name(delta.projection) != projection) {
     raise("{}: expected projection both_sides, joint or input_only, got '{}'", where, projection);
   }
-  std::map<std::string, Tensor> tensors = io::load_tensors(path / kDeltaWeights);
+  std::map<std::string, Tensor> tensors = load_floating_tensors(path / kDeltaWeights);
   const auto take = [&](const std::string& name) {
     const auto found = tensors.find(name);
-    if (found == tensors.end()) raise("{}: missing key '{}'", folder, name);
+    if (found == tensors.end()) raise("{}: missing key '{}'", weights, name);
     const Tensor tensor = found->second;
     tensors.erase(found);
     return tensor;
   };
-  for (const auto& entry : config.at("matrices")) {
-    const auto integer = [&](const char* key) {
-      return io::integer_from(entry.at(key), where, key, 0);
-    };
-    OsftDelta::Matrix matrix{entry.at("name"), integer("rank"), integer("rows"), integer("in"),
-                             entry.at("base")};
-    const auto expect = [&](const Tensor& tensor, std::int64_t rows, std::int64_t columns) {
-      if (tensor.dim() != 2 || tensor.size(0) != rows || tensor.size(1) != columns) {
-        raise("{}: {}: expected [{}, {}], got {}", folder, matrix.name, rows, columns,
-              shape_text(tensor));
-      }
-    };
-    if (entry.at("factored").get<bool>()) {
-      const Tensor a = take(matrix.name + ".a"), b = take(matrix.name + ".b");
-      expect(a, matrix.rows, b.size(0));
-      expect(b, a.size(1), matrix.in);
-      matrix.change = {a, b};
+  /// A matrix; −1: whatever the number.
+  const auto take_matrix = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {
+    const Tensor tensor = take(name);
+    if (tensor.dim() != 2 || (rows >= 0 && tensor.size(0) != rows) ||
+        (columns >= 0 && tensor.size(1) != columns)) {
+      const auto size = [](std::int64_t n) { return n < 0 ? "n" : std::to_string(n); };
+      raise("{}: tensor '{}': expected shape [{}, {}], got {}", weights, name, size(rows),
+            size(columns), shape_text(tensor));
+    }
+    return tensor;
+  };
+  const Json& matrices =
+      io::array_from(io::required_under(config, "matrices", where), where, "matrices");
+  for (std::size_t i = 0; i < matrices.size(); ++i) {
+    const std::string inside = fmt::format("{}: matrices[{}]", where, i);
+    OsftDelta::Matrix matrix = read_matrix(matrices[i], inside);
+    if (io::bool_from(io::required_under(matrices[i], "factored", inside), inside, "factored")) {
+      const Tensor a = take_matrix(matrix.name + ".a", matrix.rows, -1);
+      matrix.change = {a, take_matrix(matrix.name + ".b", a.size(1), matrix.in)};
     } else {
-      matrix.change = {take(matrix.name + ".delta"), {}};
-      expect(matrix.change.left, matrix.rows, matrix.in);
+      matrix.change = {take_matrix(matrix.name + ".delta", matrix.rows, matrix.in), {}};
     }
     delta.matrices.push_back(std::move(matrix));
   }
-  for (const auto& name : config.at("others")) {
-    delta.others.push_back({name.get<std::string>(), take(name.get<std::string>())});
+  for (const std::string& name : io::texts_under(config, "others", where)) {
+    delta.others.push_back({name, take(name)});
   }
-  if (!tensors.empty()) raise("{}: unexpected key '{}'", folder, tensors.begin()->first);
+  if (!tensors.empty()) raise("{}: unexpected key '{}'", weights, tensors.begin()->first);
   return delta;
 }
 

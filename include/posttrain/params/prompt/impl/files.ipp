@@ -49,14 +49,17 @@ POSTTRAIN_INLINE PromptFolder read_prompt(const std::string& folder, const std::
   prompt.layers = integer("num_layers", 0);
   prompt.token_dim = integer("token_dim", 0);
   for (const auto& [name, tensor] : content.tensors) {
-    if (name != kPromptKey) raise("{}: unexpected key '{}'", folder, name);
+    if (name != kPromptKey) {
+      raise("{}: unexpected key '{}'; hint: a soft prompt is one tensor '{}'", content.weights,
+            name, kPromptKey);
+    }
     prompt.embeddings = tensor;
   }
-  if (!prompt.embeddings.defined()) raise("{}: missing key '{}'", folder, kPromptKey);
+  if (!prompt.embeddings.defined()) raise("{}: missing key '{}'", content.weights, kPromptKey);
   const std::int64_t count = integer("num_virtual_tokens", -1);
   if (prompt.embeddings.dim() != 2 || prompt.embeddings.size(0) != count || count < 1) {
-    raise("{}: key '{}': expected {} rows as num_virtual_tokens says, found shape {}", folder,
-          kPromptKey, count, shape_text(prompt.embeddings));
+    raise("{}: tensor '{}': expected {} rows as num_virtual_tokens says, found shape {}",
+          content.weights, kPromptKey, count, shape_text(prompt.embeddings));
   }
   return prompt;
 }

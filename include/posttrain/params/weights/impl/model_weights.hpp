@@ -279,6 +279,34 @@ void ModelWeights<Storage>::change_part(int site, int part, const MatrixChange& 
 }
 
 template <class Storage>
+ModelWeights<Storage> ModelWeights<Storage>::frozen() const {
+  at::NoGradGuard no_grad;
+  ModelWeights copy = *this;
+  copy.groups_.clear();
+  const auto freeze = [](ParameterView& view) {
+    if (view.trained()) view = {view.value.clone(), Tensor(), Tensor()};
+  };
+  for (ParameterView& view : copy.tables_) freeze(view);
+  for (ParameterView& view : copy.vectors_) freeze(view);
+  for (std::size_t i = 0; i < copy.sites_.size(); ++i) {
+    const int shared = layout_.sites[i].shares;
+    if (shared < 0 && !sites_[i]->trained()) continue;
+    copy.sites_[i] = std::make_shared<Site>(*sites_[i]);
+    for (auto& block : copy.sites_[i]->blocks) {
+      if (shared >= 0) {
+        block.dense = copy.tables_[static_cast<std::size_t>(shared)];
+      } else {
+        freeze(block.dense);
+      }
+    }
+    for (auto& bias : copy.sites_[i]->biases) freeze(bias.view);
+  }
+  copy.entries_.clear();
+  copy.list_entries();
+  return copy;
+}
+
+template <class Storage>
 std::int64_t ModelWeights<Storage>::bytes() const {
   std::int64_t total = 0;
   const auto add = [&](const ParameterView& view) {
@@ -350,6 +378,14 @@ std::vector<NamedTensor> ModelWeights<Storage>::weights() const {
   std::vector<NamedTensor> all;
   for (const Entry& entry : entries_) all.push_back({entry.name, weight(entry)});
   return all;
+}
+
+template <class Storage>
+std::optional<NonFinite> ModelWeights<Storage>::first_non_finite() const {
+  for (const Entry& entry : entries_) {
+    if (auto found = posttrain::first_non_finite({entry.name, weight(entry)})) return found;
+  }
+  return std::nullopt;
 }
 
 template <class Storage>

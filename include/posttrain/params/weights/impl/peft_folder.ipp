@@ -10,11 +10,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/io/atomic_file.hpp"
+#include "posttrain/io/folder_check.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/params/weights/peft_folder.hpp"
@@ -27,7 +29,8 @@ inline constexpr const char* kAdapterWeights = "adapter_model.safetensors";
 
 struct PeftFolder {
   Json config;
-  std::string where;  // of the configuration, for messages
+  std::string where;    // path of the configuration, for messages
+  std::string weights;  // path of the tensors' file
   std::map<std::string, Tensor> tensors;
 };
 
@@ -54,27 +57,46 @@ inline void write_peft_folder(const std::string& folder, const Json& config,
   target.commit(kAdapterConfig);
 }
 
+/// The tensors of an adapter's or a delta's file: of floating-point type, all of them.
+inline std::map<std::string, Tensor> load_floating_tensors(const io::fs::path& path) {
+  std::map<std::string, Tensor> tensors = io::load_tensors(path);
+  for (const auto& [name, tensor] : tensors) {
+    if (at::isFloatingType(tensor.scalar_type())) continue;
+    raise("{}: tensor '{}': expected floating-point numbers, got {} of shape {}", path.string(),
+          name, c10::toString(tensor.scalar_type()), shape_text(tensor));
+  }
+  return tensors;
+}
+
 /// `unsupported`: fields that change the computation in ways this library does not have; they must
 /// be unset.
 inline PeftFolder read_peft_folder(const std::string& folder, std::string_view peft_type,
                                    const std::vector<const char*>& unsupported) {
   const io::fs::path path(folder);
+  io::check_folder(path, io::FolderOf::adapter, kAdapterConfig);
   PeftFolder content;
   content.where = (path / kAdapterConfig).string();
   content.config = io::parse_json(io::read_text_file(path / kAdapterConfig), content.where);
-  const std::string type = content.config.value("peft_type", "");
+  io::object_from(content.config, content.where, "the configuration");
+  const std::string type = io::text_under(content.config, "peft_type", "", content.where);
   if (type != peft_type) {
     raise("{}: expected peft_type {}, got {}", content.where, peft_type,
           type.empty() ? "none" : type);
   }
   for (const char* key : unsupported) {
-    const auto entry = content.config.find(key);
-    if (entry == content.config.end() || entry->is_null() || *entry == false || entry->empty()) {
-      continue;
-    }
-    raise("{}: '{}' is not supported", content.where, key);
+    const Json* entry = io::value_under(content.config, key);
+    if (entry == nullptr || *entry == false || entry->empty()) continue;
+    raise(
+        "{}: '{}' is not supported, found {}; hint: merge the adapter with PEFT: "
+        "model.merge_and_unload().save_pretrained('OUT')",
+        content.where, key, io::shown(*entry));
   }
-  content.tensors = io::load_tensors(path / kAdapterWeights);
+  std::error_code ignored;
+  if (!io::fs::exists(path / kAdapterWeights, ignored)) {
+    io::raise_no_weights(path, io::FolderOf::adapter, "adapter_model");
+  }
+  content.weights = (path / kAdapterWeights).string();
+  content.tensors = load_floating_tensors(path / kAdapterWeights);
   return content;
 }
 
