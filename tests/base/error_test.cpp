@@ -2,6 +2,7 @@
 #include "posttrain/base/error.hpp"
 
 #include <stdexcept>
+#include <string>
 
 #include "support/catch.hpp"
 
@@ -27,6 +28,24 @@ TEST_CASE("what a message quotes does not break its line") {
   } catch (const Error& error) {
     CHECK(std::string(error.what()) == "no key 'a<0d><0a>b'");
   }
+}
+
+TEST_CASE("a message of any length keeps its start and its hint") {
+  std::string quoted;
+  for (int i = 0; i < 5000; ++i) quoted += "ü";
+  for (const char* before : {"key", "keys"}) {  // whole characters, wherever the cuts fall
+    try {
+      raise("{} '{}' is unknown; hint: another", before, quoted);
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      CHECK(text.size() <= kLongestMessage);
+      CHECK(text.size() > kLongestMessage - 8);
+      CHECK(text.starts_with(std::string(before) + " 'üü"));
+      CHECK(text.ends_with("üü' is unknown; hint: another"));
+      CHECK(text.find("üü […] üü") != std::string::npos);
+    }
+  }
+  CHECK(shortened("short") == "short");
 }
 
 TEST_CASE("fail throws its literal at run time and a good value is a constant expression") {

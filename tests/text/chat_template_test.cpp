@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/text/chat_template.hpp"
 
+#include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <string>
 
+#include "posttrain/jinja/limits.hpp"
 #include "support/catch.hpp"
 #include "support/shared_data.hpp"
 
@@ -51,6 +53,19 @@ TEST_CASE("Errors are one line with a line number") {
     INFO(source);
     CHECK_THROWS_AS(render(source), Error);
   }
+}
+
+TEST_CASE("What a rendering may cost follows its data, and a thread may render without end") {
+  const std::string slow =
+      "{% for i in range(90000) %}{% for j in range(3) %}{{ '' }}{% endfor %}{% endfor %}ok";
+  const auto sample = [](std::size_t bytes) { return Json{{"text", std::string(bytes, 'a')}}; };
+  CHECK_THROWS_WITH(render(slow, sample(100)),
+                    Catch::Contains("line 1, column") && Catch::Contains("too many steps"));
+  CHECK(render(slow, sample(20000)) == "ok");
+  const std::int64_t before = posttrain::text::jinja::budget().steps;
+  render("{{ text }}", sample(100000));
+  CHECK(posttrain::text::jinja::budget().steps == before);
+  CHECK(posttrain::text::jinja::budget().held == 0);
 }
 
 TEST_CASE("Generation blocks are transparent and mark what they wrote") {

@@ -8,6 +8,7 @@
 
 #include <fmt/core.h>
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -23,6 +24,12 @@ class Error : public std::runtime_error {
 /// `text` with control characters as <0a>: messages quote users' files, which may hold line breaks.
 std::string one_line(std::string_view text);
 
+inline constexpr std::size_t kLongestMessage = 1500;  // bytes
+
+/// `text` with its middle left out where it is longer than a message may be: where something
+/// happened stands at the start, the hint at the end.
+std::string shortened(std::string text);
+
 /// Throws `Error(message)`. Not constexpr on purpose: reaching it in a constant expression is the
 /// compile error of a bad `constexpr` experiment.
 [[noreturn]] inline void fail(const char* message) { throw Error(message); }
@@ -31,8 +38,8 @@ namespace detail {
 [[noreturn]] void raise_formatted(fmt::string_view format, fmt::format_args arguments);
 }
 
-/// Throws `Error` with a formatted message in one line: `raise("expected {} rows, got {}; hint: …",
-/// a, b)`.
+/// Throws `Error` with a formatted message in one line of at most kLongestMessage bytes:
+/// `raise("expected {} rows, got {}; hint: …", a, b)`.
 template <class... Args>
 [[noreturn]] void raise(fmt::format_string<Args...> format, Args&&... args) {
   detail::raise_formatted(format, fmt::make_format_args(args...));

@@ -2,12 +2,14 @@
 // Definitions of chat_template.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
+#include <cstdint>
 #include <utility>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/jinja/evaluator.hpp"
 #include "posttrain/jinja/from_json.hpp"
+#include "posttrain/jinja/limits.hpp"
 #include "posttrain/jinja/parser.hpp"
 #include "posttrain/text/chat_template.hpp"
 
@@ -29,8 +31,10 @@ POSTTRAIN_INLINE std::string ChatTemplate::render(const Json& context) const {
 
 POSTTRAIN_INLINE ChatTemplate::Rendered ChatTemplate::render_marked(const Json& context) const {
   if (!context.is_object()) fail("expected an object as a template's variables");
-  jinja::Evaluator evaluator(parsed_->tree, jinja::from_json(context).dict());
-  return evaluator.run();
+  const jinja::Account reading(jinja::kMostSteps);
+  jinja::Dict variables = jinja::from_json(context).dict();
+  const std::int64_t most = jinja::steps_for_data(jinja::budget().held);
+  return jinja::Evaluator(parsed_->tree, std::move(variables), most).run();
 }
 
 POSTTRAIN_INLINE Json ChatTemplate::context(const Json& messages, const Json& tools,
