@@ -21,9 +21,9 @@ class PretrainedFolder {
   const fs::path& path() const { return path_; }
   const std::string& config_text() const { return config_text_; }
 
-  /// An optional file of the folder ("tokenizer.json"), or nothing.
+  /// An optional file of the folder ("config.json") of at most kLargestJsonFile bytes, or nothing.
   std::optional<std::string> read_text(std::string_view name) const {
-    return read_text_file_if_exists(path_ / name);
+    return read_text_file_if_exists(path_ / name, kLargestJsonFile);
   }
 
   /// A file that must be there.

@@ -76,7 +76,8 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
   if (with_weights) {
     opened.weights = std::make_shared<io::PretrainedFolder>(folder);
   }
-  opened.config_text = io::read_text_file(io::fs::path(folder) / "config.json");
+  opened.config_text =
+      io::read_text_file(io::fs::path(folder) / "config.json", io::kLargestJsonFile);
   opened.config = models::parse_config(opened.config_text, head);
   if (with_weights) {
     models::check_tied_head(*opened.weights, opened.config);
@@ -131,8 +132,8 @@ POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType store
 }
 
 POSTTRAIN_INLINE std::string PretrainedDecoder::generation_config() const {
-  const std::optional<std::string> original =
-      io::read_text_file_if_exists(io::fs::path(path_) / "generation_config.json");
+  const std::optional<std::string> original = io::read_text_file_if_exists(
+      io::fs::path(path_) / "generation_config.json", io::kLargestJsonFile);
   auto config = original ? io::parse_json(*original, "generation_config.json")
                          : Json{{"_from_model_config", true}};
   if (text_) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
@@ -21,14 +22,15 @@ POSTTRAIN_INLINE WeightFiles::WeightFiles(const fs::path& folder) {
   }
   const fs::path single = folder / "model.safetensors";
   const fs::path index = folder / "model.safetensors.index.json";
-  if (fs::exists(single)) {
+  std::error_code ignored;  // a link to itself, say, is not there
+  if (fs::exists(single, ignored)) {
     add(single);
-  } else if (fs::exists(index)) {
+  } else if (fs::exists(index, ignored)) {
     add_shards(folder, index);
   } else {
     raise("{}: expected model.safetensors or model.safetensors.index.json{}", folder.string(),
-          fs::exists(folder / "pytorch_model.bin") ||
-                  fs::exists(folder / "pytorch_model.bin.index.json")
+          fs::exists(folder / "pytorch_model.bin", ignored) ||
+                  fs::exists(folder / "pytorch_model.bin.index.json", ignored)
               ? ", found pytorch_model.bin; hint: convert it with transformers' "
                 "save_pretrained(safe_serialization=True)"
               : "");
@@ -49,7 +51,8 @@ POSTTRAIN_INLINE const SafetensorsFile& WeightFiles::add(const fs::path& path) {
 }
 
 POSTTRAIN_INLINE void WeightFiles::add_shards(const fs::path& folder, const fs::path& index) {
-  const Json json = parse_json_without_duplicates(read_text_file(index), index.string());
+  const Json json =
+      parse_json_without_duplicates(read_text_file(index, kLargestJsonFile), index.string());
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
     raise("{}: expected an object with a 'weight_map' of tensor names to files", index.string());
   }
@@ -63,7 +66,8 @@ POSTTRAIN_INLINE void WeightFiles::add_shards(const fs::path& folder, const fs::
     shards[text] = nullptr;
   }
   for (auto& [file, shard] : shards) {
-    if (!fs::exists(folder / file)) {
+    std::error_code ignored;
+    if (!fs::exists(folder / file, ignored)) {
       raise("{}: the index names {}, which is not there; hint: is the download complete?",
             index.string(), file);
     }
