@@ -80,6 +80,7 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
       io::read_text_file(io::fs::path(folder) / "config.json", io::kLargestJsonFile);
   opened.config = models::parse_config(opened.config_text, head);
   if (with_weights) {
+    models::check_shapes(*opened.weights, opened.config);
     models::check_tied_head(*opened.weights, opened.config);
     opened.loader = models::weight_loader(opened.weights, opened.config.tied);
   }
