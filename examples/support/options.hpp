@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "posttrain/base/describe.hpp"
+#include "posttrain/base/error_text.hpp"
 #include "posttrain/base/join.hpp"
 #include "posttrain/base/literal_string.hpp"
 
@@ -48,7 +49,7 @@ class CommandLine {
     try {
       job();
     } catch (const std::exception& error) {
-      fmt::print(stderr, "error: {}\n", error.what());
+      fmt::print(stderr, "error: {}\n", posttrain::error_text(error));
       return 1;
     }
     return 0;

@@ -15,6 +15,9 @@
 
 namespace posttrain {
 
+/// The longest message in bytes: what it quotes can be of any length.
+inline constexpr std::size_t kLongestMessage = 1500;
+
 /// Every error that a user of the library can meet; `what()` is one line.
 class Error : public std::runtime_error {
  public:
@@ -24,22 +27,20 @@ class Error : public std::runtime_error {
 /// `text` with control characters as <0a>: messages quote users' files, which may hold line breaks.
 std::string one_line(std::string_view text);
 
-inline constexpr std::size_t kLongestMessage = 1500;  // bytes
-
-/// `text` with its middle left out where it is longer than a message may be: where something
-/// happened stands at the start, the hint at the end.
-std::string shortened(std::string text);
-
 /// Throws `Error(message)`. Not constexpr on purpose: reaching it in a constant expression is the
 /// compile error of a bad `constexpr` experiment.
 [[noreturn]] inline void fail(const char* message) { throw Error(message); }
 
 namespace detail {
-[[noreturn]] void raise_formatted(fmt::string_view format, fmt::format_args arguments);
-}
+/// A text of at most `kLongestMessage` bytes, shortened in its middle.
+std::string without_middle(std::string text);
 
-/// Throws `Error` with a formatted message in one line of at most kLongestMessage bytes:
-/// `raise("expected {} rows, got {}; hint: …", a, b)`.
+[[noreturn]] void raise_formatted(fmt::string_view format, fmt::format_args arguments);
+}  // namespace detail
+
+/// Throws `Error` with a formatted message in one line: `raise("expected {} rows, got {}; hint: …",
+/// a, b)`. Of a text longer than `kLongestMessage` the middle is left out: what was expected stands
+/// at the beginning, the hint at the end.
 template <class... Args>
 [[noreturn]] void raise(fmt::format_string<Args...> format, Args&&... args) {
   detail::raise_formatted(format, fmt::make_format_args(args...));

@@ -7,3 +7,4 @@
 #endif
 
 #include "posttrain/base/impl/error.ipp"
+#include "posttrain/base/impl/error_text.ipp"
