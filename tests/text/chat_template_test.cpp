@@ -5,10 +5,12 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 
 #include "posttrain/jinja/limits.hpp"
 #include "support/catch.hpp"
 #include "support/shared_data.hpp"
+#include "support/timing.hpp"
 
 using posttrain::Error;
 using posttrain::Json;
@@ -66,6 +68,21 @@ TEST_CASE("What a rendering may cost follows its data, and a thread may render w
   render("{{ text }}", sample(100000));
   CHECK(posttrain::text::jinja::budget().steps == before);
   CHECK(posttrain::text::jinja::budget().held == 0);
+}
+
+TEST_CASE("Messages of very many fields are rendered in linear time") {
+  const ChatTemplate first = ChatTemplate::parse("{{ messages[0].k0 }} {{ v0 }}");
+  const auto fields = [](const char* name, std::size_t n) {
+    Json object = Json::object();
+    auto& entries = object.get_ref<Json::object_t&>();
+    for (std::size_t i = 0; i < n; ++i) entries.emplace_back(name + std::to_string(i), "x");
+    return object;
+  };
+  CHECK(posttrain::test::is_linear(
+      500, [&](std::size_t n) { return std::pair(Json::array({fields("k", n)}), fields("v", n)); },
+      [&](const std::pair<Json, Json>& sample) {
+        CHECK(first.render(sample.first, nullptr, false, sample.second) == "x x");
+      }));
 }
 
 TEST_CASE("Generation blocks are transparent and mark what they wrote") {
