@@ -171,6 +171,13 @@ TEST_CASE("sizes of packed and of overflowing tensors") {
   CHECK_FALSE(byte_count(Dtype::kU8, std::vector<std::int64_t>{INT64_MAX, 3}).has_value());
 }
 
+TEST_CASE("a header that nests too deeply is one line") {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  CHECK(contains(
+      open_error(raw_file(R"({"a":{"shape":[2],"data_offsets":[0,8],"dtype":)" + deep + "}}", 8)),
+      ": header: expected JSON that nests at most 500 deep"));
+}
+
 TEST_CASE("a header of very many tensors is read in linear time") {
   const TempFolder scratch;
   const auto file_of = [&](std::size_t n) {

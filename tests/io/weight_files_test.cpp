@@ -74,6 +74,9 @@ TEST_CASE("a folder without usable weights is one clear error") {
   };
   CHECK(contains(index("{"), "index.json: expected JSON"));
   CHECK(contains(index("{}"), "'weight_map'"));
+  const std::string deep =
+      R"({"weight_map": {"a": )" + std::string(100'000, '[') + std::string(100'000, ']') + "}}";
+  CHECK(contains(index(deep.c_str()), "index.json: expected JSON that nests at most 500 deep"));
   CHECK(contains(index(R"({"weight_map": {"a": "../x"}})"), "expected a file name within"));
   CHECK(contains(index(R"({"weight_map": {"a": 1}})"), "expected a file name within"));
   CHECK(contains(index(R"({"weight_map": {"a": ""}})"), "expected a file name within"));
