@@ -22,6 +22,7 @@
 
 #include "posttrain/base/describe.hpp"
 #include "posttrain/base/error.hpp"
+#include "posttrain/base/error_text.hpp"
 #include "posttrain/base/join.hpp"
 #include "posttrain/base/literal_string.hpp"
 
@@ -48,7 +49,7 @@ auto at_work(const Work& work) {
   try {
     return work();
   } catch (const std::exception& error) {
-    throw Failure(error.what());
+    throw Failure(posttrain::error_text(error));
   }
 }
 
@@ -79,7 +80,7 @@ class CommandLine {
       return app_.exit(error) == 0 ? kDone : kRefused;
     }
     const auto failed = [](const std::exception& error, Status status) {
-      fmt::print(stderr, "error: {}\n", error.what());
+      fmt::print(stderr, "error: {}\n", posttrain::error_text(error));
       return status;
     };
     try {

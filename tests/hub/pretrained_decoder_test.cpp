@@ -119,17 +119,66 @@ TEST_CASE("a folder that is not one of a model, or misses a tensor, is an error"
   }
   const auto model = PretrainedDecoder::from_scratch(bare);
   auto weights = Frozen{}.attach(model).weights();
-  const std::string missing = weights.back().name;
-  weights.pop_back();
   weights.push_back({"extra.weight", at::ones({1})});
   model.save(scratch / "saved", weights);
-  const PretrainedDecoder damaged((scratch / "saved").string());
-  CHECK(damaged.file_of("model.layers.0.mlp.up_proj.weight") ==
+  const PretrainedDecoder larger((scratch / "saved").string());
+  CHECK(larger.file_of("model.layers.0.mlp.up_proj.weight") ==
         (scratch / "saved/model.safetensors").string());
-  CHECK(damaged.file_of("lm_head.weight") == "");
+  CHECK(larger.file_of("lm_head.weight") == "");
   CHECK(model.file_of("model.norm.weight") == "");
-  CHECK(contains(error_of([&] { Frozen{}.attach(damaged); }), "missing key '" + missing + "'"));
-  CHECK(contains(error_of([&] { damaged.check_all_loaded(); }), "unexpected key"));
+  Frozen{}.attach(larger);
+  CHECK(contains(error_of([&] { larger.check_all_loaded(); }), "1 unexpected key: extra.weight"));
+  weights.pop_back();
+  const std::string missing = weights.back().name;
+  weights.pop_back();
+  model.save(scratch / "saved", weights);
+  CHECK(contains(error_of([&] { PretrainedDecoder damaged(scratch / "saved"); }),
+                 "missing key '" + missing + "'"));
+}
+
+TEST_CASE("a config.json that lies is told before memory is taken for it", "[models]") {
+  const TempFolder scratch;
+  const std::string bare = bare_folder(scratch);
+  const auto model = PretrainedDecoder::from_scratch(bare);
+  model.save(scratch / "saved", Frozen{}.attach(model).weights());
+  const Json honest = json_of(scratch / "saved/config.json");
+  const auto told = [&](const Json& changes) {
+    Json config = honest;
+    config.update(changes);
+    scratch.write("saved/config.json", config.dump());
+    return error_of([&] { PretrainedDecoder opened(scratch / "saved"); });
+  };
+  CHECK(told(Json::object()).empty());
+  for (const std::int64_t rows : {std::int64_t{5000000}, std::int64_t{1} << 31}) {
+    CHECK(contains(told({{"vocab_size", rows}}),
+                   "model.safetensors: key 'model.embed_tokens.weight': expected shape [" +
+                       std::to_string(rows) + ", 64], found [300, 64]; hint:"));
+  }
+  CHECK(contains(told({{"hidden_size", 1 << 30}, {"head_dim", 16}}),
+                 "expected shape [300, 1073741824], found"));
+  CHECK(contains(told({{"intermediate_size", 1 << 30}}),
+                 "mlp.gate_proj.weight': expected shape [1073741824, 64], found [96, 64]"));
+  CHECK(contains(told({{"num_hidden_layers", 100000}}), "missing key 'model.layers.2."));
+  CHECK(contains(told({{"num_hidden_layers", 3}}), "missing key 'model.layers.2."));
+  CHECK(contains(told({{"hidden_size", std::int64_t{1} << 31},
+                       {"head_dim", 16},
+                       {"vocab_size", std::int64_t{1} << 31}}),
+                 "at most 2^50 parameters, got a matrix of [2147483648, 2147483648]"));
+  CHECK(contains(told({{"num_key_value_heads", 2}}),
+                 "k_proj.weight': expected shape [32, 64], found [64, 64]"));
+  CHECK(contains(told({{"attention_bias", true}}),
+                 "missing key 'model.layers.0.self_attn.q_proj.bias'"));
+}
+
+TEST_CASE("matrices in 4 bits are compared with config.json, too", "[models]") {
+  const TempFolder scratch;
+  const auto model = PretrainedDecoder::from_scratch(bare_folder(scratch));
+  model.save(scratch / "saved", BasicFrozen<Nf4>{}.attach(model).packed_weights());
+  Json config = json_of(scratch / "saved/config.json");
+  config["intermediate_size"] = 1 << 30;
+  scratch.write("saved/config.json", config.dump());
+  CHECK(contains(error_of([&] { PretrainedDecoder opened(scratch / "saved"); }),
+                 "expected the values of shape [1073741824, 64] in 4 bits, found"));
 }
 
 TEST_CASE("a file that could not be saved again is refused when the folder is opened", "[models]") {

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/io/file.hpp"
 
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -68,6 +73,42 @@ TEST_CASE("whole texts are read, and an absent file is nothing or an error that 
   CHECK(contains(error_of([&] { OutputFile file(scratch / "no/folder"); }), "opening for writing"));
   CHECK(contains(error_of([&] { sync_folder(scratch / "absent"); }), "opening of folder"));
   CHECK_NOTHROW(sync_folder(scratch.path()));
+}
+
+TEST_CASE("pipes, sockets, devices and folders are refused on opening, without waiting") {
+  const TempFolder scratch;
+  const std::string pipe = (scratch / "pipe").string(), socket = (scratch / "socket").string();
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);  // no one writes
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  REQUIRE(socket.size() < sizeof address.sun_path);
+  std::copy(socket.begin(), socket.end(), address.sun_path);
+  const Descriptor listener(::socket(AF_UNIX, SOCK_STREAM, 0));
+  REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  for (const auto& [path, found] : {std::pair<std::string, std::string>{pipe, "found a pipe"},
+                                    {socket, "found a socket"},
+                                    {"/dev/zero", "found a device"},
+                                    {scratch.path().string(), "found a folder"}}) {
+    INFO(path);
+    CHECK(contains(error_of([&] { open_regular(path); }), found));
+    CHECK(contains(error_of([&] { MappedFile file(path); }), found));
+    CHECK(contains(error_of([&] { read_text_file(path); }), found));
+    CHECK(contains(error_of([&] { read_text_file_if_exists(path); }), found));
+  }
+  std::filesystem::create_symlink("loop", scratch / "loop");
+  CHECK(contains(error_of([&] { read_text_file_if_exists(scratch / "loop"); }),
+                 "Too many levels of symbolic links"));
+}
+
+TEST_CASE("a text has a largest size") {
+  const TempFolder scratch;
+  const std::string path = scratch.write("x", std::string(1000, 'x'));
+  CHECK(read_text_file(path, 1000).size() == 1000);
+  CHECK(contains(error_of([&] { read_text_file(path, 999); }),
+                 "x: expected a file of at most 999 bytes, found 1000; hint:"));
+  std::filesystem::resize_file(path, kLargestTextFile + 1);  // takes no room on the disk
+  CHECK(contains(error_of([&] { read_text_file(path); }), "at most 1073741824 bytes"));
+  CHECK(contains(error_of([&] { read_text_file("/proc/self/maps", 100); }), " or more; hint:"));
 }
 
 TEST_CASE("a descriptor has one owner") {

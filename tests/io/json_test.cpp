@@ -116,6 +116,21 @@ TEST_CASE("an object of very many keys is read in time that grows with them", "[
   CHECK(io::parse_json_without_duplicates(text, "f").size() == 200'000);
 }
 
+TEST_CASE("brackets a hundred thousand deep are one line, wherever they stand", "[io][json]") {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  const std::string objects = [] {
+    std::string text;
+    for (int i = 0; i < 100'000; ++i) text += R"({"a":)";
+    return text + "1" + std::string(100'000, '}');
+  }();
+  for (const std::string& text : {R"({"r": )" + deep + ", \"lora_alpha\": 8}", deep, objects}) {
+    CHECK(error_of([&] { io::parse_json(text, "adapter_config.json"); }) ==
+          "adapter_config.json: expected JSON that nests at most 500 deep");
+    CHECK(error_of([&] { io::parse_json_without_duplicates(text, "index.json"); }) ==
+          "index.json: expected JSON that nests at most 500 deep");
+  }
+}
+
 TEST_CASE("NaN and Infinity are numbers outside of strings, as in Python", "[io][json]") {
   const Json read =
       io::parse_json(R"({"a": NaN, "b": [-Infinity, Infinity], "c": "NaN, \"Infinity"})", "f");

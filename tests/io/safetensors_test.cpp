@@ -6,6 +6,7 @@
 #include "posttrain/io/safetensors_writer.hpp"
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
+#include "support/timing.hpp"
 
 using posttrain::io::byte_count;
 using posttrain::io::Dtype;
@@ -168,4 +169,26 @@ TEST_CASE("sizes of packed and of overflowing tensors") {
   CHECK_FALSE(byte_count(Dtype::kF6E2M3, std::vector<std::int64_t>{3}).has_value());
   CHECK(byte_count(Dtype::kC64, std::vector<std::int64_t>{}) == 8U);
   CHECK_FALSE(byte_count(Dtype::kU8, std::vector<std::int64_t>{INT64_MAX, 3}).has_value());
+}
+
+TEST_CASE("a header that nests too deeply is one line") {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  CHECK(contains(
+      open_error(raw_file(R"({"a":{"shape":[2],"data_offsets":[0,8],"dtype":)" + deep + "}}", 8)),
+      ": header: expected JSON that nests at most 500 deep"));
+}
+
+TEST_CASE("a header of very many tensors is read in linear time") {
+  const TempFolder scratch;
+  const auto file_of = [&](std::size_t n) {
+    std::string header = "{";
+    for (std::size_t i = 0; i < n; ++i) {
+      header += (i > 0 ? ",\"t" : "\"t") + std::to_string(i) +
+                R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
+    }
+    return scratch.write(std::to_string(n), raw_file(header + "}", 0));
+  };
+  CHECK(posttrain::test::is_linear(1000, file_of, [](const std::string& path) {
+    CHECK(SafetensorsFile(path).tensors().size() % 1000 == 0);
+  }));
 }

@@ -79,4 +79,6 @@ TEST_CASE("damaged data and folders are errors that name the file") {
   CHECK(contains(error_of([&] { read_all(cut); }), "cut.gz: the gzip data is damaged or cut off"));
   CHECK(contains(error_of([&] { read_all(scratch.path()); }), "found a folder"));
   CHECK(contains(error_of([&] { read_all(scratch / "absent"); }), "No such file"));
+  CHECK(contains(error_of([&] { read_all("/dev/zero"); }),
+                 "expected a file or a pipe at /dev/zero, found a device"));
 }

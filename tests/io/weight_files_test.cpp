@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/io/weight_files.hpp"
 
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
 #include "posttrain/io/safetensors_writer.hpp"
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
@@ -39,6 +45,23 @@ TEST_CASE("the weights of a folder are one file or what the index names") {
   CHECK(WeightFiles(scratch.path()).entries().size() == 1);
 }
 
+TEST_CASE("what is no regular file is refused, not waited for") {
+  const TempFolder scratch;
+  const auto error = [&] { return error_of([&] { WeightFiles weights(scratch.path()); }); };
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json"}) {
+    const std::string pipe = (scratch / name).string();
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    CHECK(contains(error(), std::string(name) + ", found a pipe"));
+    std::filesystem::remove(pipe);
+    std::filesystem::create_symlink(name, scratch / name);  // to itself
+    CHECK(contains(error(), "expected model.safetensors or"));
+    std::filesystem::remove(scratch / name);
+  }
+  scratch.write("model.safetensors.index.json", R"({"weight_map": {"a": "loop.safetensors"}})");
+  std::filesystem::create_symlink("loop.safetensors", scratch / "loop.safetensors");
+  CHECK(contains(error(), "names loop.safetensors, which is not there"));
+}
+
 TEST_CASE("a folder without usable weights is one clear error") {
   const TempFolder scratch;
   const auto error = [&] { return error_of([&] { WeightFiles weights(scratch.path()); }); };
@@ -51,6 +74,9 @@ TEST_CASE("a folder without usable weights is one clear error") {
   };
   CHECK(contains(index("{"), "index.json: expected JSON"));
   CHECK(contains(index("{}"), "'weight_map'"));
+  const std::string deep =
+      R"({"weight_map": {"a": )" + std::string(100'000, '[') + std::string(100'000, ']') + "}}";
+  CHECK(contains(index(deep.c_str()), "index.json: expected JSON that nests at most 500 deep"));
   CHECK(contains(index(R"({"weight_map": {"a": "../x"}})"), "expected a file name within"));
   CHECK(contains(index(R"({"weight_map": {"a": 1}})"), "expected a file name within"));
   CHECK(contains(index(R"({"weight_map": {"a": ""}})"), "expected a file name within"));

@@ -112,7 +112,9 @@ TEST_CASE("Hostile templates end in an error, not in a hang or a crash") {
     const std::string chain =
         "{% set n = namespace(x=1) %}" + many + "{% set n.x = " + grow + " %}{% endfor %}";
     if (grow.starts_with("namespace")) {
-      CHECK(render(chain + "ok") == "ok");
+      CHECK(
+          run_template(chain + "ok", posttrain::Json::object(), posttrain::text::jinja::kMostSteps)
+              .text == "ok");
     } else {
       CHECK_THROWS_AS(render(chain), Error);
     }

@@ -2,6 +2,7 @@
 // Renders a template in one call.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -11,9 +12,10 @@
 
 namespace posttrain::test {
 
-inline text::jinja::Output run_template(const std::string& source, const Json& context) {
+inline text::jinja::Output run_template(const std::string& source, const Json& context,
+                                        std::int64_t most_steps = text::jinja::kFreeSteps) {
   const text::jinja::Tree tree = text::jinja::Parser(source).run();
-  return text::jinja::Evaluator(tree, text::jinja::from_json(context).dict()).run();
+  return text::jinja::Evaluator(tree, text::jinja::from_json(context).dict(), most_steps).run();
 }
 
 inline std::string render(const std::string& source, const Json& context = Json::object()) {

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/jinja/source_text.hpp"
 
+#include <string>
+#include <utility>
+
+#include "posttrain/jinja/lexer.hpp"
 #include "support/catch.hpp"
+#include "support/timing.hpp"
 
 using namespace posttrain::text::jinja;
 
@@ -25,4 +30,15 @@ TEST_CASE("Places are lines and columns in characters, from 1") {
   CHECK(place(4) == std::pair(2, 1));
   CHECK(place(6) == std::pair(3, 2));
   CHECK_THROWS_WITH(source.error(6, "no"), Catch::Contains("line 3, column 2: no"));
+}
+
+TEST_CASE("A template in one long line is read in linear time") {
+  const auto repeated = [](std::size_t n) {
+    std::string source;
+    for (std::size_t i = 0; i < n; ++i) source += "ä{{1}}";
+    return source;
+  };
+  CHECK(posttrain::test::is_linear(4000, repeated, [](const std::string& source) {
+    CHECK(Lexer(source).run().back().place.column > 1000);
+  }));
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/messages.hpp"
 #include "support/model_config.hpp"
 
 using namespace posttrain::test;
@@ -44,6 +45,19 @@ TEST_CASE("q, k and v are one site of three parts, gate and up one of two") {
   CHECK(sites[all.head].shares == -1);
   CHECK(all.layout.attention.kv_heads == 2);
   CHECK_FALSE(all.layout.attention.length_dependent);
+}
+
+TEST_CASE("sizes whose product no machine holds are an error, not an overflow") {
+  const auto error = [](const Json& changes) {
+    return error_of([&] { layout_of("llama", changes); });
+  };
+  constexpr std::int64_t kLarge = std::int64_t{1} << 31;
+  CHECK(contains(error({{"vocab_size", kLarge}, {"hidden_size", kLarge}, {"head_dim", 64}}),
+                 "at most 2^50 parameters, got a matrix of [2147483648, 2147483648]"));
+  CHECK(contains(error({{"hidden_size", kLarge}, {"intermediate_size", kLarge}, {"head_dim", 64}}),
+                 "at most 2^50 parameters"));
+  CHECK(contains(error({{"num_hidden_layers", 100000}, {"intermediate_size", kLarge}}),
+                 "at most 2^50 parameters"));  // in sum
 }
 
 TEST_CASE("families differ in names, fusion, norms and what the head shares") {

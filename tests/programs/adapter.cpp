@@ -15,6 +15,7 @@
 #include <cstdio>
 
 #include "posttrain/base/describe.hpp"
+#include "posttrain/base/error_text.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/eva.hpp"
@@ -161,7 +162,7 @@ int main(int argc, char** argv) {
   try {
     run(arguments);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", posttrain::error_text(error).c_str());
     return 1;
   }
   return 0;

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "posttrain/base/error_text.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/optim/adamw_8bit.hpp"
 
@@ -44,7 +45,7 @@ int main(int argc, char** argv) {
     }
     io::save_tensors(output, results);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", posttrain::error_text(error).c_str());
     return 1;
   }
   return 0;

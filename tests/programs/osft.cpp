@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "posttrain/base/error_text.hpp"
 #include "posttrain/hub/decoder_weights.hpp"
 #include "posttrain/models/families/parse.hpp"
 #include "posttrain/optim/adamw.hpp"
@@ -99,7 +100,7 @@ int main(int argc, char** argv) {
     }
     if (arguments.ranks.empty()) run(arguments);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", posttrain::error_text(error).c_str());
     return 1;
   }
   return 0;

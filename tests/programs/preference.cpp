@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "posttrain/base/error_text.hpp"
 #include "posttrain/batch/answers.hpp"
 #include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
@@ -287,7 +288,7 @@ int main(int argc, char** argv) {
   try {
     run(arguments);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", posttrain::error_text(error).c_str());
     return 1;
   }
   return 0;

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "posttrain/base/error_text.hpp"
 #include "posttrain/hub/decoder_weights.hpp"
 #include "posttrain/models/families/parse.hpp"
 #include "posttrain/params/full.hpp"
@@ -51,7 +52,7 @@ int main(int argc, char** argv) {
   try {
     probe(model, batch, out, dtype, gradient_checkpointing);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", posttrain::error_text(error).c_str());
     return 1;
   }
   return 0;

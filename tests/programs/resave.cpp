@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "posttrain/base/error_text.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/storage/nf4.hpp"
@@ -30,7 +31,7 @@ int main(int argc, char** argv) {
       model.save(output, state.weights());
     }
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", posttrain::error_text(error).c_str());
     return 1;
   }
   return 0;

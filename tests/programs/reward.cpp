@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "posttrain/base/error_text.hpp"
 #include "posttrain/hub/reward_model.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/io/tensor_io.hpp"
@@ -144,7 +145,7 @@ int main(int argc, char** argv) {
   try {
     run(arguments);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", posttrain::error_text(error).c_str());
     return 1;
   }
   return 0;

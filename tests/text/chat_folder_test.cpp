@@ -1,13 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/text/chat_folder.hpp"
 
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 
 using posttrain::text::ChatFiles;
 using posttrain::text::read_chat_files;
+
+TEST_CASE("A file that is no regular one, or too large, is refused in one line") {
+  const posttrain::test::TempFolder folder;
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+                           "special_tokens_map.json", "generation_config.json", "config.json"}) {
+    INFO(name);
+    const std::string path = (folder / name).string();
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    CHECK_THROWS_WITH(read_chat_files(folder.path()),
+                      Catch::Contains(path) && Catch::Contains("found a pipe"));
+    std::filesystem::remove(path);
+    folder.write(name, "");
+    const bool json = std::string_view(name).ends_with("json");
+    const std::uintmax_t most = std::string_view(name) == "tokenizer.json"
+                                    ? posttrain::io::kLargestTextFile
+                                : json ? posttrain::io::kLargestJsonFile
+                                       : posttrain::io::kLargestTemplateFile;
+    std::filesystem::resize_file(path, most + 1);  // takes no room on the disk
+    CHECK_THROWS_WITH(read_chat_files(folder.path()),
+                      Catch::Contains(path) && Catch::Contains("expected a file of at most"));
+    std::filesystem::remove(path);
+  }
+}
 
 TEST_CASE("A folder's files are read, missing ones stay empty, named templates are sorted") {
   const posttrain::test::TempFolder folder;

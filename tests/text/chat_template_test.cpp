@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/text/chat_template.hpp"
 
+#include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 
+#include "posttrain/jinja/limits.hpp"
 #include "support/catch.hpp"
 #include "support/shared_data.hpp"
+#include "support/timing.hpp"
 
 using posttrain::Error;
 using posttrain::Json;
@@ -51,6 +55,34 @@ TEST_CASE("Errors are one line with a line number") {
     INFO(source);
     CHECK_THROWS_AS(render(source), Error);
   }
+}
+
+TEST_CASE("What a rendering may cost follows its data, and a thread may render without end") {
+  const std::string slow =
+      "{% for i in range(90000) %}{% for j in range(3) %}{{ '' }}{% endfor %}{% endfor %}ok";
+  const auto sample = [](std::size_t bytes) { return Json{{"text", std::string(bytes, 'a')}}; };
+  CHECK_THROWS_WITH(render(slow, sample(100)),
+                    Catch::Contains("line 1, column") && Catch::Contains("too many steps"));
+  CHECK(render(slow, sample(20000)) == "ok");
+  const std::int64_t before = posttrain::text::jinja::budget().steps;
+  render("{{ text }}", sample(100000));
+  CHECK(posttrain::text::jinja::budget().steps == before);
+  CHECK(posttrain::text::jinja::budget().held == 0);
+}
+
+TEST_CASE("Messages of very many fields are rendered in linear time") {
+  const ChatTemplate first = ChatTemplate::parse("{{ messages[0].k0 }} {{ v0 }}");
+  const auto fields = [](const char* name, std::size_t n) {
+    Json object = Json::object();
+    auto& entries = object.get_ref<Json::object_t&>();
+    for (std::size_t i = 0; i < n; ++i) entries.emplace_back(name + std::to_string(i), "x");
+    return object;
+  };
+  CHECK(posttrain::test::is_linear(
+      500, [&](std::size_t n) { return std::pair(Json::array({fields("k", n)}), fields("v", n)); },
+      [&](const std::pair<Json, Json>& sample) {
+        CHECK(first.render(sample.first, nullptr, false, sample.second) == "x x");
+      }));
 }
 
 TEST_CASE("Generation blocks are transparent and mark what they wrote") {

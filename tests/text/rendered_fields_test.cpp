@@ -44,6 +44,16 @@ TEST_CASE("A field that the template leaves out is named with its message") {
             .empty());
 }
 
+TEST_CASE("A template that fails says why, instead of being said to leave a field out") {
+  const ChatRenderer slow = tiny_renderer(
+      "{% set a = 'a' * 900000 %}{% for i in range(90000) %}{{ a is eq(a ~ '') }}{% endfor %}"
+      "{{ messages[0].content }}<|im_end|>");
+  CHECK(contains(refusal(slow, R"([{"role": "user", "content": "a"}])"), "too many steps"));
+  const ChatRenderer strict = tiny_renderer("{{ raise_exception('only system messages') }}");
+  CHECK(contains(refusal(strict, R"([{"role": "user", "content": "a"}])"),
+                 "line 1, column 19: only system messages"));
+}
+
 TEST_CASE("A role that the template leaves out is named, one that it knows is not") {
   const ChatRenderer some = tiny_renderer(
       "{% for m in messages %}{% if m.role in ['user', 'assistant'] %}{{ m.content }}<|im_end|>"

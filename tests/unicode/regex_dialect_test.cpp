@@ -48,8 +48,14 @@ TEST_CASE("Intervals are quantified as in Oniguruma") {
 }
 
 TEST_CASE("Classes may not nest so deep that reading them overflows the stack") {
-  CHECK_THROWS_WITH(RegexDialect(std::string(30'000, '[')).rewritten(),
+  CHECK_THROWS_WITH(RegexDialect(std::string(15'000, '[')).rewritten(),
                     Catch::Contains("nest at most 100 deep"));
+}
+
+TEST_CASE("A pattern has a largest size") {
+  CHECK(matches(std::string(10'000, 'a'), std::string(10'000, 'a')));
+  CHECK_THROWS_WITH(RegexDialect(std::string(100'000, 'a')),
+                    Catch::Contains("at most 20000 bytes, got 100000"));
 }
 
 TEST_CASE("Classes within classes are intersected") {

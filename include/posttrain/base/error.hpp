@@ -32,8 +32,11 @@ std::string one_line(std::string_view text);
 [[noreturn]] inline void fail(const char* message) { throw Error(message); }
 
 namespace detail {
+/// A text of at most `kLongestMessage` bytes, shortened in its middle.
+std::string without_middle(std::string text);
+
 [[noreturn]] void raise_formatted(fmt::string_view format, fmt::format_args arguments);
-}
+}  // namespace detail
 
 /// Throws `Error` with a formatted message in one line: `raise("expected {} rows, got {}; hint: …",
 /// a, b)`. Of a text longer than `kLongestMessage` the middle is left out: what was expected stands

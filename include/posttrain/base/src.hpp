@@ -7,4 +7,5 @@
 #endif
 
 #include "posttrain/base/impl/error.ipp"
+#include "posttrain/base/impl/error_text.ipp"
 #include "posttrain/base/impl/nearest_name.ipp"

@@ -22,9 +22,9 @@ class PretrainedFolder {
   const fs::path& path() const { return path_; }
   const std::string& config_text() const { return config_text_; }
 
-  /// An optional file of the folder ("tokenizer.json"), or nothing.
+  /// An optional file of the folder ("config.json") of at most kLargestJsonFile bytes, or nothing.
   std::optional<std::string> read_text(std::string_view name) const {
-    return read_text_file_if_exists(path_ / name);
+    return read_text_file_if_exists(path_ / name, kLargestJsonFile);
   }
 
   /// A file that must be there.
@@ -38,6 +38,8 @@ class PretrainedFolder {
   }
 
   bool has(std::string_view name) const { return weights_.find(name) != nullptr; }
+
+  std::size_t size() const { return weights_.entries().size(); }
 
   std::vector<std::string> names() const {
     std::vector<std::string> names;
@@ -61,14 +63,18 @@ class PretrainedFolder {
 
   /// As above; another shape than expected is an error.
   Tensor load(std::string_view name, std::span<const std::int64_t> expected) {
-    const WeightFiles::Entry& entry = at(name);
-    if (!std::ranges::equal(entry.tensor->shape, expected)) {
-      raise(
-          "{}: key '{}': expected shape {}, found {}; hint: does config.json belong to these "
-          "weights?",
-          entry.file->path(), name, format_shape(expected), format_shape(entry.tensor->shape));
-    }
+    check_shape(name, expected);
     return load(name);
+  }
+
+  /// Throws unless the key is there and has this shape.
+  void check_shape(std::string_view name, std::span<const std::int64_t> expected) const {
+    const WeightFiles::Entry& entry = at(name);
+    if (std::ranges::equal(entry.tensor->shape, expected)) return;
+    raise(
+        "{}: key '{}': expected shape {}, found {}; hint: does config.json belong to these "
+        "weights?",
+        entry.file->path(), name, format_shape(expected), format_shape(entry.tensor->shape));
   }
 
   /// Whether two keys hold the same type, shape and bytes.

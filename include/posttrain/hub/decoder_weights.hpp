@@ -2,6 +2,8 @@
 // A decoder's weights out of a checkpoint folder.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -67,6 +69,52 @@ inline PackedLoader packed_loader(std::shared_ptr<io::PretrainedFolder> folder) 
     }
     return tensors;
   };
+}
+
+namespace detail {
+
+/// The tensor of a matrix: dense in this shape, or as many values in 4 bits (two in a byte).
+inline void check_matrix(const io::PretrainedFolder& folder, const std::string& stored,
+                         const std::vector<std::int64_t>& shape) {
+  if (!folder.has(stored + ".quant_state.bitsandbytes__nf4")) {
+    return folder.check_shape(stored, shape);
+  }
+  const auto bytes = io::byte_count(io::Dtype::kU8, shape);
+  if (!bytes || io::byte_count(folder.dtype(stored), folder.shape(stored)) != (*bytes + 1) / 2) {
+    raise(
+        "{}: key '{}': expected the values of shape {} in 4 bits, found a tensor of shape {}; "
+        "hint: does config.json belong to these weights?",
+        folder.path().string(), stored, io::format_shape(shape),
+        io::format_shape(folder.shape(stored)));
+  }
+}
+
+}  // namespace detail
+
+/// Throws unless the folder holds every tensor of the model in its shape, so that a config.json
+/// that lies is told before memory is taken for it. A reward head may be absent, to be drawn.
+inline void check_shapes(const io::PretrainedFolder& folder, DecoderConfig config) {
+  // Each layer has tensors of its own: of more layers than tensors, one is missing soon enough.
+  config.layers.resize(std::min(config.layers.size(), folder.size() + 1));
+  const Layout layout = decoder_layout(config).layout;
+  const auto stored = [&](const std::string& name) {
+    return stored_name(folder, name, config.tied);
+  };
+  for (const TableSpec& table : layout.tables) {
+    detail::check_matrix(folder, stored(table.name), {table.rows, table.columns});
+  }
+  for (const SiteSpec& site : layout.sites) {
+    if (site.head && config.head == HeadKind::kReward) continue;
+    for (const MatrixSpec& part : site.parts) {
+      using Shape = std::vector<std::int64_t>;
+      const Shape shape = part.transposed ? Shape{site.in, part.rows} : Shape{part.rows, site.in};
+      if (site.shares < 0) detail::check_matrix(folder, stored(part.name + ".weight"), shape);
+      if (site.bias) folder.check_shape(stored(part.name + ".bias"), Shape{part.rows});
+    }
+  }
+  for (const VectorSpec& vector : layout.vectors) {
+    folder.check_shape(stored(vector.name), std::vector<std::int64_t>{vector.size});
+  }
 }
 
 /// Throws if the folder holds a tensor that no one loaded. Buffers that older checkpoints carry,

@@ -23,7 +23,8 @@ namespace posttrain::hub {
 
 class PretrainedDecoder : public models::Decoder {
  public:
-  /// Opens a checkpoint folder. Weights are read when a parameter policy attaches.
+  /// Opens a checkpoint folder and compares the names and shapes of its tensors with config.json.
+  /// Weights are read when a parameter policy attaches.
   explicit PretrainedDecoder(const std::string& folder, models::ModelOptions options = {});
 
   /// A folder without weights (config.json, tokenizer): they are drawn at random from options.seed.

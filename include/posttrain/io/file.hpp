@@ -56,6 +56,10 @@ class Descriptor {
   int fd_ = -1;
 };
 
+/// A regular file open for reading. A pipe, socket, device or folder is an error: opening a pipe
+/// would wait for its writer, and a device has no end.
+Descriptor open_regular(const fs::path& path);
+
 /// A file open for writing. `close` flushes to disk; a destroyed file is closed without that.
 class OutputFile {
  public:
@@ -114,12 +118,19 @@ class MappedFile {
 /// such a text of three lines in the place of a large file.
 void refuse_lfs_pointer(std::string_view content, const fs::path& path);
 
-/// The whole content of a file, pipes included; throws where it cannot be read, or is a pointer of
-/// Git LFS.
-std::string read_text_file(const fs::path& path);
+/// The most bytes that a text file may have: one that is read whole is held in memory, and its
+/// values take several times as much. Weights and data are not read whole.
+inline constexpr std::size_t kLargestTextFile = std::size_t{1} << 30U;   // tokenizer.json, say
+inline constexpr std::size_t kLargestJsonFile = std::size_t{64} << 20U;  // config.json, an index …
+inline constexpr std::size_t kLargestTemplateFile = std::size_t{4} << 20U;
+
+/// The whole content of a regular file of at most `most` bytes; throws where it cannot be read,
+/// or is a pointer of Git LFS.
+std::string read_text_file(const fs::path& path, std::size_t most = kLargestTextFile);
 
 /// As `read_text_file`, but nothing where there is no such file.
-std::optional<std::string> read_text_file_if_exists(const fs::path& path);
+std::optional<std::string> read_text_file_if_exists(const fs::path& path,
+                                                    std::size_t most = kLargestTextFile);
 
 /// Makes a folder's entries (creations, renames) durable.
 void sync_folder(const fs::path& folder);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes of a file front to back, with a window on those not yet consumed: plain files, gzip
-// (told by its first two bytes, several members too) and pipes.
+// (told by its first two bytes, several members too) and pipes, which are waited for. A terminal
+// counts as a pipe; any other device has no end, so it is an error.
 //
 // A plain file is mapped, so its whole rest is in the window and memory is the system's to reclaim.
 // With a stream, memory holds the window, which the reader above keeps to one record.

@@ -18,6 +18,7 @@
 namespace posttrain::text::jinja {
 
 inline std::string escape_markup(std::string_view text) {
+  spend_decoding(text.size());
   std::string out;
   for (const char c : text) {
     switch (c) {
@@ -52,13 +53,15 @@ inline std::string escape_markup(std::string_view text) {
 inline Value repeat(const Value& value, std::int64_t times) {
   const auto n = static_cast<std::size_t>(std::max<std::int64_t>(times, 0));
   if (value.is_string()) {
-    if (n > 0 && value.text().size() > kLargestText / n) check_text(kLargestText + 1);
+    if (n > 0 && value.text().size() > kLargestText / n) check_text_size(kLargestText + 1);
     std::string out;
+    out.reserve(n * value.text().size());
     for (std::size_t i = 0; i < n && !value.text().empty(); ++i) out += value.text();
     return make_text(std::move(out), value.is_markup());
   }
-  if (n > 0 && value.list().size() > kLargestList / n) check_list(kLargestList + 1);
+  if (n > 0 && value.list().size() > kLargestList / n) check_list_size(kLargestList + 1);
   List out;
+  out.reserve(n * value.list().size());
   for (std::size_t i = 0; i < n && !value.list().empty(); ++i) {
     out.insert(out.end(), value.list().begin(), value.list().end());
   }

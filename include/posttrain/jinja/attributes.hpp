@@ -117,6 +117,13 @@ inline Value markup_method(const Value& object, std::string_view name, Method me
   return Value(std::move(parts), result.sequenced().kind);
 }
 
+/// A name for a message, which a template may make as long as it likes.
+inline std::string brief(std::string_view name) {
+  constexpr std::int64_t kMost = 80;  // characters
+  const std::string_view shown = first_characters(name, kMost);
+  return std::string(shown) + (shown.size() < name.size() ? "…" : "");
+}
+
 /// A method of the object's type, or null.
 inline Method find_method(const Value& object, std::string_view name) {
   const MethodTable* table = object.is_string()      ? &string_method_table()
@@ -181,8 +188,9 @@ inline std::optional<Value> find_item(const Value& object, const Value& key) {
   if (i < 0) i += size;
   if (i < 0 || i >= size) return {};
   if (object.is_string()) {
-    return Value(std::string(characters(object.text())[static_cast<std::size_t>(i)]),
-                 object.is_markup());
+    const std::string_view rest =
+        std::string_view(object.text()).substr(first_characters(object.text(), i).size());
+    return Value(std::string(first_characters(rest, 1)), object.is_markup());
   }
   return object.list()[static_cast<std::size_t>(i)];
 }
@@ -195,7 +203,7 @@ inline Value attribute(const Value& object, std::string_view name) {
     if (const Value* found = object.dict().find(name)) return *found;
   }
   return Value::undefined(
-      fmt::format("'{} object' has no attribute '{}'", object.type_name(), name));
+      fmt::format("'{} object' has no attribute '{}'", object.type_name(), brief(name)));
 }
 
 /// `object[key]` in a template.
@@ -206,7 +214,7 @@ inline Value item(const Value& object, const Value& key) {
     if (auto found = find_attribute(object, key.text())) return *found;
   }
   return Value::undefined(
-      fmt::format("'{} object' has no attribute {}", object.type_name(), repr(key)));
+      fmt::format("'{} object' has no attribute {}", object.type_name(), brief(repr(key))));
 }
 
 }  // namespace posttrain::text::jinja

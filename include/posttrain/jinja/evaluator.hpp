@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@
 #include "posttrain/jinja/ast.hpp"
 #include "posttrain/jinja/escaping.hpp"
 #include "posttrain/jinja/function.hpp"
+#include "posttrain/jinja/limits.hpp"
 #include "posttrain/jinja/output.hpp"
 #include "posttrain/jinja/runtime.hpp"
 #include "posttrain/jinja/scope.hpp"
@@ -36,8 +38,9 @@ bool is_constant(const Expression& e, bool with_filters = true);
 
 class Evaluator final : public Runtime {
  public:
-  /// Keeps a reference to `tree`. `context` are the template's variables.
-  Evaluator(const Tree& tree, Dict context);
+  /// Keeps a reference to `tree`. `context` are the template's variables, `most_steps` what the
+  /// rendering may cost (jinja/limits.hpp).
+  Evaluator(const Tree& tree, Dict context, std::int64_t most_steps = kFreeSteps);
   /// Empties namespaces and held scopes, which may refer to each other in circles.
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
@@ -92,6 +95,7 @@ class Evaluator final : public Runtime {
 
   const Tree& tree_;
   Dict context_;
+  std::int64_t most_steps_;
   std::vector<Value> namespaces_;
   std::vector<ScopePtr> held_;  // the outermost scope, and those that macros were defined in
   ScopePtr scope_;

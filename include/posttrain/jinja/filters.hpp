@@ -8,12 +8,16 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "posttrain/jinja/value.hpp"
 
 namespace posttrain::text::jinja {
 
 bool has_filter(std::string_view name);
+
+/// The filters that are built in, and those that were added (jinja/registry.hpp).
+std::vector<std::string_view> filter_names();
 
 Value apply_filter(Runtime& runtime, std::string_view name, const Value& input,
                    const Arguments& arguments);

@@ -25,6 +25,7 @@ struct Arguments {
 
 inline const Value* Arguments::get(std::size_t position, std::string_view name) const {
   if (position < positional.size()) return &positional[position];
+  spend(named.size() / 8);
   for (const auto& [key, value] : named) {
     if (key == name) return &value;
   }

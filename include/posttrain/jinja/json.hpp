@@ -25,6 +25,7 @@ struct JsonOptions {
 };
 
 inline void json_string(std::string_view text, bool ensure_ascii, std::string& out) {
+  spend_decoding(text.size());
   out += '"';
   for (std::size_t i = 0; i < text.size();) {
     const CodePoint point = decode_utf8(text, i);
@@ -64,17 +65,18 @@ inline void json_string(std::string_view text, bool ensure_ascii, std::string& o
     i += point.size;
   }
   out += '"';
+  check_text_size(out.size());
 }
 
 /// json.dumps(); what it cannot write (undefined, functions, generators) is an error.
 inline void write_json(const Value& value, const JsonOptions& options, int depth,
                        std::string& out) {
   const Level level(kDeepestValue);
-  check_text(out.size());
+  check_text_size(out.size());
   const auto line = [&](int indents) {
     if (!options.pretty) return;
     out += '\n';
-    for (int i = 0; i < indents; ++i) out += options.indent;
+    for (int i = 0; i < indents; ++i) append(out, options.indent);
   };
   if (value.is_none()) {
     out += "null";
@@ -96,13 +98,14 @@ inline void write_json(const Value& value, const JsonOptions& options, int depth
     }
     out += '[';
     for (std::size_t i = 0; i < value.list().size(); ++i) {
-      if (i > 0) out += options.item_separator;
+      if (i > 0) append(out, options.item_separator);
       line(depth + 1);
       write_json(value.list()[i], options, depth + 1, out);
     }
     line(depth);
     out += ']';
   } else if (value.is_dict()) {
+    spend(value.dict().items.size());
     auto items = value.dict().items;
     if (items.empty()) {
       out += "{}";
@@ -115,7 +118,7 @@ inline void write_json(const Value& value, const JsonOptions& options, int depth
     out += '{';
     bool first = true;
     for (const auto& [key, item] : items) {
-      if (!first) out += options.item_separator;
+      if (!first) append(out, options.item_separator);
       first = false;
       line(depth + 1);
       if (key.is_string()) {
@@ -127,7 +130,7 @@ inline void write_json(const Value& value, const JsonOptions& options, int depth
       } else {
         raise("tojson: keys must be strings or numbers, got {}", key.type_name());
       }
-      out += options.key_separator;
+      append(out, options.key_separator);
       write_json(item, options, depth + 1, out);
     }
     line(depth);

@@ -34,6 +34,7 @@ inline std::string_view upper_of_special(char32_t c) {
 }
 
 inline std::string upper(std::string_view text) {
+  spend_decoding(text.size());
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
     const CodePoint point = decode_utf8(text, i);
@@ -55,6 +56,7 @@ inline bool is_cased_letter(char32_t c) {
 
 /// A final Σ becomes ς, İ becomes two characters.
 inline std::string lower(std::string_view text) {
+  spend_decoding(text.size());
   std::string out;
   bool inside = false;  // a word with cased letters
   for (std::size_t i = 0; i < text.size();) {
@@ -87,6 +89,7 @@ inline std::string title_letter(std::string_view letter) {
 
 /// str.casefold().
 inline std::string case_fold(std::string_view text) {
+  spend_decoding(4 * text.size());
   const std::string source(text);
   utf8proc_uint8_t* folded = nullptr;
   const auto size =

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/jinja/print.hpp"
+#include "posttrain/jinja/search.hpp"
 #include "posttrain/jinja/value.hpp"
 #include "posttrain/unicode/utf8.hpp"
 
@@ -20,24 +21,49 @@ namespace posttrain::text::jinja {
 [[noreturn]] inline void undefined_error(const Value& value) { throw Error(value.hint()); }
 
 inline Value make_text(std::string text, bool markup = false) {
-  check_text(text.size());
   return Value(std::move(text), markup);
 }
 
-/// The characters of a string.
-inline std::vector<std::string_view> characters(std::string_view text) {
-  spend(text.size() / 4);
-  std::vector<std::string_view> out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t size = decode_utf8(text, i).size;
-    out.push_back(text.substr(i, size));
-    i += size;
-  }
-  return out;
+/// The characters of a string, one after the other. Keeps a view of it.
+class Characters {
+ public:
+  class Iterator {
+   public:
+    Iterator(std::string_view text, std::size_t at) : text_(text), at_(at) { read(); }
+    std::string_view operator*() const { return text_.substr(at_, size_); }
+    Iterator& operator++() {
+      at_ += size_;
+      read();
+      return *this;
+    }
+    bool operator==(const Iterator& other) const { return at_ == other.at_; }
+
+   private:
+    void read() { size_ = at_ < text_.size() ? decode_utf8(text_, at_).size : 0; }
+
+    std::string_view text_;
+    std::size_t at_ = 0, size_ = 0;
+  };
+
+  explicit Characters(std::string_view text) : text_(text) { spend_decoding(text.size()); }
+  Iterator begin() const { return {text_, 0}; }
+  Iterator end() const { return {text_, text_.size()}; }
+
+ private:
+  std::string_view text_;
+};
+inline Characters characters(std::string_view text) { return Characters(text); }
+
+/// The first `count` characters of a string; all where it has fewer.
+inline std::string_view first_characters(std::string_view text, std::int64_t count) {
+  std::size_t end = 0;
+  for (; count > 0 && end < text.size(); --count) end += decode_utf8(text, end).size;
+  spend_decoding(end);
+  return text.substr(0, end);
 }
 
 inline std::size_t count_characters(std::string_view text) {
+  spend_reading(text.size());
   std::size_t count = 0;
   for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
   return count;
@@ -59,6 +85,7 @@ inline List iterate(const Value& value) {
   }
   if (value.is_string()) {
     List out;
+    check_list(count_characters(value.text()));
     for (const auto c : characters(value.text())) out.emplace_back(c);
     return out;
   }
@@ -95,6 +122,7 @@ inline int order(const Value& a, const Value& b) {
     return a.integer() < b.integer() ? -1 : a.integer() > b.integer() ? 1 : 0;
   }
   if (a.is_string() && b.is_string()) {
+    spend_reading(std::min(a.text().size(), b.text().size()));
     const int c = a.text().compare(b.text());
     return c < 0 ? -1 : c > 0 ? 1 : 0;
   }
@@ -126,8 +154,7 @@ inline bool contains(const Value& container, const Value& item) {
     if (!item.is_string()) {
       raise("'in <string>' requires string as left operand, not {}", item.type_name());
     }
-    check_text(container.text().size());
-    return container.text().find(item.text()) != std::string::npos;
+    return find_text(container.text(), item.text()) != std::string::npos;
   }
   if (container.is_dict()) {
     check_key(item);
@@ -145,15 +172,43 @@ inline bool contains(const Value& container, const Value& item) {
   return std::find(items.begin(), items.end(), item) != items.end();
 }
 
+namespace detail {
+
+/// The characters from, from + stride … before `to`, which lie within the text.
+inline std::string slice_text(std::string_view text, std::int64_t from, std::int64_t to,
+                              std::int64_t stride) {
+  if (stride > 0 ? from >= to : from <= to) return {};
+  const std::int64_t last = from + (to - from - (stride > 0 ? 1 : -1)) / stride * stride;
+  const std::int64_t step = std::abs(stride);
+  const std::int64_t begin = std::min(from, last), end = std::max(from, last);
+  std::string out;
+  std::int64_t i = 0;
+  std::int64_t next = begin;
+  const std::string_view rest = text.substr(first_characters(text, begin).size());
+  for (const auto c : characters(first_characters(rest, end - begin + 1))) {
+    if (begin + i++ != next) continue;
+    out += c;
+    next += step;
+  }
+  if (stride > 0) return out;
+  std::string backward(out.size(), '\0');
+  std::size_t at = out.size();
+  for (const auto c : characters(out)) {
+    at -= c.size();
+    backward.replace(at, c.size(), c);
+  }
+  return backward;
+}
+
+}  // namespace detail
+
 /// value[start:stop:step] as Python counts.
 inline Value slice(const Value& value, const Value& start, const Value& stop, const Value& step) {
   if (value.is_undefined()) undefined_error(value);
   if (!value.is_string() && !value.is_indexable()) {
     raise("'{}' object cannot be sliced", value.type_name());
   }
-  const auto items = value.is_string() ? characters(value.text()) : std::vector<std::string_view>();
-  const auto size =
-      static_cast<std::int64_t>(value.is_string() ? items.size() : value.list().size());
+  const auto size = static_cast<std::int64_t>(length(value));
   const std::int64_t by = step.is_none() ? 1 : step.integer();
   if (by == 0) fail("slice step cannot be zero");
   const std::int64_t low = by > 0 ? 0 : -1;
@@ -166,17 +221,14 @@ inline Value slice(const Value& value, const Value& start, const Value& stop, co
   };
   const std::int64_t from = place(start, by > 0 ? low : high);
   const std::int64_t to = place(stop, by > 0 ? high : low);
-  std::string text;
-  List list;
   const std::int64_t stride = std::clamp<std::int64_t>(by, -size - 1, size + 1);
-  for (std::int64_t i = from; by > 0 ? i < to : i > to; i += stride) {
-    if (value.is_string()) {
-      text += items[static_cast<std::size_t>(i)];
-    } else {
-      list.push_back(value.list()[static_cast<std::size_t>(i)]);
-    }
+  if (value.is_string()) {
+    return Value(detail::slice_text(value.text(), from, to, stride), value.is_markup());
   }
-  if (value.is_string()) return Value(std::move(text), value.is_markup());
+  List list;
+  for (std::int64_t i = from; by > 0 ? i < to : i > to; i += stride) {
+    list.push_back(value.list()[static_cast<std::size_t>(i)]);
+  }
   if (!value.is_sequence(Sequence::kRange)) {
     return Value(std::move(list), value.sequenced().kind);
   }

@@ -32,6 +32,7 @@ inline std::string print_float(double value) {
 
 /// repr() of a string: single quotes unless only those occur in it.
 inline std::string quote(std::string_view text) {
+  spend_decoding(text.size());
   const bool single =
       text.find('\'') == std::string_view::npos || text.find('"') != std::string_view::npos;
   const char mark = single ? '\'' : '"';
@@ -110,7 +111,7 @@ inline void print_sequence(const Value& value, std::string& out) {
 /// str() of a value or, with `quoted`, its repr().
 inline void print_to(const Value& value, bool quoted, std::string& out) {
   const Level level(kDeepestValue);
-  check_text(out.size());
+  check_text_size(out.size());
   if (value.is_undefined()) {
     if (quoted) out += "Undefined";
   } else if (value.is_none()) {
@@ -122,12 +123,17 @@ inline void print_to(const Value& value, bool quoted, std::string& out) {
   } else if (value.is_float()) {
     out += print_float(value.number());
   } else if (value.is_string()) {
-    const std::string text = quoted ? quote(value.text()) : value.text();
-    out += quoted && value.is_markup() ? "Markup(" + text + ")" : text;
+    if (!quoted) {
+      append(out, value.text());
+    } else if (value.is_markup()) {
+      append(out, "Markup(" + quote(value.text()) + ")");
+    } else {
+      append(out, quote(value.text()));
+    }
   } else if (value.is_sequence()) {
     print_sequence(value, out);
   } else if (value.is_object()) {
-    out += value.object().print();
+    append(out, value.object().print());
   } else {
     out += value.is_dict() ? "{" : "<Namespace {";
     bool first = true;

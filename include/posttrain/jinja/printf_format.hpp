@@ -96,13 +96,7 @@ struct Conversion {
         return number(value);
     }
     if (precision >= 0) {
-      const auto parts = characters(text);
-      if (static_cast<std::int64_t>(parts.size()) > precision) {
-        text.resize(precision == 0
-                        ? 0
-                        : static_cast<std::size_t>(
-                              parts[static_cast<std::size_t>(precision)].data() - text.data()));
-      }
+      text.resize(first_characters(text, precision).size());
     }
     return padded(std::move(text), false);
   }
@@ -131,6 +125,7 @@ inline std::string printf_format(std::string_view format, const Value& values) {
     return out;
   };
   std::string out;
+  spend_decoding(format.size());
   for (; i < format.size(); ++i) {
     if (format[i] != '%') {
       out += format[i];
@@ -167,8 +162,8 @@ inline std::string printf_format(std::string_view format, const Value& values) {
     while (peek() == 'l' || peek() == 'h' || peek() == 'L') ++i;
     if (i >= format.size()) fail("incomplete format");
     conversion.kind = format[i];
-    out += conversion.apply(item ? *item : next_value());
-    check_text(out.size());
+    spend(16);  // of a float: hundreds of digits
+    append(out, conversion.apply(item ? *item : next_value()));
   }
   const bool subscripted = values.is_dict() || values.is_undefined() || values.is_indexable();
   if (tuple ? used < values.list().size() : used == 0 && !subscripted) {

@@ -26,8 +26,8 @@ class Registry {
  public:
   /// Names must live as long as the program. A built-in of the same name goes before. True, so that
   /// a variable's initial value may be a call.
-  bool add_filter(std::string_view name, Filter filter);
-  bool add_method(std::string_view name, Method method);
+  bool add_filter(std::string_view name, Filter added);
+  bool add_method(std::string_view name, Method added);
 
   /// Null where there is none of this name.
   Filter filter(std::string_view name) const;

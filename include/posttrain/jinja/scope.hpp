@@ -15,8 +15,10 @@ namespace posttrain::text::jinja {
 struct Scope {
   std::vector<std::pair<std::string_view, Value>> names;  // the views are the template's
   std::shared_ptr<Scope> parent;
+  Held held{4 * sizeof(void*) + 4 * kBytesOfValue};  // and a few names
 
   void set(std::string_view name, Value value) {
+    spend(names.size() / 8);
     for (auto& [known, old] : names) {
       if (known == name) {
         old = std::move(value);
@@ -29,6 +31,7 @@ struct Scope {
   /// The value of a name here or further out, or nothing.
   const Value* find(std::string_view name) const {
     for (const Scope* scope = this; scope != nullptr; scope = scope->parent.get()) {
+      spend(scope->names.size() / 8);
       for (const auto& [known, value] : scope->names) {
         if (known == name) return &value;
       }

@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/jinja/letters.hpp"
 #include "posttrain/jinja/operators.hpp"
+#include "posttrain/jinja/search.hpp"
 #include "posttrain/jinja/value.hpp"
 #include "posttrain/unicode/utf8.hpp"
 
@@ -21,15 +21,13 @@ namespace posttrain::text::jinja {
 inline std::string strip(std::string_view text, const Value* set, bool left, bool right) {
   const bool blank = set == nullptr || set->is_none() || set->is_undefined();
   if (!blank && !set->is_string()) raise("strip: expected a string, got {}", set->type_name());
-  const std::u32string wanted = [&] {
-    std::u32string out;
-    if (!blank) {
-      for (const auto c : characters(set->text())) out += decode_utf8(c, 0).code;
-    }
-    return out;
-  }();
+  std::u32string wanted;
+  if (!blank) {
+    for (const auto c : characters(set->text())) wanted += decode_utf8(c, 0).code;
+    std::sort(wanted.begin(), wanted.end());
+  }
   const auto drop = [&](char32_t c) {
-    return blank ? is_python_space(c) : wanted.find(c) != std::u32string::npos;
+    return blank ? is_python_space(c) : std::binary_search(wanted.begin(), wanted.end(), c);
   };
   std::size_t begin = 0;
   std::size_t end = text.size();
@@ -43,122 +41,151 @@ inline std::string strip(std::string_view text, const Value* set, bool left, boo
     if (!drop(decode_utf8(text, start).code)) break;
     end = start;
   }
+  spend_decoding(text.size() - (end - begin));
   return std::string(text.substr(begin, end - begin));
 }
 
 inline std::vector<std::string> split_lines(std::string_view text, bool keep_ends = false) {
+  spend_decoding(text.size());
   std::vector<std::string> lines;
-  std::string line;
+  const auto add = [&](std::size_t begin, std::size_t end) {
+    check_list_size(lines.size() + 1);
+    spend(4);
+    lines.emplace_back(text.substr(begin, end - begin));
+  };
+  std::size_t begin = 0;
   for (std::size_t i = 0; i < text.size();) {
     const CodePoint point = decode_utf8(text, i);
     const char32_t c = point.code;
-    const bool end = (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 ||
-                     c == 0x2028 || c == 0x2029;
-    if (!end) {
-      line += text.substr(i, point.size);
-      i += point.size;
-      if (i >= text.size()) lines.push_back(line);
-      continue;
-    }
     const std::size_t mark = i;
     i += point.size;
+    const bool end = (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 ||
+                     c == 0x2028 || c == 0x2029;
+    if (!end) continue;
     if (c == '\r' && i < text.size() && text[i] == '\n') ++i;
-    if (keep_ends) line += text.substr(mark, i - mark);
-    lines.push_back(std::move(line));
-    line.clear();
+    add(begin, keep_ends ? i : mark);
+    begin = i;
   }
+  if (begin < text.size()) add(begin, text.size());
   return lines;
 }
 
-inline List split(std::string_view text, const Value* separator, std::int64_t limit, bool right) {
-  spend(text.size() / 16);
+namespace detail {
+
+/// Adds a part to the result of a split, which has a largest size.
+inline void add_part(List& parts, std::string_view part) {
+  check_list_size(parts.size() + 1);
+  parts.emplace_back(part);
+}
+
+/// The end of the word at `at`, or of the white space there.
+inline std::size_t run_end(std::string_view text, std::size_t at, bool space) {
+  while (at < text.size()) {
+    const CodePoint point = decode_utf8(text, at);
+    if (is_python_space(point.code) != space) break;
+    at += point.size;
+  }
+  return at;
+}
+
+/// The start of the word that ends at `end`, or of the white space.
+inline std::size_t run_begin(std::string_view text, std::size_t end, bool space) {
+  while (end > 0) {
+    const std::size_t start = previous_character(text, end);
+    if (is_python_space(decode_utf8(text, start).code) != space) break;
+    end = start;
+  }
+  return end;
+}
+
+inline List split_words(std::string_view text, std::int64_t limit) {
   List out;
+  for (std::size_t at = run_end(text, 0, true); at < text.size();) {
+    if (limit >= 0 && static_cast<std::int64_t>(out.size()) == limit) {
+      add_part(out, text.substr(at));
+      break;
+    }
+    const std::size_t end = run_end(text, at, false);
+    add_part(out, text.substr(at, end - at));
+    at = run_end(text, end, true);
+  }
+  return out;
+}
+
+/// From the end; the first part keeps everything before the cuts.
+inline List split_words_right(std::string_view text, std::int64_t limit) {
+  List out;
+  for (std::size_t end = run_begin(text, text.size(), true); end > 0;) {
+    if (limit >= 0 && static_cast<std::int64_t>(out.size()) == limit) {
+      add_part(out, text.substr(0, end));
+      break;
+    }
+    const std::size_t begin = run_begin(text, end, false);
+    add_part(out, text.substr(begin, end - begin));
+    end = run_begin(text, begin, true);
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace detail
+
+/// split(), rsplit(): by white space without a separator; at most `limit` cuts unless negative.
+inline List split(std::string_view text, const Value* separator, std::int64_t limit, bool right) {
   if (separator == nullptr || separator->is_none()) {
-    std::vector<std::pair<std::size_t, std::size_t>> words;
-    for (std::size_t i = 0; i < text.size();) {
-      while (i < text.size()) {
-        const CodePoint point = decode_utf8(text, i);
-        if (!is_python_space(point.code)) break;
-        i += point.size;
-      }
-      std::size_t end = i;
-      while (end < text.size()) {
-        const CodePoint point = decode_utf8(text, end);
-        if (is_python_space(point.code)) break;
-        end += point.size;
-      }
-      if (end > i) words.emplace_back(i, end);
-      i = end;
-    }
-    const auto count = static_cast<std::int64_t>(words.size());
-    const std::int64_t cuts = limit < 0 ? count : std::min(limit, count);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const auto [begin, end] = words[static_cast<std::size_t>(i)];
-      if (right && i < count - cuts) {
-        // the first part keeps everything up to the last word before the cuts
-        const std::size_t stop = words[static_cast<std::size_t>(count - cuts - 1)].second;
-        out.emplace_back(text.substr(0, stop));
-        i = count - cuts - 1;
-      } else if (!right && i == cuts) {
-        out.emplace_back(text.substr(begin));
-        break;
-      } else {
-        out.emplace_back(text.substr(begin, end - begin));
-      }
-    }
-    return out;
+    spend_decoding(text.size());
+    return right ? detail::split_words_right(text, limit) : detail::split_words(text, limit);
   }
   if (!separator->is_string()) raise("split: expected a string, got {}", separator->type_name());
   const std::string& mark = separator->text();
   if (mark.empty()) fail("split: empty separator");
+  List out;
   if (!right) {
     std::size_t from = 0;
     for (std::int64_t n = 0; limit < 0 || n < limit; ++n) {
-      const std::size_t found = text.find(mark, from);
+      const std::size_t found = find_text(text, mark, from);
       if (found == std::string_view::npos) break;
-      out.emplace_back(text.substr(from, found - from));
+      detail::add_part(out, text.substr(from, found - from));
       from = found + mark.size();
     }
-    out.emplace_back(text.substr(from));
+    detail::add_part(out, text.substr(from));
     return out;
   }
+  const BackwardSearch search(text, mark);
   std::size_t end = text.size();
   for (std::int64_t n = 0; limit < 0 || n < limit; ++n) {
-    if (end < mark.size()) break;
-    const std::size_t found = text.substr(0, end).rfind(mark);
+    const std::size_t found = search.find(end);
     if (found == std::string_view::npos) break;
-    out.emplace_back(text.substr(found + mark.size(), end - found - mark.size()));
+    detail::add_part(out, text.substr(found + mark.size(), end - found - mark.size()));
     end = found;
   }
-  out.emplace_back(text.substr(0, end));
+  detail::add_part(out, text.substr(0, end));
   std::reverse(out.begin(), out.end());
   return out;
 }
 
 inline std::string replace(std::string_view text, std::string_view old, std::string_view fresh,
                            std::int64_t limit) {
-  check_text(text.size());
   std::string out;
   std::size_t from = 0;
   std::int64_t done = 0;
   if (old.empty()) {
     for (const auto c : characters(text)) {
-      if (limit < 0 || done++ < limit) out += fresh;
+      if (limit < 0 || done++ < limit) append(out, fresh);
       out += c;
-      check_text(out.size());
     }
-    if (limit < 0 || done < limit) out += fresh;
+    if (limit < 0 || done < limit) append(out, fresh);
     return out;
   }
   while (limit < 0 || done++ < limit) {
-    const std::size_t found = text.find(old, from);
+    const std::size_t found = find_text(text, old, from);
     if (found == std::string_view::npos) break;
-    out += text.substr(from, found - from);
-    out += fresh;
-    check_text(out.size());
+    spend(1);
+    append(out, text.substr(from, found - from));
+    append(out, fresh);
     from = found + old.size();
   }
-  out += text.substr(from);
+  append(out, text.substr(from));
   return out;
 }
 

@@ -13,6 +13,7 @@
 #include "posttrain/jinja/function.hpp"
 #include "posttrain/jinja/letters.hpp"
 #include "posttrain/jinja/registry.hpp"
+#include "posttrain/jinja/search.hpp"
 #include "posttrain/jinja/splitting.hpp"
 #include "posttrain/jinja/value.hpp"
 #include "posttrain/unicode/utf8.hpp"
@@ -30,9 +31,7 @@ inline std::pair<std::size_t, std::size_t> byte_range(std::string_view text,
     std::int64_t i = v == nullptr || v->is_none() ? preset : v->integer();
     if (i < 0) i = std::max<std::int64_t>(std::max(i, -size - 1) + size, 0);
     i = std::min(i, size);
-    std::size_t byte = 0;
-    while (i-- > 0) byte += decode_utf8(text, byte).size;
-    return byte;
+    return first_characters(text, i).size();
   };
   const std::size_t begin = place(start, 0);
   return {begin, std::max(begin, place(stop, size))};
@@ -56,7 +55,7 @@ Value split(const Value& self, const Arguments& a) {
 
 inline Value split_lines(const Value& self, const Arguments& a) {
   List lines;
-  for (auto& line : jinja::split_lines(self.text(), flag_argument(a, 0, "keepends"))) {
+  for (std::string& line : jinja::split_lines(self.text(), flag_argument(a, 0, "keepends"))) {
     lines.emplace_back(std::move(line));
   }
   return lines;
@@ -74,6 +73,13 @@ inline std::string_view part(const Value& self, const Arguments& a, std::size_t&
 }
 
 template <bool at_start>
+bool has_edge(std::string_view text, std::string_view edge) {
+  if (edge.size() > text.size()) return false;
+  return equal_texts(
+      at_start ? text.substr(0, edge.size()) : text.substr(text.size() - edge.size()), edge);
+}
+
+template <bool at_start>
 Value is_at_edge(const Value& self, const Arguments& a) {
   const Value& wanted = need(a, 0, at_start ? "prefix" : "suffix");
   std::size_t begin = 0;
@@ -81,9 +87,10 @@ Value is_at_edge(const Value& self, const Arguments& a) {
   const auto fits = [&](const Value& v) {
     if (v.is_undefined()) undefined_error(v);
     if (!v.is_string()) raise("expected a string or a tuple of strings, got {}", v.type_name());
-    return at_start ? text.starts_with(v.text()) : text.ends_with(v.text());
+    return has_edge<at_start>(text, v.text());
   };
   if (!wanted.is_tuple()) return fits(wanted);
+  spend(wanted.list().size());
   return std::any_of(wanted.list().begin(), wanted.list().end(), fits);
 }
 
@@ -92,8 +99,8 @@ Value find(const Value& self, const Arguments& a) {
   const std::string& wanted = text_argument(a, 0, "sub");
   std::size_t begin = 0;
   const std::string_view text = part(self, a, begin);
-  check_text(text.size());
-  const std::size_t found = right ? text.rfind(wanted) : text.find(wanted);
+  const std::size_t found =
+      right ? BackwardSearch(text, wanted).find(text.size()) : find_text(text, wanted);
   if (found != std::string_view::npos) {
     return count_characters(std::string_view(self.text()).substr(0, begin + found));
   }
@@ -105,11 +112,11 @@ inline Value count(const Value& self, const Arguments& a) {
   const std::string& wanted = text_argument(a, 0, "sub");
   std::size_t begin = 0;
   const std::string_view text = part(self, a, begin);
-  check_text(text.size());
   if (wanted.empty()) return count_characters(text) + 1;
   std::int64_t found = 0;
-  for (std::size_t i = text.find(wanted); i != std::string_view::npos;
-       i = text.find(wanted, i + wanted.size())) {
+  for (std::size_t i = find_text(text, wanted); i != std::string_view::npos;
+       i = find_text(text, wanted, i + wanted.size())) {
+    spend(1);
     ++found;
   }
   return found;
@@ -120,9 +127,8 @@ inline Value join(const Value& self, const Arguments& a) {
   bool first = true;
   for (const Value& item : iterate(need(a, 0, "iterable"))) {
     if (!item.is_string()) raise("join: expected strings, got {}", item.type_name());
-    if (!std::exchange(first, false)) out += self.text();
-    out += item.text();
-    check_text(out.size());
+    if (!std::exchange(first, false)) append(out, self.text());
+    append(out, item.text());
   }
   return out;
 }
@@ -152,7 +158,8 @@ Value partition(const Value& self, const Arguments& a) {
   const std::string& text = self.text();
   const std::string& mark = text_argument(a, 0, "sep");
   if (mark.empty()) fail("empty separator");
-  const std::size_t found = right ? text.rfind(mark) : text.find(mark);
+  const std::size_t found =
+      right ? BackwardSearch(text, mark).find(text.size()) : find_text(text, mark);
   if (found == std::string::npos) {
     return Value(right ? List{"", "", text} : List{text, "", ""}, Sequence::kTuple);
   }
@@ -178,13 +185,12 @@ inline Value expand_tabs(const Value& self, const Arguments& a) {
   for (const auto c : characters(self.text())) {
     if (c == "\t") {
       const std::int64_t blanks = size > 0 ? size - column % size : 0;
-      out.append(static_cast<std::size_t>(blanks), ' ');
+      append(out, std::string(static_cast<std::size_t>(blanks), ' '));
       column += blanks;
     } else {
       out += c;
       column = c == "\n" || c == "\r" ? 0 : column + 1;
     }
-    check_text(out.size() / 64);
   }
   return make_text(std::move(out));
 }
@@ -248,7 +254,11 @@ inline const MethodTable& string_method_table() {
        [](const Value& v, const Arguments&) -> Value {
          return v.text().empty() || all_characters(v.text(), m::is_printable);
        }},
-      {"isascii", [](const Value& v, const Arguments&) -> Value { return is_ascii(v.text()); }},
+      {"isascii",
+       [](const Value& v, const Arguments&) -> Value {
+         spend_reading(v.text().size());
+         return is_ascii(v.text());
+       }},
       {"isupper",
        [](const Value& v, const Arguments&) -> Value { return is_cased(v.text(), true); }},
       {"islower",
@@ -263,13 +273,13 @@ inline const MethodTable& string_method_table() {
       {"removeprefix",
        [](const Value& v, const Arguments& a) -> Value {
          const std::string& mark = text_argument(a, 0, "prefix");
-         return v.text().starts_with(mark) ? v.text().substr(mark.size()) : v.text();
+         return m::has_edge<true>(v.text(), mark) ? v.text().substr(mark.size()) : v.text();
        }},
       {"removesuffix",
        [](const Value& v, const Arguments& a) -> Value {
          const std::string& mark = text_argument(a, 0, "suffix");
-         return v.text().ends_with(mark) ? v.text().substr(0, v.text().size() - mark.size())
-                                         : v.text();
+         if (!m::has_edge<false>(v.text(), mark)) return v.text();
+         return v.text().substr(0, v.text().size() - mark.size());
        }},
       {"zfill", m::zero_fill},
       {"center", m::pad<0>},

@@ -4,12 +4,15 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "posttrain/jinja/value.hpp"
 
 namespace posttrain::text::jinja {
 
 bool has_test(std::string_view name);
+
+std::vector<std::string_view> test_names();
 
 bool apply_test(std::string_view name, const Value& input, const Arguments& arguments);
 

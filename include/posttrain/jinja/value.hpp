@@ -26,10 +26,13 @@ class Runtime;
 struct Arguments;
 using List = std::vector<Value>;
 
+inline constexpr std::size_t kBytesOfValue = 24;  // in a list
+
 /// Insertion-ordered, as Python's. Small in templates: looked through from the start.
 struct Dict {
   std::vector<std::pair<Value, Value>> items;
   int depth = 1;
+  Held held{};
 
   const Value* find(const Value& key) const;
   const Value* find(std::string_view key) const;
@@ -40,12 +43,14 @@ struct Dict {
 /// An undefined name or attribute: prints as nothing, is false and empty, anything else is an
 /// error that names it.
 struct Undefined {
-  std::string hint;  // "'x' is undefined"
+  std::string hint{};  // "'x' is undefined"
+  Held held{sizeof(Undefined) + hint.size()};
 };
 
 struct String {
   std::string text;
   bool markup = false;  // came through `safe` or `escape`
+  Held held{sizeof(String) + text.size()};
 };
 
 enum class Sequence { kList, kTuple, kGroup, kRange, kKeys, kValues, kItems, kGenerator };
@@ -60,10 +65,12 @@ struct Sequenced {
   int depth = 1;
   mutable std::size_t used = 0;  // a generator yields every item once
   Range range{};                 // of a range
+  Held held{sizeof(Sequenced) + items.size() * kBytesOfValue};
 };
 
 struct Namespace {
   Dict attributes;
+  Held held{sizeof(Namespace) + attributes.items.size() * 2 * kBytesOfValue};
 };
 
 /// Any other value: built-ins, methods bound to their object, macros, `loop`. An object that is no
@@ -78,6 +85,7 @@ struct Object {
 
   std::string name;
   int depth = 1;
+  Held held{2 * sizeof(Object)};
 };
 
 class Value {
@@ -90,13 +98,15 @@ class Value {
   Value(std::size_t value) : data_(static_cast<std::int64_t>(value)) {}
   Value(double value) : data_(value) {}
   Value(std::string text, bool markup = false)
-      : data_(std::make_shared<const String>(String{std::move(text), markup})) {}
+      : data_((check_text(text.size()),
+               std::make_shared<const String>(String{std::move(text), markup}))) {}
   Value(std::string_view text) : Value(std::string(text)) {}
   Value(const char* text) : Value(std::string(text)) {}
   Value(List items, Sequence kind = Sequence::kList, Range range = {});
   Value(Dict dict);
 
   static Value undefined(std::string hint) {
+    spend(1);
     Value value(nullptr);
     value.data_ = std::make_shared<const Undefined>(Undefined{std::move(hint)});
     return value;
@@ -107,6 +117,7 @@ class Value {
     return value;
   }
   static Value object(std::shared_ptr<const Object> object) {
+    spend(1);
     if (object->depth > kDeepestValue) fail("a value is nested too deeply");
     Value value(nullptr);
     value.data_ = std::move(object);
@@ -173,7 +184,7 @@ class Value {
   /// Whether both are the very same object (`is sameas`).
   bool same(const Value& other) const {
     if (data_.index() != other.data_.index()) return false;
-    if (is_string()) return text() == other.text();
+    if (is_string()) return equal_texts(text(), other.text());
     return data_ == other.data_;
   }
 
@@ -194,6 +205,8 @@ class Value {
       data_;
 };
 
+static_assert(sizeof(Value) == kBytesOfValue);
+
 inline Value::Value(List items, Sequence kind, Range range) : data_(nullptr) {
   check_list(items.size());
   int depth = 0;
@@ -204,10 +217,12 @@ inline Value::Value(List items, Sequence kind, Range range) : data_(nullptr) {
 
 inline Value::Value(Dict dict) : data_(nullptr) {
   check_list(dict.items.size());
+  spend(dict.items.size());
   int depth = 0;
   for (const auto& [key, item] : dict.items) depth = std::max({depth, key.depth(), item.depth()});
   if (depth >= kDeepestValue) fail("a value is nested too deeply");
   dict.depth = depth + 1;
+  dict.held = Held(sizeof(Dict) + dict.items.size() * 2 * kBytesOfValue);
   data_ = std::make_shared<const Dict>(std::move(dict));
 }
 
@@ -237,6 +252,16 @@ inline std::string Value::type_name() const {
   return "function";
 }
 
+/// Whether two views of as many keys or pairs, each of them once, hold the same.
+inline bool same_entries(const List& a, const List& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i] == b[i]) continue;  // mostly in the same order
+    spend(1 + b.size() / 8);
+    if (std::find(b.begin(), b.end(), a[i]) == b.end()) return false;
+  }
+  return true;
+}
+
 inline bool operator==(const Value& a, const Value& b) {
   if (a.is_undefined() || b.is_undefined()) return a.is_undefined() && b.is_undefined();
   if (a.is_none() || b.is_none()) return a.is_none() && b.is_none();
@@ -244,7 +269,7 @@ inline bool operator==(const Value& a, const Value& b) {
     if (a.is_float() || b.is_float()) return a.number() == b.number();
     return a.integer() == b.integer();
   }
-  if (a.is_string() && b.is_string()) return a.text() == b.text();
+  if (a.is_string() && b.is_string()) return equal_texts(a.text(), b.text());
   if (a.is_sequence() && b.is_sequence()) {
     if (a.data_ == b.data_) return true;
     const bool alike = a.sequenced().kind == b.sequenced().kind || (a.is_tuple() && b.is_tuple());
@@ -252,7 +277,7 @@ inline bool operator==(const Value& a, const Value& b) {
     if (!alike || a.list().size() != b.list().size()) return false;
     spend(a.list().size());
     if (a.is_indexable()) return a.list() == b.list();
-    return views && std::is_permutation(a.list().begin(), a.list().end(), b.list().begin());
+    return views && same_entries(a.list(), b.list());
   }
   if (a.is_dict() && b.is_dict()) {
     if (a.data_ == b.data_) return true;
@@ -275,8 +300,9 @@ inline const Value* Dict::find(const Value& key) const {
 }
 
 inline const Value* Dict::find(std::string_view key) const {
+  spend(items.size() / 8);
   for (const auto& [name, value] : items) {
-    if (name.is_string() && name.text() == key) return &value;
+    if (name.is_string() && equal_texts(name.text(), key)) return &value;
   }
   return nullptr;
 }

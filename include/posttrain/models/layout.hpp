@@ -26,6 +26,7 @@ struct DecoderLayout {
   int head = -1;
 };
 
+/// Throws where the matrices have more than 2^50 parameters together.
 DecoderLayout decoder_layout(const DecoderConfig& config);
 
 }  // namespace posttrain::models

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 
 #include "posttrain/io/file.hpp"
@@ -10,14 +11,15 @@
 
 namespace posttrain::text {
 
-/// Reads what there is; what is missing stays empty.
+/// Reads what there is; what is missing stays empty. A file that is no regular one, or larger than
+/// its kind may be (io/file.hpp), is an error.
 inline ChatFiles read_chat_files(const io::fs::path& folder) {
-  const auto file = [&](const char* name) {
-    return io::read_text_file_if_exists(folder / name).value_or("");
+  const auto file = [&](const char* name, std::size_t most = io::kLargestJsonFile) {
+    return io::read_text_file_if_exists(folder / name, most).value_or("");
   };
-  ChatFiles files{.tokenizer = file("tokenizer.json"),
+  ChatFiles files{.tokenizer = file("tokenizer.json", io::kLargestTextFile),
                   .tokenizer_config = file("tokenizer_config.json"),
-                  .chat_template = file("chat_template.jinja"),
+                  .chat_template = file("chat_template.jinja", io::kLargestTemplateFile),
                   .special_tokens_map = file("special_tokens_map.json"),
                   .generation_config = file("generation_config.json"),
                   .config = file("config.json")};
@@ -25,8 +27,8 @@ inline ChatFiles read_chat_files(const io::fs::path& folder) {
   if (!io::fs::is_directory(named)) return files;
   for (const io::fs::directory_entry& entry : io::fs::directory_iterator(named)) {
     if (entry.path().extension() != ".jinja") continue;
-    files.additional_templates.emplace_back(entry.path().stem().string(),
-                                            io::read_text_file(entry.path()));
+    files.additional_templates.emplace_back(
+        entry.path().stem().string(), io::read_text_file(entry.path(), io::kLargestTemplateFile));
   }
   std::ranges::sort(files.additional_templates);  // a folder's order is the file system's
   return files;

@@ -21,7 +21,14 @@ namespace posttrain::text {
 
 class RegexDialect {
  public:
-  explicit RegexDialect(std::string_view pattern) : pattern_(pattern) {}
+  /// `\b` becomes some 300 bytes, so a long pattern would become one that takes long to compile.
+  static constexpr std::size_t kLongest = 20000;  // bytes
+
+  explicit RegexDialect(std::string_view pattern) : pattern_(pattern) {
+    if (pattern.size() > kLongest) {
+      raise("expected a regular expression of at most {} bytes, got {}", kLongest, pattern.size());
+    }
+  }
 
   std::string rewritten() {
     std::string out;

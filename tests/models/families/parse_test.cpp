@@ -3,12 +3,20 @@
 
 #include <string>
 
+#include "support/catch.hpp"
 #include "support/json_mutations.hpp"
 #include "support/model_config.hpp"
 
 using namespace posttrain::test;
 using posttrain::Json;
 namespace models = posttrain::models;
+
+TEST_CASE("A config.json that nests too deeply is one line") {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  CHECK_THROWS_WITH(
+      posttrain::models::parse_config(R"({"model_type": "llama", "zzz": )" + deep + "}"),
+      Catch::Contains("config.json: expected JSON that nests at most 500 deep"));
+}
 
 TEST_CASE("an unknown architecture is an error that lists the supported ones") {
   const auto message = refusal_of({{"model_type", "mamba"}});

@@ -66,3 +66,29 @@ TEST_CASE("A pattern that is known has a scanner") {
   CHECK_FALSE(PreTokenizer(nlohmann::json{{"type", "Whitespace"}}).scanner());
   CHECK_FALSE(PreTokenizer(nlohmann::json{{"type", "Whitespace"}}).needs_source());
 }
+
+TEST_CASE("Pre-tokenizers may not multiply a text without bound") {
+  const auto cut = [](const nlohmann::json& description, std::string_view text) {
+    AlignedText whole(text, 0, false);
+    whole.most = largest_rewriting(text.size());
+    Words out;
+    out.pieces.push_back(whole);
+    PreTokenizer{description}(out, {}, false);
+    return out.pieces.size();
+  };
+  const auto sequence = [](const nlohmann::json& step, int times) {
+    nlohmann::json steps = nlohmann::json::array();
+    for (int i = 0; i < times; ++i) steps.push_back(step);
+    return nlohmann::json{{"type", "Sequence"}, {"pretokenizers", steps}};
+  };
+  const nlohmann::json twice = {
+      {"type", "Metaspace"}, {"replacement", "  "}, {"prepend_scheme", "never"}, {"split", false}};
+  nlohmann::json in_words = twice;  // each small, but many
+  in_words["split"] = true;
+  const std::string spaces(1000, ' ');
+  CHECK(cut(sequence(twice, 4), spaces) == 1);
+  CHECK_THROWS_WITH(cut(sequence(twice, 40), spaces), Catch::Contains("its rules make"));
+  CHECK_THROWS_WITH(cut(sequence(in_words, 40), spaces), Catch::Contains("its rules make"));
+  CHECK_THROWS_WITH(cut(sequence({{"type", "WhitespaceSplit"}}, 101), "a"),
+                    Catch::Contains("at most 100 steps in the pre-tokenizer"));
+}

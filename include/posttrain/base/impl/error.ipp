@@ -24,7 +24,7 @@ POSTTRAIN_INLINE std::string one_line(std::string_view text) {
 
 namespace detail {
 
-inline std::string without_middle(std::string text) {
+POSTTRAIN_INLINE std::string without_middle(std::string text) {
   if (text.size() <= kLongestMessage) return text;
   constexpr std::string_view kGap = " … ";
   constexpr std::size_t kEnd = 500, kBegin = kLongestMessage - kEnd - kGap.size();

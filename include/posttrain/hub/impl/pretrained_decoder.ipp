@@ -102,9 +102,10 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
   }
   io::check_folder(folder, io::FolderOf::model, "config.json");
   const io::fs::path config = io::fs::path(folder) / "config.json";
-  opened.config_text = io::read_text_file(config);
+  opened.config_text = io::read_text_file(config, io::kLargestJsonFile);
   opened.config = models::parse_config(opened.config_text, head, config.string());
   if (with_weights) {
+    models::check_shapes(*opened.weights, opened.config);
     models::check_tied_head(*opened.weights, opened.config);
     opened.loader = models::weight_loader(opened.weights, opened.config.tied);
   }
@@ -159,7 +160,7 @@ POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType store
 
 POSTTRAIN_INLINE std::string PretrainedDecoder::generation_config() const {
   const io::fs::path path = io::fs::path(path_) / "generation_config.json";
-  const std::optional<std::string> original = io::read_text_file_if_exists(path);
+  const std::optional<std::string> original = io::read_text_file_if_exists(path, io::kLargestJsonFile);
   auto config =
       original ? io::parse_json(*original, path.string()) : Json{{"_from_model_config", true}};
   io::object_from(config, path.string(), "the file");

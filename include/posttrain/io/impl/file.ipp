@@ -50,12 +50,40 @@ POSTTRAIN_INLINE void OutputFile::write_at(std::uint64_t offset, std::span<const
   }
 }
 
-POSTTRAIN_INLINE MappedFile::MappedFile(const fs::path& path) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+namespace detail {
+
+/// "a folder", for a mode that is no regular file's.
+inline const char* kind_of_file(mode_t mode) {
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+}  // namespace detail
+
+POSTTRAIN_INLINE Descriptor open_regular(const fs::path& path) {
+  // Without O_NONBLOCK, opening a pipe waits for one who writes.
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const int error = errno;
+  struct stat status {};
+  if (fd ? ::fstat(fd.get(), &status) != 0 : ::stat(path.c_str(), &status) != 0) {
+    errno = fd ? errno : error;
+    raise_errno(fd ? "fstat of" : "opening of", path);
+  }
+  if (!S_ISREG(status.st_mode)) {  // a socket cannot even be opened
+    raise("expected a regular file at {}, found {}", path.string(),
+          detail::kind_of_file(status.st_mode));
+  }
+  errno = error;
   if (!fd) raise_errno("opening of", path);
+  return fd;
+}
+
+POSTTRAIN_INLINE MappedFile::MappedFile(const fs::path& path) {
+  const Descriptor fd = open_regular(path);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) raise_errno("fstat of", path);
-  if (!S_ISREG(status.st_mode)) raise("expected a regular file at {}", path.string());
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
@@ -77,12 +105,17 @@ POSTTRAIN_INLINE void refuse_lfs_pointer(std::string_view content, const fs::pat
   raise("{}: is a Git LFS pointer, not the file itself; hint: git lfs pull", path.string());
 }
 
-POSTTRAIN_INLINE std::string read_text_file(const fs::path& path) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) raise_errno("opening of", path);
+POSTTRAIN_INLINE std::string read_text_file(const fs::path& path, std::size_t most) {
+  const Descriptor fd = open_regular(path);
+  const auto check_size = [&](std::size_t size, std::string_view or_more = "") {
+    if (size <= most) return;
+    raise("{}: expected a file of at most {} bytes, found {}{}; hint: is it the right one?",
+          path.string(), most, size, or_more);
+  };
   std::string text;
   struct stat status {};
-  if (::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode)) {
+  if (::fstat(fd.get(), &status) == 0) {
+    check_size(static_cast<std::size_t>(status.st_size));
     text.reserve(static_cast<std::size_t>(status.st_size));
   }
   char buffer[1 << 16];
@@ -92,15 +125,19 @@ POSTTRAIN_INLINE std::string read_text_file(const fs::path& path) {
     if (count < 0) raise_errno("reading of", path);
     if (count == 0) break;
     text.append(buffer, static_cast<std::size_t>(count));
+    check_size(text.size(), " or more");  // it grows, or is one of /proc
   }
   refuse_lfs_pointer(text, path);
   return text;
 }
 
-POSTTRAIN_INLINE std::optional<std::string> read_text_file_if_exists(const fs::path& path) {
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) return std::nullopt;
-  return read_text_file(path);
+POSTTRAIN_INLINE std::optional<std::string> read_text_file_if_exists(const fs::path& path,
+                                                                     std::size_t most) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+    return std::nullopt;
+  }
+  return read_text_file(path, most);
 }
 
 POSTTRAIN_INLINE void sync_folder(const fs::path& folder) {

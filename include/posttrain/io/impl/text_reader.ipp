@@ -2,9 +2,13 @@
 // Definitions of text_reader.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <memory>
 #include <span>
+#include <system_error>
 #include <utility>
 
 #include "posttrain/base/compiled.hpp"
@@ -14,8 +18,9 @@
 namespace posttrain::io {
 
 POSTTRAIN_INLINE TextReader::TextReader(const fs::path& path) : path_(path.string()) {
-  if (fs::is_directory(path)) raise("expected a file at {}, found a folder", path_);
-  if (fs::is_regular_file(path)) {
+  std::error_code ignored;  // opening says what is wrong
+  if (fs::is_directory(path, ignored)) raise("expected a file at {}, found a folder", path_);
+  if (fs::is_regular_file(path, ignored)) {
     auto map = std::make_unique<MappedFile>(path);
     const std::span<const std::byte> bytes = map->bytes();
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -28,9 +33,13 @@ POSTTRAIN_INLINE TextReader::TextReader(const fs::path& path) : path_(path.strin
   }
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) raise_errno("opening of", path);
-  stream_.reset(::gzdopen(fd, "rb"));
+  struct stat status {};
+  const bool device = ::fstat(fd, &status) == 0 &&
+                      (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) && ::isatty(fd) == 0;
+  stream_.reset(device ? nullptr : ::gzdopen(fd, "rb"));
   if (!stream_) {
     ::close(fd);
+    if (device) raise("expected a file or a pipe at {}, found a device", path_);
     raise("{}: no memory to decompress with", path_);
   }
   ::gzbuffer(stream_.get(), 1U << 17);

@@ -44,7 +44,8 @@ POSTTRAIN_INLINE const SafetensorsFile& WeightFiles::add(const fs::path& path) {
 }
 
 POSTTRAIN_INLINE void WeightFiles::add_shards(const fs::path& folder, const fs::path& index) {
-  const Json json = parse_json_without_duplicates(read_text_file(index), index.string());
+  const Json json =
+      parse_json_without_duplicates(read_text_file(index, kLargestJsonFile), index.string());
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
     raise("{}: expected an object with a 'weight_map' of tensor names to files", index.string());
   }

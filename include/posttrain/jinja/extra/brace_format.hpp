@@ -81,6 +81,7 @@ struct FormatSpec {
     if (missing <= 0) return head + body;
     const char how = align == '\0' ? preset : align;
     const std::int64_t left = how == '<' ? 0 : how == '^' ? missing / 2 : missing;
+    spend(static_cast<std::size_t>(missing) / 8);
     std::string before;
     std::string after;
     for (std::int64_t i = 0; i < missing; ++i) (i < left ? before : after) += fill;
@@ -102,12 +103,7 @@ struct FormatSpec {
         raise("unsupported format string passed to {}", value.type_name());
       }
       std::string text = print(value);
-      const auto parts = characters(text);
-      if (precision >= 0 && static_cast<std::int64_t>(parts.size()) > precision) {
-        std::string cut;
-        for (std::int64_t i = 0; i < precision; ++i) cut += parts[static_cast<std::size_t>(i)];
-        text = cut;
-      }
+      if (precision >= 0) text.resize(first_characters(text, precision).size());
       return padded("", text, value.is_bool() ? '>' : '<');
     }
     if (!value.is_number()) raise("Unknown format code '{}' for {}", kind, value.type_name());
@@ -190,6 +186,7 @@ inline Value format_field(std::string_view field, const Arguments& arguments,
 inline std::string brace_format(std::string_view format, const Arguments& arguments,
                                 std::optional<std::size_t>* counter = nullptr) {
   const Level level;
+  spend_decoding(format.size());
   std::string out;
   std::optional<std::size_t> own;
   std::optional<std::size_t>& used = counter != nullptr ? *counter : own;
@@ -229,8 +226,8 @@ inline std::string brace_format(std::string_view format, const Arguments& argume
       raise("format: the conversion '!{}' is not supported", conversion);
     const std::string spec =
         colon < field.size() ? brace_format(field.substr(colon + 1), arguments, &used) : "";
-    out += FormatSpec(spec).apply(value);
-    check_text(out.size());
+    spend(16);  // of a float: hundreds of digits
+    append(out, FormatSpec(spec).apply(value));
     i = close;
   }
   return out;

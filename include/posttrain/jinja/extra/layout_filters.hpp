@@ -38,9 +38,7 @@ inline Value truncate(Runtime&, const Value& input, const Arguments& arguments) 
   if (kept < 0) fail("truncate: the end is longer than the length");
   if (static_cast<std::int64_t>(length(input)) <= size + leeway) return input;
   if (!input.is_string()) raise("truncate: expected a string, got {}", input.type_name());
-  const auto parts = characters(input.text());
-  std::string out;
-  for (std::int64_t i = 0; i < kept; ++i) out += parts[static_cast<std::size_t>(i)];
+  std::string out(first_characters(input.text(), kept));
   if (!kill_words) {
     const std::size_t space = out.rfind(' ');
     if (space != std::string::npos) out.resize(space);

@@ -69,14 +69,14 @@ class PrettyPrinter {
       out = "{";
       for (const auto& [key, item] : sorted_items(value.dict())) {
         separate();
-        out += flat(key) + ": " + flat(item);
+        append(out, flat(key) + ": " + flat(item));
       }
       out += "}";
     } else if (is_plain_sequence(value)) {
       out = value.is_tuple() ? "(" : "[";
       for (const Value& item : value.list()) {
         separate();
-        out += flat(item);
+        append(out, flat(item));
       }
       if (value.is_tuple()) out += value.list().size() == 1 ? ",)" : ")";
       if (!value.is_tuple()) out += "]";
@@ -93,7 +93,7 @@ class PrettyPrinter {
     const Level level(kDeepestValue);
     const std::string line = flat(value);
     if (width(line) <= kWidth - indent - allowance) {
-      out_ += line;
+      append(out_, line);
     } else if (value.is_dict()) {
       format_dict(value.dict(), indent, allowance + 1, depth + 1);
     } else if (is_plain_sequence(value)) {
@@ -101,13 +101,12 @@ class PrettyPrinter {
     } else if (value.is_string() && !value.is_markup()) {
       format_text(value.text(), indent, allowance, depth + 1);
     } else {
-      out_ += line;
+      append(out_, line);
     }
-    check_text(out_.size() / 64);
   }
 
   void next_line(std::int64_t indent) {
-    out_ += '\n' + std::string(static_cast<std::size_t>(indent), ' ');
+    append(out_, '\n' + std::string(static_cast<std::size_t>(indent), ' '));
   }
 
   void format_dict(const Dict& dict, std::int64_t indent, std::int64_t allowance, int depth) {
@@ -115,7 +114,7 @@ class PrettyPrinter {
     const auto items = sorted_items(dict);
     for (std::size_t i = 0; i < items.size(); ++i) {
       const std::string key = flat(items[i].first);
-      out_ += key + ": ";
+      append(out_, key + ": ");
       const bool last = i + 1 == items.size();
       format(items[i].second, indent + 1 + width(key) + 2, last ? allowance : 1, depth);
       if (last) break;
@@ -146,7 +145,11 @@ class PrettyPrinter {
     bool space = true;
     for (const std::string_view c : characters(line)) {
       const bool now = is_python_space(decode_utf8(c, 0).code);
-      if (out.empty() || (space && !now)) out.emplace_back();
+      if (out.empty() || (space && !now)) {
+        check_list_size(out.size() + 1);
+        spend(4);
+        out.emplace_back();
+      }
       out.back() += c;
       space = now;
     }
@@ -186,7 +189,7 @@ class PrettyPrinter {
     if (bracketed) out_ += '(';
     for (std::size_t i = 0; i < literals.size(); ++i) {
       if (i > 0) next_line(indent);
-      out_ += literals[i];
+      append(out_, literals[i]);
     }
     if (bracketed) out_ += ')';
   }

@@ -39,6 +39,7 @@ class Linker {
   explicit Linker(const LinkStyle& style) : style_(style) {}
 
   std::string word(std::string_view text) const {
+    spend(32 + text.size() + style_.schemes.size());  // for regular expressions
     std::size_t begin = 0;
     while (const std::size_t size = opening(text.substr(begin))) begin += size;
     std::size_t end = text.size();
@@ -105,13 +106,10 @@ class Linker {
   std::string shown(const std::string& address) const {
     if (style_.limit == nullptr) return address;
     const std::int64_t limit = style_.limit->integer();
-    const auto parts = characters(address);
-    const auto size = static_cast<std::int64_t>(parts.size());
+    const auto size = static_cast<std::int64_t>(count_characters(address));
     if (size <= limit) return address;
     const std::int64_t kept = limit < 0 ? std::max(size + limit, std::int64_t{0}) : limit;
-    std::string out;
-    for (std::int64_t i = 0; i < kept; ++i) out += parts[static_cast<std::size_t>(i)];
-    return out + "...";
+    return std::string(first_characters(address, kept)) + "...";
   }
 
   std::string link(const std::string& text) const {
@@ -182,11 +180,10 @@ inline Value urlize(Runtime& runtime, const Value& input, const Arguments& argum
       word += c;
       continue;
     }
-    if (!word.empty()) out += linker.word(std::exchange(word, {}));
+    if (!word.empty()) append(out, linker.word(std::exchange(word, {})));
     out += c;
-    check_text(out.size() / 64);
   }
-  if (!word.empty()) out += linker.word(word);
+  if (!word.empty()) append(out, linker.word(word));
   return make_text(std::move(out), runtime.autoescape());
 }
 

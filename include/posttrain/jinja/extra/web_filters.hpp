@@ -32,8 +32,7 @@ inline Value xml_attributes(Runtime& runtime, const Value& input, const Argument
     if (key.text().find_first_of(" \t\n\r\f\v/>=") != std::string::npos) {
       raise("xmlattr: expected the name of an attribute, got {}", repr(key));
     }
-    out += fmt::format("{}{}=\"{}\"", out.empty() ? "" : " ", escaped(key), escaped(value));
-    check_text(out.size() / 64);
+    append(out, fmt::format("{}{}=\"{}\"", out.empty() ? "" : " ", escaped(key), escaped(value)));
   }
   if ((space == nullptr || space->truth()) && !out.empty()) out.insert(0, " ");
   return make_text(std::move(out), runtime.autoescape());
@@ -42,6 +41,7 @@ inline Value xml_attributes(Runtime& runtime, const Value& input, const Argument
 /// Without tags and comments, white space collapsed.
 inline Value strip_tags(Runtime&, const Value& input, const Arguments&) {
   std::string text = print(input);
+  spend_decoding(text.size());
   const auto remove = [&](std::string_view open, std::string_view close) {
     std::string out;
     std::size_t at = 0;
@@ -59,7 +59,7 @@ inline Value strip_tags(Runtime&, const Value& input, const Arguments&) {
   remove("<", ">");
   std::string out;
   for (const Value& word : split(text, nullptr, -1, false)) {
-    out += (out.empty() ? "" : " ") + word.text();
+    append(out, (out.empty() ? "" : " ") + word.text());
   }
   constexpr std::pair<std::string_view, std::string_view> kEntities[] = {
       {"&lt;", "<"}, {"&gt;", ">"}, {"&#34;", "\""}, {"&#39;", "'"}, {"&amp;", "&"}};
@@ -68,6 +68,7 @@ inline Value strip_tags(Runtime&, const Value& input, const Arguments&) {
 }
 
 inline std::string url_quote(std::string_view text, bool query) {
+  spend(text.size());
   std::string out;
   for (const char c : text) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -90,8 +91,8 @@ inline Value url_encode(Runtime&, const Value& input, const Arguments&) {
        input.is_dict() ? dict_view(input, Sequence::kItems).list() : iterate(input)) {
     const List parts = iterate(pair);
     if (parts.size() != 2) fail("urlencode: expected pairs");
-    out += (out.empty() ? "" : "&") + url_quote(print(parts[0]), true) + "=" +
-           url_quote(print(parts[1]), true);
+    append(out, (out.empty() ? "" : "&") + url_quote(print(parts[0]), true) + "=" +
+                    url_quote(print(parts[1]), true));
   }
   return make_text(std::move(out));
 }

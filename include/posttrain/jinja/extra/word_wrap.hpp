@@ -33,6 +33,7 @@ class WordWrapper {
   };
 
   WordWrapper(std::string_view line, Options options) : options_(options) {
+    spend(2 * line.size());  // for what is kept of each character
     for (const std::string_view c : characters(line)) {
       offsets_.push_back(static_cast<std::size_t>(c.data() - line.data()));
       codes_.push_back(decode_utf8(c, 0).code);
@@ -81,8 +82,11 @@ class WordWrapper {
 
   static std::size_t size(const Chunk& chunk) { return chunk.second - chunk.first; }
   bool is_blank(std::size_t begin, std::size_t end) const {
-    return std::all_of(codes_.begin() + static_cast<std::ptrdiff_t>(begin),
-                       codes_.begin() + static_cast<std::ptrdiff_t>(end), is_python_space);
+    const auto from = codes_.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto to = codes_.begin() + static_cast<std::ptrdiff_t>(end);
+    const auto found = std::find_if_not(from, to, is_python_space);
+    spend_decoding(static_cast<std::size_t>(found - from));
+    return found == to;
   }
   bool blank(const Chunk& chunk) const { return is_blank(chunk.first, chunk.second); }
 
@@ -90,6 +94,7 @@ class WordWrapper {
   /// its last hyphen.
   std::size_t cut_of(const Chunk& word, std::size_t room) const {
     if (!options_.break_on_hyphens || room == 0) return room;
+    spend_decoding(room);
     std::size_t hyphen = room;
     while (hyphen > 0 && codes_[word.first + hyphen - 1] != U'-') --hyphen;
     for (std::size_t i = 0; i + 1 < hyphen; ++i) {
@@ -171,13 +176,12 @@ inline Value word_wrap(Runtime&, const Value& input, const Arguments& arguments)
     const std::int64_t wanted = width != nullptr ? width->integer() : 79;
     if (wanted <= 0) raise("wordwrap: expected a width above 0, got {}", wanted);
     options.width = static_cast<std::size_t>(wanted);
-    if (!std::exchange(first, false)) out += between;
+    if (!std::exchange(first, false)) append(out, between);
     bool first_part = true;
     for (const auto& [begin, end] : WordWrapper(line, options).wrap()) {
-      if (!std::exchange(first_part, false)) out += between;
+      if (!std::exchange(first_part, false)) append(out, between);
       const std::string part = line.substr(begin, end - begin);
-      out += markup ? escape_markup(part) : part;
-      check_text(out.size() / 64);
+      append(out, markup ? escape_markup(part) : part);
     }
   }
   return make_text(std::move(out), markup);

@@ -26,8 +26,8 @@
 
 namespace posttrain::text::jinja {
 
-POSTTRAIN_INLINE Evaluator::Evaluator(const Tree& tree, Dict context)
-    : tree_(tree), context_(std::move(context)) {}
+POSTTRAIN_INLINE Evaluator::Evaluator(const Tree& tree, Dict context, std::int64_t most_steps)
+    : tree_(tree), context_(std::move(context)), most_steps_(most_steps) {}
 
 POSTTRAIN_INLINE Evaluator::~Evaluator() {
   for (const Value& space : namespaces_) space.space().attributes.items.clear();
@@ -35,7 +35,7 @@ POSTTRAIN_INLINE Evaluator::~Evaluator() {
 }
 
 POSTTRAIN_INLINE Output Evaluator::run() {
-  const Account account;
+  const Account account(most_steps_);
   Output output;
   out_ = root_ = &output.text;
   generations_ = &output.generations;
@@ -67,7 +67,7 @@ POSTTRAIN_INLINE bool Evaluator::apply_test(std::string_view name, const Value& 
 }
 
 POSTTRAIN_INLINE Value Evaluator::make_namespace(Dict attributes) {
-  spend(16);
+  spend(16 + attributes.items.size());
   namespaces_.push_back(Value::make_namespace(std::move(attributes)));
   return namespaces_.back();
 }
@@ -80,11 +80,7 @@ POSTTRAIN_INLINE Value Evaluator::look_up(std::string_view name) const {
   return Value::undefined(fmt::format("'{}' is undefined", name));
 }
 
-POSTTRAIN_INLINE void Evaluator::write(std::string_view text) {
-  if (out_->size() + text.size() > kLargestText) check_text(out_->size() + text.size());
-  spend(text.size() / 64);
-  out_->append(text);
-}
+POSTTRAIN_INLINE void Evaluator::write(std::string_view text) { append(*out_, text); }
 
 // ---- statements
 // ----------------------------------------------------------------------------------
@@ -338,6 +334,7 @@ POSTTRAIN_INLINE void Evaluator::bind_parameters(const Statement& macro, const A
                                                  Scope& scope) {
   auto surplus = arguments.named;
   const auto take = [&](std::string_view name, Value& value) {
+    spend(surplus.size() / 8);
     const auto found = std::find_if(surplus.begin(), surplus.end(),
                                     [&](const auto& given) { return given.first == name; });
     if (found == surplus.end()) return false;
@@ -551,6 +548,7 @@ POSTTRAIN_INLINE Arguments Evaluator::evaluate(const CallArguments& source) {
     }
   }
   const auto add = [&](const std::string& name, Value value) {
+    spend(arguments.named.size() / 8);
     for (const auto& [known, other] : arguments.named) {
       if (known == name) raise("got multiple values for keyword argument '{}'", name);
     }

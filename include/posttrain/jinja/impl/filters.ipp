@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
@@ -33,7 +34,8 @@ inline Value attr(Runtime&, const Value& v, const Arguments& a) {
   const std::string name = print(need(a, 0, "name"));
   if (v.is_undefined()) undefined_error(v);
   if (auto found = find_attribute(v, name)) return *found;
-  return Value::undefined(fmt::format("'{} object' has no attribute '{}'", v.type_name(), name));
+  return Value::undefined(
+      fmt::format("'{} object' has no attribute '{}'", v.type_name(), brief(name)));
 }
 
 inline Value list(Runtime&, const Value& input, const Arguments&) { return iterate(input); }
@@ -103,10 +105,19 @@ inline Filter find_filter(std::string_view name) {
   return registry().filter(name);
 }
 
+POSTTRAIN_INLINE std::vector<std::string_view> filter_names() {
+  std::vector<std::string_view> names;
+  for (const FilterTable* table : {&filter_table(), &registry().filters()}) {
+    for (const auto& [name, filter] : *table) names.push_back(name);
+  }
+  return names;
+}
+
 POSTTRAIN_INLINE bool has_filter(std::string_view name) { return find_filter(name) != nullptr; }
 
 POSTTRAIN_INLINE Value apply_filter(Runtime& runtime, std::string_view name, const Value& input,
                                     const Arguments& arguments) {
+  spend(2);  // for the look-up
   const Filter filter = find_filter(name);
   if (filter == nullptr) raise("{}", unknown_filter(name));
   return filter(runtime, input, arguments);

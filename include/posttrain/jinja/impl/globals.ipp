@@ -158,6 +158,7 @@ inline Value raise_exception(Runtime&, const Arguments& arguments) {
 inline Value strftime_now(Runtime&, const Arguments& arguments) {
   const std::string& format = text_argument(arguments, 0, "format");
   if (format.size() > 1000) fail("strftime_now: expected a format of at most 1000 bytes");
+  spend(64);
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);

@@ -26,6 +26,7 @@ namespace posttrain::text::jinja::filters {
 
 /// Python's int(text, base): a sign, a prefix that fits the base, single underscores.
 inline std::optional<std::int64_t> parse_integer(std::string_view given, int base) {
+  spend_decoding(given.size());
   std::string text = strip(given, nullptr, true, true);
   const bool negative = text.starts_with('-');
   if (negative || text.starts_with('+')) text.erase(0, 1);
@@ -127,6 +128,7 @@ POSTTRAIN_INLINE Value round(Runtime&, const Value& input, const Arguments& argu
   if (method == "ceil") return std::ceil(value * scale) / scale;
   if (method == "floor") return std::floor(value * scale) / scale;
   if (input.is_whole() && precision >= 0) return input.integer();
+  spend(16);             // for hundreds of digits
   if (precision >= 0) {  // correctly rounded decimal digits, ties to even
     std::string digits(700, '\0');
     std::snprintf(digits.data(), digits.size(), "%.*f", static_cast<int>(precision), value);

@@ -12,13 +12,13 @@
 
 namespace posttrain::text::jinja {
 
-POSTTRAIN_INLINE bool Registry::add_filter(std::string_view name, Filter filter) {
-  filters_.emplace_back(name, filter);
+POSTTRAIN_INLINE bool Registry::add_filter(std::string_view name, Filter added) {
+  filters_.emplace_back(name, added);
   return true;
 }
 
-POSTTRAIN_INLINE bool Registry::add_method(std::string_view name, Method method) {
-  methods_.emplace_back(name, method);
+POSTTRAIN_INLINE bool Registry::add_method(std::string_view name, Method added) {
+  methods_.emplace_back(name, added);
   return true;
 }
 

@@ -238,10 +238,7 @@ POSTTRAIN_INLINE Value sort(Runtime&, const Value& v, const Arguments& a) {
 
 POSTTRAIN_INLINE Value reverse(Runtime&, const Value& input, const Arguments&) {
   if (input.is_string()) {
-    auto parts = characters(input.text());
-    std::string out;
-    for (auto part = parts.rbegin(); part != parts.rend(); ++part) out += *part;
-    return Value(std::move(out), input.is_markup());
+    return slice(input, nullptr, nullptr, -1);
   }
   List items = iterate(input);
   std::reverse(items.begin(), items.end());

@@ -62,13 +62,13 @@ POSTTRAIN_INLINE Value indent(Runtime&, const Value& input, const Arguments& arg
   const bool blank = flag_argument(arguments, 2, "blank");
   const std::vector<std::string> lines = split_lines(print(input) + "\n");
   std::string out = first ? by : "";
+  spend_reading(out.size());
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (i > 0) {
       out += '\n';
-      if (blank || !lines[i].empty()) out += by;
+      if (blank || !lines[i].empty()) append(out, by);
     }
-    out += lines[i];
-    check_text(out.size() / 64);
+    append(out, lines[i]);
   }
   return Value(std::move(out), input.is_markup());
 }
@@ -90,9 +90,8 @@ POSTTRAIN_INLINE Value join(Runtime& runtime, const Value& input, const Argument
   std::string out;
   bool first = true;
   for (const Value& item : items) {
-    if (!std::exchange(first, false)) out += between;
-    out += text(item);
-    check_text(out.size());
+    if (!std::exchange(first, false)) append(out, between);
+    append(out, text(item));
   }
   return Value(std::move(out), markup);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/concepts/layout.hpp"
 #include "posttrain/models/config.hpp"
 #include "posttrain/models/layout.hpp"
@@ -94,12 +95,27 @@ class LayoutBuilder {
     return s;
   }
 
+  /// Sizes of damaged files multiply to more than there can be, or than 64 bits hold.
+  void count(std::int64_t rows, std::int64_t columns) {
+    constexpr std::int64_t kMost = std::int64_t{1} << 50U;
+    std::int64_t size = 0;
+    if (__builtin_mul_overflow(rows, columns, &size) || size > kMost - parameters_) {
+      raise(
+          "config.json: expected a model of at most 2^50 parameters, got a matrix of [{}, {}] "
+          "beside {} others; hint: is the file damaged?",
+          rows, columns, parameters_);
+    }
+    parameters_ += size;
+  }
+
   int table(std::string name, std::int64_t rows, std::int64_t padding_row) {
+    count(rows, config_.hidden_size);
     result_.layout.tables.push_back({std::move(name), rows, config_.hidden_size, padding_row});
     return static_cast<int>(result_.layout.tables.size()) - 1;
   }
 
   int site(std::vector<MatrixSpec> parts, std::int64_t in, bool bias) {
+    for (const MatrixSpec& part : parts) count(part.rows, in);
     result_.layout.sites.push_back({std::move(parts), in, bias});
     return static_cast<int>(result_.layout.sites.size()) - 1;
   }
@@ -114,6 +130,7 @@ class LayoutBuilder {
 
   const DecoderConfig& config_;
   DecoderLayout result_;
+  std::int64_t parameters_ = 0;
 };
 
 }  // namespace detail

@@ -2,12 +2,16 @@
 // Definitions of chat_template.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/jinja/evaluator.hpp"
 #include "posttrain/jinja/from_json.hpp"
+#include "posttrain/jinja/limits.hpp"
 #include "posttrain/jinja/parser.hpp"
 #include "posttrain/text/chat_template.hpp"
 
@@ -29,8 +33,10 @@ POSTTRAIN_INLINE std::string ChatTemplate::render(const Json& context) const {
 
 POSTTRAIN_INLINE ChatTemplate::Rendered ChatTemplate::render_marked(const Json& context) const {
   if (!context.is_object()) fail("expected an object as a template's variables");
-  jinja::Evaluator evaluator(parsed_->tree, jinja::from_json(context).dict());
-  return evaluator.run();
+  const jinja::Account reading(jinja::kMostSteps);
+  jinja::Dict variables = jinja::from_json(context).dict();
+  const std::int64_t most = jinja::steps_for_data(jinja::budget().held);
+  return jinja::Evaluator(parsed_->tree, std::move(variables), most).run();
 }
 
 POSTTRAIN_INLINE Json ChatTemplate::context(const Json& messages, const Json& tools,
@@ -51,7 +57,19 @@ POSTTRAIN_INLINE Json ChatTemplate::context(const Json& messages, const Json& to
   context["documents"] = nullptr;
   context["add_generation_prompt"] = add_generation_prompt;
   if (extra.is_object()) {
-    for (const auto& [key, value] : extra.items()) context[key] = value;
+    // Assigning under a key looks through those before: hours for a hundred thousand.
+    auto& entries = context.get_ref<Json::object_t&>();
+    const auto given = entries.size();
+    for (const auto& [key, value] : extra.items()) {
+      const auto end = entries.begin() + static_cast<std::ptrdiff_t>(given);
+      const auto found =
+          std::find_if(entries.begin(), end, [&](const auto& entry) { return entry.first == key; });
+      if (found != end) {
+        found->second = value;
+      } else {
+        entries.emplace_back(key, value);
+      }
+    }
   }
   return context;
 }
@@ -65,8 +83,14 @@ POSTTRAIN_INLINE Json ChatTemplate::message_variables(const Json& message) {
     }
   }
   if (reasoning != nullptr) fields["thinking"] = *reasoning;
+  auto& entries = fields.get_ref<Json::object_t&>();
   for (const auto& [key, value] : message.items()) {
-    if (!value.is_null()) fields[key] = value;
+    if (value.is_null()) continue;
+    if (reasoning != nullptr && key == "thinking") {
+      entries.front().second = value;
+    } else {
+      entries.emplace_back(key, value);  // looked for by no one: a message has each key once
+    }
   }
   if (reasoning != nullptr) fields["reasoning_content"] = *reasoning;
   return fields;

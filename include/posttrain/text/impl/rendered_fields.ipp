@@ -102,6 +102,7 @@ POSTTRAIN_INLINE void RenderedFields::check_message(const ChatRenderer& renderer
     Json changed = messages;
     changed[i][field] = *sentinel;
     if (!shows(renderer, changed, tools, i)) {
+      renderer.render(messages, tools, false);  // a template that fails says why
       raise(
           "message {}: the chat template does not render its '{}' (role '{}'), so the model would "
           "never see it; hint: a chat template that knows it, or remove it from the sample",

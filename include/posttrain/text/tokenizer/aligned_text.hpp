@@ -5,15 +5,19 @@
 // Steps rewrite it through a `TextEdit`, character by character: a character replaces the one that
 // stands at the same place (and perhaps some more), or is new. A new one shares the range of the
 // byte before it. That is the rule by which the `tokenizers` package assigns offsets.
+//
+// A text knows how large it may become (text/tokenizer/limits.hpp), and an edit keeps to it.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "posttrain/text/tokenizer/limits.hpp"
 #include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
@@ -30,6 +34,7 @@ struct AlignedText {
   std::vector<ByteRange> source;  // per byte of `text`; empty if not tracked
   std::size_t origin = 0;         // where in the source this text starts
   bool tracked = false;
+  std::size_t most = std::numeric_limits<std::size_t>::max();  // bytes that it may be rewritten to
 
   AlignedText() = default;
   /// Text that is itself the source from `begin` on.
@@ -50,14 +55,19 @@ struct Piece {
   std::string_view text;
   const ByteRange* source = nullptr;  // of its first byte; null if not tracked
   std::size_t origin = 0;
+  std::size_t most = std::numeric_limits<std::size_t>::max();  // see AlignedText
 
   Piece() = default;
   Piece(const AlignedText& from)  // NOLINT(google-explicit-constructor): a view, as of a string
-      : text(from.text), source(from.tracked ? from.source.data() : nullptr), origin(from.origin) {}
+      : text(from.text),
+        source(from.tracked ? from.source.data() : nullptr),
+        origin(from.origin),
+        most(from.most) {}
 
   Piece part(std::size_t begin, std::size_t end) const {
     Piece out;
     out.text = text.substr(begin, end - begin);
+    out.most = most;
     out.source = source == nullptr ? nullptr : source + begin;
     out.origin = source == nullptr || begin >= text.size() ? origin : source[begin].begin;
     return out;
@@ -75,6 +85,7 @@ class TextEdit {
   explicit TextEdit(Piece from) : from_(from) {
     out_.tracked = from.source != nullptr;
     out_.origin = from.origin;
+    out_.most = from.most;
     out_.text.reserve(from.text.size() + 16);
     if (out_.tracked) out_.source.reserve(from.text.size() + 16);
   }
@@ -94,6 +105,7 @@ class TextEdit {
   void drop(std::size_t size) { at_ = std::min(at_ + size, from_.text.size()); }
 
   void insert(std::string_view text) {
+    check_rewriting(out_.text.size() + text.size(), from_.most);
     out_.text += text;
     if (out_.tracked) {
       const ByteRange range =
@@ -105,6 +117,7 @@ class TextEdit {
   /// `text` takes the place of `size` bytes and the range of the first of them.
   void replace(std::size_t size, std::string_view text) {
     if (at_ >= from_.text.size()) return insert(text);
+    check_rewriting(out_.text.size() + text.size(), from_.most);
     out_.text += text;
     if (out_.tracked) out_.source.insert(out_.source.end(), text.size(), from_.source[at_]);
     drop(size);

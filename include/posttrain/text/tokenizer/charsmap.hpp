@@ -19,6 +19,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
+#include "posttrain/text/tokenizer/limits.hpp"
 
 namespace posttrain::text {
 
@@ -47,6 +48,7 @@ class Charsmap {
     std::vector<Change> changes;
     const std::string_view text = piece.text;
     for (std::size_t i = 0; i < text.size();) {
+      check_rewriting(changes.size(), piece.most);
       const std::size_t end = grapheme_end(text, i);
       if (end - i < 6) {
         if (const auto found = find(text.substr(i, end - i))) {

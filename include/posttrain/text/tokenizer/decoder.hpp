@@ -17,6 +17,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/byte_alphabet.hpp"
+#include "posttrain/text/tokenizer/limits.hpp"
 #include "posttrain/text/tokenizer/pattern.hpp"
 #include "posttrain/unicode/utf8.hpp"
 
@@ -27,8 +28,13 @@ class TokenDecoder {
   TokenDecoder() = default;
   explicit TokenDecoder(const nlohmann::json& description) { add(description); }
 
+  /// The text of tokens. One that is too large in relation to them is an error
+  /// (text/tokenizer/limits.hpp).
   std::string operator()(std::vector<std::string> tokens) const {
-    for (const Step& step : steps_) tokens = apply(step, std::move(tokens));
+    std::size_t size = 0;
+    for (const std::string& token : tokens) size += token.size() + 1;
+    const std::size_t most = largest_rewriting(size);
+    for (const Step& step : steps_) tokens = apply(step, std::move(tokens), most);
     std::string text;
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       if (steps_.empty() && i > 0) text += ' ';
@@ -58,7 +64,9 @@ class TokenDecoder {
     bool flag = false;  // Metaspace: the first token loses its mark; WordPiece and CTC: clean up
   };
 
-  static std::vector<std::string> apply(const Step& step, std::vector<std::string> tokens) {
+  static std::vector<std::string> apply(const Step& step, std::vector<std::string> tokens,
+                                        std::size_t most) {
+    std::size_t left = most;
     switch (step.kind) {
       case Kind::kByteLevel: {
         std::string bytes;
@@ -90,11 +98,12 @@ class TokenDecoder {
         }
         return tokens;
       case Kind::kReplace:
-        for (std::string& token : tokens) token = replaced(*step.pattern, token, step.content);
+        for (std::string& token : tokens)
+          token = replaced(*step.pattern, token, step.content, left);
         return tokens;
       case Kind::kMetaspace:
         for (std::size_t i = 0; i < tokens.size(); ++i) {
-          tokens[i] = replaced(*step.pattern, tokens[i], i == 0 && step.flag ? "" : " ");
+          tokens[i] = replaced(*step.pattern, tokens[i], i == 0 && step.flag ? "" : " ", left);
         }
         return tokens;
       case Kind::kWordPiece:
@@ -129,17 +138,26 @@ class TokenDecoder {
     return tokens;
   }
 
-  static std::string replaced(const Pattern& pattern, const std::string& token,
-                              std::string_view by) {
-    return pattern.replace(AlignedText(token, 0, false), by).text;
+  /// Takes what the result needs from the bytes that are left.
+  static std::string replaced(const Pattern& pattern, const std::string& token, std::string_view by,
+                              std::size_t& left) {
+    AlignedText text(token, 0, false);
+    text.most = left;
+    text = pattern.replace(text, by);
+    check_rewriting(text.text.size(), left);
+    left -= text.text.size();
+    return std::move(text.text);
   }
 
   static void replace_all(std::string& text, std::string_view what, std::string_view by) {
     if (what.empty()) return;
-    for (std::size_t i = text.find(what); i != std::string::npos;
-         i = text.find(what, i + by.size())) {
-      text.replace(i, what.size(), by);
+    std::string out;
+    std::size_t from = 0;
+    for (std::size_t i = text.find(what); i != std::string::npos; i = text.find(what, from)) {
+      out.append(text, from, i - from).append(by);
+      from = i + what.size();
     }
+    if (from > 0) text = out.append(text, from);
   }
 
   /// Takes back the spaces that English writes without.
@@ -200,6 +218,7 @@ class TokenDecoder {
 
   void add(const nlohmann::json& description) {
     if (description.is_null()) return;
+    check_steps(steps_.size() + 1, "decoder");
     const std::string type = description.at("type").get<std::string>();
     if (type == "Sequence") {
       for (const auto& part : description.at("decoders")) add(part);

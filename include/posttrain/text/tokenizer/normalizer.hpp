@@ -17,6 +17,7 @@
 #include "posttrain/text/tokenizer/byte_alphabet.hpp"
 #include "posttrain/text/tokenizer/characters.hpp"
 #include "posttrain/text/tokenizer/charsmap.hpp"
+#include "posttrain/text/tokenizer/limits.hpp"
 #include "posttrain/text/tokenizer/pattern.hpp"
 #include "posttrain/text/tokenizer/unicode_form.hpp"
 #include "posttrain/unicode/utf8.hpp"
@@ -152,8 +153,10 @@ class Normalizer {
   }
 
   /// Normalises one section (valid UTF-8). `fresh`: the section starts at its beginning, so that
-  /// Prepend applies; a continuation of earlier text gets none.
+  /// Prepend applies; a continuation of earlier text gets none. A result that is too large in
+  /// relation to the text is an error (text/tokenizer/limits.hpp).
   AlignedText operator()(AlignedText text, bool fresh) const {
+    text.most = largest_rewriting(text.text.size());
     for (const Step& step : steps_) {
       text = std::visit([&](const auto& s) { return apply(s, text, fresh); }, step);
     }
@@ -225,6 +228,7 @@ class Normalizer {
 
   void add(const nlohmann::json& description) {
     if (description.is_null()) return;
+    check_steps(steps_.size() + 1, "normalizer");
     const std::string type = description.at("type").get<std::string>();
     if (type == "Sequence") {
       for (const auto& part : description.at("normalizers")) add(part);

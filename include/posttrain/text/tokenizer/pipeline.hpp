@@ -15,6 +15,7 @@
 #include "posttrain/text/tokenizer/added_tokens.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 #include "posttrain/text/tokenizer/decoder.hpp"
+#include "posttrain/text/tokenizer/limits.hpp"
 #include "posttrain/text/tokenizer/model.hpp"
 #include "posttrain/text/tokenizer/normalizer.hpp"
 #include "posttrain/text/tokenizer/post_processor.hpp"
@@ -65,6 +66,7 @@ struct TokenPipeline {
       } else if (!tracks(job) && normalizer.leaves(raw)) {
         Piece piece;
         piece.text = raw;
+        piece.most = largest_rewriting(raw.size());
         encode_normalized(piece, where, job);
       } else {
         const AlignedText normalized =

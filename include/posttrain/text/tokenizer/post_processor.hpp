@@ -17,6 +17,7 @@
 #include "posttrain/base/sequence.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
+#include "posttrain/text/tokenizer/limits.hpp"
 #include "posttrain/unicode/utf8.hpp"
 
 namespace posttrain::text {
@@ -81,6 +82,7 @@ class PostProcessor {
 
   void add(const nlohmann::json& description) {
     if (description.is_null()) return;
+    check_steps(steps_.size() + 1, "post-processor");
     const std::string type = description.at("type").get<std::string>();
     if (type == "Sequence") {
       for (const auto& part : description.at("processors")) add(part);

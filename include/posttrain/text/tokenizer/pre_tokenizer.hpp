@@ -18,6 +18,7 @@
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 #include "posttrain/text/tokenizer/character_splits.hpp"
 #include "posttrain/text/tokenizer/characters.hpp"
+#include "posttrain/text/tokenizer/limits.hpp"
 #include "posttrain/text/tokenizer/normalizer.hpp"
 #include "posttrain/text/tokenizer/pattern.hpp"
 #include "posttrain/text/tokenizer/split.hpp"
@@ -29,8 +30,13 @@ namespace posttrain::text {
 struct Words {
   std::vector<Piece> pieces;
   std::deque<AlignedText> storage;
+  std::size_t kept = 0;  // bytes in storage
 
-  Piece keep(AlignedText text) { return storage.emplace_back(std::move(text)); }
+  Piece keep(AlignedText text) {
+    kept += text.text.size();
+    check_rewriting(kept, text.most);
+    return storage.emplace_back(std::move(text));
+  }
 };
 
 class PreTokenizer {
@@ -255,6 +261,7 @@ class PreTokenizer {
 
 inline void PreTokenizer::add(const nlohmann::json& description) {
   if (description.is_null()) return;
+  check_steps(steps_.size() + 1, "pre-tokenizer");
   const std::string type = description.at("type").get<std::string>();
   if (type == "Sequence") {
     for (const auto& part : description.at("pretokenizers")) add(part);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// How time grows with a size, for tests that tell linear from quadratic.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+
+namespace posttrain::test {
+
+/// The least of three runs, in seconds.
+template <class F>
+double least_seconds(F&& f) {
+  double least = 1e9;
+  for (int i = 0; i < 3; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    f();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    least = std::min(least, took.count());
+  }
+  return least;
+}
+
+/// Whether `work(make(8 * n))` takes less than 28 times as long as `work(make(n))`: 8 times where
+/// time is linear, 64 times where it is quadratic. `n` must be large enough for a clock.
+template <class Make, class Work>
+bool is_linear(std::size_t n, Make&& make, Work&& work) {
+  const auto small = make(n), large = make(8 * n);
+  const double short_time = least_seconds([&] { work(small); });
+  return least_seconds([&] { work(large); }) < 28 * short_time;
+}
+
+}  // namespace posttrain::test
