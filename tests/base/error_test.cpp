@@ -29,6 +29,24 @@ TEST_CASE("what a message quotes does not break its line") {
   }
 }
 
+TEST_CASE("a long message loses its middle, between characters") {
+  for (int shift = 0; shift < 4; ++shift) {
+    std::string quoted(static_cast<std::size_t>(shift), 'x');
+    for (int i = 0; i < 2000; ++i) quoted += "ü";
+    std::string text;
+    try {
+      raise("expected a name, got '{}'; hint: shorten it", quoted);
+    } catch (const Error& error) {
+      text = error.what();
+    }
+    CHECK(text.size() <= kLongestMessage);
+    CHECK(text.size() > kLongestMessage - 8);
+    CHECK(text.starts_with("expected a name, got '"));
+    CHECK(text.ends_with("ü'; hint: shorten it"));
+    CHECK(text.find("ü … ü") != text.npos);
+  }
+}
+
 TEST_CASE("fail throws its literal at run time and a good value is a constant expression") {
   static_assert(checked(2) == 2);
   REQUIRE_THROWS_WITH(checked(-1), "value must be at least 0");

@@ -31,6 +31,56 @@ TEST_CASE("an integer is read as it stands, or refused") {
         "a.json: expected c to be an integer of at least 1, got 0.5");
 }
 
+TEST_CASE(
+    "a value under a key is of its type, absent or null, or an error that names file and key") {
+  const Json object = Json::parse(
+      R"({"text": "a", "number": 1.5, "whole": 3, "flag": true, "list": ["a", "b"],
+          "object": {"x": 1}, "none": null})");
+  CHECK(io::text_under(object, "text", "-", "f") == "a");
+  CHECK(io::number_under(object, "number", 0.0, "f") == 1.5);
+  CHECK(io::number_under(object, "whole", 0.0, "f") == 3.0);
+  CHECK(io::bool_under(object, "flag", false, "f"));
+  CHECK(io::texts_under(object, "list", "f") == std::vector<std::string>{"a", "b"});
+  CHECK(io::object_under(object, "object", "f") == &object["object"]);
+  CHECK(io::array_under(object, "list", "f") == &object["list"]);
+  for (const char* key : {"none", "absent"}) {
+    CHECK(io::text_under(object, key, "-", "f") == "-");
+    CHECK(io::number_under(object, key, 2.5, "f") == 2.5);
+    CHECK(io::bool_under(object, key, true, "f"));
+    CHECK(io::texts_under(object, key, "f").empty());
+    CHECK(io::object_under(object, key, "f") == nullptr);
+    CHECK(io::array_under(object, key, "f") == nullptr);
+  }
+  CHECK(error_of([&] { io::required_under(object, "none", "f"); }) ==
+        "f: expected a value under \"none\", found null");
+  CHECK(error_of([&] { io::required_under(object, "absent", "f"); }) ==
+        "f: expected a value under \"absent\", found no such key");
+
+  const auto refusals = [&](const char* key) {
+    return std::vector<std::string>{error_of([&] { io::text_under(object, key, "", "f"); }),
+                                    error_of([&] { io::number_under(object, key, 0.0, "f"); }),
+                                    error_of([&] { io::bool_under(object, key, false, "f"); }),
+                                    error_of([&] { io::object_under(object, key, "f"); }),
+                                    error_of([&] { io::array_under(object, key, "f"); })};
+  };
+  const std::vector<std::string> expected{"a string", "a number", "true or false", "an object",
+                                          "a list"};
+  const std::vector<std::pair<const char*, std::size_t>> own{
+      {"text", 0}, {"number", 1}, {"flag", 2}, {"object", 3}, {"list", 4}};
+  for (const auto& [key, type] : own) {
+    const std::vector<std::string> found = refusals(key);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      CHECK(found[i] == (i == type ? ""
+                                   : fmt::format("f: expected {} to be {}, got {}", key,
+                                                 expected[i], io::shown(object[key]))));
+    }
+  }
+  CHECK(error_of([] { io::texts_under(Json::parse(R"({"a": ["x", 1]})"), "a", "f"); }) ==
+        "f: expected a[1] to be a string, got 1");
+  CHECK(error_of([] { io::number_under(io::parse_json(R"({"a": NaN})", "f"), "a", 0.0, "f"); }) ==
+        "f: expected a to be a number, got NaN");
+}
+
 TEST_CASE("token ids under a key are one, several or none") {
   const auto read = [](const char* text) {
     return io::token_ids_under(Json::parse(text), "eos_token_id", "config.json");

@@ -8,11 +8,15 @@
 
 #include <fmt/core.h>
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace posttrain {
+
+/// The longest message in bytes: what it quotes can be of any length.
+inline constexpr std::size_t kLongestMessage = 1500;
 
 /// Every error that a user of the library can meet; `what()` is one line.
 class Error : public std::runtime_error {
@@ -32,7 +36,8 @@ namespace detail {
 }
 
 /// Throws `Error` with a formatted message in one line: `raise("expected {} rows, got {}; hint: …",
-/// a, b)`.
+/// a, b)`. Of a text longer than `kLongestMessage` the middle is left out: what was expected stands
+/// at the beginning, the hint at the end.
 template <class... Args>
 [[noreturn]] void raise(fmt::format_string<Args...> format, Args&&... args) {
   detail::raise_formatted(format, fmt::make_format_args(args...));

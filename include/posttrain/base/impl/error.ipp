@@ -24,9 +24,22 @@ POSTTRAIN_INLINE std::string one_line(std::string_view text) {
 
 namespace detail {
 
+inline std::string without_middle(std::string text) {
+  if (text.size() <= kLongestMessage) return text;
+  constexpr std::string_view kGap = " … ";
+  constexpr std::size_t kEnd = 500, kBegin = kLongestMessage - kEnd - kGap.size();
+  const auto continues = [&](std::size_t at) {  // inside of a character of several bytes
+    return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
+  };
+  std::size_t begin = kBegin, end = text.size() - kEnd;
+  while (begin > kBegin - 3 && continues(begin)) --begin;
+  while (end < text.size() - kEnd + 3 && continues(end)) ++end;
+  return text.replace(begin, end - begin, kGap);
+}
+
 [[noreturn]] POSTTRAIN_INLINE void raise_formatted(fmt::string_view format,
                                                    fmt::format_args arguments) {
-  throw Error(one_line(fmt::vformat(format, arguments)));
+  throw Error(without_middle(one_line(fmt::vformat(format, arguments))));
 }
 
 }  // namespace detail

@@ -63,6 +63,12 @@ POSTTRAIN_INLINE std::string parse_problem(std::string_view text, std::size_t po
   return problem;
 }
 
+[[noreturn]] POSTTRAIN_INLINE void raise_expected(std::string_view where, std::string_view name,
+                                                  std::string_view expected,
+                                                  const std::string& got) {
+  raise("{}: expected {} to be {}, got {}", where, name, expected, got);
+}
+
 }  // namespace detail
 
 POSTTRAIN_INLINE std::optional<Json> try_parse_json(std::string_view text, std::string& problem) {
