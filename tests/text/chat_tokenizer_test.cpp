@@ -382,3 +382,25 @@ TEST_CASE("Published templates: spans of every assistant turn, ending in the ter
           "the first" + chat.terminator() + "|the second" + chat.terminator() + "|");
   }
 }
+
+TEST_CASE("Calls given as text are trained and prompted as the template takes them") {
+  ChatTokenizer chat(
+      files("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+            "{% for c in m.tool_calls %}{{ c.function.name }}{{ c.function.arguments | tojson }}"
+            "{% endfor %}<|im_end|>\n{% endfor %}"
+            "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"));
+  const Conversation calls(Json::parse(
+      R"([{"role": "user", "content": [{"type": "text", "text": "tide"}, {"type": "text", "text": "?"}]},
+          {"role": "assistant", "content": "", "tool_calls":
+            [{"type": "function", "function": {"name": "tide", "arguments": "{\"hour\":12}"}}]}])"));
+  CHECK(trained(chat, chat.training_sequences(calls).at(0)) == "tide{\"hour\": 12}<|im_end|>|");
+  const TokenIds prompt = chat.prompt_ids(calls);
+  CHECK(chat.tokenizer().decode(prompt) ==
+        "<|im_start|>user\ntide?<|im_end|>\n<|im_start|>assistant\ntide{\"hour\": 12}<|im_end|>\n"
+        "<|im_start|>assistant\n");
+  const std::string parsed = chat.fingerprint();
+  chat.set_parse_arguments(false);
+  CHECK(trained(chat, chat.training_sequences(calls).at(0)) ==
+        "tide\"{\\\"hour\\\":12}\"<|im_end|>|");
+  CHECK(chat.fingerprint() != parsed);
+}

@@ -6,7 +6,6 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <iostream>
 #include <string>
 
 #include "posttrain/text/chat_tokenizer.hpp"
@@ -35,15 +34,14 @@ Json calling(const Json& arguments) {
           {{"role", "assistant"},
            {"content", ""},
            {"tool_calls",
-            {{{"type", "function"},
-              {"function", {{"name", "tide"}, {"arguments", arguments}}}}}}},
+            {{{"type", "function"}, {"function", {{"name", "tide"}, {"arguments", arguments}}}}}}},
           {{"role", "tool"}, {"content", "high"}},
           {{"role", "assistant"}, {"content", "High."}}};
 }
 
 /// What the template prints of the messages in the forms that it takes.
-std::string adapted_text(const ChatRenderer& chat, const Json& messages, const Json& tools = nullptr,
-                         bool parse_arguments = true) {
+std::string adapted_text(const ChatRenderer& chat, const Json& messages,
+                         const Json& tools = nullptr, bool parse_arguments = true) {
   const auto adapted = TemplateForms().adapted(chat, messages, tools, parse_arguments);
   return chat.render(adapted ? *adapted : messages, tools, false);
 }
@@ -72,9 +70,9 @@ TEST_CASE("Parsed arguments keep the order of their keys and every digit") {
   CHECK(arguments_in("{{ c.function.arguments | tojson }}",
                      R"({"z":9223372036854775807,"a":1.0,"m":-0.5,"z2":"ä","n":null})") ==
         R"({"z": 9223372036854775807, "a": 1.0, "m": -0.5, "z2": "ä", "n": null})");
-  CHECK_THROWS_WITH(arguments_in("{{ c.function.arguments | tojson }}",
-                                 R"({"z": 2000000000000000000000})"),
-                    Catch::Contains("2000000000000000000000"));
+  CHECK_THROWS_WITH(
+      arguments_in("{{ c.function.arguments | tojson }}", R"({"z": 2000000000000000000000})"),
+      Catch::Contains("2000000000000000000000"));
   CHECK(arguments_in("{{ c.function.arguments }}", R"({"z": 2000000000000000000000})") ==
         R"({"z": 2000000000000000000000})");
 }
@@ -114,9 +112,9 @@ TEST_CASE("Calls without OpenAI's nesting, and function_call, are adapted like t
 
 TEST_CASE("Lists of texts are joined for a template of texts, and stay where it takes lists") {
   const auto content = [](const char* source, const Json& parts) {
-    return adapted_text(tiny_renderer(std::string("{% for m in messages %}") + source +
-                                      "<|im_end|>{% endfor %}"),
-                        {{{"role", "user"}, {"content", parts}}});
+    return adapted_text(
+        tiny_renderer(std::string("{% for m in messages %}") + source + "<|im_end|>{% endfor %}"),
+        {{{"role", "user"}, {"content", parts}}});
   };
   const Json parts = {{{"type", "text"}, {"text", "Name "}}, {{"type", "text"}, {"text", "it."}}};
   CHECK(content("{{ m.content + '' }}", parts) == "Name it.<|im_end|>");
@@ -143,7 +141,7 @@ TEST_CASE("Published templates print text arguments as they print the object, or
   std::map<std::string, std::size_t> seen;
   const Json tools = Json::parse(
       R"([{"type": "function", "function": {"name": "tide", "description": "Tide",
-          "parameters": {"type": "object", "properties": {"hour": {"type": "integer"}},
+          "parameters": {"type": "object", "properties": {"hour": {"type": "integer", "description": "of day"}},
                          "required": ["hour"]}}}])");
   const std::string text = R"({"hour":12,"at":"a b"})";
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
@@ -151,7 +149,8 @@ TEST_CASE("Published templates print text arguments as they print the object, or
     INFO(entry.path().filename().string());
     std::ifstream file(entry.path());
     const std::string source{std::istreambuf_iterator<char>(file), {}};
-    const ChatRenderer chat = tiny_renderer(source);
+    const ChatRenderer chat =
+        tiny_renderer(source).with_variables({{"bos_token", "<s>"}, {"eos_token", "</s>"}});
     const auto attempt = [&](const Json& messages) {
       try {
         return chat.render(messages, tools, false);
@@ -175,12 +174,8 @@ TEST_CASE("Published templates print text arguments as they print the object, or
       CHECK(*adapted == with_object);
       CHECK(attempt(*adapted) == as_object);
       ++seen["object"];
-    } else {
-      ++seen["no calls"];
-      std::cerr << entry.path().filename().string() << " text=" << as_text.size() << " obj=" << as_object.size() << " tc=" << (source.find("tool_calls")!=std::string::npos) << "\n";
     }
   }
-  CHECK(seen["text"] >= 20);
-  CHECK(seen["object"] >= 20);
-  for (const auto& [k, v] : seen) WARN(k << " " << v);
+  CHECK(seen["text"] >= 15);
+  CHECK(seen["object"] >= 40);
 }

@@ -25,8 +25,8 @@ class RenderedFields {
              const Json& documents) const;
 
  private:
-  /// An error for a null content that the template cannot take, or beside which the message says
-  /// nothing, and for parts that are no texts.
+  /// An error for a null or missing content that the template cannot take, or beside which the
+  /// message says nothing, and for parts that are no texts.
   void check_content(const ChatRenderer& renderer, const Json& messages, const Json& tools,
                      std::size_t i, const std::string& kind) const;
 

@@ -72,8 +72,7 @@ POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(
     rest.unmask = conversation.unmask;
     return with_variables(own).training_sequences(rest, turns, unmask, first);
   }
-  const auto adapted =
-      forms_.adapted(renderer_, conversation.messages, tools, parse_arguments_);
+  const auto adapted = forms_.adapted(renderer_, conversation.messages, tools, parse_arguments_);
   const Json& messages = adapted ? *adapted : conversation.messages;
   fields_.check(renderer_, messages, tools, renderer_.variable("documents"));
   unmask = unmask || conversation.unmask;
@@ -110,8 +109,7 @@ POSTTRAIN_INLINE TokenIds ChatTokenizer::prompt_ids(const Conversation& conversa
     return with_variables(own).prompt_ids(
         Conversation(conversation.messages, {tools, nullptr, nullptr}));
   }
-  const auto adapted =
-      forms_.adapted(renderer_, conversation.messages, tools, parse_arguments_);
+  const auto adapted = forms_.adapted(renderer_, conversation.messages, tools, parse_arguments_);
   const Json& messages = adapted ? *adapted : conversation.messages;
   fields_.check(renderer_, messages, tools, renderer_.variable("documents"));
   return encode(messages, tools, true).ids;

@@ -93,14 +93,15 @@ POSTTRAIN_INLINE void RenderedFields::check_content(const ChatRenderer& renderer
                                                     const Json& messages, const Json& tools,
                                                     std::size_t i, const std::string& kind) const {
   const auto content = messages[i].find("content");
-  if (content == messages[i].end()) return;
-  detail::check_parts(*content, i);
-  if (!content->is_null()) return;
+  const bool missing = content == messages[i].end();
+  if (!missing) detail::check_parts(*content, i);
+  if (!missing && !content->is_null()) return;
   const auto says = [&](const char* field) {
     const auto found = messages[i].find(field);
     return found != messages[i].end() && detail::says_something(*found);
   };
   if (std::none_of(detail::kMessageFields.begin(), detail::kMessageFields.end(), says)) {
+    if (missing) return;  // the template may read other fields
     raise("message {}: content is null; hint: give it a text, or remove the message", i);
   }
   const std::string what = fmt::format("{} null content {}", kind, role(messages[i]));
@@ -116,9 +117,9 @@ POSTTRAIN_INLINE void RenderedFields::check_content(const ChatRenderer& renderer
       return;  // the content is not the reason
     }
     raise(
-        "message {}: content is null, and the chat template takes only a text ({}); hint: "
+        "message {}: content is {}, and the chat template takes only a text ({}); hint: "
         "\"content\": \"\"",
-        i, error.what());
+        i, missing ? "missing" : "null", error.what());
   }
   prove(what);
 }
@@ -169,10 +170,9 @@ POSTTRAIN_INLINE void RenderedFields::check(const ChatRenderer& renderer, const 
   }
   if (detail::says_something(documents) && !is_proved("the documents")) {
     const std::optional<Json> sentinel = detail::with_sentinel(documents);
-    if (sentinel &&
-        renderer.with_variables({{"documents", *sentinel}})
-            .text_with_sentinel(messages, tools, last)
-            .empty()) {
+    if (sentinel && renderer.with_variables({{"documents", *sentinel}})
+                        .text_with_sentinel(messages, tools, last)
+                        .empty()) {
       fail(
           "the chat template does not render the sample's 'documents'; hint: a chat template for "
           "them, or remove them from the sample");

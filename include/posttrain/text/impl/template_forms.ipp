@@ -131,9 +131,9 @@ POSTTRAIN_INLINE bool TemplateForms::takes_text(const ChatRenderer& renderer, co
     return parts.empty() || shows("'text': '") || shows("\"text\": \"") ||
            shows("\\\"text\\\": \\\"");
   };
-  return answer(fmt::format("content of {} {}", role(messages[i]),
-                            tools.is_null() ? "plain" : "tools"),
-                probe);
+  return answer(
+      fmt::format("content of {} {}", role(messages[i]), tools.is_null() ? "plain" : "tools"),
+      probe);
 }
 
 POSTTRAIN_INLINE std::optional<Json> TemplateForms::adapted(const ChatRenderer& renderer,
