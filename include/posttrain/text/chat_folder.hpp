@@ -10,8 +10,12 @@
 
 namespace posttrain::text {
 
-/// Reads what there is; what is missing stays empty.
+/// Reads what there is; what is missing stays empty. A path that is no folder is an error.
 inline ChatFiles read_chat_files(const io::fs::path& folder) {
+  if (!io::fs::is_directory(folder)) {
+    raise("{}: expected a model's folder, found {}", folder.string(),
+          io::fs::exists(folder) ? "a file" : "nothing");
+  }
   const auto file = [&](const char* name) {
     return io::read_text_file_if_exists(folder / name).value_or("");
   };

@@ -28,6 +28,14 @@ struct Tokenizer::Parts : TokenPipeline {
 
 POSTTRAIN_INLINE Tokenizer Tokenizer::from_json(std::string_view source,
                                                 const std::vector<AddedToken>& more) {
+  if (source.empty()) {
+    fail(
+        "tokenizer.json: expected a tokenizer, found no such file or an empty one; hint: "
+        "AutoTokenizer.from_pretrained(…).save_pretrained writes it");
+  }
+  if (source.starts_with("version https://git-lfs")) {
+    fail("tokenizer.json: expected JSON, got a pointer of Git LFS; hint: git lfs pull");
+  }
   std::string problem;
   const auto description = io::try_parse_json_as<nlohmann::json>(source, problem);
   if (!description) raise("tokenizer.json: {}", problem);
