@@ -133,3 +133,15 @@ TEST_CASE("A null content is named where it says nothing or the template takes o
                                      [{"type": "function", "function": {"name": "f"}}]}])"),
                  "message 0: content is missing, and the chat template takes only a text ("));
 }
+
+TEST_CASE("Where the template fails by itself, its own error is told") {
+  const ChatRenderer strict = tiny_renderer(
+      "{% for m in messages %}{{ m.content }}{% endfor %}{{ raise_exception('no') }}");
+  CHECK(
+      contains(refusal(strict, R"([{"role": "user", "content": "a"}])"), "chat template, line 1"));
+  const ChatRenderer counting =
+      tiny_renderer("{% for m in messages %}{{ m.content + m.n | tojson }}<|im_end|>{% endfor %}");
+  CHECK(contains(refusal(counting, R"([{"role": "user", "content": "a", "n": {"x": 1}},
+                                       {"role": "user", "content": 5}])"),
+                 "unsupported operand"));
+}

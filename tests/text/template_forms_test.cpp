@@ -131,6 +131,20 @@ TEST_CASE("Lists of texts are joined for a template of texts, and stay where it 
                   .has_value());
 }
 
+TEST_CASE("A value in the wrong form does not hide the form of another") {
+  const ChatRenderer chat = tiny_renderer(
+      "{% for m in messages %}{{ m.role + ':' + m.content }}{% for c in m.tool_calls %}"
+      "{% for k, v in c.function.arguments | items %}{{ k }}={{ v }}{% endfor %}{% endfor %}"
+      "<|im_end|>{% endfor %}");
+  Json messages = calling(R"({"hour": 12})");
+  for (Json& message : messages) {
+    message["content"] = Json::array({{{"type", "text"}, {"text", message["content"]}}});
+  }
+  CHECK(adapted_text(chat, messages) ==
+        "user:Tide?<|im_end|>assistant:hour=12<|im_end|>tool:high<|im_end|>assistant:High."
+        "<|im_end|>");
+}
+
 TEST_CASE("Messages in the right forms are not copied") {
   const ChatRenderer chat = tiny_renderer(with_arguments("{{ c.function.arguments | tojson }}"));
   CHECK_FALSE(TemplateForms().adapted(chat, calling({{"hour", 12}}), nullptr).has_value());

@@ -8,12 +8,14 @@
 // (minja's capabilities `requires_object_arguments` and `requires_typed_content` are such probes.)
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "posttrain/base/json.hpp"
 #include "posttrain/text/chat_renderer.hpp"
@@ -32,9 +34,17 @@ class TemplateForms {
                               bool parse_arguments = true) const;
 
  private:
-  bool takes_object(const ChatRenderer& renderer, const Json& messages, const Json& tools,
+  static constexpr std::array kCallFields = {"tool_calls", "function_call"};
+
+  /// The messages with lists joined; with these and parsed arguments; and as given. A probe of one
+  /// value needs a conversation in which no other one stops the template. None where the messages
+  /// hold nothing in two forms.
+  using Bases = std::vector<Json>;
+  static Bases bases_of(const Json& messages);
+
+  bool takes_object(const ChatRenderer& renderer, const Bases& bases, const Json& tools,
                     std::size_t i, const char* field) const;
-  bool takes_text(const ChatRenderer& renderer, const Json& messages, const Json& tools,
+  bool takes_text(const ChatRenderer& renderer, const Bases& bases, const Json& tools,
                   std::size_t i) const;
 
   /// Answers of probes by kind (field, role, with tools or without); shared by copies, which differ
@@ -43,10 +53,10 @@ class TemplateForms {
     std::mutex mutex;
     std::map<std::string, bool> answers;
   };
-  /// The known answer to `kind`, else that of `probe()`, which is kept unless it is nothing (false
-  /// then).
+  /// The known answer to `kind`, else the first that `probe(base)` gives, which is kept; false
+  /// where it gives none.
   template <class Probe>
-  bool answer(const std::string& kind, const Probe& probe) const;
+  bool answer(const std::string& kind, const Bases& bases, const Probe& probe) const;
 
   std::shared_ptr<Known> known_ = std::make_shared<Known>();
 };

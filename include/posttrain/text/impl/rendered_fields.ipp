@@ -77,6 +77,16 @@ inline void check_parts(const Json& content, std::size_t i) {
   }
 }
 
+/// The template's own error, where it renders neither the messages nor those up to number i.
+inline void check_renders(const ChatRenderer& renderer, const Json& messages, const Json& tools,
+                          std::size_t i) {
+  try {
+    renderer.render(first_messages(messages, i + 1), tools, false);
+  } catch (const Error&) {
+    renderer.render(messages, tools, false);
+  }
+}
+
 }  // namespace detail
 
 POSTTRAIN_INLINE bool RenderedFields::is_proved(const std::string& kind) const {
@@ -139,6 +149,7 @@ POSTTRAIN_INLINE void RenderedFields::check_message(const ChatRenderer& renderer
     Json changed = messages;
     changed[i][field] = *sentinel;
     if (renderer.text_with_sentinel(changed, tools, i).empty()) {
+      detail::check_renders(renderer, messages, tools, i);
       raise(
           "message {}: the chat template does not render its '{}' (role '{}'), so the model would "
           "never see it; hint: a chat template that knows it, or remove it from the sample",

@@ -82,43 +82,45 @@ inline std::optional<std::string> joined_parts(const Json& content) {
 }  // namespace detail
 
 template <class Probe>
-bool TemplateForms::answer(const std::string& kind, const Probe& probe) const {
+bool TemplateForms::answer(const std::string& kind, const Bases& bases, const Probe& probe) const {
   {
     const std::lock_guard lock(known_->mutex);
     const auto known = known_->answers.find(kind);
     if (known != known_->answers.end()) return known->second;
   }
-  const std::optional<bool> found = probe();
-  if (!found) return false;
-  const std::lock_guard lock(known_->mutex);
-  return known_->answers.emplace(kind, *found).first->second;
+  for (const Json& base : bases) {
+    if (const std::optional<bool> found = probe(base)) {
+      const std::lock_guard lock(known_->mutex);
+      return known_->answers.emplace(kind, *found).first->second;
+    }
+  }
+  return false;
 }
 
-POSTTRAIN_INLINE bool TemplateForms::takes_object(const ChatRenderer& renderer,
-                                                  const Json& messages, const Json& tools,
-                                                  std::size_t i, const char* field) const {
-  const auto probe = [&]() -> std::optional<bool> {
-    const Json object = {{kContentSentinel, kContentSentinel}};
-    const std::string text = object.dump();
+POSTTRAIN_INLINE bool TemplateForms::takes_object(const ChatRenderer& renderer, const Bases& bases,
+                                                  const Json& tools, std::size_t i,
+                                                  const char* field) const {
+  const Json object = {{kContentSentinel, kContentSentinel}};
+  const std::string text = object.dump();
+  const auto probe = [&](const Json& base) -> std::optional<bool> {
     const auto rendered = [&](const Json& value) {
-      Json changed = messages;
+      Json changed = base;
       for (Json& message : changed) {  // all calls, so that none of them stops the template
         detail::for_each_arguments(message, field, [&](Json& arguments) { arguments = value; });
       }
       return renderer.text_with_sentinel(changed, tools, i);
     };
     if (rendered(text).find(text) != std::string::npos) return false;
-    if (!rendered(object).empty()) return true;
-    return std::nullopt;
+    return rendered(object).empty() ? std::nullopt : std::optional(true);
   };
-  return answer(fmt::format("{} {}", field, tools.is_null() ? "plain" : "tools"), probe);
+  return answer(fmt::format("{} {}", field, tools.is_null() ? "plain" : "tools"), bases, probe);
 }
 
-POSTTRAIN_INLINE bool TemplateForms::takes_text(const ChatRenderer& renderer, const Json& messages,
+POSTTRAIN_INLINE bool TemplateForms::takes_text(const ChatRenderer& renderer, const Bases& bases,
                                                 const Json& tools, std::size_t i) const {
-  const auto probe = [&]() -> std::optional<bool> {
+  const auto probe = [&](const Json& base) -> std::optional<bool> {
     const auto rendered = [&](Json content) {
-      Json changed = messages;
+      Json changed = base;
       changed[i]["content"] = std::move(content);
       return renderer.text_with_sentinel(changed, tools, i);
     };
@@ -132,19 +134,47 @@ POSTTRAIN_INLINE bool TemplateForms::takes_text(const ChatRenderer& renderer, co
            shows("\\\"text\\\": \\\"");
   };
   return answer(
-      fmt::format("content of {} {}", role(messages[i]), tools.is_null() ? "plain" : "tools"),
-      probe);
+      fmt::format("content of {} {}", role(bases.front()[i]), tools.is_null() ? "plain" : "tools"),
+      bases, probe);
+}
+
+POSTTRAIN_INLINE TemplateForms::Bases TemplateForms::bases_of(const Json& messages) {
+  Json texts = messages;
+  bool has_lists = false, has_arguments = false;
+  for (Json& message : texts) {
+    const auto content = message.find("content");
+    if (content == message.end()) continue;
+    if (auto joined = detail::joined_parts(*content)) {
+      *content = *std::move(joined);
+      has_lists = true;
+    }
+  }
+  Json objects = texts;
+  for (Json& message : objects) {
+    for (const char* field : kCallFields) {
+      detail::for_each_arguments(message, field, [&](Json& arguments) {
+        auto object = detail::object_in_text(arguments);
+        if (!object) return;
+        arguments = *std::move(object);
+        has_arguments = true;
+      });
+    }
+  }
+  if (!has_lists && !has_arguments) return {};
+  return {std::move(texts), std::move(objects), messages};
 }
 
 POSTTRAIN_INLINE std::optional<Json> TemplateForms::adapted(const ChatRenderer& renderer,
                                                             const Json& messages, const Json& tools,
                                                             bool parse_arguments) const {
+  const Bases bases = bases_of(messages);
+  if (bases.empty()) return std::nullopt;
   std::optional<Json> changed;
   const auto change = [&]() -> Json& { return changed ? *changed : changed.emplace(messages); };
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    for (const char* field : {"tool_calls", "function_call"}) {
+    for (const char* field : kCallFields) {
       if (!parse_arguments || !detail::has_text_of_object(messages[i], field) ||
-          !takes_object(renderer, messages, tools, i, field)) {
+          !takes_object(renderer, bases, tools, i, field)) {
         continue;
       }
       detail::for_each_arguments(change()[i], field, [](Json& arguments) {
@@ -153,8 +183,8 @@ POSTTRAIN_INLINE std::optional<Json> TemplateForms::adapted(const ChatRenderer& 
     }
     const auto content = messages[i].find("content");
     if (content == messages[i].end()) continue;
-    if (auto joined = detail::joined_parts(*content);
-        joined && takes_text(renderer, messages, tools, i)) {
+    auto joined = detail::joined_parts(*content);
+    if (joined && takes_text(renderer, bases, tools, i)) {
       change()[i]["content"] = *std::move(joined);
     }
   }
