@@ -139,28 +139,28 @@ POSTTRAIN_INLINE bool TemplateForms::takes_text(const ChatRenderer& renderer, co
 }
 
 POSTTRAIN_INLINE TemplateForms::Bases TemplateForms::bases_of(const Json& messages) {
+  const auto has_two_forms = [](const Json& message) {
+    const auto content = message.find("content");
+    return (content != message.end() && detail::joined_parts(*content)) ||
+           std::any_of(kCallFields.begin(), kCallFields.end(), [&](const char* field) {
+             return detail::has_text_of_object(message, field);
+           });
+  };
+  if (std::none_of(messages.begin(), messages.end(), has_two_forms)) return {};
   Json texts = messages;
-  bool has_lists = false, has_arguments = false;
   for (Json& message : texts) {
     const auto content = message.find("content");
     if (content == message.end()) continue;
-    if (auto joined = detail::joined_parts(*content)) {
-      *content = *std::move(joined);
-      has_lists = true;
-    }
+    if (auto joined = detail::joined_parts(*content)) *content = *std::move(joined);
   }
   Json objects = texts;
   for (Json& message : objects) {
     for (const char* field : kCallFields) {
-      detail::for_each_arguments(message, field, [&](Json& arguments) {
-        auto object = detail::object_in_text(arguments);
-        if (!object) return;
-        arguments = *std::move(object);
-        has_arguments = true;
+      detail::for_each_arguments(message, field, [](Json& arguments) {
+        if (auto object = detail::object_in_text(arguments)) arguments = *std::move(object);
       });
     }
   }
-  if (!has_lists && !has_arguments) return {};
   return {std::move(texts), std::move(objects), messages};
 }
 
