@@ -148,3 +148,40 @@ TEST_CASE("a policy of conversations is a constexpr object") {
   static_assert((kMessages.validate(), true));
   CHECK(kMessages.source().path == "a.jsonl");
 }
+
+TEST_CASE("nulls inside calls are counted in the report, or left out on request") {
+  const TempFolder scratch, cache;
+  auto files = posttrain::test::tiny_tokenizer_files();
+  files.chat_template =
+      "{% for m in messages %}{{ m['role'][0] + ':' + m['content'] }}{% for c in m.tool_calls %}"
+      "{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}<eos>{% endfor %}"
+      "{% if add_generation_prompt %}a:{% endif %}";
+  const ChatTokenizer chat(files);
+  LoadContext context;
+  context.text = &chat;
+  const std::string folder = cache.path().string();
+  const auto with_arguments = [&](const char* name, const char* arguments) {
+    return scratch.write(name, std::string(R"({"messages": [{"role": "user", "content": "x"},
+            {"role": "assistant", "content": "", "tool_calls":
+              [{"type": "function", "function": {"name": "f", "arguments": )") +
+                                   arguments + "}}]}]}");
+  };
+  const std::string path = with_arguments("calls.jsonl", R"({"hour": 12, "city": null})");
+  const std::string line =
+      "  keeps the null fields inside calls and schemas of tools (1); hint: drop_nulls = true";
+  for (const char* cached : {"", "written", "from"}) {
+    context.cache_dir = *cached == '\0' ? std::string_view() : folder;
+    const LoadedData kept = Messages{.path = path}.load(context);
+    CHECK(scored_text(chat, kept.train[0]) == "f{\"hour\": 12, \"city\": null}<eos>");
+    CHECK(contains(kept.report.cache, cached));
+    CHECK(contains(kept.report.summary(), line));
+  }
+  const LoadedData dropped = Messages{.path = path, .drop_nulls = true}.load(context);
+  CHECK(scored_text(chat, dropped.train[0]) == "f{\"hour\": 12}<eos>");
+  CHECK_FALSE(contains(dropped.report.summary(), "nulls"));
+  const std::string text = with_arguments("text.jsonl", R"("{\"hour\": 12}")");
+  CHECK(scored_text(chat, Messages{.path = text}.load(context).train[0]) == "f{\"hour\": 12}<eos>");
+  CHECK(
+      scored_text(chat, Messages{.path = text, .parse_arguments = false}.load(context).train[0]) ==
+      "f\"{\\\"hour\\\": 12}\"<eos>");
+}

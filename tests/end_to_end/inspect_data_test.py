@@ -64,6 +64,46 @@ def main():
               error.count("\n") == 1 and "broken.jsonl:2: expected a text" in error, error)
         code, out, error = run(pathlib.Path(folder, "broken.jsonl"), "--skip-bad-samples")
         check("or is counted", code == 0 and "1 bad samples skipped" in out, out + error)
+        def show(name, sample, *extra):
+            file = pathlib.Path(folder, name)
+            file.write_text(json.dumps(sample) + "\n")
+            done, out, error = run(file, *extra)
+            return out if done == 0 else error
+        out = show("pairs.jsonl", {"prompt": "Greet me, please.", "chosen": " Hello.",
+                                   "rejected": " Go away."})
+        check("both sides of a pair are shown with what is scored of each",
+              "reads" in out and "preference pairs" in out and "--- sample 0: chosen: " in out and
+              "Greet me, please.[ Hello." in out and "--- sample 0: rejected: " in out and
+              "Greet me, please.[ Go away." in out, out)
+        out = show("ranked.jsonl", {"instruction": "Greet", "output": ["Hello", "Go away"]})
+        check("ranked outputs are pairs, and the report says how they are read",
+              "(output: the preferred answer, the other one)" in out and "[Hello" in out, out)
+        out = show("judged.jsonl", {"prompt": "Greet me, please.", "completion": " Go away.",
+                                    "label": False})
+        check("a judged answer is shown with its verdict",
+              "--- sample 0: undesirable: " in out and "[ Go away." in out, out)
+        steps = {"prompt": "2 + 3 * 4", "completions": ["3 * 4 = 12", "2 + 12 = 15"],
+                 "labels": [True, False]}
+        out = show("steps.jsonl", steps)
+        check("steps are shown with their verdicts, marked where the reward stands",
+              "--- sample 0: steps judged 1, 0: " in out and ", 2 trained" in out and
+              out.count("[\n]") == 2, out)
+        check("with the separator that was asked for",
+              out.count("[") == 2 and "[;]" in show("steps.jsonl", steps, "--step-separator", ";"),
+              out)
+        out = show("tokens.jsonl", {"input_ids": [5, 6, 7, 8], "completion_mask": [0, 0, 1, 1]})
+        check("token ids are shown as text", "4 tokens, 2 trained" in out and "[" in out, out)
+        call = {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}],
+                "tools": [{"name": "f", "parameters": {"a": None}}]}
+        out = show("calls.jsonl", call)
+        check("a part that the template leaves out is named", "'tools'" in out and
+              out.count("\n") == 1, out)
+        code, out, error = run(pathlib.Path(folder, "nothing.jsonl"))
+        check("a file that is not there is one line", code == 2 and error.count("\n") == 1, error)
+        done = subprocess.run([program, "--model", str(pathlib.Path(folder, "nowhere")), "--data",
+                               str(path)], capture_output=True, text=True)
+        check("and so is a folder", done.returncode == 2 and
+              "nowhere: no such folder" in done.stderr, done.stderr)
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     sys.exit(0 if all(results) else 1)
 

@@ -54,3 +54,10 @@ TEST_CASE("A folder's files are read, missing ones stay empty, named templates a
   CHECK(files.additional_templates[0] == std::pair<std::string, std::string>{"rag", "r"});
   CHECK(files.additional_templates[1].first == "tool_use");
 }
+
+TEST_CASE("A path that is no folder is an error that says what is there") {
+  const posttrain::test::TempFolder folder;
+  CHECK_THROWS_WITH(read_chat_files(folder / "nowhere"),
+                    Catch::EndsWith("nowhere: no such folder"));
+  CHECK_THROWS_WITH(read_chat_files(folder.write("a", "b")), Catch::EndsWith("found a file"));
+}

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/mutations.hpp"
 #include "support/shared_data.hpp"
 #include "support/tiny_tokenizer.hpp"
 
@@ -381,4 +382,63 @@ TEST_CASE("Published templates: spans of every assistant turn, ending in the ter
                   chat.training_sequences(Conversation::from({{"messages", messages}})).at(0)) ==
           "the first" + chat.terminator() + "|the second" + chat.terminator() + "|");
   }
+}
+
+TEST_CASE("Calls given as text are trained and prompted as the template takes them") {
+  ChatTokenizer chat(
+      files("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+            "{% for c in m.tool_calls %}{{ c.function.name }}{{ c.function.arguments | tojson }}"
+            "{% endfor %}<|im_end|>\n{% endfor %}"
+            "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"));
+  const Conversation calls(Json::parse(
+      R"([{"role": "user", "content": [{"type": "text", "text": "tide"}, {"type": "text", "text": "?"}]},
+          {"role": "assistant", "content": "", "tool_calls":
+            [{"type": "function", "function": {"name": "tide", "arguments": "{\"hour\":12}"}}]}])"));
+  CHECK(trained(chat, chat.training_sequences(calls).at(0)) == "tide{\"hour\": 12}<|im_end|>|");
+  const TokenIds prompt = chat.prompt_ids(calls);
+  CHECK(chat.tokenizer().decode(prompt) ==
+        "<|im_start|>user\ntide?<|im_end|>\n<|im_start|>assistant\ntide{\"hour\": 12}<|im_end|>\n"
+        "<|im_start|>assistant\n");
+  const std::string parsed = chat.fingerprint();
+  chat.set_parse_arguments(false);
+  CHECK(trained(chat, chat.training_sequences(calls).at(0)) ==
+        "tide\"{\\\"hour\\\":12}\"<|im_end|>|");
+  CHECK(chat.fingerprint() != parsed);
+}
+
+TEST_CASE(
+    "Any other value in the files beside tokenizer.json loads, or is one line with the file") {
+  ChatFiles good = files(kChatMl);
+  good.chat_template.clear();
+  good.tokenizer_config = R"({"bos_token": "<s>", "eos_token": {"content": "</s>", "special": true},
+      "added_tokens_decoder": {"260": {"content": "</s>", "special": true, "lstrip": false}},
+      "extra_special_tokens": {"image_token": "<s>"}, "additional_special_tokens": ["<|im_end|>"],
+      "chat_template": [{"name": "default", "template": "{{ messages[0].content }}"}]})";
+  good.special_tokens_map = R"({"pad_token": {"content": "</s>"}, "unk_token": "<s>"})";
+  good.generation_config = R"({"eos_token_id": [5, 7], "pad_token_id": -1})";
+  good.config = R"({"eos_token_id": 9})";
+  REQUIRE_NOTHROW(ChatTokenizer(good));
+  std::size_t refused = 0;
+  for (const auto& [member, name] :
+       {std::pair(&ChatFiles::tokenizer_config, "tokenizer_config.json"),
+        std::pair(&ChatFiles::special_tokens_map, "special_tokens_map.json"),
+        std::pair(&ChatFiles::generation_config, "generation_config.json"),
+        std::pair(&ChatFiles::config, "config.json")}) {
+    const auto check = [&, field = member, file = name](const std::string& text,
+                                                        const std::string& what) {
+      INFO(file << what);
+      ChatFiles changed = good;
+      changed.*field = text;
+      try {
+        const ChatTokenizer chat(changed);
+        chat.tokenizer().encode("a</s>b");
+      } catch (const posttrain::Error& error) {
+        ++refused;
+        INFO(error.what());
+        CHECK(posttrain::test::flaw(error.what(), file).empty());
+      }
+    };
+    posttrain::test::for_each_mutation(Json::parse(good.*member), check);
+  }
+  CHECK(refused > 60);
 }

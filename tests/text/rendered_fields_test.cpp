@@ -88,7 +88,8 @@ TEST_CASE("Tools, documents and parts must be rendered, images are not supported
   CHECK(refusal(both.with_variables({{"documents", documents}}), hello, tools, documents) == "");
   CHECK(refusal(plain,
                 R"([{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}])") ==
-        "message 0: its content has a part of type 'image_url', and only text is supported");
+        "message 0: images are not supported, only text is (its content has a part of type "
+        "'image_url'); hint: remove the part, or the sample");
 }
 
 TEST_CASE("What was proved once is not rendered again") {
@@ -99,4 +100,53 @@ TEST_CASE("What was proved once is not rendered again") {
   const ChatRenderer blind = tiny_renderer("nothing");
   CHECK_NOTHROW(fields.check(blind, messages, nullptr, nullptr));  // the proof is of the template
   CHECK_THROWS(RenderedFields().check(blind, messages, nullptr, nullptr));
+}
+
+TEST_CASE("Images, audio and videos are told by the type of a part or by its key") {
+  const ChatRenderer plain = tiny_renderer(kPlain);
+  const auto part = [&](const char* json) {
+    return refusal(plain,
+                   (std::string(R"([{"role": "user", "content": [)") + json + "]}]").c_str());
+  };
+  CHECK(contains(part(R"({"type": "text", "text": "a"}, {"type": "image"})"),
+                 "message 0: images are not supported"));
+  CHECK(contains(part(R"({"image": "x.png"})"), "message 0: images are not supported"));
+  CHECK(contains(part(R"({"type": "input_audio", "input_audio": {}})"),
+                 "message 0: audio is not supported"));
+  CHECK(contains(part(R"({"type": "video_url", "video_url": "x"})"),
+                 "message 0: videos are not supported"));
+  CHECK(contains(part(R"({"type": "file", "file": "x"})"),
+                 "message 0: such parts are not supported, only text is (its content has a part of "
+                 "type 'file')"));
+}
+
+TEST_CASE("A null content is named where it says nothing or the template takes only a text") {
+  const char* const kCalls =
+      "{% for c in m.tool_calls %}{{ c.function.name }}{% endfor %}<|im_end|>{% endfor %}";
+  const ChatRenderer takes =
+      tiny_renderer(std::string("{% for m in messages %}{{ m.content }}") + kCalls);
+  const ChatRenderer needs =
+      tiny_renderer(std::string("{% for m in messages %}{{ m.content + '' }}") + kCalls);
+  const char* nothing =
+      R"([{"role": "user", "content": "x"}, {"role": "assistant", "content": null}])";
+  CHECK(refusal(takes, nothing) ==
+        "message 1: content is null; hint: give it a text, or remove the message");
+  CHECK(refusal(needs, nothing) == refusal(takes, nothing));
+  const char* calls = R"([{"role": "user", "content": "x"}, {"role": "assistant", "content": null,
+      "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {}}}]},
+      {"role": "tool", "content": "y"}])";
+  CHECK(refusal(takes, calls).empty());
+  CHECK(contains(refusal(needs, calls),
+                 "message 1: content is null, and the chat template takes only a text ("));
+  CHECK(contains(refusal(needs, calls), "hint: \"content\": \"\""));
+  CHECK(contains(refusal(needs, R"([{"role": "assistant", "tool_calls":
+                                     [{"type": "function", "function": {"name": "f"}}]}])"),
+                 "message 0: content is missing, and the chat template takes only a text ("));
+}
+
+TEST_CASE("Where the template fails by itself, its own error is told") {
+  const ChatRenderer strict = tiny_renderer(
+      "{% for m in messages %}{{ m.content }}{% endfor %}{{ raise_exception('no') }}");
+  CHECK(
+      contains(refusal(strict, R"([{"role": "user", "content": "a"}])"), "chat template, line 1"));
 }

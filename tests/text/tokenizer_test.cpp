@@ -9,6 +9,7 @@
 
 #include "posttrain/unicode/utf8.hpp"
 #include "support/catch.hpp"
+#include "support/mutations.hpp"
 #include "support/shared_data.hpp"
 #include "support/tiny_tokenizer.hpp"
 
@@ -141,6 +142,9 @@ TEST_CASE("Unsupported or broken parts are one clear error") {
   CHECK_THROWS_WITH(make(dropout), Catch::Contains("dropout 0.1 is not supported"));
   CHECK_THROWS_AS(Tokenizer::from_json("{"), Error);
   CHECK_THROWS_AS(Tokenizer::from_json("[]"), Error);
+  CHECK_THROWS_WITH(Tokenizer::from_json(""), Catch::Contains("found no such file or an empty"));
+  CHECK_THROWS_WITH(Tokenizer::from_json("version https://git-lfs.github.com/spec/v1\noid"),
+                    Catch::Contains("a pointer of Git LFS; hint: git lfs pull"));
   CHECK_THROWS_AS(Tokenizer::from_json("{\"model\": {\"type\": \"BPE\", \"vocab\": 3}}"), Error);
   auto merges = byte_level({}, {});
   merges["model"]["merges"] = {"a nothing"};
@@ -163,7 +167,84 @@ TEST_CASE("Unsupported or broken parts are one clear error") {
   CHECK(make(added).vocab_size() == 256);
   added["added_tokens"][0]["content"] = "<|end|>";
   added["added_tokens"][0]["id"] = 300.5;
-  CHECK_THROWS_WITH(make(added), Catch::Contains("the id of the added token '<|end|>'"));
+  CHECK_THROWS_WITH(
+      make(added),
+      Catch::Contains("tokenizer.json: added_tokens[0]: expected id to be an integer"));
+}
+
+TEST_CASE("Any other value in a tokenizer.json loads, or is one line that names file and key") {
+  std::vector<nlohmann::json> documents{byte_level({"h e", "he l"}, {"<|end|>"}),
+                                        byte_fallback({"a", "ab"}, {"a b"})};
+  documents[1]["model"]["vocab"]["b"] = 300;
+  const auto parse = [](const char* text) { return nlohmann::json::parse(text); };
+  documents[0]["normalizer"] = parse(R"({"type": "Sequence", "normalizers": [
+      {"type": "BertNormalizer", "clean_text": true, "strip_accents": null, "lowercase": false},
+      {"type": "Strip", "strip_left": true, "strip_right": false},
+      {"type": "Prepend", "prepend": "_"},
+      {"type": "Replace", "pattern": {"Regex": "x+"}, "content": "y"},
+      {"type": "Precompiled", "precompiled_charsmap": null}]})");
+  documents[0]["pre_tokenizer"] = parse(R"({"type": "Sequence", "pretokenizers": [
+      {"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated", "invert": false},
+      {"type": "Digits", "individual_digits": true}, {"type": "FixedLength", "length": 4},
+      {"type": "CharDelimiterSplit", "delimiter": "-"},
+      {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true}]})");
+  documents[0]["decoder"] = parse(R"({"type": "Sequence", "decoders": [
+      {"type": "Replace", "pattern": {"String": "_"}, "content": " "},
+      {"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true},
+      {"type": "WordPiece", "prefix": "##", "cleanup": true},
+      {"type": "BPEDecoder", "suffix": "</w>"}, {"type": "ByteLevel"}]})");
+  documents[0]["post_processor"] = parse(R"({"type": "Sequence", "processors": [
+      {"type": "RobertaProcessing", "cls": ["<s>", 1], "sep": ["</s>", 2], "trim_offsets": true,
+       "add_prefix_space": false}, {"type": "ByteLevel", "trim_offsets": false}]})");
+  documents[1]["pre_tokenizer"] = parse(
+      R"({"type": "Metaspace", "replacement": "_", "prepend_scheme": "first", "split": true})");
+  documents.push_back(parse(R"({"model": {"type": "WordPiece", "unk_token": "[UNK]",
+      "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+      "vocab": {"[UNK]": 0, "a": 1, "##b": 2}}, "pre_tokenizer": {"type": "BertPreTokenizer"},
+      "decoder": {"type": "Metaspace", "replacement": "_", "add_prefix_space": true},
+      "added_tokens": [{"id": 3, "content": "<x>", "special": true, "normalized": false,
+                        "single_word": false, "lstrip": false, "rstrip": true}]})"));
+  documents.push_back(parse(R"({"model": {"type": "Unigram", "unk_id": 0, "byte_fallback": false,
+      "vocab": [["<unk>", 0.0], ["a", -1.5], ["b", -2.5]]}})"));
+  std::size_t loaded = 0, refused = 0;
+  for (const nlohmann::json& document : documents) {
+    REQUIRE_NOTHROW(make(document).encode("a b"));
+    const auto check = [&](const std::string& text, const std::string& what) {
+      INFO(what);
+      std::string message;
+      try {
+        const Tokenizer tokenizer = Tokenizer::from_json(text);
+        ++loaded;
+        try {
+          const auto encoded = tokenizer.encode_with_offsets("a b-c <x> 12", true);
+          tokenizer.decode(encoded.ids);
+        } catch (const Error& error) {
+          CHECK(posttrain::test::flaw(error.what(), "").empty());
+        }
+        return;
+      } catch (const Error& error) {
+        message = error.what();
+      }
+      ++refused;
+      INFO(message);
+      CHECK(posttrain::test::flaw(message, "tokenizer.json").empty());
+      // The component stands in the message, and the key unless it is an entry of a list, or a name
+      // that points nowhere.
+      const std::string path = what.substr(0, what.find(' '));
+      const std::size_t second = path.find('/', 1);
+      if (!path.empty()) {
+        CHECK(message.find(path.substr(1, second - 1)) != std::string::npos);
+      }
+      const std::string key = path.substr(path.rfind('/') + 1);
+      const bool entry = key.find_first_not_of("0123456789") == std::string::npos;
+      const bool points_nowhere = message.find("is not supported") != std::string::npos ||
+                                  message.find("found no such key") != std::string::npos;
+      CHECK((entry || points_nowhere || message.find(key) != std::string::npos));
+    };
+    posttrain::test::for_each_mutation(document, check);
+  }
+  CHECK(loaded > 300);
+  CHECK(refused > 1000);
 }
 
 TEST_CASE("Offsets lead back to the source") {

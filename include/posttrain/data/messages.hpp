@@ -10,6 +10,7 @@
 #pragma once
 
 #include "posttrain/base/literal_string.hpp"
+#include "posttrain/data/formats/tool_nulls.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
@@ -17,7 +18,7 @@ namespace posttrain::data {
 
 namespace detail {
 LoadedData load_messages(const Source& source, const LoadContext& context, text::Turns turns,
-                         bool unmask);
+                         bool unmask, const CallOptions& calls);
 }
 
 }  // namespace posttrain::data
@@ -28,12 +29,15 @@ struct Messages {
   LiteralString path{};  // a file or a folder of files (data/formats/reader.hpp)
   text::Turns turns = text::Turns::all;
   bool unmask = false;              // score user and tool messages too (never the system's)
+  bool parse_arguments = true;      // calls' texts as objects, where the template wants those
+  bool drop_nulls = false;          // leave null fields out of calls and schemas of tools
   LiteralString validation_path{};  // a source of its own, instead of Options::validation_split
 
   constexpr void validate() const { source().validate(); }
 
   data::LoadedData load(const data::LoadContext& context) const {
-    return data::detail::load_messages(source(), context, turns, unmask);
+    return data::detail::load_messages(source(), context, turns, unmask,
+                                       {parse_arguments, drop_nulls});
   }
 
   constexpr data::Source source() const { return {path.view(), validation_path.view()}; }

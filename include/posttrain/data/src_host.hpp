@@ -10,6 +10,7 @@
 #include "posttrain/data/formats/impl/format_reader.ipp"
 #include "posttrain/data/formats/impl/reader.ipp"
 #include "posttrain/data/formats/impl/records.ipp"
+#include "posttrain/data/formats/impl/tool_nulls.ipp"
 #include "posttrain/data/impl/documents.ipp"
 #include "posttrain/data/impl/messages.ipp"
 #include "posttrain/data/impl/tokenized.ipp"

@@ -18,13 +18,16 @@ struct SteppedSolutions {
   LiteralString path{};                // a file or a folder of files (data/formats/reader.hpp)
   LiteralString step_separator{"\n"};  // behind each step; its last token has the step's reward
   bool last_step_only = false;         // train the last step's reward alone
+  bool parse_arguments = true;         // calls' texts as objects, where the template wants those
+  bool drop_nulls = false;             // leave null fields out of calls and schemas of tools
   LiteralString validation_path{};     // a source of its own, instead of Options::validation_split
 
   constexpr void validate() const { source().validate(); }
 
   StepKind kind() const { return {}; }
   data::LoadedItems<SteppedSolution> load(const data::LoadContext& context) const {
-    return data::load_steps(source(), context, step_separator.view(), last_step_only);
+    return data::load_steps(source(), context, step_separator.view(), last_step_only,
+                            {parse_arguments, drop_nulls});
   }
 
   constexpr data::Source source() const { return {path.view(), validation_path.view()}; }

@@ -30,9 +30,6 @@ Json parse_json_without_duplicates(std::string_view text, std::string_view where
 /// As `parse_json`, but an error is put into `problem`: "expected JSON, line 1, column 2: …".
 std::optional<Json> try_parse_json(std::string_view text, std::string& problem);
 
-/// The useful half of an error of nlohmann's: without its identifier.
-std::string json_error_text(std::string_view what);
-
 /// A value as a message quotes it: the beginning of its text.
 template <class AnyJson>
 std::string shown(const AnyJson& value) {

@@ -49,6 +49,10 @@ class ChatRenderer {
   /// The text of a conversation. `tools`: null or an array.
   std::string render(const Json& messages, const Json& tools, bool add_generation_prompt) const;
 
+  /// The text of the messages, or else of those up to message i, in which the sentinel for contents
+  /// (text/conversation.hpp) stands; empty where neither shows it or the template has an error.
+  std::string text_with_sentinel(const Json& messages, const Json& tools, std::size_t i) const;
+
   /// What the template writes behind an assistant's turn that it leaves open while the turn is the
   /// last: up to the first added token (the turn's end, or the marker of the next role) once
   /// message i + 1, or a user's, follows. `text` is the rendering of messages [0, i]; empty where

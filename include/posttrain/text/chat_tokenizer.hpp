@@ -24,6 +24,7 @@
 #include "posttrain/text/chat_template.hpp"
 #include "posttrain/text/conversation.hpp"
 #include "posttrain/text/rendered_fields.hpp"
+#include "posttrain/text/template_forms.hpp"
 #include "posttrain/text/tokenizer.hpp"
 
 namespace posttrain::text {
@@ -64,7 +65,9 @@ class ChatTokenizer {
   const std::set<TokenId>& eos_ids() const { return eos_ids_; }
 
   /// Differs where files, variables or the chosen template do.
-  std::string fingerprint() const { return renderer_.fingerprint(); }
+  std::string fingerprint() const {
+    return renderer_.fingerprint() + (parse_arguments_ ? "" : " arguments as they are");
+  }
 
   /// A further variable for the templates, such as enable_thinking.
   void set_variable(const std::string& name, Json value);
@@ -73,9 +76,15 @@ class ChatTokenizer {
   void use_template(const std::string& name) {
     renderer_.use_template(name);
     fields_ = RenderedFields();
+    forms_ = TemplateForms();
   }
 
-  /// The text of a conversation. `tools`: null or an array.
+  /// Whether training sequences and prompts get arguments of tool calls that are the text of a JSON
+  /// object as that object, where the template wants one (text/template_forms.hpp). Default: true.
+  void set_parse_arguments(bool parse) { parse_arguments_ = parse; }
+
+  /// The text of a conversation as it stands (TemplateForms has no part in it). `tools`: null or an
+  /// array.
   std::string render(const Json& messages, const Json& tools, bool add_generation_prompt) const;
 
   /// The text without a generation prompt, and the byte ranges that `{% generation %}` blocks
@@ -123,6 +132,8 @@ class ChatTokenizer {
 
   ChatRenderer renderer_;
   RenderedFields fields_;
+  TemplateForms forms_;
+  bool parse_arguments_ = true;
   std::set<TokenId> eos_ids_;
 };
 

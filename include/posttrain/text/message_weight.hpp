@@ -8,6 +8,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/json.hpp"
+#include "posttrain/io/json.hpp"
 
 namespace posttrain::text {
 
@@ -19,7 +20,7 @@ inline std::optional<bool> own_weight(const Json& message) {
     const auto found = message.find(key);
     if (found == message.end() || found->is_null()) continue;
     if (*found == 0 || *found == 1) return *found == 1;
-    raise("expected a message's '{}' to be 0 or 1, got {}", key, found->dump(-1, ' ', true));
+    raise("expected a message's '{}' to be 0 or 1, got {}", key, io::shown(*found));
   }
   return std::nullopt;
 }

@@ -25,10 +25,10 @@ class RenderedFields {
              const Json& documents) const;
 
  private:
-  /// True if `changed`, or its beginning up to message i, shows the sentinel; an error of the
-  /// template counts as no.
-  static bool shows(const ChatRenderer& renderer, const Json& changed, const Json& tools,
-                    std::size_t i);
+  /// An error for a null or missing content that the template cannot take, or beside which the
+  /// message says nothing, and for parts that are no texts.
+  void check_content(const ChatRenderer& renderer, const Json& messages, const Json& tools,
+                     std::size_t i, const std::string& kind) const;
 
   void check_message(const ChatRenderer& renderer, const Json& messages, const Json& tools,
                      std::size_t i, const std::string& kind) const;

@@ -14,4 +14,5 @@
 #include "posttrain/text/impl/conversation.ipp"
 #include "posttrain/text/impl/rendered_fields.ipp"
 #include "posttrain/text/impl/stream_decoder.ipp"
+#include "posttrain/text/impl/template_forms.ipp"
 #include "posttrain/text/impl/tokenizer.ipp"

@@ -84,7 +84,7 @@ class Tokenizer {
 
   void encode_ids(std::string_view text, bool continues, bool fresh, TokenIds& ids) const;
 
-  static AddedToken read_token(const nlohmann::json& entry);
+  static AddedToken read_token(const nlohmann::json& entry, const std::string& place);
 
   /// Adds a token that is not there yet, under the id that it gets.
   static void add_token(Parts& parts, AddedToken token);

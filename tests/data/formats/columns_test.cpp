@@ -13,6 +13,8 @@ TEST_CASE("a format reads the columns that its records are made of, and no other
   CHECK_FALSE(reads_column(Format::messages, "prompt"));
   CHECK(reads_column(Format::preference, "question"));
   CHECK_FALSE(reads_column(Format::implicit_preference, "question"));
+  CHECK(reads_column(Format::ranked_preference, "output"));
+  CHECK_FALSE(reads_column(Format::ranked_preference, "answer"));
   CHECK(reads_column(Format::tokenized, "completion_mask"));
   CHECK_FALSE(reads_column(Format::document, "title"));
   CHECK(reads_column(Format::prompt, "anything"));  // rewards may read it

@@ -25,6 +25,8 @@ TEST_CASE("the format of a record is told by its keys") {
         Format::unpaired_preference);
   CHECK(format(R"({"prompt": "x", "chosen": "y", "rejected": "z"})") == Format::preference);
   CHECK(format(R"({"chosen": "y", "rejected": "z"})") == Format::implicit_preference);
+  CHECK(format(R"({"instruction": "x", "output": ["y", "z"]})") == Format::ranked_preference);
+  CHECK(format(R"({"instruction": "x", "output": "y"})") == Format::alpaca);
   CHECK(format(R"({"prompt": "x", "chosen": [], "rejected": []})") == Format::implicit_preference);
   CHECK(format(R"({"instruction": "x", "chosen": "y", "rejected": "z"})") == Format::preference);
   for (const char* key : {"question", "problem", "query", "input", "context"}) {
@@ -49,4 +51,11 @@ TEST_CASE("a key with the value null is no key") {
   CHECK(detail::keys_of(record) == "the keys a, b, c");
   CHECK(detail::keys_of(parse("{}")) == "an object without keys");
   CHECK(detail::keys_of(parse("[1]")) == "array");
+}
+
+TEST_CASE("an error lists the first keys of a record and counts the others") {
+  Json record = Json::object();
+  for (int i = 0; i < 30; ++i) record["k" + std::to_string(i)] = i;
+  const std::string keys = posttrain::data::detail::keys_of(record);
+  CHECK(keys.ends_with("k18, k19 and 10 more"));
 }

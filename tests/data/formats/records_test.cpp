@@ -339,3 +339,32 @@ TEST_CASE("published data files are read in the formats that they have") {
   CHECK(count(RecordReader<SupervisedRecord>(path + "/llamafactory/glaive_toolcall_en_demo.json")) >
         0);
 }
+
+TEST_CASE("a list of two outputs is a pair, the preferred answer first; another list says so") {
+  const auto record = PairRecord::from(parse(
+      R"({"instruction": "Greet", "input": "", "system": "s", "output": ["Hello", "Go away"]})"));
+  CHECK(said(record.prompt) == "system: s | user: Greet");
+  CHECK(said(record.chosen) == "assistant: Hello");
+  CHECK(said(record.rejected) == "assistant: Go away");
+  const char* three = R"({"instruction": "Greet", "output": ["a", "b", "c"]})";
+  CHECK(from_error<PairRecord>(three) ==
+        "expected 'output' to be a text, or a list of two: the preferred answer and the other one, "
+        "got 3 entries; hint: write pairs as 'chosen' and 'rejected'");
+  CHECK(contains(from_error<PairRecord>(R"({"instruction": "Greet", "output": ["a", 1]})"),
+                 "got 2 entries that are not all texts"));
+  const TempFolder scratch;
+  const std::string path = scratch.write("pairs.jsonl", three);
+  RecordReader<SupervisedRecord> supervised(path);
+  CHECK(contains(supervised.next()->error, "got preference pairs (output: the preferred answer"));
+}
+
+TEST_CASE(
+    "a reader of one's own that asks for a missing key gives one line without the library's") {
+  const std::string missing = sample_error([] { Json::object().at("text"); });
+  CHECK(missing ==
+        "a value that is read of it is missing, or of another type; hint: io::text_under and its "
+        "like (io/json.hpp) say which");
+  CHECK(sample_error([] { Json(1).get<std::string>(); }) == missing);
+  CHECK(sample_error([] { posttrain::fail("why"); }) == "why");
+  CHECK(sample_error([] {}).empty());
+}

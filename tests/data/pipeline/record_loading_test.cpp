@@ -20,7 +20,7 @@ LoadedData load(const Source& source, const LoadContext& context,
                 const std::string& configuration = "prompts") {
   return load_records<PromptRecord>(
       SequenceKind{}, source, context,
-      [](const PromptRecord& record) {
+      [](const posttrain::text::ChatTokenizer&, const PromptRecord& record) {
         const std::size_t length = record.prompt.text.size();
         return std::vector{Sequence{posttrain::TokenIds(length, 7), std::vector<float>(length, 1)}};
       },

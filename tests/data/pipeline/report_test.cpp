@@ -24,11 +24,15 @@ TEST_CASE("a report names what was dropped, and only that") {
                                "truncated to max_seq_len; 4 duplicates dropped; 5 dropped with no "
                                "token to score");
   report.sources = {"a.jsonl: documents"};
+  report.nulls = 3;
   report.cache = "written to the cache";
   report.add_reason("a.jsonl:2: expected JSON");
-  CHECK(report.summary() == report.counts() +
-                                "\n  reads a.jsonl: documents\n  written to the cache\n  "
-                                "a.jsonl:2: expected JSON\n");
+  CHECK(report.summary() ==
+        report.counts() +
+            "\n  reads a.jsonl: documents\n  keeps the null fields inside calls and "
+            "schemas of tools (3); hint: drop_nulls = true leaves them out, "
+            "where a table has put them in\n  written to the cache\n  "
+            "a.jsonl:2: expected JSON\n");
 }
 
 TEST_CASE("reports add up, and keep the first few reasons") {
@@ -38,6 +42,7 @@ TEST_CASE("reports add up, and keep the first few reasons") {
   first.validation = 1;
   second.train = 5;
   second.scored = 7;
+  second.nulls = 2;
   first.sources = {"a"};
   second.sources = {"b"};
   second.cache = "made";
@@ -49,6 +54,7 @@ TEST_CASE("reports add up, and keep the first few reasons") {
   CHECK(first.read == 6);
   CHECK(first.kept() == 8);
   CHECK(first.scored == 7);
+  CHECK(first.nulls == 2);
   CHECK(first.sources == std::vector<std::string>{"a", "b"});
   CHECK(first.cache == "made");
   CHECK(first.reasons.size() == DataReport::kMaxReasons);

@@ -41,9 +41,11 @@ TEST_CASE("Splits know every behaviour") {
 }
 
 TEST_CASE("A behavior is read by name, Isolated where there is none") {
-  using posttrain::text::split_behavior;
-  CHECK(split_behavior(nlohmann::json::object()) == SplitBehavior::kIsolated);
-  CHECK(split_behavior({{"behavior", "MergedWithNext"}}) == SplitBehavior::kMergedWithNext);
-  CHECK_THROWS_WITH(split_behavior({{"behavior", "Dropped"}}),
+  const auto behavior_of = [](const nlohmann::json& description) {
+    return posttrain::text::split_behavior({description, "pre_tokenizer"});
+  };
+  CHECK(behavior_of(nlohmann::json::object()) == SplitBehavior::kIsolated);
+  CHECK(behavior_of({{"behavior", "MergedWithNext"}}) == SplitBehavior::kMergedWithNext);
+  CHECK_THROWS_WITH(behavior_of({{"behavior", "Dropped"}}),
                     Catch::Contains("the split behavior 'Dropped' is not supported"));
 }

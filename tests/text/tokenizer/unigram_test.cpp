@@ -35,7 +35,7 @@ TEST_CASE("Unknown characters need an unk_id or their bytes") {
   model["unk_id"] = 7;
   CHECK_THROWS_WITH(Unigram(model), Catch::Contains("expected unk_id in the vocabulary of 1"));
   CHECK_THROWS_WITH(Unigram(nlohmann::json::parse(R"({"vocab": [["a"]]})")),
-                    Catch::Contains("expected [token, score]"));
+                    Catch::Contains("expected model.vocab[0] to be [token, score]"));
   const Unigram bytes(nlohmann::json::parse(
       R"({"unk_id": 0, "byte_fallback": true,
           "vocab": [["<unk>", 0], ["<0xC3>", -1], ["<0xA9>", -1]]})"));

@@ -27,5 +27,5 @@ TEST_CASE("Ids that are taken, negative or huge are errors") {
   CHECK_THROWS_WITH(read(R"({"a": 1, "b": 1})"), Catch::Contains("id 1 stands for 'a' and 'b'"));
   CHECK_THROWS_WITH(read(R"({"a": -1})"), Catch::Contains("an integer from 0"));
   CHECK_THROWS_WITH(read(R"({"a": 2000000000})"), Catch::Contains("an integer from 0"));
-  CHECK_THROWS_WITH(read("[]"), Catch::Contains("expected an object under model.vocab"));
+  CHECK_THROWS_WITH(read("[]"), Catch::Contains("expected model.vocab to be an object"));
 }

@@ -23,6 +23,7 @@ enum class Format : std::uint8_t {
   prompt_completion,    // {"prompt", "completion"}
   preference,           // {"prompt" or any of the above, "chosen", "rejected"}
   implicit_preference,  // {"chosen", "rejected"}: the prompt is what both start with
+  ranked_preference,    // {"instruction", "input"?, "output": [preferred, other], …}
   unpaired_preference,  // {"prompt", "completion", "label"}
   stepwise,             // {"prompt" or any of the above, "completions", "labels"}
   document,             // {"text"} or {"document"}, or a text
@@ -48,6 +49,8 @@ constexpr std::string_view format_name(Format format) {
       return "preference pairs";
     case Format::implicit_preference:
       return "preference pairs with implicit prompts";
+    case Format::ranked_preference:
+      return "preference pairs (output: the preferred answer, the other one)";
     case Format::unpaired_preference:
       return "unpaired preferences";
     case Format::stepwise:
@@ -82,11 +85,24 @@ inline const Json* asked(const Json& record) {
   return first_value(record, "question", "problem", "query", "input");
 }
 
+/// LLaMA-Factory's old format of ranked answers: "output" is a list.
+inline bool has_ranked_output(const Json& record) {
+  const Json* output = value_of(record, "output");
+  return output != nullptr && output->is_array() &&
+         (value_of(record, "instruction") != nullptr || asked(record) != nullptr);
+}
+
 /// "a, b, c" of a record, or what it is instead of an object.
 inline std::string keys_of(const Json& record) {
+  constexpr std::size_t kMost = 20;
   if (!record.is_object()) return record.type_name();
   std::string keys;
-  for (const auto& [key, value] : record.items()) keys += (keys.empty() ? "" : ", ") + key;
+  std::size_t count = 0;
+  for (const auto& [key, value] : record.items()) {
+    if (count++ == kMost) break;
+    keys += (keys.empty() ? "" : ", ") + key;
+  }
+  if (record.size() > kMost) keys += fmt::format(" and {} more", record.size() - kMost);
   return keys.empty() ? "an object without keys" : "the keys " + one_line(keys);
 }
 
@@ -119,6 +135,7 @@ inline std::optional<Format> detect_format(const Json& record) {
     return talk->front().is_object() && talk->front().contains("role") ? Format::messages
                                                                        : Format::sharegpt;
   }
+  if (detail::has_ranked_output(record)) return Format::ranked_preference;
   if (has("instruction")) return Format::alpaca;
   if (has("prompt")) return Format::prompt;
   if (detail::asked(record) != nullptr) return Format::question;

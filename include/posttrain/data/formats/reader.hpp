@@ -32,6 +32,21 @@ struct Sample {
   std::string error{};  // why it is malformed; empty: it is not
 };
 
+/// Why a sample is malformed, if `read()` throws that; empty where it does not. Readers of this
+/// library name the key; one of a user's own may ask nlohmann's type for a key that is not there.
+template <class Read>
+std::string sample_error(const Read& read) {
+  try {
+    read();
+  } catch (const Error& error) {
+    return error.what();
+  } catch (const Json::exception&) {
+    return "a value that is read of it is missing, or of another type; hint: io::text_under and "
+           "its like (io/json.hpp) say which";
+  }
+  return {};
+}
+
 /// A range of (optional) samples from a function that gives nothing at its end. Single pass.
 template <class Next>
 auto samples_until_nothing(Next next) {

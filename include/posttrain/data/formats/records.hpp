@@ -106,13 +106,7 @@ class RecordReader {
     if (!sample) return std::nullopt;
     ReadRecord<Record> read{std::nullopt, std::move(sample->where), std::move(sample->error)};
     if (!read.error.empty()) return read;
-    try {
-      read.record = Record::from(sample->value);
-    } catch (const Error& error) {
-      read.error = error.what();
-    } catch (const Json::exception& error) {
-      read.error = io::json_error_text(error.what());
-    }
+    read.error = sample_error([&] { read.record = Record::from(sample->value); });
     return read;
   }
 

@@ -14,15 +14,16 @@
 namespace posttrain::data {
 
 POSTTRAIN_INLINE LoadedData detail::load_messages(const Source& source, const LoadContext& context,
-                                                  text::Turns turns, bool unmask) {
-  const auto tokenize = [&](const SupervisedRecord& record) {
+                                                  text::Turns turns, bool unmask,
+                                                  const CallOptions& calls) {
+  const auto tokenize = [&](const text::ChatTokenizer& text, const SupervisedRecord& record) {
     // Nothing to score: the pipeline counts it.
     if (record.says_nothing() && !unmask) return std::vector<Sequence>(1);
-    return supervised_sequences(*context.text, record, turns, unmask);
+    return supervised_sequences(text, record, turns, unmask);
   };
   return load_records<SupervisedRecord>(
       SequenceKind{}, source, context, tokenize,
-      fmt::format("messages {} {}", static_cast<int>(turns), unmask));
+      fmt::format("messages {} {}", static_cast<int>(turns), unmask), calls);
 }
 
 }  // namespace posttrain::data

@@ -15,10 +15,11 @@
 namespace posttrain::data {
 
 /// `accepts` and `expected` as of `FormatReader`, the rest as of `load_items`.
-template <ItemKind Kind, class Tokenize>
+template <ItemKind Kind, class Tokenize, class Note = decltype([](DataReport&) {})>
 LoadedOf<Kind> load_formatted(const Kind& kind, const Source& source, const LoadContext& context,
                               bool (*accepts)(Format), std::string_view expected,
-                              const Tokenize& tokenize, std::string_view configuration) {
+                              const Tokenize& tokenize, std::string_view configuration,
+                              const Note& note = {}) {
   std::vector<std::shared_ptr<FormatReader>> readers;
   const auto open = [&](std::string_view path) {
     readers.push_back(std::make_shared<FormatReader>(path, accepts, expected));
@@ -26,6 +27,7 @@ LoadedOf<Kind> load_formatted(const Kind& kind, const Source& source, const Load
   };
   const auto note_columns = [&](DataReport& report) {
     report.unread.merge(readers.back()->unread());
+    note(report);
   };
   auto data = load_items(kind, source, context, open, tokenize, configuration, note_columns);
   if (readers.empty()) {  // from the cache: the format is still worth a look

@@ -23,7 +23,7 @@ namespace posttrain::data {
 class ItemCache {
  public:
   /// Part of every key: raised when the same input comes to mean other tokens.
-  static constexpr std::uint64_t kVersion = 1;
+  static constexpr std::uint64_t kVersion = 2;
 
   ItemCache(const Source& source, const LoadContext& context, std::string_view configuration) {
     ContentHash hash;
@@ -90,6 +90,7 @@ class ItemCache {
                       {"truncated", report.truncated},
                       {"duplicates", report.duplicates},
                       {"all_masked", report.all_masked},
+                      {"nulls", report.nulls},
                       {"tokens", report.tokens},
                       {"scored", report.scored},
                       {"unread", report.unread.counts()},
@@ -121,6 +122,7 @@ class ItemCache {
     counts.at("truncated").get_to(report.truncated);
     counts.at("duplicates").get_to(report.duplicates);
     counts.at("all_masked").get_to(report.all_masked);
+    counts.at("nulls").get_to(report.nulls);
     counts.at("tokens").get_to(report.tokens);
     counts.at("scored").get_to(report.scored);
     for (const Json& entry : counts.at("unread")) {

@@ -87,15 +87,7 @@ void tokenize_all(const Kind& kind, Samples&& samples, const LoadContext& contex
     ++report.read;
     std::vector<typename Kind::Item> items;
     std::string error = sample.error;
-    if (error.empty()) {
-      try {
-        items = tokenize(sample.value);
-      } catch (const Error& caught) {
-        error = caught.what();
-      } catch (const Json::exception& caught) {
-        error = io::json_error_text(caught.what());
-      }
-    }
+    if (error.empty()) error = sample_error([&] { items = tokenize(sample.value); });
     if (!error.empty()) {
       if (!context.skip_bad_samples) {
         raise("{}: {}; hint: skip_bad_samples = true counts such samples instead", sample.where,

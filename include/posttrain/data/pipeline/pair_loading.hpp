@@ -9,15 +9,16 @@
 
 #include "posttrain/batch/answer_kind.hpp"
 #include "posttrain/batch/pair_kind.hpp"
+#include "posttrain/data/formats/tool_nulls.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 
 namespace posttrain::data {
 
 LoadedItems<AnswerPair> load_pairs(const Source& source, const LoadContext& context,
-                                   const PairKind& kind = {});
+                                   const PairKind& kind = {}, const CallOptions& calls = {});
 
 LoadedItems<Answer> load_answers(const Source& source, const LoadContext& context,
-                                 const AnswerKind& kind = {});
+                                 const AnswerKind& kind = {}, const CallOptions& calls = {});
 
 }  // namespace posttrain::data
 

@@ -21,6 +21,7 @@ struct DataReport {
   std::int64_t truncated = 0;          // sequences cut to max_seq_len
   std::int64_t duplicates = 0;         // samples dropped: seen before (with deduplicate)
   std::int64_t all_masked = 0;         // sequences dropped: no token to score
+  std::int64_t nulls = 0;              // fields inside calls and schemas of tools (tool_nulls.hpp)
   std::int64_t train = 0;              // sequences kept for training
   std::int64_t validation = 0;         // sequences kept for validation
   std::int64_t tokens = 0;             // of all kept sequences

@@ -7,6 +7,7 @@
 
 #include "posttrain/batch/step_kind.hpp"
 #include "posttrain/data/formats/records.hpp"
+#include "posttrain/data/formats/tool_nulls.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 
 namespace posttrain::data {
@@ -20,7 +21,8 @@ SteppedSolution stepped_solution(const text::ChatTokenizer& text, const SteppedR
 /// With `last_step_only` the reward of a training solution is that of its last step alone, as in an
 /// outcome reward model; validation keeps all (TRL's train_on_last_step_only).
 LoadedItems<SteppedSolution> load_steps(const Source& source, const LoadContext& context,
-                                        std::string_view separator, bool last_step_only);
+                                        std::string_view separator, bool last_step_only,
+                                        const CallOptions& calls = {});
 
 }  // namespace posttrain::data
 

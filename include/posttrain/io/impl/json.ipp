@@ -89,15 +89,4 @@ POSTTRAIN_INLINE Json parse_json_without_duplicates(std::string_view text, std::
   return *std::move(value);
 }
 
-POSTTRAIN_INLINE std::string json_error_text(std::string_view what) {
-  for (const std::string_view prefix : {"parse error at ", "parse error"}) {
-    const std::size_t at = what.find(prefix);
-    if (at != std::string_view::npos) {
-      what.remove_prefix(at + prefix.size());
-      break;
-    }
-  }
-  return one_line(what);
-}
-
 }  // namespace posttrain::io

@@ -127,6 +127,19 @@ POSTTRAIN_INLINE std::optional<std::pair<std::size_t, std::size_t>> ChatRenderer
   return found;
 }
 
+POSTTRAIN_INLINE std::string ChatRenderer::text_with_sentinel(const Json& messages,
+                                                              const Json& tools,
+                                                              std::size_t i) const {
+  for (const std::size_t count : {messages.size(), i + 1}) {
+    try {
+      std::string text = render(first_messages(messages, count), tools, false);
+      if (text.find(kContentSentinel) != std::string::npos) return text;
+    } catch (const Error&) {  // a template that wants other messages, or cannot take the sentinel
+    }
+  }
+  return {};
+}
+
 POSTTRAIN_INLINE std::string ChatRenderer::closing(const Json& messages, const Json& tools,
                                                    std::size_t i, const std::string& text) const {
   Json followed = first_messages(messages, std::min(i + 2, messages.size()));

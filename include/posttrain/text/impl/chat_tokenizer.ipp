@@ -34,6 +34,7 @@ POSTTRAIN_INLINE ChatTokenizer::ChatTokenizer(const ChatFiles& files)
 POSTTRAIN_INLINE void ChatTokenizer::set_variable(const std::string& name, Json value) {
   renderer_.set_variable(name, std::move(value));
   fields_ = RenderedFields();
+  forms_ = TemplateForms();
 }
 
 POSTTRAIN_INLINE std::string ChatTokenizer::render(const Json& messages, const Json& tools,
@@ -64,13 +65,15 @@ POSTTRAIN_INLINE EncodedChat ChatTokenizer::encode(const Json& messages, const J
 
 POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(
     const Conversation& conversation, Turns turns, bool unmask, std::size_t first) const {
-  const Json &messages = conversation.messages, &tools = conversation.inputs.tools;
-  check_messages(messages);
+  const Json& tools = conversation.inputs.tools;
+  check_messages(conversation.messages);
   if (const Json own = conversation.inputs.variables(); !own.empty()) {
-    Conversation rest(messages, {tools, nullptr, nullptr});
+    Conversation rest(conversation.messages, {tools, nullptr, nullptr});
     rest.unmask = conversation.unmask;
     return with_variables(own).training_sequences(rest, turns, unmask, first);
   }
+  const auto adapted = forms_.adapted(renderer_, conversation.messages, tools, parse_arguments_);
+  const Json& messages = adapted ? *adapted : conversation.messages;
   fields_.check(renderer_, messages, tools, renderer_.variable("documents"));
   unmask = unmask || conversation.unmask;
   std::vector<std::size_t> assistants;
@@ -100,11 +103,14 @@ POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(
 }
 
 POSTTRAIN_INLINE TokenIds ChatTokenizer::prompt_ids(const Conversation& conversation) const {
-  const Json &messages = conversation.messages, &tools = conversation.inputs.tools;
-  check_messages(messages);
+  const Json& tools = conversation.inputs.tools;
+  check_messages(conversation.messages);
   if (const Json own = conversation.inputs.variables(); !own.empty()) {
-    return with_variables(own).prompt_ids(Conversation(messages, {tools, nullptr, nullptr}));
+    return with_variables(own).prompt_ids(
+        Conversation(conversation.messages, {tools, nullptr, nullptr}));
   }
+  const auto adapted = forms_.adapted(renderer_, conversation.messages, tools, parse_arguments_);
+  const Json& messages = adapted ? *adapted : conversation.messages;
   fields_.check(renderer_, messages, tools, renderer_.variable("documents"));
   return encode(messages, tools, true).ids;
 }

@@ -2,6 +2,7 @@
 // Definitions of rendered_fields.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <mutex>
@@ -51,14 +52,38 @@ inline std::optional<Json> with_sentinel(Json value) {
   return placed ? std::optional(std::move(value)) : std::nullopt;
 }
 
-/// Parts of a message that no template for text renders.
+/// An error for a part of a content that is no text: templates write a placeholder for it, and the
+/// model gets nothing in its place.
 inline void check_parts(const Json& content, std::size_t i) {
   if (!content.is_array()) return;
   for (const Json& part : content) {
-    const auto type = part.is_object() ? part.find("type") : part.end();
-    if (type == part.end() || !type->is_string() || *type == "text") continue;
-    raise("message {}: its content has a part of type '{}', and only text is supported", i,
-          type->get<std::string>());
+    if (!part.is_object()) continue;
+    const auto type = part.find("type");
+    std::string name = type != part.end() && type->is_string() ? type->get<std::string>() : "";
+    for (const char* key : {"image", "image_url", "audio", "input_audio", "video"}) {
+      if (name.empty() && part.contains(key)) name = key;
+    }
+    if (name.empty() || name == "text") continue;
+    const auto is = [&](const char* medium) { return name.find(medium) != std::string::npos; };
+    raise(
+        "message {}: {} not supported, only text is (its content has a part of type '{}'); hint: "
+        "remove the part, or the sample",
+        i,
+        is("image")   ? "images are"
+        : is("video") ? "videos are"
+        : is("audio") ? "audio is"
+                      : "such parts are",
+        name);
+  }
+}
+
+/// The template's own error, where it renders neither the messages nor those up to number i.
+inline void check_renders(const ChatRenderer& renderer, const Json& messages, const Json& tools,
+                          std::size_t i) {
+  try {
+    renderer.render(first_messages(messages, i + 1), tools, false);
+  } catch (const Error&) {
+    renderer.render(messages, tools, false);
   }
 }
 
@@ -74,16 +99,39 @@ POSTTRAIN_INLINE void RenderedFields::prove(const std::string& kind) const {
   proved_->kinds.insert(kind);
 }
 
-POSTTRAIN_INLINE bool RenderedFields::shows(const ChatRenderer& renderer, const Json& changed,
-                                            const Json& tools, std::size_t i) {
-  for (const std::size_t count : {changed.size(), i + 1}) {
-    try {
-      const std::string text = renderer.render(first_messages(changed, count), tools, false);
-      if (text.find(kContentSentinel) != std::string::npos) return true;
-    } catch (const Error&) {  // a template that wants other messages, or cannot take the sentinel
-    }
+POSTTRAIN_INLINE void RenderedFields::check_content(const ChatRenderer& renderer,
+                                                    const Json& messages, const Json& tools,
+                                                    std::size_t i, const std::string& kind) const {
+  const auto content = messages[i].find("content");
+  const bool missing = content == messages[i].end();
+  if (!missing) detail::check_parts(*content, i);
+  if (!missing && !content->is_null()) return;
+  const auto says = [&](const char* field) {
+    const auto found = messages[i].find(field);
+    return found != messages[i].end() && detail::says_something(*found);
+  };
+  if (std::none_of(detail::kMessageFields.begin(), detail::kMessageFields.end(), says)) {
+    if (missing) return;  // the template may read other fields
+    raise("message {}: content is null; hint: give it a text, or remove the message", i);
   }
-  return false;
+  const std::string what = fmt::format("{} null content {}", kind, role(messages[i]));
+  if (is_proved(what)) return;
+  Json upto = first_messages(messages, i + 1);
+  try {
+    renderer.render(upto, tools, false);
+  } catch (const Error& error) {
+    upto[i]["content"] = "";
+    try {
+      renderer.render(upto, tools, false);
+    } catch (const Error&) {
+      return;  // the content is not the reason
+    }
+    raise(
+        "message {}: content is {}, and the chat template takes only a text ({}); hint: "
+        "\"content\": \"\"",
+        i, missing ? "missing" : "null", error.what());
+  }
+  prove(what);
 }
 
 POSTTRAIN_INLINE void RenderedFields::check_message(const ChatRenderer& renderer,
@@ -93,7 +141,6 @@ POSTTRAIN_INLINE void RenderedFields::check_message(const ChatRenderer& renderer
   for (const char* field : detail::kMessageFields) {
     const auto found = messages[i].find(field);
     if (found == messages[i].end() || !detail::says_something(*found)) continue;
-    if (std::string_view(field) == "content") detail::check_parts(*found, i);
     const std::string what =
         fmt::format("{} {} {} {}", kind, field, who, static_cast<int>(found->type()));
     if (is_proved(what)) continue;
@@ -101,8 +148,8 @@ POSTTRAIN_INLINE void RenderedFields::check_message(const ChatRenderer& renderer
     if (!sentinel) continue;
     Json changed = messages;
     changed[i][field] = *sentinel;
-    if (!shows(renderer, changed, tools, i)) {
-      renderer.render(messages, tools, false);  // a template that fails says why
+    if (renderer.text_with_sentinel(changed, tools, i).empty()) {
+      detail::check_renders(renderer, messages, tools, i);
       raise(
           "message {}: the chat template does not render its '{}' (role '{}'), so the model would "
           "never see it; hint: a chat template that knows it, or remove it from the sample",
@@ -117,12 +164,15 @@ POSTTRAIN_INLINE void RenderedFields::check(const ChatRenderer& renderer, const 
   const bool with_tools = detail::says_something(tools);
   const std::string kind = with_tools ? "tools" : "plain";  // another template may be chosen
   for (std::size_t i = 0; i < messages.size(); ++i) {
+    check_content(renderer, messages, tools, i, kind);
+  }
+  for (std::size_t i = 0; i < messages.size(); ++i) {
     check_message(renderer, messages, tools, i, kind);
   }
   const std::size_t last = messages.size() - 1;
   if (with_tools && !is_proved("the tools")) {
     const std::optional<Json> sentinel = detail::with_sentinel(tools);
-    if (sentinel && !shows(renderer, messages, *sentinel, last)) {
+    if (sentinel && renderer.text_with_sentinel(messages, *sentinel, last).empty()) {
       fail(
           "the chat template does not render the sample's 'tools'; hint: a chat template for "
           "tools, or remove them from the sample");
@@ -131,8 +181,9 @@ POSTTRAIN_INLINE void RenderedFields::check(const ChatRenderer& renderer, const 
   }
   if (detail::says_something(documents) && !is_proved("the documents")) {
     const std::optional<Json> sentinel = detail::with_sentinel(documents);
-    if (sentinel &&
-        !shows(renderer.with_variables({{"documents", *sentinel}}), messages, tools, last)) {
+    if (sentinel && renderer.with_variables({{"documents", *sentinel}})
+                        .text_with_sentinel(messages, tools, last)
+                        .empty()) {
       fail(
           "the chat template does not render the sample's 'documents'; hint: a chat template for "
           "them, or remove them from the sample");

@@ -14,6 +14,7 @@
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
+#include "posttrain/text/tokenizer/fields.hpp"
 #include "posttrain/text/tokenizer/pipeline.hpp"
 #include "posttrain/text/tokenizer/post_processor.hpp"
 #include "posttrain/text/tokenizer/word_cache.hpp"
@@ -27,15 +28,19 @@ struct Tokenizer::Parts : TokenPipeline {
 
 POSTTRAIN_INLINE Tokenizer Tokenizer::from_json(std::string_view source,
                                                 const std::vector<AddedToken>& more) {
+  if (source.empty()) {
+    fail(
+        "tokenizer.json: expected a tokenizer, found no such file or an empty one; hint: "
+        "AutoTokenizer.from_pretrained(…).save_pretrained writes it");
+  }
+  if (source.starts_with("version https://git-lfs")) {
+    fail("tokenizer.json: expected JSON, got a pointer of Git LFS; hint: git lfs pull");
+  }
   std::string problem;
   const auto description = io::try_parse_json_as<nlohmann::json>(source, problem);
   if (!description) raise("tokenizer.json: {}", problem);
   if (!description->is_object()) fail("tokenizer.json: expected an object");
-  try {
-    return Tokenizer(*description, more);
-  } catch (const nlohmann::json::exception& error) {
-    raise("tokenizer.json: {}", error.what());
-  }
+  return Tokenizer(*description, more);
 }
 
 POSTTRAIN_INLINE void Tokenizer::encode_ids(std::string_view text, bool continues, bool fresh,
@@ -185,10 +190,7 @@ POSTTRAIN_INLINE Tokenizer::Tokenizer(const nlohmann::json& description,
   const auto part = [&](const char* name) {
     return description.contains(name) ? description.at(name) : nlohmann::json();
   };
-  const nlohmann::json no_model;
-  const auto found = description.find("model");
-  const nlohmann::json& model = found != description.end() ? *found : no_model;
-  auto parts = std::make_shared<Parts>(model);
+  auto parts = std::make_shared<Parts>(io::required_under(description, "model", Fields::kFile));
   parts->normalizer = Normalizer(part("normalizer"));
   parts->pre_tokenizer = PreTokenizer(part("pre_tokenizer"));
   parts->decoder = TokenDecoder(part("decoder"));
@@ -196,8 +198,13 @@ POSTTRAIN_INLINE Tokenizer::Tokenizer(const nlohmann::json& description,
   if (parts->pre_tokenizer.ends_in_byte_level()) parts->raw_bytes = parts->model.byte_level();
   parts->size = parts->model.vocabulary().size();
   parts->free_id = parts->model.vocabulary().count();
-  for (const auto& entry : part("added_tokens")) add_token(*parts, read_token(entry));
+  if (const auto* added = io::array_under(description, "added_tokens", Fields::kFile)) {
+    for (std::size_t i = 0; i < added->size(); ++i) {
+      add_token(*parts, read_token((*added)[i], fmt::format("added_tokens[{}]", i)));
+    }
+  }
   for (const AddedToken& token : more) {
+    if (token.content.empty()) continue;  // "bos_token": "" stands for none
     add_token(*parts, token);
     const TokenId id = parts->added_ids.at(token.content);
     if (token.id >= 0 && id != token.id) {
@@ -211,16 +218,17 @@ POSTTRAIN_INLINE Tokenizer::Tokenizer(const nlohmann::json& description,
   parts_ = std::move(parts);
 }
 
-POSTTRAIN_INLINE AddedToken Tokenizer::read_token(const nlohmann::json& entry) {
+POSTTRAIN_INLINE AddedToken Tokenizer::read_token(const nlohmann::json& entry,
+                                                  const std::string& place) {
+  const Fields fields(entry, place);
   AddedToken token;
-  token.content = entry.at("content").get<std::string>();
-  token.id = io::token_id_from(entry.at("id"), "tokenizer.json",
-                               fmt::format("the id of the added token '{}'", token.content));
-  token.special = entry.value("special", false);
-  token.normalized = entry.value("normalized", !token.special);
-  token.single_word = entry.value("single_word", false);
-  token.lstrip = entry.value("lstrip", false);
-  token.rstrip = entry.value("rstrip", false);
+  token.content = fields.text("content");
+  token.id = io::token_id_from(fields.at("id"), fields.where(), "id");
+  token.special = fields.flag("special", false);
+  token.normalized = fields.flag("normalized", !token.special);
+  token.single_word = fields.flag("single_word", false);
+  token.lstrip = fields.flag("lstrip", false);
+  token.rstrip = fields.flag("rstrip", false);
   return token;
 }
 

@@ -18,6 +18,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/sequence.hpp"
 #include "posttrain/text/tokenizer/byte_alphabet.hpp"
+#include "posttrain/text/tokenizer/fields.hpp"
 #include "posttrain/text/tokenizer/merge_table.hpp"
 #include "posttrain/text/tokenizer/tokens.hpp"
 #include "posttrain/text/tokenizer/vocabulary.hpp"
@@ -29,26 +30,22 @@ class Bpe {
  public:
   /// Reads the "model" object of tokenizer.json.
   explicit Bpe(const nlohmann::json& model) : vocabulary_(model) {
-    const auto text_of = [&](const char* name) {
-      const auto found = model.find(name);
-      return found != model.end() && found->is_string() ? found->get<std::string>() : std::string();
-    };
-    const auto flag = [&](const char* name) {
-      const auto found = model.find(name);
-      return found != model.end() && found->is_boolean() && found->get<bool>();
-    };
-    prefix_ = text_of("continuing_subword_prefix");
-    suffix_ = text_of("end_of_word_suffix");
-    fuse_unk_ = flag("fuse_unk");
-    byte_fallback_ = flag("byte_fallback");
-    ignore_merges_ = flag("ignore_merges");
-    if (const auto dropout = model.find("dropout");
-        dropout != model.end() && dropout->is_number() && dropout->get<double>() > 0) {
-      raise("tokenizer.json: BPE with dropout {} is not supported", dropout->get<double>());
+    const Fields fields(model, "model");
+    prefix_ = fields.text("continuing_subword_prefix", "");
+    suffix_ = fields.text("end_of_word_suffix", "");
+    fuse_unk_ = fields.flag("fuse_unk", false);
+    byte_fallback_ = fields.flag("byte_fallback", false);
+    ignore_merges_ = fields.flag("ignore_merges", false);
+    if (const double dropout = io::number_under(model, "dropout", 0.0, fields.where());
+        dropout != 0.0) {
+      raise("{}: BPE with dropout {} is not supported", fields.where(), dropout);
     }
-    if (const std::string unk = text_of("unk_token"); !unk.empty()) {
+    if (const std::string unk = fields.text("unk_token", ""); !unk.empty()) {
       unk_ = id(unk);
-      if (!unk_) raise("tokenizer.json: the unknown token '{}' is not in the vocabulary", unk);
+      if (!unk_) {
+        raise("{}: unk_token: the unknown token '{}' is not in the vocabulary", fields.where(),
+              unk);
+      }
     }
     read_merges(model);
     const ByteAlphabet& alphabet = ByteAlphabet::get();
@@ -153,7 +150,10 @@ class Bpe {
       if (entry.is_string()) {
         const auto& text = entry.get_ref<const std::string&>();
         const std::size_t space = text.find(' ');
-        if (space == std::string::npos) raise("tokenizer.json: merge {} has no space", rank);
+        if (space == std::string::npos) {
+          raise("tokenizer.json: expected model.merges[{}] to hold a space, got {}", rank,
+                io::shown(entry));
+        }
         left = std::string_view(text).substr(0, space);
         right = std::string_view(text).substr(space + 1);
       } else if (entry.is_array() && entry.size() == 2 && entry[0].is_string() &&
@@ -161,8 +161,8 @@ class Bpe {
         left = entry[0].get_ref<const std::string&>();
         right = entry[1].get_ref<const std::string&>();
       } else {
-        raise("tokenizer.json: expected merge {} as \"a b\" or [\"a\", \"b\"], got {}", rank,
-              entry.dump());
+        raise("tokenizer.json: expected model.merges[{}] as \"a b\" or [\"a\", \"b\"], got {}",
+              rank, io::shown(entry));
       }
       joined.assign(left);
       joined += right.size() >= prefix_.size() ? right.substr(prefix_.size()) : right;
@@ -170,8 +170,8 @@ class Bpe {
       const auto b = id(right);
       const auto c = id(joined);
       if (!a || !b || !c) {
-        raise("tokenizer.json: merge {} ('{}' + '{}') uses a token outside the vocabulary", rank,
-              left, right);
+        raise("tokenizer.json: model.merges[{}] ('{}' + '{}') uses a token outside the vocabulary",
+              rank, left, right);
       }
       merges_.insert(*a, *b, {rank, *c});
       ++rank;

@@ -25,9 +25,9 @@ namespace posttrain::text {
 
 class Charsmap {
  public:
-  /// Reads the base64 text under "precompiled_charsmap".
-  explicit Charsmap(std::string_view base64) {
-    const std::string bytes = decode_base64(base64);
+  /// Reads the base64 text under "precompiled_charsmap"; errors start with `where`.
+  Charsmap(std::string_view base64, std::string_view where) {
+    const std::string bytes = decode_base64(base64, where);
     const auto word = [&](std::size_t i) {
       std::uint32_t value = 0;
       for (std::size_t k = 4; k-- > 0;)
@@ -36,12 +36,12 @@ class Charsmap {
     };
     const std::size_t size = bytes.size() < 4 ? 0 : word(0);
     if (bytes.size() < 4 || size > bytes.size() - 4) {
-      fail("tokenizer.json: expected a table under precompiled_charsmap, got one cut short");
+      raise("{}: expected a table under precompiled_charsmap, got one cut short", where);
     }
     units_.reserve(size / 4);
     for (std::size_t i = 0; i + 4 <= size; i += 4) units_.push_back(word(4 + i));
     strings_ = bytes.substr(4 + units_.size() * 4);
-    if (!is_valid_utf8(strings_)) fail("tokenizer.json: precompiled_charsmap holds broken UTF-8");
+    if (!is_valid_utf8(strings_)) raise("{}: precompiled_charsmap holds broken UTF-8", where);
   }
 
   AlignedText operator()(Piece piece) const {
@@ -136,7 +136,7 @@ class Charsmap {
     return std::nullopt;
   }
 
-  static std::string decode_base64(std::string_view text) {
+  static std::string decode_base64(std::string_view text, std::string_view where) {
     constexpr std::string_view kDigits =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string out;
@@ -146,7 +146,7 @@ class Charsmap {
     for (const char c : text) {
       const std::size_t digit = kDigits.find(c);
       if (digit == std::string_view::npos) {
-        fail("tokenizer.json: expected base64 under precompiled_charsmap");
+        raise("{}: expected base64 under precompiled_charsmap", where);
       }
       bits = bits << 6U | static_cast<std::uint32_t>(digit);
       held += 6;

@@ -17,6 +17,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/byte_alphabet.hpp"
+#include "posttrain/text/tokenizer/fields.hpp"
 #include "posttrain/text/tokenizer/limits.hpp"
 #include "posttrain/text/tokenizer/pattern.hpp"
 #include "posttrain/unicode/utf8.hpp"
@@ -26,7 +27,7 @@ namespace posttrain::text {
 class TokenDecoder {
  public:
   TokenDecoder() = default;
-  explicit TokenDecoder(const nlohmann::json& description) { add(description); }
+  explicit TokenDecoder(const nlohmann::json& description) { add(description, "decoder"); }
 
   /// The text of tokens. One that is too large in relation to them is an error
   /// (text/tokenizer/limits.hpp).
@@ -211,17 +212,13 @@ class TokenDecoder {
     return out;
   }
 
-  static std::size_t count_under(const nlohmann::json& description, const char* key) {
-    return static_cast<std::size_t>(
-        io::integer_under(description, key, 0, "tokenizer.json: the decoder 'Strip'", 0));
-  }
-
-  void add(const nlohmann::json& description) {
+  void add(const nlohmann::json& description, const std::string& place) {
     if (description.is_null()) return;
     check_steps(steps_.size() + 1, "decoder");
-    const std::string type = description.at("type").get<std::string>();
+    const Fields fields(description, place);
+    const std::string type = fields.text("type");
     if (type == "Sequence") {
-      for (const auto& part : description.at("decoders")) add(part);
+      fields.each("decoders", [&](const auto& part, const std::string& at) { add(part, at); });
       return;
     }
     Step step;
@@ -233,39 +230,40 @@ class TokenDecoder {
       step.kind = Kind::kFuse;
     } else if (type == "Strip") {
       step.kind = Kind::kStrip;
-      step.content = description.value("content", std::string(" "));
-      if (step.content.empty()) fail("tokenizer.json: the decoder 'Strip' has an empty content");
-      step.start = count_under(description, "start");
-      step.stop = count_under(description, "stop");
+      step.content = fields.text("content", " ");
+      if (step.content.empty())
+        raise("{}: the decoder 'Strip' has an empty content", fields.where());
+      step.start = static_cast<std::size_t>(fields.integer("start", 0, 0));
+      step.stop = static_cast<std::size_t>(fields.integer("stop", 0, 0));
     } else if (type == "Replace") {
       step.kind = Kind::kReplace;
-      step.content = description.at("content").get<std::string>();
-      step.pattern = std::make_shared<const Pattern>(description.at("pattern"));
+      step.content = fields.text("content");
+      step.pattern =
+          std::make_shared<const Pattern>(fields.at("pattern"), fields.place_of("pattern"));
     } else if (type == "Metaspace") {
       step.kind = Kind::kMetaspace;
-      step.pattern = std::make_shared<const Pattern>(
-          nlohmann::json(description.value("replacement", std::string("\u2581"))));
-      const std::string scheme = description.value(
-          "prepend_scheme",
-          std::string(description.value("add_prefix_space", true) ? "always" : "never"));
+      step.pattern =
+          std::make_shared<const Pattern>(nlohmann::json(fields.text("replacement", "\u2581")));
+      const std::string scheme =
+          fields.text("prepend_scheme", fields.flag("add_prefix_space", true) ? "always" : "never");
       step.flag = scheme != "never";
     } else if (type == "WordPiece") {
       step.kind = Kind::kWordPiece;
-      step.content = description.value("prefix", std::string("##"));
-      step.flag = description.value("cleanup", true);
+      step.content = fields.text("prefix", "##");
+      step.flag = fields.flag("cleanup", true);
     } else if (type == "BPEDecoder") {
       step.kind = Kind::kBpe;
-      step.content = description.value("suffix", std::string("</w>"));
+      step.content = fields.text("suffix", "</w>");
     } else if (type == "CTC") {
       step.kind = Kind::kCtc;
-      step.content = description.value("pad_token", std::string("<pad>"));
-      step.delimiter = description.value("word_delimiter_token", std::string("|"));
-      step.flag = description.value("cleanup", true);
+      step.content = fields.text("pad_token", "<pad>");
+      step.delimiter = fields.text("word_delimiter_token", "|");
+      step.flag = fields.flag("cleanup", true);
     } else {
       raise(
-          "tokenizer.json: the decoder '{}' is not supported; hint: supported are ByteLevel, "
+          "{}: the decoder '{}' is not supported; hint: supported are ByteLevel, "
           "ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder, CTC, Sequence",
-          type);
+          fields.where(), type);
     }
     steps_.push_back(std::move(step));
   }

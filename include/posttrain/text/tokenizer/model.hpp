@@ -9,6 +9,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/text/tokenizer/bpe.hpp"
+#include "posttrain/text/tokenizer/fields.hpp"
 #include "posttrain/text/tokenizer/tokens.hpp"
 #include "posttrain/text/tokenizer/unigram.hpp"
 #include "posttrain/text/tokenizer/vocabulary.hpp"
@@ -38,8 +39,8 @@ class TokenModel {
   using Model = std::variant<Bpe, Unigram, WordPiece, WordLevel>;
 
   static Model read(const nlohmann::json& model) {
-    std::string type = model.is_object() ? model.value("type", std::string()) : std::string();
-    if (type.empty() && model.is_object()) {  // older files leave it out
+    std::string type = Fields(model, "model").text("type", "");
+    if (type.empty()) {  // older files leave it out
       if (model.contains("merges")) {
         type = "BPE";
       } else if (model.contains("vocab") && model.at("vocab").is_array()) {

@@ -17,6 +17,7 @@
 #include "posttrain/text/tokenizer/byte_alphabet.hpp"
 #include "posttrain/text/tokenizer/characters.hpp"
 #include "posttrain/text/tokenizer/charsmap.hpp"
+#include "posttrain/text/tokenizer/fields.hpp"
 #include "posttrain/text/tokenizer/limits.hpp"
 #include "posttrain/text/tokenizer/pattern.hpp"
 #include "posttrain/text/tokenizer/unicode_form.hpp"
@@ -138,7 +139,7 @@ struct BertNormalizer {
 class Normalizer {
  public:
   Normalizer() = default;
-  explicit Normalizer(const nlohmann::json& description) { add(description); }
+  explicit Normalizer(const nlohmann::json& description) { add(description, "normalizer"); }
 
   /// Whether the text is sure to come out as it is.
   bool leaves(std::string_view text) const {
@@ -226,12 +227,13 @@ class Normalizer {
     return (*step)(text);
   }
 
-  void add(const nlohmann::json& description) {
+  void add(const nlohmann::json& description, const std::string& place) {
     if (description.is_null()) return;
     check_steps(steps_.size() + 1, "normalizer");
-    const std::string type = description.at("type").get<std::string>();
+    const Fields fields(description, place);
+    const std::string type = fields.text("type");
     if (type == "Sequence") {
-      for (const auto& part : description.at("normalizers")) add(part);
+      fields.each("normalizers", [&](const auto& part, const std::string& at) { add(part, at); });
     } else if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
       steps_.emplace_back(
           UnicodeForm{.compose = type.back() == 'C', .compatibility = type[2] == 'K'});
@@ -244,33 +246,29 @@ class Normalizer {
     } else if (type == "ByteLevel") {
       steps_.emplace_back(ByteLevel{});
     } else if (type == "Prepend") {
-      steps_.emplace_back(Prepend{description.at("prepend").get<std::string>()});
+      steps_.emplace_back(Prepend{fields.text("prepend")});
     } else if (type == "Replace") {
-      steps_.emplace_back(Replace{Pattern(description.at("pattern")),
-                                  description.at("content").get<std::string>()});
+      steps_.emplace_back(Replace{Pattern(fields.at("pattern"), fields.place_of("pattern")),
+                                  fields.text("content")});
     } else if (type == "Strip") {
-      steps_.emplace_back(
-          Strip{description.value("strip_left", true), description.value("strip_right", true)});
+      steps_.emplace_back(Strip{fields.flag("strip_left", true), fields.flag("strip_right", true)});
     } else if (type == "BertNormalizer") {
       BertNormalizer step;
-      step.clean_text = description.value("clean_text", true);
-      step.handle_chinese_chars = description.value("handle_chinese_chars", true);
-      step.lowercase = description.value("lowercase", true);
-      const auto accents = description.find("strip_accents");
-      step.strip_accents = accents == description.end() || accents->is_null()
-                               ? step.lowercase
-                               : accents->get<bool>();
+      step.clean_text = fields.flag("clean_text", true);
+      step.handle_chinese_chars = fields.flag("handle_chinese_chars", true);
+      step.lowercase = fields.flag("lowercase", true);
+      step.strip_accents = fields.flag("strip_accents", step.lowercase);
       steps_.emplace_back(step);
     } else if (type == "Precompiled") {
-      const auto table = description.find("precompiled_charsmap");
-      if (table == description.end() || table->is_null()) return;
-      steps_.emplace_back(std::make_shared<const Charsmap>(table->get<std::string>()));
+      if (io::value_under(description, "precompiled_charsmap") == nullptr) return;
+      steps_.emplace_back(
+          std::make_shared<const Charsmap>(fields.text("precompiled_charsmap"), fields.where()));
     } else {
       raise(
-          "tokenizer.json: the normalizer '{}' is not supported; hint: supported are NFC, NFD, "
+          "{}: the normalizer '{}' is not supported; hint: supported are NFC, NFD, "
           "NFKC, NFKD, Lowercase, Prepend, Replace, Strip, StripAccents, Nmt, ByteLevel, "
           "BertNormalizer, Precompiled, Sequence",
-          type);
+          fields.where(), type);
     }
   }
 

@@ -10,23 +10,29 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
+#include "posttrain/text/tokenizer/fields.hpp"
 #include "posttrain/unicode/regex.hpp"
 
 namespace posttrain::text {
 
 class Pattern {
  public:
-  explicit Pattern(const nlohmann::json& description) {
+  /// `place` is the path of keys to the pattern, for errors.
+  explicit Pattern(const nlohmann::json& description, const std::string& place = "pattern") {
     if (description.is_string()) {
       literal_ = description.get<std::string>();
     } else if (description.is_object() && description.contains("String")) {
-      literal_ = description.at("String").get<std::string>();
+      literal_ = Fields(description, place).text("String");
     } else if (description.is_object() && description.contains("Regex")) {
-      source_ = description.at("Regex").get<std::string>();
-      regex_.emplace(source_);
+      source_ = Fields(description, place).text("Regex");
+      try {
+        regex_.emplace(source_);
+      } catch (const Error& error) {
+        raise("{}: {}: {}", Fields::kFile, place, error.what());
+      }
     } else {
-      raise("tokenizer.json: expected a pattern {{\"String\"}} or {{\"Regex\"}}, got {}",
-            description.dump());
+      raise("{}: expected {} to be {{\"String\"}} or {{\"Regex\"}}, got {}", Fields::kFile, place,
+            io::shown(description));
     }
   }
 

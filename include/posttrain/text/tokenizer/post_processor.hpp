@@ -17,6 +17,7 @@
 #include "posttrain/base/sequence.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
+#include "posttrain/text/tokenizer/fields.hpp"
 #include "posttrain/text/tokenizer/limits.hpp"
 #include "posttrain/unicode/utf8.hpp"
 
@@ -25,7 +26,7 @@ namespace posttrain::text {
 class PostProcessor {
  public:
   PostProcessor() = default;
-  explicit PostProcessor(const nlohmann::json& description) { add(description); }
+  explicit PostProcessor(const nlohmann::json& description) { add(description, "post_processor"); }
 
   /// The ids in front of a text and behind it.
   const TokenIds& before() const { return before_; }
@@ -80,52 +81,62 @@ class PostProcessor {
     return range;
   }
 
-  void add(const nlohmann::json& description) {
+  void add(const nlohmann::json& description, const std::string& place) {
     if (description.is_null()) return;
     check_steps(steps_.size() + 1, "post-processor");
-    const std::string type = description.at("type").get<std::string>();
+    const Fields fields(description, place);
+    const std::string type = fields.text("type");
     if (type == "Sequence") {
-      for (const auto& part : description.at("processors")) add(part);
+      fields.each("processors", [&](const auto& part, const std::string& at) { add(part, at); });
       return;
     }
     Step step;
     if (type == "TemplateProcessing") {
-      read_template(description, step);
+      read_template(fields, step);
     } else if (type == "RobertaProcessing" || type == "BertProcessing") {
-      step.before.push_back(token_id(description.at("cls").at(1)));
-      step.after.push_back(token_id(description.at("sep").at(1)));
+      step.before.push_back(token_id(fields, "cls"));
+      step.after.push_back(token_id(fields, "sep"));
     } else if (type != "ByteLevel") {
       raise(
-          "tokenizer.json: the post-processor '{}' is not supported; hint: supported are "
+          "{}: the post-processor '{}' is not supported; hint: supported are "
           "TemplateProcessing, ByteLevel, RobertaProcessing, BertProcessing, Sequence",
-          type);
+          fields.where(), type);
     }
     if (type == "RobertaProcessing" || type == "ByteLevel") {
-      step.trims = description.value("trim_offsets", true);
-      step.prefix_space = description.value("add_prefix_space", true);
+      step.trims = fields.flag("trim_offsets", true);
+      step.prefix_space = fields.flag("add_prefix_space", true);
     }
     before_.insert(before_.begin(), step.before.begin(), step.before.end());
     after_.insert(after_.end(), step.after.begin(), step.after.end());
     steps_.push_back(std::move(step));
   }
 
-  static TokenId token_id(const nlohmann::json& id) {
-    return io::token_id_from(id, "tokenizer.json", "an id of the post-processor");
+  /// The id of a pair [token, id].
+  static TokenId token_id(const Fields& fields, const char* key) {
+    const nlohmann::json& pair = fields.at(key);
+    if (!pair.is_array() || pair.size() != 2) {
+      raise("{}: expected {} to be [token, id], got {}", fields.where(), key, io::shown(pair));
+    }
+    return io::token_id_from(pair[1], fields.where(), fmt::format("the id of {}", key));
   }
 
-  static void read_template(const nlohmann::json& description, Step& step) {
+  static void read_template(const Fields& fields, Step& step) {
     bool text_seen = false;
-    for (const auto& piece : description.at("single")) {
-      if (piece.contains("Sequence")) {
-        if (text_seen) fail("tokenizer.json: a template with the text twice is not supported");
+    fields.each("single", [&](const nlohmann::json& entry, const std::string& place) {
+      const Fields piece(entry, place);
+      if (entry.contains("Sequence")) {
+        if (text_seen) {
+          raise("{}: a template with the text twice is not supported", piece.where());
+        }
         text_seen = true;
-        continue;
+        return;
       }
-      const std::string name = piece.at("SpecialToken").at("id").get<std::string>();
-      for (const auto& id : description.at("special_tokens").at(name).at("ids")) {
-        (text_seen ? step.after : step.before).push_back(token_id(id));
-      }
-    }
+      const std::string name = piece.fields("SpecialToken").text("id");
+      const Fields known = fields.fields("special_tokens");
+      known.fields(name.c_str()).each("ids", [&](const nlohmann::json& id, const std::string& at) {
+        (text_seen ? step.after : step.before).push_back(io::token_id_from(id, Fields::kFile, at));
+      });
+    });
   }
 
   std::vector<Step> steps_;

@@ -18,6 +18,7 @@
 #include "posttrain/text/tokenizer/aligned_text.hpp"
 #include "posttrain/text/tokenizer/character_splits.hpp"
 #include "posttrain/text/tokenizer/characters.hpp"
+#include "posttrain/text/tokenizer/fields.hpp"
 #include "posttrain/text/tokenizer/limits.hpp"
 #include "posttrain/text/tokenizer/normalizer.hpp"
 #include "posttrain/text/tokenizer/pattern.hpp"
@@ -43,7 +44,7 @@ class PreTokenizer {
  public:
   PreTokenizer() = default;
   explicit PreTokenizer(const nlohmann::json& description) {
-    add(description);
+    add(description, "pre_tokenizer");
     for (std::size_t s = 1; s < steps_.size(); ++s) {
       const auto* metaspace = std::get_if<Metaspace>(&steps_[s]);
       needs_source_ |= metaspace != nullptr && metaspace->prepend == Prepend::kFirst;
@@ -228,14 +229,14 @@ class PreTokenizer {
     }
   }
 
-  static Step metaspace(const nlohmann::json& description) {
+  static Step metaspace(const Fields& fields) {
     Metaspace step;
-    step.replacement = description.value("replacement", std::string("\u2581"));
-    step.split = description.value("split", true);
-    std::string scheme = description.value("prepend_scheme", std::string());
-    if (scheme.empty()) scheme = description.value("add_prefix_space", true) ? "always" : "never";
+    step.replacement = fields.text("replacement", "\u2581");
+    step.split = fields.flag("split", true);
+    std::string scheme = fields.text("prepend_scheme", "");
+    if (scheme.empty()) scheme = fields.flag("add_prefix_space", true) ? "always" : "never";
     if (scheme != "always" && scheme != "first" && scheme != "never") {
-      raise("tokenizer.json: the prepend_scheme '{}' is not supported", scheme);
+      raise("{}: the prepend_scheme '{}' is not supported", fields.where(), scheme);
     }
     step.prepend = scheme == "always"  ? Prepend::kAlways
                    : scheme == "first" ? Prepend::kFirst
@@ -243,42 +244,43 @@ class PreTokenizer {
     return step;
   }
 
-  static Step split(const nlohmann::json& description) {
-    Split step{Pattern(description.at("pattern")), split_behavior(description),
-               description.value("invert", false)};
+  static Step split(const Fields& fields) {
+    Split step{Pattern(fields.at("pattern"), fields.place_of("pattern")), split_behavior(fields),
+               fields.flag("invert", false)};
     if (step.behavior == SplitBehavior::kIsolated) {
       step.scanner = WordScanner::for_pattern(step.pattern.regex());
     }
     return step;
   }
 
-  void add(const nlohmann::json& description);
+  void add(const nlohmann::json& description, const std::string& place);
 
   std::vector<Step> steps_;
   std::optional<WordScanner> scanner_;
   bool needs_source_ = false;
 };
 
-inline void PreTokenizer::add(const nlohmann::json& description) {
+inline void PreTokenizer::add(const nlohmann::json& description, const std::string& place) {
   if (description.is_null()) return;
   check_steps(steps_.size() + 1, "pre-tokenizer");
-  const std::string type = description.at("type").get<std::string>();
+  const Fields fields(description, place);
+  const std::string type = fields.text("type");
   if (type == "Sequence") {
-    for (const auto& part : description.at("pretokenizers")) add(part);
+    fields.each("pretokenizers", [&](const auto& part, const std::string& at) { add(part, at); });
   } else if (type == "ByteLevel") {
-    ByteLevel step{description.value("add_prefix_space", true), {}};
-    if (description.value("use_regex", true)) {
+    ByteLevel step{fields.flag("add_prefix_space", true), {}};
+    if (fields.flag("use_regex", true)) {
       step.scanner = WordScanner::for_pattern(WordScanner::kGpt2);
     }
     steps_.emplace_back(step);
   } else if (type == "Split") {
-    steps_.push_back(split(description));
+    steps_.push_back(split(fields));
   } else if (type == "Digits") {
-    steps_.emplace_back(Digits{description.value("individual_digits", false)
+    steps_.emplace_back(Digits{fields.flag("individual_digits", false)
                                    ? SplitBehavior::kIsolated
                                    : SplitBehavior::kContiguous});
   } else if (type == "Punctuation") {
-    steps_.emplace_back(Punctuation{split_behavior(description)});
+    steps_.emplace_back(Punctuation{split_behavior(fields)});
   } else if (type == "Whitespace") {
     steps_.emplace_back(Whitespace{});
   } else if (type == "WhitespaceSplit") {
@@ -286,21 +288,19 @@ inline void PreTokenizer::add(const nlohmann::json& description) {
   } else if (type == "BertPreTokenizer") {
     steps_.emplace_back(Bert{});
   } else if (type == "CharDelimiterSplit") {
-    const std::string delimiter = description.at("delimiter").get<std::string>();
-    if (delimiter.empty()) fail("tokenizer.json: CharDelimiterSplit has an empty delimiter");
+    const std::string delimiter = fields.text("delimiter");
+    if (delimiter.empty()) raise("{}: CharDelimiterSplit has an empty delimiter", fields.where());
     steps_.emplace_back(CharDelimiterSplit{decode_utf8(delimiter, 0).code});
   } else if (type == "FixedLength") {
-    const auto length =
-        io::integer_under(description, "length", 5, "tokenizer.json: FixedLength", 1);
-    steps_.emplace_back(FixedLength{static_cast<std::size_t>(length)});
+    steps_.emplace_back(FixedLength{static_cast<std::size_t>(fields.integer("length", 5, 1))});
   } else if (type == "Metaspace") {
-    steps_.push_back(metaspace(description));
+    steps_.push_back(metaspace(fields));
   } else {
     raise(
-        "tokenizer.json: the pre-tokenizer '{}' is not supported; hint: supported are ByteLevel, "
+        "{}: the pre-tokenizer '{}' is not supported; hint: supported are ByteLevel, "
         "Split, Digits, Metaspace, Punctuation, Whitespace, WhitespaceSplit, BertPreTokenizer, "
         "CharDelimiterSplit, FixedLength, Sequence",
-        type);
+        fields.where(), type);
   }
 }
 

@@ -9,19 +9,20 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
+#include "posttrain/text/tokenizer/fields.hpp"
 
 namespace posttrain::text {
 
 enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 
-inline SplitBehavior split_behavior(const nlohmann::json& description) {
-  const std::string name = description.value("behavior", std::string("Isolated"));
+inline SplitBehavior split_behavior(const Fields& fields) {
+  const std::string name = fields.text("behavior", "Isolated");
   if (name == "Removed") return SplitBehavior::kRemoved;
   if (name == "Isolated") return SplitBehavior::kIsolated;
   if (name == "MergedWithPrevious") return SplitBehavior::kMergedWithPrevious;
   if (name == "MergedWithNext") return SplitBehavior::kMergedWithNext;
   if (name == "Contiguous") return SplitBehavior::kContiguous;
-  raise("tokenizer.json: the split behavior '{}' is not supported", name);
+  raise("{}: the split behavior '{}' is not supported", fields.where(), name);
 }
 
 /// Cuts a text of `size` bytes at the matches that `each_match(visit)` reports, and calls

@@ -37,19 +37,21 @@ class Unigram {
     std::vector<std::string> tokens;
     double worst = std::numeric_limits<double>::infinity();
     for (const auto& entry : *vocab) {
-      if (!entry.is_array() || entry.size() != 2 || !entry[1].is_number()) {
-        raise("tokenizer.json: expected [token, score] under model.vocab, got {}", entry.dump());
+      if (!entry.is_array() || entry.size() != 2) {
+        raise("tokenizer.json: expected model.vocab[{}] to be [token, score], got {}",
+              tokens.size(), io::shown(entry));
       }
-      tokens.push_back(entry[0].get<std::string>());
-      scores_.push_back(entry[1].get<double>());
+      const std::string name = fmt::format("vocab[{}]", tokens.size());
+      tokens.push_back(io::text_from(entry[0], "tokenizer.json: model", name + "[0]"));
+      scores_.push_back(io::number_from(entry[1], "tokenizer.json: model", name + "[1]"));
       worst = std::min(worst, scores_.back());
     }
     unknown_score_ = worst - 10.0;
     vocabulary_ = Vocabulary(std::move(tokens));
     if (const auto unk = model.find("unk_id"); unk != model.end() && !unk->is_null()) {
-      unk_ = io::token_id_from(*unk, "tokenizer.json", "unk_id");
+      unk_ = io::token_id_from(*unk, "tokenizer.json: model", "unk_id");
       if (vocabulary_.token(*unk_) == nullptr) {
-        raise("tokenizer.json: expected unk_id in the vocabulary of {} tokens, got {}",
+        raise("tokenizer.json: model: expected unk_id in the vocabulary of {} tokens, got {}",
               vocabulary_.size(), *unk_);
       }
     }
@@ -57,7 +59,7 @@ class Unigram {
       bytes_[static_cast<std::size_t>(b)] =
           vocabulary_.id(fmt::format("<0x{:02X}>", b)).value_or(-1);
     }
-    if (!model.value("byte_fallback", false)) bytes_.fill(-1);
+    if (!io::bool_under(model, "byte_fallback", false, "tokenizer.json: model")) bytes_.fill(-1);
     build_trie();
   }
 

@@ -27,7 +27,7 @@ class Vocabulary {
   explicit Vocabulary(const nlohmann::json& model) {
     const auto vocab = model.find("vocab");
     if (vocab == model.end() || !vocab->is_object()) {
-      fail("tokenizer.json: expected an object under model.vocab");
+      fail("tokenizer.json: expected model.vocab to be an object");
     }
     // An id may lie beyond the count (gaps), but a huge one would ask for the memory of a table.
     const auto limit = static_cast<std::int64_t>(4 * vocab->size() + 1000000);
@@ -39,7 +39,8 @@ class Vocabulary {
         tokens_.resize(i + 1);
         known_.resize(i + 1, false);
       }
-      if (known_[i]) raise("tokenizer.json: id {} stands for '{}' and '{}'", id, tokens_[i], token);
+      if (known_[i])
+        raise("tokenizer.json: model.vocab: id {} stands for '{}' and '{}'", id, tokens_[i], token);
       tokens_[i] = token;
       known_[i] = true;
     }

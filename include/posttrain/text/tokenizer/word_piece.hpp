@@ -17,6 +17,7 @@
 #include "posttrain/base/sequence.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
+#include "posttrain/text/tokenizer/fields.hpp"
 #include "posttrain/text/tokenizer/tokens.hpp"
 #include "posttrain/text/tokenizer/vocabulary.hpp"
 #include "posttrain/unicode/utf8.hpp"
@@ -27,7 +28,7 @@ namespace posttrain::text {
 class WordVocabulary {
  public:
   WordVocabulary(const nlohmann::json& model, const char* unk_token)
-      : vocabulary_(model), unk_token_(model.value("unk_token", std::string(unk_token))) {}
+      : vocabulary_(model), unk_token_(Fields(model, "model").text("unk_token", unk_token)) {}
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
 
@@ -46,9 +47,9 @@ class WordPiece : public WordVocabulary {
  public:
   explicit WordPiece(const nlohmann::json& model)
       : WordVocabulary(model, "[UNK]"),
-        prefix_(model.value("continuing_subword_prefix", std::string("##"))),
+        prefix_(Fields(model, "model").text("continuing_subword_prefix", "##")),
         longest_word_(static_cast<std::size_t>(
-            io::integer_under(model, "max_input_chars_per_word", 100, "tokenizer.json", 0))) {}
+            Fields(model, "model").integer("max_input_chars_per_word", 100, 0))) {}
 
   void encode(std::string_view word, const Tokens& out) const {
     std::size_t characters = 0;

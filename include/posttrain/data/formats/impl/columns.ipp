@@ -49,6 +49,8 @@ POSTTRAIN_INLINE bool reads_column(Format format, std::string_view key) {
     case Format::preference:
       return system || detail::names_prompt(key) ||
              is_one_of(key, {"prompt", "chosen", "rejected", "margin"});
+    case Format::ranked_preference:
+      return system || detail::names_prompt(key) || is_one_of(key, {"output", "margin"});
     case Format::implicit_preference:
       return system || is_one_of(key, {"chosen", "rejected", "chosen_messages", "rejected_messages",
                                        "margin", "prompt"});

@@ -175,10 +175,22 @@ inline Passage prompt_passage(const Json& sample, std::string_view expected) {
   return prompt;
 }
 
+/// Two texts in a list are the preferred answer and the other one; of anything else it cannot be
+/// told which answers make a pair.
+inline void check_ranked(const Json& answers) {
+  const bool texts = std::all_of(answers.begin(), answers.end(),
+                                 [](const Json& answer) { return answer.is_string(); });
+  if (answers.size() == 2 && texts) return;
+  raise(
+      "expected 'output' to be a text, or a list of two: the preferred answer and the other one, "
+      "got {} entries{}; hint: write pairs as 'chosen' and 'rejected'",
+      answers.size(), texts ? "" : " that are not all texts");
+}
+
 inline bool truth(const Json& value, std::string_view key) {
   if (value.is_boolean()) return value.get<bool>();
   if (value == 0 || value == 1) return value == 1;
-  raise("expected '{}' to be true or false, got {}", key, value.dump(-1, ' ', true));
+  raise("expected '{}' to be true or false, got {}", key, io::shown(value));
 }
 
 }  // namespace detail
@@ -231,7 +243,8 @@ POSTTRAIN_INLINE bool SupervisedRecord::says_nothing() const {
 }
 
 POSTTRAIN_INLINE bool PairRecord::accepts(Format format) {
-  return format == Format::preference || format == Format::implicit_preference;
+  return format == Format::preference || format == Format::implicit_preference ||
+         format == Format::ranked_preference;
 }
 
 POSTTRAIN_INLINE PairRecord PairRecord::from(const Json& sample) {
@@ -245,6 +258,13 @@ POSTTRAIN_INLINE PairRecord PairRecord::from(const Json& sample) {
   }
   const Json* chosen = first_value(sample, "chosen", "chosen_messages");
   const Json* rejected = first_value(sample, "rejected", "rejected_messages");
+  const bool ranked = chosen == nullptr && rejected == nullptr && has_ranked_output(sample);
+  if (ranked) {
+    const Json& answers = sample.at("output");
+    check_ranked(answers);
+    chosen = &answers[0];
+    rejected = &answers[1];
+  }
   if (chosen == nullptr || rejected == nullptr) {
     raise("expected {}, got {}", kExpected, keys_of(sample));
   }
@@ -328,7 +348,7 @@ POSTTRAIN_INLINE SteppedRecord SteppedRecord::from(const Json& sample) {
 POSTTRAIN_INLINE bool PromptRecord::accepts(Format format) {
   return format == Format::prompt || format == Format::question || format == Format::messages ||
          format == Format::sharegpt || format == Format::alpaca ||
-         format == Format::prompt_completion;
+         format == Format::ranked_preference || format == Format::prompt_completion;
 }
 
 POSTTRAIN_INLINE PromptRecord PromptRecord::from(const Json& sample) {

@@ -55,12 +55,13 @@ inline TokenIds prompt_of(const Sequence& sequence, std::size_t size) {
 
 POSTTRAIN_INLINE LoadedItems<AnswerPair> load_pairs(const Source& source,
                                                     const LoadContext& context,
-                                                    const PairKind& kind) {
-  const auto tokenize = [&](const PairRecord& record) {
+                                                    const PairKind& kind,
+                                                    const CallOptions& calls) {
+  const auto tokenize = [&](const text::ChatTokenizer& text, const PairRecord& record) {
     const Sequence chosen =
-        detail::whole_sequence(*context.text, record.prompt, record.chosen, record.inputs);
+        detail::whole_sequence(text, record.prompt, record.chosen, record.inputs);
     const Sequence rejected =
-        detail::whole_sequence(*context.text, record.prompt, record.rejected, record.inputs);
+        detail::whole_sequence(text, record.prompt, record.rejected, record.inputs);
     const auto differ = std::mismatch(chosen.ids.begin(), chosen.ids.end(), rejected.ids.begin(),
                                       rejected.ids.end());
     const auto common = static_cast<std::size_t>(differ.first - chosen.ids.begin());
@@ -72,21 +73,22 @@ POSTTRAIN_INLINE LoadedItems<AnswerPair> load_pairs(const Source& source,
   };
   return load_records<PairRecord>(
       kind, source, context, tokenize,
-      fmt::format("pairs {} {}", static_cast<int>(kind.truncation), kind.share_prompts));
+      fmt::format("pairs {} {}", static_cast<int>(kind.truncation), kind.share_prompts), calls);
 }
 
 POSTTRAIN_INLINE LoadedItems<Answer> load_answers(const Source& source, const LoadContext& context,
-                                                  const AnswerKind& kind) {
-  const auto tokenize = [&](const AnswerRecord& record) {
+                                                  const AnswerKind& kind,
+                                                  const CallOptions& calls) {
+  const auto tokenize = [&](const text::ChatTokenizer& text, const AnswerRecord& record) {
     const Sequence whole =
-        detail::whole_sequence(*context.text, record.prompt, record.completion, record.inputs);
+        detail::whole_sequence(text, record.prompt, record.completion, record.inputs);
     const std::size_t size = detail::first_scored(whole);
     return std::vector<Answer>{
         {detail::prompt_of(whole, size), detail::behind(whole, size), record.desirable}};
   };
   return load_records<AnswerRecord>(
       kind, source, context, tokenize,
-      fmt::format("answers {} {}", static_cast<int>(kind.truncation), kind.share_prompts));
+      fmt::format("answers {} {}", static_cast<int>(kind.truncation), kind.share_prompts), calls);
 }
 
 }  // namespace posttrain::data

@@ -26,10 +26,10 @@ POSTTRAIN_INLINE std::string DataReport::counts() const {
 }
 
 POSTTRAIN_INLINE void DataReport::merge(const DataReport& other) {
-  for (const auto count :
-       {&DataReport::read, &DataReport::bad, &DataReport::sequences, &DataReport::too_long,
-        &DataReport::truncated, &DataReport::duplicates, &DataReport::all_masked,
-        &DataReport::train, &DataReport::validation, &DataReport::tokens, &DataReport::scored}) {
+  for (const auto count : {&DataReport::read, &DataReport::bad, &DataReport::sequences,
+                           &DataReport::too_long, &DataReport::truncated, &DataReport::duplicates,
+                           &DataReport::all_masked, &DataReport::nulls, &DataReport::train,
+                           &DataReport::validation, &DataReport::tokens, &DataReport::scored}) {
     this->*count += other.*count;
   }
   sources.insert(sources.end(), other.sources.begin(), other.sources.end());
@@ -42,6 +42,12 @@ POSTTRAIN_INLINE std::string DataReport::summary() const {
   std::string text = counts() + "\n";
   for (const std::string& source : sources) text += "  reads " + source + "\n";
   if (!unread.empty()) text += "  does not read the columns " + unread.description() + "\n";
+  if (nulls > 0) {
+    text += fmt::format(
+        "  keeps the null fields inside calls and schemas of tools ({}); hint: drop_nulls = true "
+        "leaves them out, where a table has put them in\n",
+        nulls);
+  }
   if (!cache.empty()) text += "  " + cache + "\n";
   for (const std::string& reason : reasons) text += "  " + reason + "\n";
   return text;

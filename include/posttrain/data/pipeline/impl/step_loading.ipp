@@ -48,12 +48,13 @@ POSTTRAIN_INLINE SteppedSolution stepped_solution(const text::ChatTokenizer& tex
 POSTTRAIN_INLINE LoadedItems<SteppedSolution> load_steps(const Source& source,
                                                          const LoadContext& context,
                                                          std::string_view separator,
-                                                         bool last_step_only) {
-  const auto tokenize = [&](const SteppedRecord& record) {
-    return std::vector<SteppedSolution>{stepped_solution(*context.text, record, separator)};
+                                                         bool last_step_only,
+                                                         const CallOptions& calls) {
+  const auto tokenize = [&](const text::ChatTokenizer& text, const SteppedRecord& record) {
+    return std::vector<SteppedSolution>{stepped_solution(text, record, separator)};
   };
   auto data = load_records<SteppedRecord>(StepKind{}, source, context, tokenize,
-                                          fmt::format("steps {}", separator));
+                                          fmt::format("steps {}", separator), calls);
   if (last_step_only) {
     for (SteppedSolution& solution : data.train) {
       data.report.scored -= StepKind::counted(solution) - 1;
