@@ -60,7 +60,7 @@ def main():
         check("and in colour if asked", "\x1b[32mTwo." in out and "--- sample 1" not in out, out)
         pathlib.Path(folder, "broken.jsonl").write_text('{"text": "a b c"}\n{"text": 3}\n')
         code, out, error = run(pathlib.Path(folder, "broken.jsonl"))
-        check("a bad record is one line with its place", code == 1 and
+        check("a bad record is one line with its place", code == 2 and
               error.count("\n") == 1 and "broken.jsonl:2: expected a text" in error, error)
         code, out, error = run(pathlib.Path(folder, "broken.jsonl"), "--skip-bad-samples")
         check("or is counted", code == 0 and "1 bad samples skipped" in out, out + error)

@@ -23,7 +23,7 @@
 #include "posttrain/data/pipeline/stream.hpp"
 #include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/allocator.hpp"
-#include "posttrain/tensor/finite.hpp"
+#include "posttrain/tensor/first_non_finite.hpp"
 #include "posttrain/trainer/checkpoints.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
@@ -123,7 +123,7 @@ class Engine {
     if (!result.interrupted) validate();
     if (!folder_.empty()) {
       if (last_checkpoint_ != progress_.step) checkpoint();
-      if (!result.interrupted && all_finite(training_tensors())) checkpoints_.confirm();
+      if (!result.interrupted && training_is_finite()) checkpoints_.confirm();
     }
     result.steps = progress_.step;
     result.val_loss = val_loss_;
@@ -382,7 +382,22 @@ class Engine {
     log_.finish();
     raise("{} is {} at step {} (samples {}); the weights were not updated; {}", what,
           std::isnan(value) ? "nan" : "infinite", progress_.step + 1, join(samples, ", "),
-          checkpoints_.hint(progress_.step));
+          progress_.step == 0 ? hint_at_first_step() : checkpoints_.hint(progress_.step));
+  }
+
+  /// No learning rate has touched the weights yet: are they what was loaded?
+  std::string hint_at_first_step() const {
+    const std::optional<NonFinite> damage = first_non_finite_of(state_);
+    if (!damage) return checkpoints_.hint(0);
+    std::string file;
+    if constexpr (requires { model_.file_of(damage->name); }) file = model_.file_of(damage->name);
+    return damage->text(file) + "; hint: the model itself is damaged, load it anew";
+  }
+
+  bool training_is_finite() const {
+    const std::vector<NamedTensor> tensors = training_tensors();
+    return std::ranges::none_of(
+        tensors, [](const NamedTensor& tensor) { return first_non_finite(tensor).has_value(); });
   }
 
   std::vector<NamedTensor> training_tensors() const {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,9 +26,12 @@ POSTTRAIN_INLINE std::optional<NonFinite> first_non_finite(const NamedTensor& te
   at::NoGradGuard no_grad;
   const Tensor& t = tensor.value;
   if (!t.defined() || t.numel() == 0 || !at::isFloatingType(t.scalar_type())) return std::nullopt;
-  // 8-bit floats have no isfinite of their own.
-  const Tensor finite = at::isfinite(t.element_size() == 1 ? t.to(at::kFloat) : t);
-  if (finite.all().item<bool>()) return std::nullopt;
+  // 8-bit floats have no operations of their own.
+  const Tensor values = t.element_size() == 1 ? t.to(at::kFloat) : t;
+  // NaN passes through minimum and maximum, so that finite tensors need no memory.
+  const auto [low, high] = at::aminmax(values);
+  if (std::isfinite(low.item<double>()) && std::isfinite(high.item<double>())) return std::nullopt;
+  const Tensor finite = at::isfinite(values);
   // The first of the smallest: false.
   std::int64_t place = at::argmax((finite == 0).to(at::kByte).flatten()).item<std::int64_t>();
   NonFinite found{tensor.name, {}, 0.0};

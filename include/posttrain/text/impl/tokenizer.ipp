@@ -11,6 +11,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/sequence.hpp"
 #include "posttrain/io/impl/json_builder.hpp"
+#include "posttrain/io/file.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/text/tokenizer.hpp"
 #include "posttrain/text/tokenizer/aligned_text.hpp"
@@ -33,9 +34,7 @@ POSTTRAIN_INLINE Tokenizer Tokenizer::from_json(std::string_view source,
         "tokenizer.json: expected a tokenizer, found no such file or an empty one; hint: "
         "AutoTokenizer.from_pretrained(…).save_pretrained writes it");
   }
-  if (source.starts_with("version https://git-lfs")) {
-    fail("tokenizer.json: expected JSON, got a pointer of Git LFS; hint: git lfs pull");
-  }
+  io::refuse_lfs_pointer(source, "tokenizer.json");
   std::string problem;
   const auto description = io::try_parse_json_as<nlohmann::json>(source, problem);
   if (!description) raise("tokenizer.json: {}", problem);
