@@ -151,8 +151,7 @@ int rename(const char* from, const char* to) {
 }
 
 int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) {
-  static auto* const real =
-      next<int(int, const char*, int, const char*, unsigned)>("renameat2");
+  static auto* const real = next<int(int, const char*, int, const char*, unsigned)>("renameat2");
   if (below_root(to_folder, to) && fails()) return -1;
   return real(from_folder, from, to_folder, to, flags);
 }

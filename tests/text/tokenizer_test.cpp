@@ -143,8 +143,9 @@ TEST_CASE("Unsupported or broken parts are one clear error") {
   CHECK_THROWS_AS(Tokenizer::from_json("{"), Error);
   CHECK_THROWS_AS(Tokenizer::from_json("[]"), Error);
   CHECK_THROWS_WITH(Tokenizer::from_json(""), Catch::Contains("found no such file or an empty"));
-  CHECK_THROWS_WITH(Tokenizer::from_json("version https://git-lfs.github.com/spec/v1\noid"),
-                    Catch::Contains("is a Git LFS pointer, not the file itself; hint: git lfs pull"));
+  CHECK_THROWS_WITH(
+      Tokenizer::from_json("version https://git-lfs.github.com/spec/v1\noid"),
+      Catch::Contains("is a Git LFS pointer, not the file itself; hint: git lfs pull"));
   CHECK_THROWS_AS(Tokenizer::from_json("{\"model\": {\"type\": \"BPE\", \"vocab\": 3}}"), Error);
   auto merges = byte_level({}, {});
   merges["model"]["merges"] = {"a nothing"};

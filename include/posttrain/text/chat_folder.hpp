@@ -12,8 +12,8 @@
 
 namespace posttrain::text {
 
-/// Reads what there is; what is missing stays empty. A path that is no folder is an error, and so is
-/// a file that is no regular one, or larger than its kind may be (io/file.hpp).
+/// Reads what there is; what is missing stays empty. A path that is no folder is an error, and so
+/// is a file that is no regular one, or larger than its kind may be (io/file.hpp).
 inline ChatFiles read_chat_files(const io::fs::path& folder) {
   io::check_folder(folder, io::FolderOf::model);
   const auto file = [&](const char* name, std::size_t most = io::kLargestJsonFile) {

@@ -160,7 +160,8 @@ POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType store
 
 POSTTRAIN_INLINE std::string PretrainedDecoder::generation_config() const {
   const io::fs::path path = io::fs::path(path_) / "generation_config.json";
-  const std::optional<std::string> original = io::read_text_file_if_exists(path, io::kLargestJsonFile);
+  const std::optional<std::string> original =
+      io::read_text_file_if_exists(path, io::kLargestJsonFile);
   auto config =
       original ? io::parse_json(*original, path.string()) : Json{{"_from_model_config", true}};
   io::object_from(config, path.string(), "the file");
