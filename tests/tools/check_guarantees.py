@@ -45,6 +45,9 @@ def main():
     if "--fix" in sys.argv[1:]:
         with open(os.path.join(repo.ROOT, FILE), "w", encoding="utf-8") as file:
             file.write(expected)
+    for name in sorted(set(re.findall(r"`([\w/]+(?:_test\.cpp|\.py))`", expected))):
+        cases.case(f"{name} is there", [] if os.path.exists(os.path.join(repo.ROOT, "tests", name)) or
+                   os.path.exists(os.path.join(repo.ROOT, name)) else [f"{FILE} names no file of tests/"])
     same = repo.read(FILE) == expected
     cases.case(FILE, [] if same else ["hint: python3 tests/tools/check_guarantees.py --fix"])
     cases.finish()
