@@ -96,6 +96,42 @@ TEST_CASE("matrices in 4 bits keep their form, and config.json says so", "[model
   }
 }
 
+TEST_CASE("a model's content is that of its folder's files, wherever they lie", "[models]") {
+  const TempFolder scratch;
+  const std::string bare = bare_folder(scratch);
+  const auto model = PretrainedDecoder::from_scratch(bare, {.seed = 1});
+  auto weights = Frozen{}.attach(model).weights();
+  const auto content = [](const std::string& folder) {
+    return PretrainedDecoder(folder).content().value();
+  };
+  model.save(scratch / "saved", weights);
+  std::filesystem::copy(scratch / "saved", scratch / "copy");
+  CHECK(content(scratch / "saved") == content(scratch / "copy"));
+  weights.back().value = weights.back().value.clone();
+  weights.back().value.flatten()[0] += 1e-3;
+  model.save(scratch / "other", weights);
+  CHECK(content(scratch / "saved") != content(scratch / "other"));
+  Json config = json_of(scratch / "copy/config.json");
+  config["rope_theta"] = 20000.0;
+  scratch.write("copy/config.json", config.dump());
+  CHECK(content(scratch / "saved") != content(scratch / "copy"));
+  CHECK(model.content().value() ==
+        PretrainedDecoder::from_scratch(bare, {.seed = 1}).content().value());
+  CHECK(model.content().value() !=
+        PretrainedDecoder::from_scratch(bare, {.seed = 2}).content().value());
+}
+
+TEST_CASE("a model says before the work what it could not save", "[models]") {
+  const TempFolder scratch;
+  const auto model = PretrainedDecoder::from_scratch(bare_folder(scratch));
+  CHECK_NOTHROW(model.check_save(scratch / "out"));
+  CHECK_FALSE(std::filesystem::exists(scratch / "out"));
+  scratch.write("file", "");
+  CHECK(contains(error_of([&] { model.check_save(scratch / "file"); }), "found a file"));
+  std::filesystem::create_symlink(scratch / "file", scratch / "bare/vocab.txt");
+  CHECK(contains(error_of([&] { model.check_save(scratch / "out"); }), "a link out of"));
+}
+
 TEST_CASE("a folder that is not one of a model, or misses a tensor, is an error", "[models]") {
   const TempFolder scratch;
   const std::string bare = bare_folder(scratch);

@@ -7,6 +7,7 @@
 #include "support/temp_folder.hpp"
 
 using namespace posttrain::test;
+using posttrain::io::check_save_pretrained;
 using posttrain::io::Dtype;
 using posttrain::io::is_checkpoint_file;
 using posttrain::io::PretrainedContent;
@@ -52,7 +53,11 @@ TEST_CASE("what a model's folder only links to is not copied, but the hub cache'
   std::filesystem::create_symlink(scratch / "secret", scratch / "m/vocab.txt");
   const auto save = [&](const char* from) {
     const PretrainedContent content{.config_json = "{}", .tokenizer_from = scratch / from};
-    return error_of([&] { save_folder(scratch / "out", content, some_tensors()); });
+    const std::string before = error_of([&] { check_save_pretrained(scratch / "out", content); });
+    const std::string error =
+        error_of([&] { save_folder(scratch / "out", content, some_tensors()); });
+    CHECK(before == error);  // told before there is anything to write
+    return error;
   };
   CHECK(contains(save("m"), "m/vocab.txt: a link out of the model's folder, to "));
   CHECK_FALSE(std::filesystem::exists(scratch / "out"));
