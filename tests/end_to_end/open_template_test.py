@@ -22,6 +22,7 @@ OPEN = """{% for m in messages %}<|im_start|>{{ m.role }}
 {% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}"""
 ANSWERS = {"Name a river.": "The Elbe", "Name a lake.": "Lake Ladoga", "Name a tree.": "Oak", "Name a town.": "Jena"}
+POCKET_ANSWERS = {"What does a cow say?": "A cow says muh.", "What does a dog say?": "A dog says wau."}
 
 
 def main():
@@ -30,6 +31,7 @@ def main():
     if not (model / "model.safetensors").exists():
         print("skipped: the pocket model has no weights")
         sys.exit(77)
+    answers = POCKET_ANSWERS if model == POCKET else ANSWERS  # of the little that it knows
     passed = 0
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -37,19 +39,19 @@ def main():
         (folder / "model" / "chat_template.jinja").write_text(OPEN)
         (folder / "chats.jsonl").write_text("".join(json.dumps({"messages": [
             {"role": "user", "content": question}, {"role": "assistant", "content": answer}]}) + "\n"
-            for question, answer in ANSWERS.items()))
+            for question, answer in answers.items()))
         command = [program, "--model", folder / "model", "--data", folder / "chats.jsonl", "--output", folder / "tuned",
                    "--max-steps", "25", "--effective-batch-size", "4", "--learning-rate",
-                   "1e-3" if model == POCKET else "5e-5", "--no-progress"]
-        for question, expected in ANSWERS.items():
+                   "1e-3" if model == POCKET else "1e-4", "--no-progress"]
+        for question, expected in answers.items():
             # The first run trains, the others have nothing left to do and ask.
             done = subprocess.run([*command, "--ask", question], capture_output=True, text=True)
             said = re.findall(r"after: .* -> (.*)", done.stdout)
             good = done.returncode == 0 and said == [expected]
             passed += good
             print(f"{'ok' if good else 'FAILED'} {question} -> {said} {'' if good else done.stderr[-300:]}", flush=True)
-    print(f"{passed} passed, {len(ANSWERS) - passed} failed")
-    sys.exit(0 if passed == len(ANSWERS) else 1)
+    print(f"{passed} passed, {len(answers) - passed} failed")
+    sys.exit(0 if passed == len(answers) else 1)
 
 
 if __name__ == "__main__":
