@@ -29,7 +29,7 @@ struct NonFinite {
 };
 
 /// The first of one tensor, in its logical order; nothing for integers. Takes as many bytes as the
-/// tensor has elements.
+/// tensor has elements where there is one.
 std::optional<NonFinite> first_non_finite(const NamedTensor& tensor);
 
 /// The first of what a state computes with: its base and what trains beside it, or its weights. One
