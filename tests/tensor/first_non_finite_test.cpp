@@ -35,6 +35,12 @@ TEST_CASE("the first value that is not finite is found with its place", "[tensor
   CHECK(first_non_finite({"i", at::zeros({3}, at::kLong)}) == std::nullopt);
   CHECK(first_non_finite({"e", at::zeros({0, 3})}) == std::nullopt);
   CHECK(first_non_finite({"u", Tensor()}) == std::nullopt);
+  // Finite values whose sum is not.
+  CHECK(first_non_finite({"l", at::full({4}, 3e38F, at::kFloat)}) == std::nullopt);
+  Tensor eight = at::ones({2, 3}).to(at::kFloat8_e5m2);
+  CHECK(first_non_finite({"8", eight}) == std::nullopt);
+  eight = at::full({2, 3}, std::nan("")).to(at::kFloat8_e5m2);
+  CHECK(first_non_finite({"8", eight})->text() == "tensor '8' has nan at [0, 0]");
 }
 
 TEST_CASE("a state is searched from its base to what trains beside it", "[tensor]") {

@@ -28,8 +28,8 @@ struct NonFinite {
   std::string text(std::string_view file = "") const;
 };
 
-/// The first of one tensor, in its logical order; nothing for integers. Where there is one, takes
-/// as many bytes as the tensor has elements.
+/// The first of one tensor, in its logical order; nothing for integers. Takes as many bytes as the
+/// tensor has elements where there is one.
 std::optional<NonFinite> first_non_finite(const NamedTensor& tensor);
 
 /// The first of what a state computes with: its base and what trains beside it, or its weights. One

@@ -24,14 +24,15 @@ POSTTRAIN_INLINE std::string NonFinite::text(std::string_view file) const {
 
 POSTTRAIN_INLINE std::optional<NonFinite> first_non_finite(const NamedTensor& tensor) {
   at::NoGradGuard no_grad;
-  const Tensor& t = tensor.value;
+  Tensor t = tensor.value;
   if (!t.defined() || t.numel() == 0 || !at::isFloatingType(t.scalar_type())) return std::nullopt;
-  // 8-bit floats have no operations of their own.
-  const Tensor values = t.element_size() == 1 ? t.to(at::kFloat) : t;
-  // NaN passes through minimum and maximum, so that finite tensors need no memory.
-  const auto [low, high] = at::aminmax(values);
-  if (std::isfinite(low.item<double>()) && std::isfinite(high.item<double>())) return std::nullopt;
-  const Tensor finite = at::isfinite(values);
+  if (t.element_size() == 1) t = t.to(at::kFloat);  // 8-bit floats have neither sum nor isfinite
+  // NaN and infinity go through a sum, which takes half the time of looking at each value. A sum
+  // that is too large for its type sends finite values on.
+  const at::ScalarType wide = t.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  if (std::isfinite(at::sum(t, wide).item<double>())) return std::nullopt;
+  const Tensor finite = at::isfinite(t);
+  if (finite.all().item<bool>()) return std::nullopt;
   // The first of the smallest: false.
   std::int64_t place = at::argmax((finite == 0).to(at::kByte).flatten()).item<std::int64_t>();
   NonFinite found{tensor.name, {}, 0.0};
