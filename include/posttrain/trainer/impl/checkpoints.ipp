@@ -65,7 +65,8 @@ inline std::string hash_of_text(std::string_view text) {
 
 /// A checkpoint's record. A damaged one throws.
 inline Json read_record(const io::fs::path& file) {
-  Json record = io::parse_json_without_duplicates(io::read_text_file(file), file.string());
+  Json record = io::parse_json_without_duplicates(io::read_text_file(file, io::kLargestJsonFile),
+                                                  file.string());
   if (!record.is_object()) raise("{}: expected an object", file.string());
   const auto format = record.find("format");
   if (format == record.end() || *format != kCheckpointFormat) {

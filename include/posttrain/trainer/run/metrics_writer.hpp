@@ -3,6 +3,12 @@
 // killed run keeps all lines but at most the last.
 #pragma once
 
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
 #include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/json.hpp"
 
@@ -36,7 +42,8 @@ class MetricsWriter {
 
   const fs::path& truncated(const fs::path& path, std::int64_t resume_step) {
     prepared(path);
-    const std::optional<std::string> text = read_text_file_if_exists(path);
+    const std::optional<std::string> text =
+        read_text_file_if_exists(path, std::numeric_limits<std::size_t>::max());
     if (!text) return path;
     std::size_t keep = 0;
     for (std::size_t end; (end = text->find('\n', keep)) != std::string::npos; keep = end + 1) {

@@ -121,7 +121,8 @@ POSTTRAIN_INLINE OsftDelta read_osft_delta(const std::string& folder) {
   io::check_folder(path, io::FolderOf::delta, kDeltaConfig);
   const std::string where = (path / kDeltaConfig).string();
   const std::string weights = (path / kDeltaWeights).string();
-  const Json config = io::parse_json(io::read_text_file(path / kDeltaConfig), where);
+  const Json config =
+      io::parse_json(io::read_text_file(path / kDeltaConfig, io::kLargestJsonFile), where);
   io::object_from(config, where, "the delta");
   if (const auto format = io::integer_under(config, "format", 0, where, 0); format != 1) {
     raise("{}: expected format 1, got {}", where, format);

@@ -76,7 +76,8 @@ inline PeftFolder read_peft_folder(const std::string& folder, std::string_view p
   io::check_folder(path, io::FolderOf::adapter, kAdapterConfig);
   PeftFolder content;
   content.where = (path / kAdapterConfig).string();
-  content.config = io::parse_json(io::read_text_file(path / kAdapterConfig), content.where);
+  content.config = io::parse_json(io::read_text_file(path / kAdapterConfig, io::kLargestJsonFile),
+                                  content.where);
   io::object_from(content.config, content.where, "the configuration");
   const std::string type = io::text_under(content.config, "peft_type", "", content.where);
   if (type != peft_type) {
