@@ -7,6 +7,10 @@
 //   FAULTS_AT     which operation, from 1
 //   FAULTS_HOW    kill; or the number of an error (28: ENOSPC, 5: EIO)
 //   FAULTS_STAYS  set: all later operations that need the disk fail, too
+
+// Each function under its own name, for both sizes of offsets.
+#undef _FILE_OFFSET_BITS
+
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
