@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/params/weights/pattern_check.hpp"
 
+#include "posttrain/tensor/tensor.hpp"  // what is compiled of params/ links LibTorch
 #include "support/catch.hpp"
 #include "support/messages.hpp"
 
