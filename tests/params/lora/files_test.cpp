@@ -8,6 +8,7 @@
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/models/families/parse.hpp"
 #include "posttrain/params/qlora.hpp"
+#include "posttrain/tensor/shape_text.hpp"
 #include "programs/probe.hpp"
 #include "support/catch.hpp"
 #include "support/disturb.hpp"
