@@ -2,6 +2,7 @@
 #include "posttrain/params/osft/files.hpp"
 
 #include "posttrain/base/describe.hpp"
+#include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "support/catch.hpp"
 #include "support/json_mutations.hpp"
