@@ -270,7 +270,7 @@ def mutations(run, number, rng):
         error = done["error"]
         wrong = (done["signal"] != 0 or done["status"] not in (0, 1) or done["seconds"] > 60 or
                  done["peak_bytes"] > 4 << 30 or FOREIGN.search(error) or
-                 (done["status"] == 1 and (error.count("\n") != 1 or len(error.encode()) > 1500)) or
+                 (done["status"] == 1 and (error.count("\n") != 1 or len(error.encode()) > 1501)) or
                  (turn < len(given) and done["status"] != 0))
         if wrong:
             keep = pathlib.Path(tempfile.gettempdir()) / f"posttrain-mutation-{turn}"

@@ -40,6 +40,10 @@ struct Dict {
   void set(Value key, Value value);
 };
 
+// Declared apart: before values are complete, clang cannot count them.
+std::size_t bytes_of(const List& items);
+std::size_t bytes_of(const Dict& dict);
+
 /// An undefined name or attribute: prints as nothing, is false and empty, anything else is an
 /// error that names it.
 struct Undefined {
@@ -65,12 +69,12 @@ struct Sequenced {
   int depth = 1;
   mutable std::size_t used = 0;  // a generator yields every item once
   Range range{};                 // of a range
-  Held held{sizeof(Sequenced) + items.size() * kBytesOfValue};
+  Held held{sizeof(Sequenced) + bytes_of(items)};
 };
 
 struct Namespace {
   Dict attributes;
-  Held held{sizeof(Namespace) + attributes.items.size() * 2 * kBytesOfValue};
+  Held held{sizeof(Namespace) + bytes_of(attributes)};
 };
 
 /// Any other value: built-ins, methods bound to their object, macros, `loop`. An object that is no
@@ -207,6 +211,9 @@ class Value {
 
 static_assert(sizeof(Value) == kBytesOfValue);
 
+inline std::size_t bytes_of(const List& items) { return items.size() * kBytesOfValue; }
+inline std::size_t bytes_of(const Dict& dict) { return dict.items.size() * 2 * kBytesOfValue; }
+
 inline Value::Value(List items, Sequence kind, Range range) : data_(nullptr) {
   check_list(items.size());
   int depth = 0;
@@ -222,7 +229,7 @@ inline Value::Value(Dict dict) : data_(nullptr) {
   for (const auto& [key, item] : dict.items) depth = std::max({depth, key.depth(), item.depth()});
   if (depth >= kDeepestValue) fail("a value is nested too deeply");
   dict.depth = depth + 1;
-  dict.held = Held(sizeof(Dict) + dict.items.size() * 2 * kBytesOfValue);
+  dict.held = Held(sizeof(Dict) + bytes_of(dict));
   data_ = std::make_shared<const Dict>(std::move(dict));
 }
 

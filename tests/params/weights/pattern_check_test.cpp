@@ -27,11 +27,11 @@ Layout some_layout(bool tied) {
 }  // namespace
 
 TEST_CASE("every pattern selects something or is named with the nearest that would") {
-  const std::vector<std::string> modules = detail::module_names(some_layout(true));
+  const std::vector<std::string> modules = posttrain::detail::module_names(some_layout(true));
   CHECK(modules.size() == 3 * 3 + 2);
   const auto error = [&](const char* list) {
     return error_of(
-        [&] { detail::check_patterns("Lora.x", list, modules, "of it", "all-linear"); });
+        [&] { posttrain::detail::check_patterns("Lora.x", list, modules, "of it", "all-linear"); });
   };
   CHECK(error("") == "");
   CHECK(error("q_proj, layers.1-2 ,mlp.*_proj,,lm_head, embed_tokens, layers.2-90,") == "");
@@ -56,9 +56,11 @@ TEST_CASE("every pattern selects something or is named with the nearest that wou
 
 TEST_CASE("a tied head is its embedding, and a pattern of it alone says so") {
   const Layout tied = some_layout(true), untied = some_layout(false);
-  CHECK(detail::tensor_names(untied).size() == detail::tensor_names(tied).size() + 1);
+  CHECK(posttrain::detail::tensor_names(untied).size() ==
+        posttrain::detail::tensor_names(tied).size() + 1);
   const auto error = [](const char* list, const Layout& layout, const char* hint = "") {
-    return error_of([&] { detail::check_tensor_patterns("Full.freeze", list, layout, hint); });
+    return error_of(
+        [&] { posttrain::detail::check_tensor_patterns("Full.freeze", list, layout, hint); });
   };
   CHECK(error("lm_head, norm.weight, q_proj.bias, *", untied) == "");
   CHECK(error("embed_tokens, lm_head", tied) == "");

@@ -62,8 +62,8 @@ POSTTRAIN_INLINE Json ChatTemplate::context(const Json& messages, const Json& to
     const auto given = entries.size();
     for (const auto& [key, value] : extra.items()) {
       const auto end = entries.begin() + static_cast<std::ptrdiff_t>(given);
-      const auto found =
-          std::find_if(entries.begin(), end, [&](const auto& entry) { return entry.first == key; });
+      const auto found = std::find_if(
+          entries.begin(), end, [&name = key](const auto& entry) { return entry.first == name; });
       if (found != end) {
         found->second = value;
       } else {
