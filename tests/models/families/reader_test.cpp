@@ -62,6 +62,9 @@ TEST_CASE("every key is read, known to be harmless, or an error") {
   CHECK(left({{"tie_encoder_decoder", false},
               {"gradient_checkpointing", true},
               {"n_ctx", 64},
+              {"unk_token_id", 0},
+              {"cls_token_id", 1},
+              {"mask_token_id", 2},
               {"pruned_heads", Json::object()}})
             .empty());
   CHECK(contains(left({{"tie_encoder_decoder", true}}), "tie_encoder_decoder"));

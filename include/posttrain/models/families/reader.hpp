@@ -151,8 +151,8 @@ class ConfigReader {
            key == "add_cross_attention";
   }
 
-  // Keys about files, generation, heads for other tasks, logging, and caches; also keys that begin
-  // with an underscore, which transformers writes for itself.
+  // Keys about files, the tokenizer, generation, heads for other tasks, logging, and caches; also
+  // keys that begin with an underscore, which transformers writes for itself.
   static bool is_harmless(std::string_view key) {
     static constexpr std::array kKeys = std::to_array<std::string_view>({
         "architectures",
@@ -163,6 +163,7 @@ class ConfigReader {
         "bos_token_id",
         "cache_implementation",
         "chunk_size_feed_forward",
+        "cls_token_id",
         "cross_attention_hidden_size",
         "decoder_start_token_id",
         "diversity_penalty",
@@ -183,6 +184,7 @@ class ConfigReader {
         "keys_to_ignore_at_inference",
         "label2id",
         "length_penalty",
+        "mask_token_id",
         "max_length",
         "max_new_tokens",
         "min_length",
@@ -219,6 +221,7 @@ class ConfigReader {
         "transformers.js_config",
         "transformers_version",
         "typical_p",
+        "unk_token_id",
         "unsloth_fixed",
         "unsloth_version",
         "use_cache",

@@ -6,6 +6,7 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
+#include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/tensor/content.hpp"
 #include "posttrain/trainer/reference_scores.hpp"
