@@ -14,7 +14,7 @@ PROGRAMS holds `reliability` (tests/programs), FAULTS is the library to preload 
    of processor time and 4 GB, well or with one line of at most 1,500 bytes that is not another library's.
 
 Prints what was found, a table of counts, and as the last line `N passed, M failed`. The tests run a
-choice; all operations and many mutations, in about an hour:
+choice; all operations and many mutations:
 
   python tests/reliability/campaign.py BUILD/tests/programs BUILD/tests/programs/libfaults.so \\
       --kills 0 --errors 0 --mutations 20000

@@ -39,9 +39,8 @@ namespace posttrain {
 
 /// The outcome of a run.
 struct TrainResult {
-  std::int64_t steps = 0;  // optimizer steps done, those before a resume included
-  std::int64_t first_step =
-      0;  // steps that were done before: as many, where nothing was left to do
+  std::int64_t steps = 0;       // optimizer steps done, those before a resume included
+  std::int64_t first_step = 0;  // those done before; equal to steps where nothing was left to do
   double loss = std::numeric_limits<double>::quiet_NaN();      // of the last step, if one was made
   double val_loss = std::numeric_limits<double>::quiet_NaN();  // of the last validation, if any
   bool interrupted = false;  // by a signal; run again with the same run_dir to go on
