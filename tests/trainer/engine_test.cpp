@@ -279,6 +279,21 @@ TEST_CASE("a run that does not resume sets aside what was there", "[trainer]") {
   CHECK(make_trainer(path, options).steps() == 3);
 }
 
+TEST_CASE("a checkpoint before the first step sets aside, too", "[trainer]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 20);
+  Options options = quiet();
+  options.run_dir = (folder / "run").string();
+  options.max_steps = 2;
+  make_trainer(path, options).train();
+  options.resume = false;
+  auto trainer = make_trainer(path, options);
+  trainer.checkpoint();
+  trainer.train();
+  CHECK(io::fs::exists(folder / "run/earlier-1/checkpoints/step-00000002/trainer.json"));
+  CHECK_FALSE(io::fs::exists(folder / "run/earlier-2"));
+}
+
 TEST_CASE("a run's folder is held by one Trainer, and must outlive the output", "[trainer]") {
   const TempFolder folder;
   const std::string path = write_samples(folder, 20);

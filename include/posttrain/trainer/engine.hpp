@@ -197,6 +197,7 @@ class Engine {
 
   /// Writes a resumable checkpoint into run_dir.
   void checkpoint() {
+    set_aside_earlier();
     progress_.position = stream_.position();
     const std::string path = checkpoints_.save(progress_, training_tensors());
     last_checkpoint_ = progress_.step;
@@ -313,12 +314,16 @@ class Engine {
     notify(event::Evaluated{progress_.step, val_loss_, best, now.loss_metrics});
   }
 
-  void begin() {
-    if (!options_.resume && last_checkpoint_ < 0 && progress_.step == 0) {
-      if (const io::fs::path aside = folder_.set_aside(); !aside.empty()) {
-        log_.note(fmt::format("what an earlier run left was set aside in {}", aside.string()));
-      }
+  /// Before anything is written that would be taken for the earlier run's.
+  void set_aside_earlier() {
+    if (options_.resume || std::exchange(set_aside_, true)) return;
+    if (const io::fs::path aside = folder_.set_aside(); !aside.empty()) {
+      log_.note(fmt::format("what an earlier run left was set aside in {}", aside.string()));
     }
+  }
+
+  void begin() {
+    set_aside_earlier();
     log_.begin(footprint().text());
     if (progress_.step >= total_steps_) {
       log_.note(fmt::format("nothing is left to do: {} of {} steps are done", progress_.step,
@@ -440,6 +445,7 @@ class Engine {
   Progress progress_;
   std::int64_t total_steps_ = 0;
   std::int64_t last_validation_ = -1;
+  bool set_aside_ = false;             // what an earlier run left, with resume = false
   std::int64_t last_checkpoint_ = -1;  // step of the newest one of this run
   double val_loss_ = std::numeric_limits<double>::quiet_NaN();
 };
