@@ -87,6 +87,24 @@ def configs_of_ties(case):
                                 ["norm", "input_layernorm"])
 
 
+def configs_of_tokens(case):
+    """A tied head has the embedding's rows, unless a dictionary gives it others. Ids 3 and 5 occur
+    in the batches, the padding row of a case too."""
+    gpt2 = case.config.model_type == "gpt2"
+    plain = dict(r=3, target_modules=["c_attn" if gpt2 else "q_proj"])
+    pad = case.config.pad_token_id
+    ids = [5, 3] + ([pad] if pad not in (None, 3, 5) else [])
+    yield "token indices", dict(plain, trainable_token_indices=ids)
+    yield "token indices of the head", dict(plain, trainable_token_indices={"lm_head": [7, 2]})
+    yield "token indices of both", dict(
+        plain, trainable_token_indices={table_of(case): ids, "lm_head": ids})
+    yield "other token indices of the head", dict(
+        plain, trainable_token_indices={table_of(case): ids, "lm_head": [7, 5, 2]})
+    yield "token indices, dora, modules to save", dict(
+        plain, trainable_token_indices=ids, use_dora=True,
+        modules_to_save=["ln_f" if gpt2 else "model.norm"])
+
+
 def configs_of_folders():
     yield "regular expressions", dict(
         r=4, target_modules=r".*layers\.[01]\.(mlp\.down_proj|self_attn\.[qv]_proj)",
@@ -426,8 +444,8 @@ REFUSALS = [
 TIED_REFUSALS = [
     ("tied adapters", lambda c, w: c.update(ensure_weight_tying=True),
      "one adapter of both is not supported"),
-    ("token indices", lambda c, w: c.update(trainable_token_indices=[1]),
-     "'trainable_token_indices' is not supported"),
+    ("token indices without rows", lambda c, w: c.update(trainable_token_indices=[1]),
+     "missing key '….token_adapter.trainable_tokens_delta'"),
 ]
 
 
@@ -463,6 +481,13 @@ def main():
         for name, kwargs in configs_of_ties(case):
             attempt(f"{family}, {name}",
                     lambda: peft_to_ours(options.adapter, case, name, kwargs, 13))
+        for name, kwargs in configs_of_tokens(case):
+            attempt(f"{family}, {name}",
+                    lambda: peft_to_ours(options.adapter, case, name, kwargs, 15))
+        for ids in ("3-5", "3-5,lm_head=3-5", "3,lm_head=4,lm_head=9"):
+            arguments = ["--token-indices", ids]
+            attempt(f"{family}, ours {' '.join(arguments)}",
+                    lambda: ours_to_peft(options.adapter, case, arguments, 16))
         if "untied" in family:
             continue
         for modules in (table_of(case), f"{table_of(case)},lm_head"):

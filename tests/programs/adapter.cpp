@@ -2,8 +2,8 @@
 // An adapter on a checkpoint, for comparison with PEFT:
 //   adapter --model DIR --batch batch.json --out out.safetensors [--method lora|prompt|prefix]
 //     [--from ADAPTER] [--init NAME] [--text TEXT] [--dora] [--targets PATTERNS] [--alpha A]
-//     [--loftq-iter N] [--eva] [--modules-to-save PATTERNS] [--ensure-weight-tying] [--steps N]
-//     [--save ADAPTER] [--dtype float64]
+//     [--loftq-iter N] [--eva] [--modules-to-save PATTERNS] [--ensure-weight-tying]
+//     [--token-indices IDS] [--steps N] [--save ADAPTER] [--dtype float64]
 // Reads an adapter folder, or makes a new adapter of rank 4 (4 virtual tokens); writes what
 // probe_model does; takes N optimizer steps on the batch; saves the adapter and writes the
 // log-probabilities after it all (`logps_after`). LoftQ stands on a base in NF4 without double
@@ -32,7 +32,7 @@ using namespace posttrain;
 
 struct Arguments {
   std::string model, batch, out, method = "lora", from, init, text, targets = "all-linear", set;
-  std::string save, dtype = "float64", modules_to_save;
+  std::string save, dtype = "float64", modules_to_save, token_indices;
   double alpha = 8.0;
   std::int64_t loftq_iter = 1;
   bool dora = false, eva = false, ensure_weight_tying = false;
@@ -96,7 +96,8 @@ void run_lora(const Arguments& arguments, const hub::PretrainedDecoder& model) {
                                      LoraInit::pissa, LoraInit::loftq}),
       .loftq_iter = arguments.loftq_iter,
       .modules_to_save = arguments.modules_to_save,
-      .ensure_weight_tying = arguments.ensure_weight_tying};
+      .ensure_weight_tying = arguments.ensure_weight_tying,
+      .trainable_token_indices = arguments.token_indices};
   if (!arguments.from.empty()) {
     run(arguments, model, attach(From<Lora>{.folder = arguments.from}, model));
   } else if (fresh.init == LoraInit::loftq) {
@@ -154,6 +155,7 @@ int main(int argc, char** argv) {
   app.add_flag("--eva", arguments.eva);
   app.add_option("--modules-to-save", arguments.modules_to_save);
   app.add_flag("--ensure-weight-tying", arguments.ensure_weight_tying);
+  app.add_option("--token-indices", arguments.token_indices);
   app.add_option("--steps", arguments.steps);
   app.add_option("--set", arguments.set);
   app.add_option("--save", arguments.save);

@@ -14,6 +14,9 @@
 // one that is named becomes a matrix of its own, both if both are named; with ensure_weight_tying
 // they stay one.
 //
+// trainable_token_indices of such a model are those of the head, too, unless a dictionary gives the
+// head others.
+//
 // In folders that PEFT wrote, targets and ranks are taken from the tensors, so that
 // layers_to_transform and regular expressions say nothing more; scales follow alpha_pattern, whose
 // keys are regular expressions. Values that PEFT made by changing the base (`init_lora_weights`)
@@ -22,6 +25,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,6 +47,8 @@ struct AdapterFolder {
   bool rewards = false;     // of a reward model: task_type
   std::vector<AdapterTensors> adapters{};
   std::vector<NamedTensor> others{};  // biases and modules_to_save
+  /// trainable_token_indices: by module, the first of the token embedding if there is one.
+  std::vector<std::shared_ptr<const TokenRows>> token_rows{};
 };
 
 void write_adapter(const std::string& folder, const AdapterFolder& content);
@@ -106,6 +112,7 @@ AdapterFolder adapter_content(const LoraState<Storage>& state, const std::string
   content.policy.bias = policy.bias;
   content.base_model = base_model;
   content.adapters = state.adapters();
+  content.token_rows = state.token_rows();
   for (const SiteSpec& site : state.base().layout().sites) {
     for (const MatrixSpec& part : site.parts) {
       content.transposed |= part.transposed;
@@ -113,7 +120,9 @@ AdapterFolder adapter_content(const LoraState<Storage>& state, const std::string
     }
   }
   for (const NamedTensor& tensor : state.tensors()) {
-    if (tensor.name.find(".lora_") == std::string::npos) content.others.push_back(tensor);
+    if (tensor.name.find(".lora_") == std::string::npos && !tensor.name.ends_with(kTokenRows)) {
+      content.others.push_back(tensor);
+    }
     // PEFT has the embedding under the name of each module that it is tied to.
     for (const SiteSpec& site : state.base().layout().sites) {
       const TableSpec* table = shared_table(state.base().layout(), site);

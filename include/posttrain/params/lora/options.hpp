@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/literal_string.hpp"
@@ -40,6 +41,39 @@ constexpr bool lists(std::string_view patterns, std::string_view item) {
 constexpr std::string_view module_of(std::string_view weight) {
   constexpr std::string_view kWeight = ".weight";
   return weight.ends_with(kWeight) ? weight.substr(0, weight.size() - kWeight.size()) : weight;
+}
+
+/// An entry of "3, 7-9, lm_head=5": the rows from first to last of a matrix; no name: of the token
+/// embedding.
+struct RowRange {
+  std::string_view module;
+  std::int64_t first, last;
+};
+
+/// Reads such a list. Throws where an entry is none.
+inline std::vector<RowRange> row_ranges(std::string_view entries) {
+  std::vector<RowRange> ranges;
+  for (std::string_view rest = entries; !rest.empty();) {
+    std::string_view rows = trimmed(take_until(rest, ',')), module;
+    if (rows.empty()) continue;
+    if (rows.find('=') != rows.npos) module = trimmed(take_until(rows, '='));
+    const auto number = [&](std::string_view text) {
+      constexpr std::size_t kDigits = 15;  // far below what an int64 holds
+      text = trimmed(text);
+      if (is_number(text) && text.size() <= kDigits) return to_number(text);
+      raise("Lora.trainable_token_indices expected ids such as \"3, 7-9, lm_head=5\", got \"{}\"",
+            entries);
+    };
+    const bool range = rows.find('-') != rows.npos;
+    const std::int64_t first = number(take_until(rows, '-'));
+    const std::int64_t last = range ? number(rows) : first;
+    if (last < first) {
+      raise("Lora.trainable_token_indices expected a range that does not fall, got \"{}-{}\"",
+            first, last);
+    }
+    ranges.push_back({module, first, last});
+  }
+  return ranges;
 }
 
 /// The number that "pattern=number, …" gives for a name, or `otherwise`.

@@ -40,9 +40,12 @@ struct BasicLora {
   LiteralString modules_to_save = "";  // patterns of tensors that are trained fully
   bool ensure_weight_tying = false;    // a tied head stays tied to an embedding that is trained
                                        // fully; false: each is a matrix of its own from then on
-  double loraplus_lr_ratio = 1.0;      // learning rate of B over that of A (2402.12354); tables
-                                       // have the plain one
-  std::uint64_t seed = 0;              // of A
+  LiteralString trainable_token_indices = "";  // "3, 7-9": rows of the token embedding that train,
+                                               // and of a head tied to it; "lm_head=3": of another
+                                               // matrix
+  double loraplus_lr_ratio = 1.0;  // learning rate of B over that of A (2402.12354); tables
+                                   // have the plain one
+  std::uint64_t seed = 0;          // of A
   Storage storage{};
 
   constexpr void validate() const {
@@ -102,6 +105,18 @@ struct BasicLora {
     constexpr std::string_view kAdapted = "of what has an adapter";
     detail::check_patterns("Lora.rank_pattern", rank_pattern.view(), adapted, kAdapted);
     detail::check_patterns("Lora.alpha_pattern", alpha_pattern.view(), adapted, kAdapted);
+    std::vector<std::string> tables;
+    for (const TableSpec& table : layout.tables) {
+      tables.emplace_back(detail::module_of(table.name));
+    }
+    for (const SiteSpec& site : layout.sites) {
+      if (site.head) tables.push_back(site.parts[0].name);
+    }
+    for (const detail::RowRange& rows : detail::row_ranges(trainable_token_indices.view())) {
+      if (rows.module.empty()) continue;
+      detail::check_patterns("Lora.trainable_token_indices", rows.module, tables,
+                             "among embeddings and LM head");
+    }
     if (ensure_weight_tying) {  // a tied head's name is as good as its embedding's
       std::vector<std::string> names = detail::tensor_names(layout);
       for (const SiteSpec& site : layout.sites) {
@@ -140,6 +155,7 @@ BasicLora<Storage> with_storage(const BasicLora<Dense>& lora, const Storage& sto
           .bias = lora.bias,
           .modules_to_save = lora.modules_to_save,
           .ensure_weight_tying = lora.ensure_weight_tying,
+          .trainable_token_indices = lora.trainable_token_indices,
           .loraplus_lr_ratio = lora.loraplus_lr_ratio,
           .seed = lora.seed,
           .storage = storage};

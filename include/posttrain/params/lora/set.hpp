@@ -164,6 +164,9 @@ LoraState<Storage>& AdapterSet<Storage>::combine(
   if (terms.empty()) fail("AdapterSet::combine expected at least one adapter");
   std::map<std::string, Sum> sums;
   for (const auto& [term, weight] : terms) {
+    if (!find(term).token_rows().empty()) {
+      raise("AdapterSet::combine expected adapters without trainable tokens, got \"{}\"", term);
+    }
     for (const AdapterTensors& adapter : find(term).adapters()) {
       if (adapter.magnitude.defined()) {
         raise("AdapterSet::combine expected adapters without DoRA, got \"{}\"", term);

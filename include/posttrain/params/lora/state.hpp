@@ -10,6 +10,7 @@
 #include "posttrain/params/lora/adapters.hpp"
 #include "posttrain/params/lora/policy.hpp"
 #include "posttrain/params/lora/table.hpp"
+#include "posttrain/params/lora/token_rows.hpp"
 #include "posttrain/params/weights/model_weights.hpp"
 
 namespace posttrain {
@@ -35,12 +36,19 @@ class LoraState {
   // --- the gate --------------------------------------------------------------------------------
   Tensor linear(int site, const Tensor& x) const {
     const auto& adapters = sites_[static_cast<std::size_t>(site)];
-    return adapters ? adapters->linear(x, dropout_) : base_->linear(site, x);
+    Tensor y = adapters ? adapters->linear(x, dropout_) : base_->linear(site, x);
+    for (const auto& rows : token_rows_) {
+      if (rows->site == site) y = rows->linear(y, x, anchor());
+    }
+    return y;
   }
   Tensor embed(int table, const Tensor& ids) const {
     const auto& adapter = tables_[static_cast<std::size_t>(table)];
-    const Tensor rows = base_->embed(table, ids);
-    return adapter ? adapter->embed(rows, ids, anchor()) : rows;
+    const Tensor found = base_->embed(table, ids);
+    for (const auto& rows : token_rows_) {
+      if (rows->table == table) return rows->embed(found, ids, anchor());
+    }
+    return adapter ? adapter->embed(found, ids, anchor()) : found;
   }
   Tensor vector(int index) const { return base_->vector(index); }
   const Tensor& anchor() const { return base_->anchor(); }
@@ -65,6 +73,10 @@ class LoraState {
   std::vector<NamedTensor> tensors() const;
   /// All adapters, in the order of the layout, tables last.
   std::vector<AdapterTensors> adapters() const;
+  /// Rows of matrices that train on their own.
+  std::vector<std::shared_ptr<const TokenRows>> token_rows() const {
+    return {token_rows_.begin(), token_rows_.end()};
+  }
   const ModelWeights<Storage>& base() const { return *base_; }
   const BasicLora<Storage>& policy() const { return policy_; }
 
@@ -78,6 +90,11 @@ class LoraState {
 
   void build(const WeightSource* source);
   void plan();
+  void plan_token_rows();
+  void add_token_rows(const std::string& module, int table, int site,
+                      std::vector<std::int64_t> ids);
+  /// The matrix that the rows belong to, as it computes: [rows, columns].
+  Tensor matrix_of(const TokenRows& rows) const;
   void allocate();
   void initialise(const WeightSource* source);
   void initialise(PartAdapter& part, Tensor a, int site, const WeightSource* source);
@@ -105,6 +122,7 @@ class LoraState {
   std::vector<ParameterGroup> groups_;
   std::vector<std::shared_ptr<Adapters>> sites_;  // null: no adapter
   std::vector<std::shared_ptr<TableAdapter>> tables_;
+  std::vector<std::shared_ptr<TokenRows>> token_rows_;
   std::vector<std::shared_ptr<Adapters>> first_;  // OLoRA, PiSSA, LoftQ: before training
   std::optional<KeyedDropout> dropout_;
 };

@@ -28,6 +28,19 @@ inline std::string peft_key(std::string_view name, const std::set<std::string>& 
   return fmt::format("{}{}", kPeftPrefix, name);
 }
 
+/// A list for the token embedding alone, else a dictionary by the last component of the name.
+inline Json token_indices(const AdapterFolder& content) {
+  if (content.token_rows.empty()) return nullptr;
+  if (content.token_rows.size() == 1 && content.token_rows[0]->table == 0) {
+    return content.token_rows[0]->ids;
+  }
+  Json all = Json::object();
+  for (const auto& rows : content.token_rows) {
+    all[rows->module.substr(rows->module.rfind('.') + 1)] = rows->ids;
+  }
+  return all;
+}
+
 inline Json adapter_config(const AdapterFolder& content) {
   const auto alpha_of = [&](const AdapterTensors& adapter) {
     const auto rank = static_cast<double>(adapter.a.size(0));
@@ -64,6 +77,7 @@ inline Json adapter_config(const AdapterFolder& content) {
           {"use_rslora", content.policy.use_rslora},
           {"use_dora", content.policy.use_dora},
           {"ensure_weight_tying", content.policy.ensure_weight_tying},
+          {"trainable_token_indices", token_indices(content)},
           {"modules_to_save", saved.empty() ? Json() : Json(saved)},
           {"layers_to_transform", nullptr}};
 }
@@ -86,6 +100,10 @@ inline void write_adapter_files(const io::fs::path& folder, const AdapterFolder&
     if (adapter.magnitude.defined()) {
       tensors.emplace_back(key + ".lora_magnitude_vector", adapter.magnitude);
     }
+  }
+  for (const auto& rows : plain.token_rows) {
+    tensors.emplace_back(fmt::format("{}{}{}", kPeftPrefix, rows->module, kTokenRows),
+                         rows->rows.master);
   }
   for (const NamedTensor& other : plain.others) {
     tensors.emplace_back(peft_key(other.name, adapted), other.value);
@@ -221,12 +239,77 @@ inline void read_options(const Json& config, const std::string& where, Lora& lor
   }
 }
 
+/// trainable_token_indices: a list of ids of the token embedding, or lists by module.
+class TokenIndices {
+ public:
+  TokenIndices(const Json& config, const std::string& where) : where_(where) {
+    const Json* entry = io::value_under(config, kName);
+    if (entry == nullptr) return;
+    if (!entry->is_object()) {
+      lists_.push_back({"", ids_of(*entry, kName)});
+      return;
+    }
+    for (const auto& [module, ids] : entry->items()) {
+      lists_.push_back({module, ids_of(ids, fmt::format("{} of \"{}\"", kName, module))});
+    }
+  }
+
+  /// "module=3", …: what the policy says for the rows that the folder holds under a key.
+  std::vector<std::string> take(const std::string& module, const std::string& weights,
+                                const std::string& key, const Tensor& rows) {
+    const auto list = std::ranges::find_if(
+        lists_, [&](const List& each) { return module.ends_with(each.module); });
+    if (list == lists_.end()) {
+      raise("{}: unexpected key '{}': {} has no {} of it", weights, key, where_, kName);
+    }
+    if (rows.dim() != 2 || rows.size(0) != static_cast<std::int64_t>(list->ids.size())) {
+      raise("{}: tensor '{}': expected a matrix of {} rows, one for each of {}, got shape {}",
+            weights, key, list->ids.size(), kName, shape_text(rows));
+    }
+    list->taken = true;
+    std::vector<std::string> all;
+    for (const TokenId id : list->ids) all.push_back(fmt::format("{}={}", module, id));
+    return all;
+  }
+
+  /// Throws for a list whose rows are not there. A tied head's are those of its embedding.
+  void check_taken(const std::string& weights) const {
+    for (const List& list : lists_) {
+      const bool there = list.ids.empty() || std::ranges::any_of(lists_, [&](const List& each) {
+                           return each.taken && each.ids == list.ids;
+                         });
+      if (there) continue;
+      raise("{}: missing key '…{}{}': {} has {} of it", weights, list.module, kTokenRows, where_,
+            kName);
+    }
+  }
+
+ private:
+  struct List {
+    std::string module;  // the end of its name; empty: any
+    std::vector<TokenId> ids;
+    bool taken = false;
+  };
+
+  static constexpr const char* kName = "trainable_token_indices";
+
+  std::vector<TokenId> ids_of(const Json& list, const std::string& name) const {
+    std::vector<TokenId> ids;
+    for (const Json& id : io::array_from(list, where_, name)) {
+      ids.push_back(io::token_id_from(id, where_, name));
+    }
+    return ids;
+  }
+
+  std::string where_;
+  std::vector<List> lists_;
+};
+
 POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
-  const PeftFolder content =
-      read_peft_folder(folder, "LORA",
-                       {"alora_invocation_tokens", "arrow_config", "kasa_config",
-                        "layer_replication", "lora_bias", "monteclora_config", "target_parameters",
-                        "trainable_token_indices", "use_bdlora", "use_qalora", "velora_config"});
+  const PeftFolder content = read_peft_folder(
+      folder, "LORA",
+      {"alora_invocation_tokens", "arrow_config", "kasa_config", "layer_replication", "lora_bias",
+       "monteclora_config", "target_parameters", "use_bdlora", "use_qalora", "velora_config"});
   SavedAdapter saved;
   Lora& lora = saved.policy;
   read_options(content.config, content.where, lora);
@@ -240,7 +323,8 @@ POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
   };
   const std::vector<std::string> modules_to_save =
       io::texts_under(content.config, "modules_to_save", content.where);
-  std::vector<std::string> modules, ranks, alphas, fully;
+  TokenIndices token_indices(content.config, content.where);
+  std::vector<std::string> modules, ranks, alphas, fully, tokens;
   const auto without = [](std::string& name, std::string_view end) {
     if (!name.ends_with(end)) return false;
     name.resize(name.size() - end.size());
@@ -258,6 +342,11 @@ POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
       modules.push_back(module);
       ranks.push_back(fmt::format("{}={}", module, tensor.size(0)));
       alphas.push_back(fmt::format("{}={}", module, alpha_of(module)));
+    } else if (without(module, kTokenRows)) {
+      check_module_name(content.weights, key, module);
+      for (std::string& entry : token_indices.take(module, content.weights, key, tensor)) {
+        tokens.push_back(std::move(entry));
+      }
     } else if (without(module, ".base_layer.bias")) {
       saved.tensors.emplace(module + ".bias", tensor);
       continue;
@@ -281,6 +370,8 @@ POSTTRAIN_INLINE SavedAdapter read_adapter(const std::string& folder) {
     raise("{}: expected adapters ('….lora_A.weight'), found none among {} tensors", content.weights,
           content.tensors.size());
   }
+  token_indices.check_taken(content.weights);
+  lora.trainable_token_indices = join(tokens, ",");
   const auto embedding_saved = [](const std::string& name) {
     return is_embedding(module_of(name));
   };

@@ -158,6 +158,7 @@ void LoraState<Storage>::plan() {
         layout.tables[static_cast<std::size_t>(site.shares)].name, site.parts[0].name,
         detail::module_of(layout.tables[static_cast<std::size_t>(site.shares)].name));
   }
+  plan_token_rows();
   if (!any) {
     raise("Lora.target_modules \"{}\" selects nothing of the model; hint: {} is one",
           policy_.target_modules.view(), layout.sites.at(0).parts.at(0).name);
@@ -165,8 +166,85 @@ void LoraState<Storage>::plan() {
 }
 
 template <class Storage>
+void LoraState<Storage>::plan_token_rows() {
+  const Layout& layout = base_->layout();
+  const std::vector<detail::RowRange> ranges =
+      detail::row_ranges(policy_.trainable_token_indices.view());
+  const auto ids_of = [&](std::string_view module, std::int64_t rows, bool of_tokens) {
+    std::vector<std::int64_t> ids;
+    for (const detail::RowRange& range : ranges) {
+      if (range.module.empty() ? !of_tokens : !matches_pattern(range.module, module)) continue;
+      if (range.last >= rows) {
+        raise("Lora.trainable_token_indices expected ids below {} of {}, got {}", rows, module,
+              range.last);
+      }
+      for (std::int64_t id = range.first; id <= range.last; ++id) ids.push_back(id);
+    }
+    return ids;
+  };
+  for (std::size_t i = 0; i < layout.tables.size(); ++i) {
+    const std::string module(detail::module_of(layout.tables[i].name));
+    add_token_rows(module, static_cast<int>(i), -1, ids_of(module, layout.tables[i].rows, i == 0));
+  }
+  // A head that is tied to its embedding has the embedding's rows, unless it is given its own.
+  for (std::size_t i = 0; i < layout.sites.size(); ++i) {
+    const SiteSpec& site = layout.sites[i];
+    if (!site.head) continue;
+    std::vector<std::int64_t> own = ids_of(site.parts[0].name, site.rows(), false);
+    const auto tied = std::ranges::find_if(
+        token_rows_, [&](const auto& rows) { return rows->table == site.shares; });
+    if (site.shares < 0 || tied == token_rows_.end()) {
+      add_token_rows(site.parts[0].name, -1, static_cast<int>(i), std::move(own));
+    } else if (own.empty() || own == (*tied)->ids) {
+      (*tied)->site = static_cast<int>(i);
+    } else if (policy_.ensure_weight_tying) {
+      raise("Lora.ensure_weight_tying expected equal trainable_token_indices of {} and {}",
+            (*tied)->module, site.parts[0].name);
+    } else {
+      add_token_rows(site.parts[0].name, -1, static_cast<int>(i), std::move(own));
+    }
+  }
+  for (const auto& rows : token_rows_) {
+    const bool adapted = (rows->table >= 0 && tables_[static_cast<std::size_t>(rows->table)]) ||
+                         (rows->site >= 0 && sites_[static_cast<std::size_t>(rows->site)]);
+    const bool trained = (rows->table >= 0 && base_->table(rows->table).trained()) ||
+                         (rows->site >= 0 && base_->site(rows->site).matrix_trained());
+    if (!adapted && !trained) continue;
+    raise(
+        "Lora.trainable_token_indices expected no other training of {}, which {} selects, too; "
+        "hint: name it in one of them",
+        rows->module, adapted ? "target_modules" : "modules_to_save");
+  }
+}
+
+template <class Storage>
+void LoraState<Storage>::add_token_rows(const std::string& module, int table, int site,
+                                        std::vector<std::int64_t> ids) {
+  if (ids.empty()) return;
+  const Layout& layout = base_->layout();
+  TokenRows rows{.module = module, .table = table, .site = site, .ids = std::move(ids)};
+  if (table >= 0) {
+    rows.padding_row = layout.tables[static_cast<std::size_t>(table)].padding_row;
+  }
+  std::vector<std::int64_t> sorted = rows.ids;
+  std::ranges::sort(sorted);
+  const auto twice = std::ranges::adjacent_find(sorted);
+  if (twice != sorted.end()) {
+    raise("Lora.trainable_token_indices expected each id of {} once, got {} twice", module, *twice);
+  }
+  token_rows_.push_back(std::make_shared<TokenRows>(std::move(rows)));
+}
+
+template <class Storage>
+Tensor LoraState<Storage>::matrix_of(const TokenRows& rows) const {
+  if (rows.table >= 0) return base_->table(rows.table).exact();
+  const SiteWeights<Storage>& head = base_->site(rows.site);
+  return head.matrix(head.blocks.at(0));  // no storage takes the head
+}
+
+template <class Storage>
 void LoraState<Storage>::allocate() {
-  ParameterBuffer a, b, tables, magnitudes;
+  ParameterBuffer a, b, tables, tokens, magnitudes;
   for (const auto& site : sites_) {
     if (!site) continue;
     a.add({site->parts.back().first + site->parts.back().rank, spec(site->site()).in});
@@ -182,6 +260,9 @@ void LoraState<Storage>::allocate() {
     tables.add({shape.columns, table->rank});
     if (policy_.use_dora) magnitudes.add({shape.columns});
   }
+  for (const auto& rows : token_rows_) {
+    tokens.add({static_cast<std::int64_t>(rows->ids.size()), matrix_of(*rows).size(1)});
+  }
   const auto group = [&](ParameterBuffer& buffer, const char* name) {
     if (buffer.size() == 0) return;
     groups_.push_back(buffer.allocate(name, base_->dtype(), base_->device(), true));
@@ -190,9 +271,10 @@ void LoraState<Storage>::allocate() {
   group(b, "lora_B");
   if (b.size() > 0) groups_.back().lr_scale = policy_.loraplus_lr_ratio;
   group(tables, "lora_embedding");
+  group(tokens, "token_rows");
   group(magnitudes, "lora_magnitude");
 
-  int next_a = 0, next_b = 0, next_table = 0, next_magnitude = 0;
+  int next_a = 0, next_b = 0, next_table = 0, next_rows = 0, next_magnitude = 0;
   for (const auto& site : sites_) {
     if (!site) continue;
     site->a = a.view(next_a++);
@@ -207,12 +289,14 @@ void LoraState<Storage>::allocate() {
     table->b = tables.view(next_table++);
     if (policy_.use_dora) table->magnitude = magnitudes.view(next_magnitude++);
   }
+  for (const auto& rows : token_rows_) rows->rows = tokens.view(next_rows++);
   groups_.insert(groups_.end(), base_->trainable().begin(), base_->trainable().end());
 }
 
 template <class Storage>
 void LoraState<Storage>::initialise(const WeightSource* source) {
   at::NoGradGuard no_grad;
+  for (const auto& rows : token_rows_) rows->initialise(matrix_of(*rows));
   for (const auto& site : sites_) {
     if (!site) continue;
     for (PartAdapter& part : site->parts) {
@@ -438,6 +522,14 @@ std::vector<NamedTensor> LoraState<Storage>::weights() const {
     const TableSpec& shape = layout.tables[static_cast<std::size_t>(table->table)];
     put(shape.name, table->merged(base_->table(table->table).exact()));
   }
+  for (const auto& rows : token_rows_) {
+    const Tensor w = matrix_of(*rows);
+    put(rows->module + ".weight", rows->merged(w));
+    for (const SiteSpec& site : layout.sites) {  // a head that does not follow its embedding
+      if (rows->table < 0 || rows->table != site.shares || rows->site >= 0) continue;
+      put(site.parts[0].name + ".weight", w);
+    }
+  }
   return all;
 }
 
@@ -462,6 +554,9 @@ std::vector<NamedTensor> LoraState<Storage>::collect(Tensor ParameterView::*fiel
     all.push_back({name + ".lora_embedding_A", (table->a.*field).t()});
     all.push_back({name + ".lora_embedding_B", table->b.*field});
     magnitude(name, table->magnitude);
+  }
+  for (const auto& rows : token_rows_) {
+    all.push_back({rows->module + std::string(detail::kTokenRows), rows->rows.*field});
   }
   return all;
 }
