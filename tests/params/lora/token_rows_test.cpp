@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "posttrain/base/describe.hpp"
+#include "posttrain/io/atomic_file.hpp"
+#include "posttrain/io/file.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/lora/files.hpp"
@@ -36,7 +38,7 @@ TokenRows rows_of(const Tensor& w, std::vector<std::int64_t> ids) {
 std::vector<NamedTensor> rows_among(const std::vector<NamedTensor>& tensors) {
   std::vector<NamedTensor> all;
   for (const NamedTensor& tensor : tensors) {
-    if (tensor.name.ends_with(detail::kTokenRows)) all.push_back(tensor);
+    if (tensor.name.ends_with(posttrain::detail::kTokenRows)) all.push_back(tensor);
   }
   return all;
 }
@@ -105,7 +107,8 @@ TEST_CASE("a tied head takes part in its embedding's trained rows unless it has 
     CHECK(at::equal(logits_of(state), start));
     std::vector<std::string> trained;
     for (const NamedTensor& rows : rows_among(state.gradients())) {
-      trained.push_back(rows.name.substr(0, rows.name.size() - detail::kTokenRows.size()));
+      trained.push_back(
+          rows.name.substr(0, rows.name.size() - posttrain::detail::kTokenRows.size()));
     }
     CHECK(trained == c.trained);
     disturb(state);
