@@ -112,15 +112,19 @@ endforeach()
         if glob.glob(os.path.join(stage, "**", "posttrain-compiled.pc"), recursive=True):
             by_pkg_config("posttrain-compiled")
 
-    for name, way in [("installation", installed), ("pkg-config", by_pkg_config),
-                      ("compiled library", compiled), ("CMake package", by_cmake),
-                      ("Meson subproject", by_meson),
-                      ("CMake subdirectory", by_subdirectory)]:
+    def outcome(job):
+        name, way = job
         try:
             way()
-            problems = []
+            return name, []
         except (Failed, OSError, IndexError) as error:
-            problems = [str(error)]
+            return name, [str(error)]
+
+    # The longest first.
+    ways = [("CMake subdirectory", by_subdirectory), ("Meson subproject", by_meson),
+            ("CMake package", by_cmake), ("pkg-config", by_pkg_config),
+            ("compiled library", compiled)]
+    for name, problems in [outcome(("installation", installed)), *repo.in_parallel(outcome, ways)]:
         cases.case(f"consumer: {name}", problems)
     if not cases.failed:
         shutil.rmtree(work)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles every public header alone, included twice, and every file of definitions, with warnings as
-errors.
+"""Compiles every public header alone, included twice, with warnings as errors.
 
-A header is compiled against declarations (-DPOSTTRAIN_COMPILED), its definitions (impl/x.ipp) as the
-compiled library has them, one by one: so each includes what it uses, and header-only they can stand in
-any order. All public headers in one file, header-only, then must define no symbol: one is a function that
-lacks `inline`. Headers that do not reach LibTorch are compiled without its include folders.
+Each is compiled against declarations (-DPOSTTRAIN_COMPILED); definitions (impl/) are what the compiled
+library and the last case reach. All public headers in one file, header-only, must define no symbol: one
+is a function that lacks `inline`. Headers that do not reach LibTorch are compiled without its include
+folders.
 
 usage: self_contained.py FLAGS_FILE WORK_FOLDER [FILTER]
 """
@@ -75,8 +74,7 @@ def main():
         return "all headers in one file", [] if status == 0 else [output.strip()[-3000:]]
 
     cases = repo.Cases()
-    definitions = [name for name in repo.library_files() if name.endswith(".ipp")]
-    jobs = [lambda name=name: check(name) for name in repo.headers() + definitions if wanted in name]
+    jobs = [lambda name=name: check(name) for name in repo.headers() if wanted in name]
     for name, problems in repo.in_parallel(lambda job: job(), [check_symbols] * (not wanted) + jobs):
         cases.case(name, problems)
     for compiler in compilers.values():

@@ -23,4 +23,8 @@ namespace posttrain {
 
 using Lora = BasicLora<>;
 
+#ifdef POSTTRAIN_COMPILED
+extern template class LoraState<Dense>;
+#endif
+
 }  // namespace posttrain

@@ -12,4 +12,8 @@ namespace posttrain {
 
 using QLora = BasicLora<Nf4>;
 
+#ifdef POSTTRAIN_COMPILED
+extern template class LoraState<Nf4>;
+#endif
+
 }  // namespace posttrain

@@ -16,10 +16,13 @@
 #include "posttrain/params/weights/impl/pattern_check.ipp"
 #include "posttrain/params/weights/impl/peft_folder.ipp"
 
-// Weights in every storage of the library, and the OSFT of dense ones.
+// Weights in every storage of the library, the adapters of Lora and QLora, the OSFT of dense ones.
 #include "posttrain/params/osft.hpp"
+#include "posttrain/params/qlora.hpp"
 #include "posttrain/params/weights/impl/model_weights.hpp"
 template class posttrain::ModelWeights<posttrain::Dense>;
 template class posttrain::ModelWeights<posttrain::Int8>;
 template class posttrain::ModelWeights<posttrain::Nf4>;
+template class posttrain::LoraState<posttrain::Dense>;
+template class posttrain::LoraState<posttrain::Nf4>;
 template class posttrain::OsftState<posttrain::Dense>;
