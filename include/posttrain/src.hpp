@@ -22,6 +22,7 @@
 #include "posttrain/optim/src.hpp"
 #include "posttrain/params/src.hpp"
 #include "posttrain/storage/src.hpp"
+#include "posttrain/storage/src_host.hpp"
 #include "posttrain/tensor/src.hpp"
 #include "posttrain/text/src.hpp"
 #include "posttrain/trainer/src.hpp"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Fuzzes what reads strangers' files: tokenizer.json, chat templates, files of samples. Needs clang
-# with libFuzzer (Debian: clang and libclang-rt-14-dev); without, exits with 77.
+# Fuzzes what reads strangers' files: tokenizer.json, chat templates, files of samples, GGUF. Needs
+# clang with libFuzzer (Debian: clang and libclang-rt-14-dev); without, exits with 77.
 #
 #   bash tests/fuzz/run.sh [SECONDS [TARGET...]]     default: 5 seconds of each target
 #
@@ -14,7 +14,7 @@ root="$(cd "$here/../.." && pwd)"
 seconds="${1:-5}"
 if [ $# -gt 0 ]; then shift; fi
 targets=("$@")
-if [ "${#targets[@]}" -eq 0 ]; then targets=(tokenizer template json_lines); fi
+if [ "${#targets[@]}" -eq 0 ]; then targets=(tokenizer template json_lines gguf); fi
 work="${POSTTRAIN_FUZZ:-${POSTTRAIN_BUILD:-$root/build}/fuzz}"
 mkdir -p "$work"
 
