@@ -7,4 +7,5 @@
 #endif
 
 #include "posttrain/models/families/impl/parse.ipp"
+#include "posttrain/models/gguf/impl/config.ipp"
 #include "posttrain/models/impl/layout.ipp"
