@@ -114,19 +114,21 @@ def run_catch(total, name, command, timeout, env, report, spec):
     seconds = time.time() - started
     passed = failed = skipped = 0
     complete = False
+    lines = []
     try:
         for case in ElementTree.parse(report).getroot().iter("TestCase"):
             result = case.find("OverallResult")
             if result is None or result.get("success") != "true":
                 failed += 1
-                print(f"       failed: {case.get('name')}\n" + indent(indent(reasons_of(case))))
+                lines.append(f"       failed: {case.get('name')}\n"
+                             + indent(indent(reasons_of(case))))
                 continue
             notes = [(node.text or "").strip() for node in case.iter("Warning")]
             notes += [(node.text or "").strip() for node in case.iter("Skip")]
             reasons = [note for note in notes if note.startswith("skipped: ")]
             if reasons or result.get("skips", "0") != "0":
                 skipped += 1
-                print(f"       {reasons[0] if reasons else 'skipped'}: {case.get('name')}")
+                lines.append(f"       {reasons[0] if reasons else 'skipped'}: {case.get('name')}")
             else:
                 passed += 1
         complete = True
@@ -136,11 +138,11 @@ def run_catch(total, name, command, timeout, env, report, spec):
     if not complete or (status != 0 and failed == 0):
         failed += 1
     if failed:
-        print(f"       exit status {status}\n" + indent(tail(output)))
+        lines.append(f"       exit status {status}\n" + indent(tail(output)))
         if not complete and os.path.exists(report):
             with open(report, errors="replace") as file:
-                print(indent(tail(file.read(), 20)))
-    total.add(name, passed, failed, skipped, seconds)
+                lines.append(indent(tail(file.read(), 20)))
+    total.add(name, passed, failed, skipped, seconds, "\n".join(lines))
     return passed + failed + skipped
 
 
@@ -179,32 +181,25 @@ def needed(build, tests):
                    for name in outputs.get(target, [])})
 
 
-def run_in_turn(total, tests, env, build, spec):
+def run_test(total, test, env, build, spec):
     """How many cases ran, counting a script as one."""
-    ran = 0
-    for test in tests:
-        test_env = dict(env, **test["env"])
-        timeout = test["timeout"] or None
-        if "catch" in suites_of(test):
-            report = os.path.join(build, "reports", test["name"] + ".xml")
-            ran += run_catch(total, test["name"], test["cmd"], timeout, test_env, report, spec)
-        else:
-            run_script(total, test["name"], test["cmd"], timeout, test_env)
-            ran += 1
-    return ran
+    test_env = dict(env, **test["env"])
+    timeout = test["timeout"] or None
+    if "catch" in suites_of(test):
+        report = os.path.join(build, "reports", test["name"] + ".xml")
+        return run_catch(total, test["name"], test["cmd"], timeout, test_env, report, spec)
+    command = test["cmd"]
+    if "parity" in suites_of(test):
+        command = [env["POSTTRAIN_PYTHON"], *command[1:]]
+    run_script(total, test["name"], command, timeout, test_env)
+    return 1
 
 
-def run_parity(total, tests, env, jobs):
-    """Several at a time with one thread each: the peers compute with small tensors."""
-    python = env["POSTTRAIN_PYTHON"]
-
-    def one(test):
-        run_script(total, test["name"], [python, *test["cmd"][1:]], test["timeout"] or None,
-                   dict(env, OMP_NUM_THREADS="1", **test["env"]))
-
+def run_side_by_side(total, tests, env, build, spec, jobs):
+    """Several at a time with one thread each, the first ones first; how many cases ran."""
+    one_thread = dict(env, OMP_NUM_THREADS="1")
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(one, tests))
-    return len(tests)
+        return sum(pool.map(lambda test: run_test(total, test, one_thread, build, spec), tests))
 
 
 def main():
@@ -265,9 +260,12 @@ def main():
         total.add("build", 0, 1, 0, time.time() - started)
     env = dict(os.environ, POSTTRAIN_BUILD=build, POSTTRAIN_SOURCE_ROOT=ROOT)
     env.setdefault("POSTTRAIN_PYTHON", sys.executable)
-    parity = [test for test in tests if "parity" in suites_of(test)]
-    ran = run_in_turn(total, [test for test in tests if test not in parity], env, build, spec)
-    ran += run_parity(total, parity, env, max(1, int(options.jobs)))
+    # Executables of tests take longest.
+    tests.sort(key=lambda test: "catch" not in suites_of(test))
+    alone = [test for test in tests if "alone" in suites_of(test)]
+    others = [test for test in tests if test not in alone]
+    ran = sum(run_test(total, test, env, build, spec) for test in alone)
+    ran += run_side_by_side(total, others, env, build, spec, max(1, int(options.jobs)))
     if not ran:
         print(f"nothing ran; hint: no test has \"{options.filter}\" in its name")
         total.failed += 1
