@@ -12,7 +12,7 @@
 using namespace posttrain::test;
 using posttrain::Nf4;
 using posttrain::Tensor;
-using posttrain::io::PretrainedFolder;
+using posttrain::io::Checkpoint;
 using posttrain::models::check_all_loaded;
 using posttrain::models::check_tied_head;
 using posttrain::models::DecoderConfig;
@@ -23,10 +23,9 @@ using posttrain::models::with_reward_head;
 
 namespace {
 
-std::shared_ptr<PretrainedFolder> folder_of(const TempFolder& scratch,
-                                            const NamedTensors& tensors) {
+std::shared_ptr<Checkpoint> folder_of(const TempFolder& scratch, const NamedTensors& tensors) {
   save_folder(scratch / "model", {.config_json = "{}"}, tensors);
-  return std::make_shared<PretrainedFolder>(scratch / "model");
+  return std::make_shared<Checkpoint>(scratch / "model");
 }
 
 }  // namespace

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/hub/save_pretrained.hpp"
 
-#include "posttrain/hub/checkpoint_folder.hpp"
+#include "posttrain/hub/checkpoint.hpp"
 #include "support/catch.hpp"
 #include "support/folders.hpp"
 #include "support/temp_folder.hpp"
 
 using namespace posttrain::test;
 using posttrain::io::check_save_pretrained;
+using posttrain::io::Checkpoint;
 using posttrain::io::Dtype;
 using posttrain::io::is_checkpoint_file;
 using posttrain::io::PretrainedContent;
-using posttrain::io::PretrainedFolder;
 using posttrain::io::save_pretrained;
 using posttrain::io::TensorInfo;
 
@@ -28,7 +28,7 @@ TEST_CASE("a saved folder comes back, whole or in shards, with its other files")
                                     .texts = {{"chat_template.jinja", "{{ y }}"}},
                                     .max_shard_bytes = max_shard_bytes};
     save_folder(scratch / "out", content, some_tensors());  // the second time replaces the first
-    PretrainedFolder folder(scratch / "out");
+    Checkpoint folder(scratch / "out");
     CHECK(folder.config_text() == content.config_json);
     CHECK(folder.read_text("tokenizer.json") == "{\"t\":1}");
     CHECK(folder.read_text("chat_template.jinja") == "{{ y }}");
@@ -84,14 +84,14 @@ TEST_CASE("what a model's folder only links to is not copied, but the hub cache'
 TEST_CASE("a folder can be saved over the one its tensors come from") {
   const TempFolder scratch;
   save_folder(scratch / "out", {.config_json = "{}"}, some_tensors());
-  PretrainedFolder folder(scratch / "out");
+  Checkpoint folder(scratch / "out");
   std::vector<TensorInfo> infos;
   for (const std::string& name : folder.names()) {
     infos.push_back({name, Dtype::kF32, folder.shape(name)});  // converted on the way
   }
   save_pretrained(scratch / "out", {.config_json = "{\"new\": 1}"}, infos,
                   [&](const TensorInfo& info) { return folder.load(info.name); });
-  PretrainedFolder again(scratch / "out");
+  Checkpoint again(scratch / "out");
   CHECK(again.config_text() == "{\"new\": 1}");
   CHECK(again.dtype("c.weight") == Dtype::kF32);
   CHECK(same_bits(again.load("a.weight"), folder.load("a.weight")));

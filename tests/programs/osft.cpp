@@ -44,7 +44,7 @@ Named factors_of(const OsftFactoredState& state) {
 }
 
 void run(const Arguments& arguments) {
-  auto folder = std::make_shared<io::PretrainedFolder>(arguments.model);
+  auto folder = std::make_shared<io::Checkpoint>(arguments.model);
   const models::Decoder model(models::parse_config(folder->config_text()), {.dtype = at::kDouble},
                               models::weight_loader(folder));
   OsftFactoredState state = OsftFactored{.unfreeze_rank_ratio = arguments.ratio,

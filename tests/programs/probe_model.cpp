@@ -21,7 +21,7 @@ using namespace posttrain;
 
 void probe(const std::string& model_folder, const std::string& batch_file, const std::string& out,
            const std::string& dtype, bool gradient_checkpointing) {
-  auto folder = std::make_shared<io::PretrainedFolder>(model_folder);
+  auto folder = std::make_shared<io::Checkpoint>(model_folder);
   const models::ModelOptions options{.dtype = dtype == "float64"    ? at::kDouble
                                               : dtype == "bfloat16" ? at::kBFloat16
                                                                     : at::kFloat};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers for tokenizers, one JSON line per line of standard input:
 //
-//   {"tokenizer": "path of a tokenizer.json"}  →  {"vocab_size": n}; the lines below ask this one
+//   {"tokenizer": "path of a tokenizer.json, or of a GGUF file"}  →  {"vocab_size": n}; the lines
+//   below ask this one
 //   {"text": … or "hex": …, "add_special_tokens"?: bool}
 //       →  {"ids": […], "offsets": [[begin, end], …] (bytes), "batch": bool}
 //          "batch": whether encode_batch gives the same
@@ -18,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "posttrain/text/gguf/chat_files.hpp"
 #include "posttrain/text/stream_decoder.hpp"
 #include "posttrain/text/tokenizer.hpp"
 
@@ -52,7 +54,11 @@ std::string streamed(const Tokenizer& tokenizer, const posttrain::TokenIds& ids,
 Json answer(const Json& request, std::optional<Tokenizer>& tokenizer) {
   if (request.contains("tokenizer")) {
     tokenizer.reset();
-    tokenizer = Tokenizer::from_json(contents(request.at("tokenizer").get<std::string>()));
+    const auto path = request.at("tokenizer").get<std::string>();
+    tokenizer = Tokenizer::from_json(
+        path.ends_with(".gguf")
+            ? posttrain::text::gguf_chat_files(posttrain::io::GgufModel(path)).tokenizer
+            : contents(path));
     return {{"vocab_size", tokenizer->vocab_size()}};
   }
   if (!tokenizer) posttrain::fail("expected {\"tokenizer\": path} first");

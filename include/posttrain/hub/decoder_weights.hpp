@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "posttrain/hub/checkpoint_folder.hpp"
+#include "posttrain/hub/checkpoint.hpp"
 #include "posttrain/models/decoder.hpp"
 
 namespace posttrain::models {
@@ -24,7 +24,7 @@ inline bool is_token_table(std::string_view name) {
 /// The name in the folder. Checkpoints exist with and without the prefix of the base model
 /// ("model.", GPT-2's "transformer."), as AutoModel saves them; of two tied matrices, safetensors'
 /// save_model keeps one, which may be the head.
-inline std::string stored_name(const io::PretrainedFolder& folder, const std::string& name,
+inline std::string stored_name(const io::Checkpoint& folder, const std::string& name,
                                bool tied = false) {
   if (folder.has(name)) return name;
   for (const std::string_view prefix : {"transformer.", "model."}) {
@@ -36,7 +36,7 @@ inline std::string stored_name(const io::PretrainedFolder& folder, const std::st
 }
 
 /// `tied`: the head's matrix may stand for the embedding's.
-inline WeightLoader weight_loader(std::shared_ptr<io::PretrainedFolder> folder, bool tied = false) {
+inline WeightLoader weight_loader(std::shared_ptr<io::Checkpoint> folder, bool tied = false) {
   return [folder, tied](const std::string& name, const std::vector<std::int64_t>& shape) {
     return folder->load(stored_name(*folder, name, tied), shape);
   };
@@ -44,7 +44,7 @@ inline WeightLoader weight_loader(std::shared_ptr<io::PretrainedFolder> folder, 
 
 /// Where config.json ties the head to the embedding and the folder holds both, they must be one
 /// matrix: another head would be left out without a word. (transformers 5 takes the two as untied.)
-inline void check_tied_head(const io::PretrainedFolder& folder, const DecoderConfig& config) {
+inline void check_tied_head(const io::Checkpoint& folder, const DecoderConfig& config) {
   if (!config.tied || config.head == HeadKind::kReward || !folder.has(kHeadWeight)) return;
   for (const std::string& name : folder.names()) {
     if (!is_token_table(name) || folder.same_content(name, kHeadWeight)) continue;
@@ -56,7 +56,7 @@ inline void check_tied_head(const io::PretrainedFolder& folder, const DecoderCon
 }
 
 /// Loads the tensors of matrices in bitsandbytes' 4-bit layout, which its quant_state marks.
-inline PackedLoader packed_loader(std::shared_ptr<io::PretrainedFolder> folder) {
+inline PackedLoader packed_loader(std::shared_ptr<io::Checkpoint> folder) {
   return [folder](const std::string& name) {
     std::map<std::string, Tensor> tensors;
     const std::string stored = stored_name(*folder, name);
@@ -74,7 +74,7 @@ inline PackedLoader packed_loader(std::shared_ptr<io::PretrainedFolder> folder) 
 namespace detail {
 
 /// The tensor of a matrix: dense in this shape, or as many values in 4 bits (two in a byte).
-inline void check_matrix(const io::PretrainedFolder& folder, const std::string& stored,
+inline void check_matrix(const io::Checkpoint& folder, const std::string& stored,
                          const std::vector<std::int64_t>& shape) {
   if (!folder.has(stored + ".quant_state.bitsandbytes__nf4")) {
     return folder.check_shape(stored, shape);
@@ -93,7 +93,7 @@ inline void check_matrix(const io::PretrainedFolder& folder, const std::string& 
 
 /// Throws unless the folder holds every tensor of the model in its shape, so that a config.json
 /// that lies is told before memory is taken for it. A reward head may be absent, to be drawn.
-inline void check_shapes(const io::PretrainedFolder& folder, DecoderConfig config) {
+inline void check_shapes(const io::Checkpoint& folder, DecoderConfig config) {
   // Each layer has tensors of its own: of more layers than tensors, one is missing soon enough.
   config.layers.resize(std::min(config.layers.size(), folder.size() + 1));
   const Layout layout = decoder_layout(config).layout;
@@ -119,7 +119,7 @@ inline void check_shapes(const io::PretrainedFolder& folder, DecoderConfig confi
 
 /// Throws if the folder holds a tensor that no one loaded. Buffers that older checkpoints carry,
 /// the copy of a tied head and the LM head under a reward model are excepted.
-inline void check_all_loaded(const io::PretrainedFolder& folder, const DecoderConfig& config) {
+inline void check_all_loaded(const io::Checkpoint& folder, const DecoderConfig& config) {
   folder.check_all_used([&](std::string_view name) {
     return name.ends_with("rotary_emb.inv_freq") || name.ends_with(".attn.bias") ||
            name.ends_with(".attn.masked_bias") ||

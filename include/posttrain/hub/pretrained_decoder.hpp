@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A decoder with its Hugging Face folder: configuration, weights, tokenizer and chat template in,
-// and the same out after training.
+// A decoder with its Hugging Face folder, or its GGUF file: configuration, weights, tokenizer and
+// chat template in, and a Hugging Face folder out after training.
 #pragma once
 
 #include <memory>
@@ -16,23 +16,25 @@
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::io {
-class PretrainedFolder;
-}
+class Checkpoint;
+struct PretrainedContent;
+}  // namespace posttrain::io
 
 namespace posttrain::hub {
 
 class PretrainedDecoder : public models::Decoder {
  public:
-  /// Opens a checkpoint folder and compares the names and shapes of its tensors with config.json.
-  /// Weights are read when a parameter policy attaches.
-  explicit PretrainedDecoder(const std::string& folder, models::ModelOptions options = {});
+  /// Opens a checkpoint folder, or a GGUF file (".gguf"; any part of a split one), and compares the
+  /// names and shapes of its tensors with the configuration. Weights are read when a parameter
+  /// policy attaches.
+  explicit PretrainedDecoder(const std::string& path, models::ModelOptions options = {});
 
   /// A folder without weights (config.json, tokenizer): they are drawn at random from options.seed.
-  static PretrainedDecoder from_scratch(const std::string& folder,
-                                        models::ModelOptions options = {});
+  static PretrainedDecoder from_scratch(const std::string& path, models::ModelOptions options = {});
 
   /// The folder's tokenizer and chat template; null if it has no tokenizer.json.
   const text::ChatTokenizer* text() const { return text_.get(); }
+  /// What was opened.
   const std::string& folder() const { return path_; }
   /// The file that a tensor of the model lies in, by the name that `layout()` gives it; empty for
   /// weights that were drawn.
@@ -60,12 +62,14 @@ class PretrainedDecoder : public models::Decoder {
   struct Opened {
     std::string config_text;  // of config.json
     models::DecoderConfig config;
-    std::shared_ptr<io::PretrainedFolder> weights;  // null: they are drawn at random
+    std::shared_ptr<io::Checkpoint> weights;  // null: they are drawn at random
     models::WeightLoader loader;
+    text::ChatFiles files;
+    bool gguf = false;
   };
-  static Opened open(const std::string& folder, models::HeadKind head, bool with_weights);
+  static Opened open(const std::string& path, models::HeadKind head, bool with_weights);
 
-  PretrainedDecoder(const std::string& folder, models::ModelOptions options, Opened opened);
+  PretrainedDecoder(const std::string& path, models::ModelOptions options, Opened opened);
 
   /// The config.json that `save` starts from.
   std::string config_text_;
@@ -78,10 +82,13 @@ class PretrainedDecoder : public models::Decoder {
   };
   std::string config_json(at::ScalarType stored, const PackedNames& packed, bool untied) const;
 
+  /// What a folder that is saved holds besides weights and config.json.
+  io::PretrainedContent content_to_save() const;
   std::string generation_config() const;
 
   std::string path_;
-  std::shared_ptr<io::PretrainedFolder> weights_;
+  std::optional<text::ChatFiles> gguf_files_;  // nothing: the folder's own
+  std::shared_ptr<io::Checkpoint> weights_;
   std::shared_ptr<text::ChatTokenizer> text_;
 };
 

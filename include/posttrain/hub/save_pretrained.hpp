@@ -119,6 +119,7 @@ void save_pretrained(const fs::path& dir, const PretrainedContent& content,
                      const std::vector<TensorInfo>& tensors, Load&& load) {
   AtomicFolder folder(dir, detail::replaceable_by(content));
   const auto write = [&](std::string_view name, std::string_view text) {
+    create_folders((folder.path() / name).parent_path());
     OutputFile file(folder.path() / name);
     file.write(text);
     file.close();

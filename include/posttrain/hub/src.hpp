@@ -6,5 +6,6 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#include "posttrain/hub/impl/gguf_tensors.ipp"
 #include "posttrain/hub/impl/pretrained_decoder.ipp"
 #include "posttrain/hub/impl/reward_model.ipp"

@@ -6,6 +6,7 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#include "posttrain/text/gguf/impl/chat_files.ipp"
 #include "posttrain/text/impl/chat_files.ipp"
 #include "posttrain/text/impl/chat_renderer.ipp"
 #include "posttrain/text/impl/chat_spans.ipp"

@@ -204,7 +204,7 @@ namespace {
 
 /// A base folder in double precision, as hub::PretrainedDecoder reads it.
 models::Decoder decoder_of(const std::string& folder) {
-  auto weights = std::make_shared<io::PretrainedFolder>(folder);
+  auto weights = std::make_shared<io::Checkpoint>(folder);
   const models::DecoderConfig config = models::parse_config(weights->config_text());
   return models::Decoder(config, {.dtype = at::kDouble},
                          models::weight_loader(weights, config.tied));

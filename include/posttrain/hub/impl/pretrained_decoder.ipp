@@ -4,32 +4,36 @@
 #pragma once
 
 #include <map>
+#include <system_error>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/hub/decoder_weights.hpp"
+#include "posttrain/hub/gguf_tensors.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/hub/save_pretrained.hpp"
 #include "posttrain/io/folder_check.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/models/families/parse.hpp"
+#include "posttrain/models/gguf/config.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/text/chat_folder.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
+#include "posttrain/text/gguf/chat_files.hpp"
 
 namespace posttrain::hub {
 
 /// Ends the name of a matrix that is stored in 4 bits (storage/bitsandbytes.hpp).
 inline constexpr std::string_view kPackedMark = ".quant_state.bitsandbytes__nf4";
 
-POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
+POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& path,
                                                       models::ModelOptions options)
-    : PretrainedDecoder(folder, options,
-                        open(folder, models::HeadKind::kTokens, /*with_weights=*/true)) {}
+    : PretrainedDecoder(path, options,
+                        open(path, models::HeadKind::kTokens, /*with_weights=*/true)) {}
 
-POSTTRAIN_INLINE PretrainedDecoder PretrainedDecoder::from_scratch(const std::string& folder,
+POSTTRAIN_INLINE PretrainedDecoder PretrainedDecoder::from_scratch(const std::string& path,
                                                                    models::ModelOptions options) {
-  return PretrainedDecoder(folder, options,
-                           open(folder, models::HeadKind::kTokens, /*with_weights=*/false));
+  return PretrainedDecoder(path, options,
+                           open(path, models::HeadKind::kTokens, /*with_weights=*/false));
 }
 
 POSTTRAIN_INLINE void PretrainedDecoder::check_all_loaded() const {
@@ -48,9 +52,7 @@ POSTTRAIN_INLINE ContentHash PretrainedDecoder::content() const {
 }
 
 POSTTRAIN_INLINE void PretrainedDecoder::check_save(const std::string& folder) const {
-  io::PretrainedContent content;
-  content.tokenizer_from = path_;
-  io::check_save_pretrained(folder, content);
+  io::check_save_pretrained(folder, content_to_save());
 }
 
 POSTTRAIN_INLINE std::string PretrainedDecoder::file_of(const std::string& name) const {
@@ -81,24 +83,69 @@ POSTTRAIN_INLINE void PretrainedDecoder::save(const std::string& folder,
     entries.push_back(std::move(info));
     by_name[weight.name] = weight.value;
   }
-  io::PretrainedContent content;
+  io::PretrainedContent content = content_to_save();
   content.config_json = config_json(stored, packed, [&] {
     // An adapter was merged into one of two tensors that were one.
     const SiteSpec& head = layout().sites.back();
     return head.shares >= 0 && by_name.contains(head.parts[0].name + ".weight");
   }());
-  content.generation_config_json = generation_config();
-  content.tokenizer_from = path_;
   io::save_pretrained(folder, content, entries,
                       [&](const io::TensorInfo& info) { return by_name.at(info.name); });
 }
+
+POSTTRAIN_INLINE io::PretrainedContent PretrainedDecoder::content_to_save() const {
+  io::PretrainedContent content;
+  content.generation_config_json = generation_config();
+  if (!gguf_files_) {
+    content.tokenizer_from = path_;
+    return content;
+  }
+  const auto add = [&](std::string name, const std::string& text) {
+    if (!text.empty()) content.texts.emplace_back(std::move(name), text);
+  };
+  add("tokenizer.json", gguf_files_->tokenizer);
+  add("tokenizer_config.json", gguf_files_->tokenizer_config);
+  add("chat_template.jinja", gguf_files_->chat_template);
+  for (const auto& [name, text] : gguf_files_->additional_templates) {
+    add(fmt::format("{}/{}.jinja", io::kTemplateFolder, name), text);
+  }
+  return content;
+}
+
+namespace detail {
+
+/// Whether a path is that of a GGUF file, by its name: a folder may have any.
+inline bool is_gguf(const io::fs::path& path) {
+  std::error_code ignored;
+  return path.extension() == ".gguf" && !io::fs::is_directory(path, ignored);
+}
+
+}  // namespace detail
 
 POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::string& folder,
                                                                    models::HeadKind head,
                                                                    bool with_weights) {
   Opened opened;
+  if (detail::is_gguf(folder)) {
+    const auto model = std::make_shared<const io::GgufModel>(folder);
+    opened.gguf = true;
+    opened.config_text = models::gguf_config(*model);
+    opened.config = models::parse_config(opened.config_text, head, folder);
+    opened.files = text::gguf_chat_files(*model);
+    opened.files.config = opened.config_text;
+    if (with_weights) {
+      opened.weights = std::make_shared<io::Checkpoint>(
+          folder,
+          std::make_unique<GgufTensors>(
+              model, models::parse_config(opened.config_text, models::HeadKind::kTokens, folder)),
+          io::Checkpoint::Texts{{"config.json", opened.config_text}});
+      models::check_shapes(*opened.weights, opened.config);
+      opened.loader = models::weight_loader(opened.weights, opened.config.tied);
+    }
+    return opened;
+  }
   if (with_weights) {
-    opened.weights = std::make_shared<io::PretrainedFolder>(folder);
+    opened.weights = std::make_shared<io::Checkpoint>(folder);
   }
   io::check_folder(folder, io::FolderOf::model, "config.json");
   const io::fs::path config = io::fs::path(folder) / "config.json";
@@ -109,19 +156,19 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
     models::check_tied_head(*opened.weights, opened.config);
     opened.loader = models::weight_loader(opened.weights, opened.config.tied);
   }
+  opened.files = text::read_chat_files(folder);
   return opened;
 }
 
-POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& folder,
+POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& path,
                                                       models::ModelOptions options, Opened opened)
     : Decoder(std::move(opened.config), options, std::move(opened.loader),
               opened.weights ? models::packed_loader(opened.weights) : models::PackedLoader()),
       config_text_(std::move(opened.config_text)),
-      path_(folder),
+      path_(path),
       weights_(std::move(opened.weights)) {
-  if (const text::ChatFiles files = text::read_chat_files(folder); !files.tokenizer.empty()) {
-    text_ = std::make_shared<text::ChatTokenizer>(files);
-  }
+  if (!opened.files.tokenizer.empty()) text_ = std::make_shared<text::ChatTokenizer>(opened.files);
+  if (opened.gguf) gguf_files_ = std::move(opened.files);
   generation_config();  // a file that cannot be saved again is found now, not after training
 }
 
@@ -160,8 +207,12 @@ POSTTRAIN_INLINE std::string PretrainedDecoder::config_json(at::ScalarType store
 
 POSTTRAIN_INLINE std::string PretrainedDecoder::generation_config() const {
   const io::fs::path path = io::fs::path(path_) / "generation_config.json";
-  const std::optional<std::string> original =
-      io::read_text_file_if_exists(path, io::kLargestJsonFile);
+  std::optional<std::string> original;
+  if (!gguf_files_) {
+    original = io::read_text_file_if_exists(path, io::kLargestJsonFile);
+  } else if (!gguf_files_->generation_config.empty()) {
+    original = gguf_files_->generation_config;
+  }
   auto config =
       original ? io::parse_json(*original, path.string()) : Json{{"_from_model_config", true}};
   io::object_from(config, path.string(), "the file");

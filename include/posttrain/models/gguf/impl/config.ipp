@@ -205,7 +205,7 @@ class GgufConfig {
                                                            : "full_attention");
     }
     config_["layer_types"] = types;
-    config_["sliding_window"] = window > 0 ? Json(window) : Json();
+    if (window > 0) config_["sliding_window"] = window;  // transformers wants one in any case
   }
 
   std::vector<float> factors(std::string_view name, std::int64_t count) const {

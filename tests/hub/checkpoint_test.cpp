@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posttrain/hub/checkpoint_folder.hpp"
+#include "posttrain/hub/checkpoint.hpp"
 
 #include "support/catch.hpp"
 #include "support/folders.hpp"
@@ -7,12 +7,12 @@
 #include "support/temp_folder.hpp"
 
 using namespace posttrain::test;
-using posttrain::io::PretrainedFolder;
+using posttrain::io::Checkpoint;
 
 TEST_CASE("missing, mis-shaped and unexpected keys are errors that name them [C23]", "[C23]") {
   const TempFolder scratch;
   save_folder(scratch / "out", {.config_json = "{}"}, some_tensors());
-  PretrainedFolder folder(scratch / "out");
+  Checkpoint folder(scratch / "out");
   CHECK(contains(error_of([&] { folder.load("lm_head.weight"); }),
                  "missing key 'lm_head.weight' (the folder has 3 keys, the first is 'a.weight')"));
   const std::vector<std::int64_t> wrong{3, 2};
@@ -29,7 +29,7 @@ TEST_CASE("missing, mis-shaped and unexpected keys are errors that name them [C2
 
 TEST_CASE("a real checkpoint opens") {
   POSTTRAIN_SHARED_OR_SKIP(path, "data/models/stories260K");
-  PretrainedFolder folder(path);
+  Checkpoint folder(path);
   CHECK(contains(folder.config_text(), "\"llama\""));
   CHECK(folder.read_text("tokenizer.json").has_value());
   for (const std::string& name : folder.names()) {
