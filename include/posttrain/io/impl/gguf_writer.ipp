@@ -8,6 +8,7 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/io/gguf_writer.hpp"
+#include "posttrain/io/impl/gguf.ipp"
 
 namespace posttrain::io {
 
