@@ -20,6 +20,7 @@ import tempfile
 
 import gguf
 import tokenizers
+from shared_data import add_shared_option
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 # The folder of DATA/tokenizers, and llama.cpp's names.
@@ -107,13 +108,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--probe", required=True, help="our program")
-    parser.add_argument("--shared", default=os.environ.get("POSTTRAIN_SHARED", ""))
+    add_shared_option(parser)
     options = parser.parse_args()
     passed = failed = skipped = 0
     for name, model, pre in CASES:
-        folder = os.path.join(options.shared, "data", "tokenizers", name)
-        if not os.path.isdir(folder):
-            print(f"skipped: {name}: no such tokenizer in $POSTTRAIN_SHARED/data/tokenizers")
+        folder = options.shared / "data" / "tokenizers" / name
+        if not folder.is_dir():
+            print(f"skipped: {name}: there is no {folder}")
             skipped += 1
             continue
         try:

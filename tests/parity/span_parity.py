@@ -21,6 +21,7 @@ import sys
 import tempfile
 
 from template_parity import EXTRAS, ask, conversations
+from shared_data import add_shared_option
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 from transformers.utils.chat_template_utils import render_jinja_template
@@ -217,9 +218,7 @@ def masks(probe, shared, counts, show):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--probe", required=True, type=pathlib.Path)
-    root = pathlib.Path(__file__).resolve().parents[2]
-    parser.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(
-        os.environ.get("POSTTRAIN_SHARED") or root.parent / "shared"))
+    add_shared_option(parser)
     parser.add_argument("--only", choices=["spans", "masks"])
     parser.add_argument("--show", type=int, default=20)
     arguments = parser.parse_args()

@@ -30,6 +30,7 @@ from transformers import PreTrainedTokenizerFast
 from transformers.utils.chat_template_utils import _compile_jinja_template
 
 import text_oracle
+from shared_data import add_shared_option
 from template_snippets import CONTEXT, sources
 from text_oracle import CALL, HI, RESULT, SYSTEM, TOOL, say
 
@@ -143,9 +144,7 @@ def snippets(_):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--probe", required=True, type=pathlib.Path)
-    root = pathlib.Path(__file__).resolve().parents[2]
-    parser.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(
-        os.environ.get("POSTTRAIN_SHARED") or root.parent / "shared"))
+    add_shared_option(parser)
     parser.add_argument("--only", choices=["published", "snippets"])
     parser.add_argument("--show", type=int, default=20)
     arguments = parser.parse_args()

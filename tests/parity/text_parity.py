@@ -10,10 +10,11 @@ is 1 on a mismatch and 77 where the shared data is absent.
 import argparse
 import collections
 import json
-import os
 import pathlib
 import subprocess
 import sys
+
+from shared_data import add_shared_option
 
 
 def ask(probe, model, requests):
@@ -37,9 +38,7 @@ def matches(expected, answer):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--probe", required=True, type=pathlib.Path)
-    root = pathlib.Path(__file__).resolve().parents[2]
-    parser.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(
-        os.environ.get("POSTTRAIN_SHARED") or root.parent / "shared"))
+    add_shared_option(parser)
     parser.add_argument("--only")
     parser.add_argument("--show", type=int, default=3)
     arguments = parser.parse_args()

@@ -28,6 +28,7 @@ import unicodedata
 os.environ.setdefault("RUST_BACKTRACE", "0")
 
 import tokenizers
+from shared_data import add_shared_option
 from tokenizers import AddedToken, Regex, Tokenizer
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -502,9 +503,7 @@ def long_runs(probe, folder, tokenizer, counter):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--probe", required=True, type=pathlib.Path)
-    root = pathlib.Path(__file__).resolve().parents[2]
-    parser.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(
-        os.environ.get("POSTTRAIN_SHARED") or root.parent / "shared"))
+    add_shared_option(parser)
     parser.add_argument("--only", default="")
     parser.add_argument("--texts", type=int, default=120)
     parser.add_argument("--show", type=int, default=1)
