@@ -17,11 +17,7 @@ output="${1:-$posttrain_build/quickstart}"
 
 posttrain_setup
 posttrain_default_configure
-posttrain_say "building the example"
-posttrain_build_targets examples/01_sft >"$posttrain_build/quickstart-build.log" 2>&1 </dev/null || {
-  tail -n 40 "$posttrain_build/quickstart-build.log" >&2
-  posttrain_die "the example does not build"
-}
+posttrain_build_with_progress examples/01_sft
 
 # A folder of its own for each run: an interrupted one goes on when the script is started again.
 status=0

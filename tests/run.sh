@@ -30,6 +30,9 @@ while [ $# -gt 0 ]; do
 done
 
 posttrain_setup "${peers[@]}"
+if [ "${#peers[@]}" -gt 0 ]; then  # its tests skip where it cannot be had
+  POSTTRAIN_SMOLLM2="$(posttrain_smollm2)" && export POSTTRAIN_SMOLLM2 || unset POSTTRAIN_SMOLLM2
+fi
 posttrain_default_configure
 cd "$posttrain_root"
 export POSTTRAIN_PYTHON="$posttrain_python" POSTTRAIN_LIBTORCH_DIR="$posttrain_libtorch_dir"

@@ -1,4 +1,4 @@
-// expected: posttrain: the storage of these Params is none: Dense, Nf4 and Int8 are [docs/parameters.md#quantised-storage]
+// expected: posttrain: the storage of these Params is none: Dense, Nf4, Int8 and Gguf are [docs/parameters.md#quantised-storage]
 // SPDX-License-Identifier: Apache-2.0
 // Adapters on something that stores no matrices.
 #include "posttrain/data/tokenized.hpp"

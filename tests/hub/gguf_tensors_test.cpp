@@ -6,7 +6,7 @@
 #include "posttrain/io/gguf_writer.hpp"
 #include "posttrain/models/families/parse.hpp"
 #include "posttrain/params/frozen.hpp"
-#include "posttrain/storage/gguf_codec.hpp"
+#include "posttrain/storage/gguf.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 #include "support/temp_folder.hpp"
@@ -160,6 +160,31 @@ TEST_CASE("half precision is kept, blocks become fp32, content tells them apart"
   CHECK(hashes.size() == 4);
 }
 
+TEST_CASE("matrices in blocks come as the file has them, rows in the model's order", "[hub]") {
+  const TempFolder scratch;
+  const Tensor w = kernel_test::normal({64, 64}, 1).to(at::kFloat);
+  const char* config =
+      R"({"model_type": "llama", "num_hidden_layers": 1, "num_attention_heads": 2})";
+  const char* kQuery = "model.layers.0.self_attn.q_proj.weight";
+  const char* kValue = "model.layers.0.self_attn.v_proj.weight";
+  for (const auto type : {io::GgufType::kF16, io::GgufType::kQ4_0, io::GgufType::kQ8_0}) {
+    write(scratch / "x.gguf", {},
+          {{"blk.0.attn_q.weight", w}, {"blk.0.attn_v.weight", w}, {"output_norm.weight", w[0]}},
+          type);
+    const hub::GgufTensors tensors = opened(scratch / "x.gguf", config);
+    CHECK(tensors.load_packed("model.norm.weight").empty());
+    for (const char* name : {kQuery, kValue}) {
+      const auto matrix = unpack_gguf(name, tensors.load_packed(name));
+      REQUIRE(matrix.has_value() == (type != io::GgufType::kF16));
+      if (!matrix) continue;
+      CHECK(matrix->type == type);
+      Tensor values = at::empty({64, 64});
+      matrix->write(values);
+      CHECK(at::equal(values, tensors.load(name)));
+    }
+  }
+}
+
 TEST_CASE("a GGUF file opens as a folder does and is saved as one", "[hub]") {
   const TempFolder scratch;
   const std::string path = (scratch / "model.gguf").string();
@@ -174,6 +199,12 @@ TEST_CASE("a GGUF file opens as a folder does and is saved as one", "[hub]") {
   CHECK(model.text()->eos_ids().contains(3));
   const auto state = Frozen{}.attach(model);
   model.check_all_loaded();
+  // The matrices as they lie in the file, 34 bytes for 32 values; embedding and norms dense.
+  const auto kept = BasicFrozen<Gguf>{}.attach(model);
+  CHECK(kept.bytes() == (3 * 32 * 32 + 3 * 64 * 32) / 32 * 34 + 4 * (5 * 32 + 3 * 32));
+  for (const NamedTensor& weight : state.weights()) {
+    CHECK(at::equal(kept.weight(weight.name), weight.value));
+  }
 
   const std::string folder = (scratch / "saved").string();
   model.check_save(folder);
@@ -195,7 +226,7 @@ TEST_CASE("a GGUF file opens as a folder does and is saved as one", "[hub]") {
   write_llama(other, io::GgufType::kQ4_0);
   CHECK(hub::PretrainedDecoder(other).content().text() != model.content().text());
 
-  // Another head than the configuration has, and a file that is none.
+  // A file that is none.
   CHECK(contains(error_of([&] { hub::PretrainedDecoder(scratch.write("text.gguf", "hello")); }),
                  "expected a GGUF file"));
   CHECK(contains(error_of([&] { hub::PretrainedDecoder((scratch / "none.gguf").string()); }),

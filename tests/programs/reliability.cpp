@@ -2,7 +2,7 @@
 // A small run and the readers of files, to be put under faults by tests/reliability/campaign.py:
 //   reliability make POCKET FOLDER
 //     writes a tiny model with the tokenizer of the model folder POCKET, and what goes with it:
-//     FOLDER/model, adapter, prompt, delta
+//     FOLDER/model, model.gguf, adapter, prompt, delta
 //   reliability train MODEL CHATS RUN_DIR OUTPUT STEPS
 //     trains it with a checkpoint at every step
 //   reliability read MODEL
@@ -29,6 +29,7 @@
 #include "posttrain/params/lora/files.hpp"
 #include "posttrain/params/osft/files.hpp"
 #include "posttrain/params/prompt/files.hpp"
+#include "posttrain/storage/gguf.hpp"
 #include "posttrain/trainer.hpp"
 
 namespace {
@@ -53,6 +54,7 @@ void make(const std::string& pocket, const std::string& folder) {
   const Decoder drawn = Decoder::from_scratch(bare.string(), {.seed = 1});
   drawn.save(folder + "/model", Full{}.attach(drawn).weights());
   const Decoder model(folder + "/model");
+  model.save_gguf(folder + "/model.gguf", Full{}.attach(model).weights(), GgufType::kQ4_0);
   save(Lora{.rank = 2}.attach(model), folder + "/adapter", "model");
   save(PromptTuning{.num_virtual_tokens = 3}.attach(model), folder + "/prompt", "model");
   save(Osft{.unfreeze_rank_ratio = 0.5}.attach(model), folder + "/delta", "model");
@@ -93,6 +95,11 @@ void read(const std::string& kind, const std::string& path, const Decoder& base)
     Messages chats;
     chats.path = path + "/../chats.jsonl";
     if (io::fs::exists(chats.path.str())) open_data(model, chats);
+  } else if (kind == "gguf") {
+    const Decoder model(path);
+    BasicLora<Gguf>{.rank = 2}.attach(model);
+    model.check_all_loaded();
+    open_data(model, Messages{.path = io::fs::path(path).parent_path().string() + "/chats.jsonl"});
   } else if (kind == "adapter") {
     From<Lora>{.folder = path}.attach(base);
   } else if (kind == "prompt") {

@@ -212,7 +212,10 @@ def changed_header(data, rng):
 def change(path, rng):
     """Changes one file in place."""
     data = path.read_bytes()
-    if path.suffix == ".json" and rng.random() < 0.85:
+    if path.suffix == ".gguf" and rng.random() < 0.8:  # the head says more than the weights
+        head = data.find(b"token_embd.weight") + 400
+        path.write_bytes(changed_bytes(data[:head], rng) + data[head:])
+    elif path.suffix == ".json" and rng.random() < 0.85:
         path.write_text(changed_value(data.decode(), rng))
     elif path.suffix == ".jsonl" and rng.random() < 0.85:
         lines = data.decode().splitlines()
@@ -238,6 +241,7 @@ def inputs(run):
     tokens.write_text("".join(json.dumps({"input_ids": list(range(5, 20 + i)), "labels": list(range(5, 20 + i))}) + "\n"
                               for i in range(8)))
     given = {"model": (run.folder / "model", [path for path in (run.folder / "model").iterdir()])}
+    given["gguf"] = (run.folder / "model.gguf", [run.folder / "model.gguf"])
     for kind in ("adapter", "prompt", "delta"):
         given[kind] = (run.folder / kind, list((run.folder / kind).iterdir()))
     for kind, path in (("chats", run.chats), ("pairs", pairs), ("tokens", tokens)):

@@ -3,7 +3,9 @@
 #include <map>
 
 #include "posttrain/params/full.hpp"
+#include "posttrain/params/weights/site_weights.hpp"
 #include "posttrain/storage/bitsandbytes.hpp"
+#include "posttrain/storage/gguf.hpp"
 #include "posttrain/storage/int8.hpp"
 #include "posttrain/storage/nf4.hpp"
 #include "support/catch.hpp"
@@ -66,7 +68,7 @@ Tensor named(const std::vector<NamedTensor>& tensors, const std::string& name) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("a model on quantised storage is the model of the rounded matrices", "[params]",
-                   Nf4, Int8) {
+                   Nf4, Int8, Gguf) {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     Rounded<TestType> rounded;
     rounded.type = type;
@@ -95,7 +97,8 @@ TEMPLATE_TEST_CASE("a model on quantised storage is the model of the rounded mat
   }
 }
 
-TEMPLATE_TEST_CASE("beside quantised rows of a fused site others train", "[params]", Nf4, Int8) {
+TEMPLATE_TEST_CASE("beside quantised rows of a fused site others train", "[params]", Nf4, Int8,
+                   Gguf) {
   const auto state = BasicFull<TestType>{.train = "k"}.attach(SmallModel{});
   const Tensor x = normal({3, 64}, 1, at::kFloat), dy = normal({3, 128}, 2, at::kFloat);
   const Tensor q = named(state.weights(), "q.weight"), k = named(state.weights(), "k.weight");
@@ -162,6 +165,32 @@ TEST_CASE("a checkpoint in 4 bits keeps its codes, whatever the storage's own fo
     const auto eight = BasicFull<Int8>{.train = "norm"}.attach(model);
     CHECK(at::equal(eight.part(1, 0), round_trip(Int8{}, dense.part(1, 0))));
   }
+}
+
+TEST_CASE("a checkpoint in a GGUF file's blocks keeps them, or gives their values", "[params]") {
+  struct Blocks : SmallModel {
+    GgufMatrix matrix = Gguf{.type = GgufType::kQ4_1}.store(normal({96, 64}, 1, at::kFloat));
+    PackedTensors load_packed(const std::string& name) const {
+      if (name != "q.weight") return {};
+      return pack_gguf(matrix.type, matrix.blocks);
+    }
+  };
+  Blocks model;
+  Tensor values = at::empty({96, 64});
+  model.matrix.write(values);
+  const auto kept = BasicFull<Gguf>{.train = "norm"}.attach(model);
+  const auto& stored = kept.site(0).blocks[0].stored;
+  CHECK(stored[0].type == GgufType::kQ4_1);
+  CHECK(at::equal(stored[0].blocks, model.matrix.blocks));
+  CHECK_FALSE(stored[0].blocks.is_alias_of(model.matrix.blocks));
+  CHECK(stored[1].type == GgufType::kQ8_0);  // k, which the checkpoint has dense
+  CHECK(at::equal(kept.part(0, 0), values));
+  CHECK(at::equal(named(Full{}.attach(model).weights(), "q.weight"), values));
+  CHECK(at::equal(BasicFull<Int8>{.train = "norm"}.attach(model).part(0, 0),
+                  round_trip(Int8{}, values)));
+  model.matrix = Gguf{}.store(normal({32, 64}, 1, at::kFloat));
+  CHECK_THROWS_WITH(BasicFull<Gguf>{.train = "norm"}.attach(model),
+                    "q.weight: expected a stored matrix of [96, 64], found [32, 64]");
 }
 
 TEST_CASE("a damaged checkpoint in 4 bits is refused by name", "[params]") {

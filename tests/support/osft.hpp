@@ -13,6 +13,10 @@
 #include "posttrain/tensor/ops.hpp"
 #include "support/kernels.hpp"
 
+// Seconds of each file that uses them: instantiated in tests/params/osft/subspace_test.cpp.
+extern template class Eigen::JacobiSVD<Eigen::MatrixXd>;
+extern template class Eigen::HouseholderQR<Eigen::MatrixXd>;
+
 namespace osft_test {
 
 using at::Tensor;

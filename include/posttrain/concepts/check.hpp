@@ -90,7 +90,7 @@ constexpr bool check_params() {
                 "[docs/parameters.md#frozen]");
   constexpr bool stores = train && has_storage<Params>();
   static_assert(!train || stores,
-                "posttrain: the storage of these Params is none: Dense, Nf4 and Int8 are "
+                "posttrain: the storage of these Params is none: Dense, Nf4, Int8 and Gguf are "
                 "[docs/parameters.md#quantised-storage]");
   // The errors that a wrong storage leads to would only repeat this one.
   if constexpr (stores) {

@@ -77,7 +77,15 @@ class Checkpoint {
     return tensors_->load(name);
   }
 
-  /// As above; another shape than expected is an error.
+  /// A matrix in its file's own blocks, which then counts as used; empty where it is dense.
+  PackedTensors load_packed(std::string_view name) {
+    at(name);
+    PackedTensors packed = tensors_->load_packed(name);
+    if (!packed.empty()) used_.emplace(name);
+    return packed;
+  }
+
+  /// As `load(name)`; another shape than expected is an error.
   Tensor load(std::string_view name, std::span<const std::int64_t> expected) {
     check_shape(name, expected);
     return load(name);

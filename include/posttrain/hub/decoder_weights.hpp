@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -55,12 +54,14 @@ inline void check_tied_head(const io::Checkpoint& folder, const DecoderConfig& c
   }
 }
 
-/// Loads the tensors of matrices in bitsandbytes' 4-bit layout, which its quant_state marks.
-inline PackedLoader packed_loader(std::shared_ptr<io::Checkpoint> folder) {
-  return [folder](const std::string& name) {
-    std::map<std::string, Tensor> tensors;
-    const std::string stored = stored_name(*folder, name);
-    if (!folder->has(stored + ".quant_state.bitsandbytes__nf4")) return tensors;
+/// Loads matrices in a GGUF file's blocks, and the tensors of those in bitsandbytes' 4-bit layout,
+/// which its quant_state marks.
+inline PackedLoader packed_loader(std::shared_ptr<io::Checkpoint> folder, bool tied = false) {
+  return [folder, tied](const std::string& name) {
+    const std::string stored = stored_name(*folder, name, tied);
+    PackedTensors tensors;
+    if (folder->has(stored)) tensors = folder->load_packed(stored);
+    if (!tensors.empty() || !folder->has(stored + ".quant_state.bitsandbytes__nf4")) return tensors;
     tensors.emplace("", folder->load(stored));
     for (const char* key : {"absmax", "quant_map", "nested_absmax", "nested_quant_map",
                             "quant_state.bitsandbytes__nf4"}) {

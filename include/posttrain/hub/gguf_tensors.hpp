@@ -22,6 +22,7 @@ class GgufTensors final : public io::StoredTensors {
   GgufTensors(std::shared_ptr<const io::GgufModel> model, const models::DecoderConfig& config);
 
   Tensor load(std::string_view name) const override;
+  PackedTensors load_packed(std::string_view name) const override;
   const std::string& file(std::string_view name) const override {
     return at(name).entry.file->path();
   }

@@ -11,12 +11,14 @@
 #include <vector>
 
 #include "posttrain/base/hash.hpp"
+#include "posttrain/io/gguf_type.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::io {
 class Checkpoint;
+class GgufModel;
 struct PretrainedContent;
 }  // namespace posttrain::io
 
@@ -55,6 +57,21 @@ class PretrainedDecoder : public models::Decoder {
   void save(const std::string& folder, const std::vector<NamedTensor>& weights,
             std::optional<at::ScalarType> dtype = std::nullopt) const;
 
+  /// Writes a GGUF file that llama.cpp loads: matrices in `type`, vectors in F32, with metadata,
+  /// tokenizer and templates. Without a type, a matrix of a GGUF file that training left as it was
+  /// keeps its bytes, one that changed is written with at least 8 bits (Q8_0); a model from a
+  /// folder is written in the compute dtype. The head, and an embedding that is the head, has at
+  /// least 8 bits; rows that are no whole blocks become F16. Throws, and writes nothing, where GGUF
+  /// has no word for something of the model, and where `type` would undo what was trained: the
+  /// weights of a file of 4 bits lie on a grid, and rounding to it again undoes changes below half
+  /// its step.
+  void save_gguf(const std::string& path, const std::vector<NamedTensor>& weights,
+                 std::optional<io::GgufType> type = std::nullopt) const;
+  /// Throws what `save_gguf` would throw of the file and of the model, before there is anything to
+  /// save.
+  void check_save_gguf(const std::string& path,
+                       std::optional<io::GgufType> type = std::nullopt) const;
+
   /// Throws what `save` would throw of the folder, before there is anything to save.
   void check_save(const std::string& folder) const;
 
@@ -64,8 +81,9 @@ class PretrainedDecoder : public models::Decoder {
     models::DecoderConfig config;
     std::shared_ptr<io::Checkpoint> weights;  // null: they are drawn at random
     models::WeightLoader loader;
+    models::PackedLoader packed_loader;
     text::ChatFiles files;
-    bool gguf = false;
+    std::shared_ptr<const io::GgufModel> gguf;  // null: a folder
   };
   static Opened open(const std::string& path, models::HeadKind head, bool with_weights);
 
@@ -75,6 +93,8 @@ class PretrainedDecoder : public models::Decoder {
   std::string config_text_;
 
  private:
+  class GgufSaver;
+
   /// Matrices that are saved in 4 bits.
   struct PackedNames {
     std::set<std::string, std::less<>> names{};
@@ -84,9 +104,11 @@ class PretrainedDecoder : public models::Decoder {
 
   /// What a folder that is saved holds besides weights and config.json.
   io::PretrainedContent content_to_save() const;
+  text::ChatFiles chat_files() const;
   std::string generation_config() const;
 
   std::string path_;
+  std::shared_ptr<const io::GgufModel> gguf_;  // null: a folder
   std::optional<text::ChatFiles> gguf_files_;  // nothing: the folder's own
   std::shared_ptr<io::Checkpoint> weights_;
   std::shared_ptr<text::ChatTokenizer> text_;
@@ -96,4 +118,5 @@ class PretrainedDecoder : public models::Decoder {
 
 #ifndef POSTTRAIN_COMPILED
 #include "posttrain/hub/impl/pretrained_decoder.ipp"
+#include "posttrain/hub/impl/save_gguf.ipp"
 #endif

@@ -9,3 +9,4 @@
 #include "posttrain/hub/impl/gguf_tensors.ipp"
 #include "posttrain/hub/impl/pretrained_decoder.ipp"
 #include "posttrain/hub/impl/reward_model.ipp"
+#include "posttrain/hub/impl/save_gguf.ipp"

@@ -11,6 +11,7 @@
 #include "posttrain/base/hash.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/io/weight_files.hpp"
+#include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain::io {
 
@@ -30,6 +31,8 @@ class StoredTensors {
 
   /// A fresh contiguous CPU tensor; the file's own pages leave the process's memory.
   virtual Tensor load(std::string_view name) const = 0;
+  /// A matrix in the file's own blocks (storage/gguf.hpp); empty where it is dense.
+  virtual PackedTensors load_packed(std::string_view) const { return {}; }
   /// The path of its file.
   virtual const std::string& file(std::string_view name) const = 0;
   /// Whether two are stored with the same type, shape and bytes.

@@ -11,7 +11,10 @@
 // nobody holds are removed by the next writer of the same target.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <span>
 #include <string_view>
 
 #include "posttrain/io/file.hpp"
@@ -28,6 +31,13 @@ class AtomicFile {
   ~AtomicFile();
 
   void write(std::string_view text) { file_.write(text); }
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+    file_.write_at(offset, bytes);
+  }
+
+  /// Where it stands until `commit`.
+  const fs::path& path() const { return file_.path(); }
+  const fs::path& target() const { return target_; }
 
   /// Puts the file in place, flushed to disk.
   void commit();

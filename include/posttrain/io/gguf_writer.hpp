@@ -2,7 +2,8 @@
 // Writes GGUF files (io/gguf.hpp), version 3.
 //
 // Metadata and the tensors' names, types and shapes are declared first, then the data streams in,
-// tensor by tensor in any order: never more than one has to exist.
+// tensor by tensor in any order: never more than one has to exist. The file is built beside its
+// place and appears there as a whole (io/atomic_file.hpp).
 #pragma once
 
 #include <cstddef>
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/gguf.hpp"
 
 namespace posttrain::io {
@@ -59,15 +61,18 @@ struct GgufTensorInfo {
 
 class GgufWriter {
  public:
-  /// Creates `path`.
+  /// Creates the file beside `path`.
   GgufWriter(const fs::path& path, const GgufMetadata& metadata,
              const std::vector<GgufTensorInfo>& tensors);
 
   /// The data of one declared tensor, once.
   void write(std::string_view name, std::span<const std::byte> bytes);
 
-  /// Checks that everything came, flushes and closes.
+  /// Checks that everything came and puts the file in its place.
   void finish();
+
+  /// Where the file stands until then, all metadata in it.
+  const fs::path& unfinished() const { return file_.path(); }
 
  private:
   struct Pending {
@@ -75,7 +80,7 @@ class GgufWriter {
     bool written = false;
   };
 
-  OutputFile file_;
+  AtomicFile file_;
   std::map<std::string, Pending, std::less<>> pending_;
 };
 

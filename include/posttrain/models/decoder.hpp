@@ -27,6 +27,7 @@
 #include "posttrain/nn/rms_norm.hpp"
 #include "posttrain/nn/rotary.hpp"
 #include "posttrain/nn/soft_cap.hpp"
+#include "posttrain/tensor/parameters.hpp"
 #include "posttrain/tensor/recompute.hpp"
 
 namespace posttrain::models {
@@ -35,9 +36,8 @@ namespace posttrain::models {
 /// CPU).
 using WeightLoader = std::function<Tensor(const std::string&, const std::vector<std::int64_t>&)>;
 
-/// The checkpoint's tensors of a matrix that it stores quantised, by what follows the matrix's name
-/// and a dot, the matrix itself under ""; empty where it is dense.
-using PackedLoader = std::function<std::map<std::string, Tensor>(const std::string&)>;
+/// The checkpoint's tensors of a matrix that it stores quantised; empty where it is dense.
+using PackedLoader = std::function<PackedTensors(const std::string&)>;
 
 /// N(0, deviation²) in fp32, a function of seed and name.
 Tensor drawn_weight(const std::string& name, const std::vector<std::int64_t>& shape,
@@ -68,7 +68,7 @@ class Decoder {
               bool random) const;
 
   /// The tensors of a matrix that the checkpoint stores quantised; empty where it is dense.
-  std::map<std::string, Tensor> load_packed(const std::string& name) const;
+  PackedTensors load_packed(const std::string& name) const;
 
   /// Final hidden states [T, d] of a packed batch, after the last norm. A gate with virtual tokens
   /// takes a batch that it prepared (batch/virtual_tokens.hpp).

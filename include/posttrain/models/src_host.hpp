@@ -8,4 +8,5 @@
 
 #include "posttrain/models/families/impl/parse.ipp"
 #include "posttrain/models/gguf/impl/config.ipp"
+#include "posttrain/models/gguf/impl/metadata.ipp"
 #include "posttrain/models/impl/layout.ipp"

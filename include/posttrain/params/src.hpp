@@ -7,6 +7,7 @@
 #endif
 
 #include "posttrain/params/lora/impl/files.ipp"
+#include "posttrain/params/lora/impl/gguf.ipp"
 #include "posttrain/params/osft/impl/complement.ipp"
 #include "posttrain/params/osft/impl/factored_state.ipp"
 #include "posttrain/params/osft/impl/files.ipp"
@@ -21,6 +22,7 @@
 #include "posttrain/params/qlora.hpp"
 #include "posttrain/params/weights/impl/model_weights.hpp"
 template class posttrain::ModelWeights<posttrain::Dense>;
+template class posttrain::ModelWeights<posttrain::Gguf>;
 template class posttrain::ModelWeights<posttrain::Int8>;
 template class posttrain::ModelWeights<posttrain::Nf4>;
 template class posttrain::LoraState<posttrain::Dense>;

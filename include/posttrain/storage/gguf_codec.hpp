@@ -24,7 +24,9 @@ void dequantize_gguf(io::GgufType type, std::span<const std::byte> bytes, std::s
 
 /// Whether `quantize_gguf` knows a type: the K types and IQ4_NL, which others search for the best
 /// scales, are only read.
-bool is_quantizable_gguf(io::GgufType type);
+constexpr bool is_quantizable_gguf(io::GgufType type) {
+  return type <= io::GgufType::kQ8_0 || type == io::GgufType::kBF16;
+}
 
 /// Finite `values`, whole blocks, become `out`.
 void quantize_gguf(io::GgufType type, std::span<const float> values, std::span<std::byte> out);

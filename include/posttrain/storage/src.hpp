@@ -7,6 +7,7 @@
 #endif
 
 #include "posttrain/storage/impl/bitsandbytes.ipp"
+#include "posttrain/storage/impl/gguf.ipp"
 #include "posttrain/storage/impl/int8.ipp"
 #include "posttrain/storage/impl/int8_codec.ipp"
 #include "posttrain/storage/impl/nf4.ipp"

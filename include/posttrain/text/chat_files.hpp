@@ -39,6 +39,10 @@ Json special_tokens(const Json& tokenizer_config, const Json& special_tokens_map
 
 /// Templates by name; a single one is called "default". Files of their own come before those of
 /// tokenizer_config.json.
+std::vector<std::pair<std::string, std::string>> template_sources(const ChatFiles& files,
+                                                                  const Json& tokenizer_config);
+
+/// The same, parsed.
 std::vector<std::pair<std::string, ChatTemplate>> chat_templates(const ChatFiles& files,
                                                                  const Json& tokenizer_config);
 

@@ -7,6 +7,7 @@
 #endif
 
 #include "posttrain/text/gguf/impl/chat_files.ipp"
+#include "posttrain/text/gguf/impl/metadata.ipp"
 #include "posttrain/text/impl/chat_files.ipp"
 #include "posttrain/text/impl/chat_renderer.ipp"
 #include "posttrain/text/impl/chat_spans.ipp"

@@ -9,6 +9,9 @@
 #include "support/osft.hpp"
 #include "support/temp_folder.hpp"
 
+template class Eigen::JacobiSVD<Eigen::MatrixXd>;
+template class Eigen::HouseholderQR<Eigen::MatrixXd>;
+
 using namespace posttrain;
 using namespace osft_test;
 using kernel_test::normal;

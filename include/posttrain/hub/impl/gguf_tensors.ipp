@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <set>
 #include <utility>
@@ -10,19 +12,14 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/hub/gguf_tensors.hpp"
+#include "posttrain/models/gguf/head_rows.hpp"
 #include "posttrain/models/layout.hpp"
-#include "posttrain/storage/gguf_codec.hpp"
+#include "posttrain/storage/gguf.hpp"
 #include "posttrain/tensor/content.hpp"
 
 namespace posttrain::hub {
 
 namespace detail {
-
-/// Tensors that `gguf_config` has read.
-inline bool is_rotary_factor(std::string_view name) {
-  return name == "rope_freqs.weight" || name == "rope_factors_long.weight" ||
-         name == "rope_factors_short.weight";
-}
 
 /// The file's type where a checkpoint has it as well, else fp32.
 inline io::Dtype loaded_dtype(io::GgufType type) {
@@ -35,32 +32,12 @@ inline io::Dtype loaded_dtype(io::GgufType type) {
 inline Tensor dense(const io::GgufTensor& tensor) {
   const io::Dtype dtype = loaded_dtype(tensor.type);
   Tensor out = at::empty(tensor.shape, at::TensorOptions().dtype(*io::scalar_type(dtype)));
-  if (tensor.bytes.empty()) return out;
-  if (dtype != io::Dtype::kF32) {
+  if (dtype == io::Dtype::kF32) {
+    dequantize_gguf(tensor.type, tensor.bytes, out);
+  } else if (!tensor.bytes.empty()) {
     std::memcpy(out.data_ptr(), tensor.bytes.data(), tensor.bytes.size());
-    return out;
   }
-  const io::GgufTypeInfo& info = io::gguf_type_info(tensor.type);
-  auto* values = out.data_ptr<float>();
-  constexpr std::int64_t kGrain = 4096;  // values
-  at::parallel_for(0, out.numel() / info.block, std::max<std::int64_t>(kGrain / info.block, 1),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     const auto first = static_cast<std::size_t>(begin),
-                                count = static_cast<std::size_t>(end - begin);
-                     const auto block = static_cast<std::size_t>(info.block),
-                                size = static_cast<std::size_t>(info.bytes);
-                     dequantize_gguf(tensor.type, tensor.bytes.subspan(first * size, count * size),
-                                     {values + first * block, count * block});
-                   });
   return out;
-}
-
-/// Rows of each head back from pairs (i, i + half) to two halves.
-inline Tensor unpaired(const Tensor& tensor, std::int64_t heads) {
-  std::vector<std::int64_t> shape = tensor.sizes().vec();
-  std::vector<std::int64_t> pairs{heads, shape[0] / heads / 2, 2};
-  pairs.insert(pairs.end(), shape.begin() + 1, shape.end());
-  return tensor.view(pairs).transpose(1, 2).reshape(shape);
 }
 
 }  // namespace detail
@@ -88,7 +65,7 @@ POSTTRAIN_INLINE GgufTensors::GgufTensors(std::shared_ptr<const io::GgufModel> m
     }
   }
   for (const auto& [name, entry] : model_->tensors()) {
-    if (!used.contains(name) && !detail::is_rotary_factor(name)) add(name, {.name = name});
+    if (!used.contains(name) && !models::is_gguf_factor(name)) add(name, {.name = name});
   }
 }
 
@@ -111,9 +88,26 @@ POSTTRAIN_INLINE Tensor GgufTensors::load(std::string_view name) const {
   const Place& place = at(name);
   Tensor tensor = detail::dense(*place.entry.tensor);
   place.entry.file->release(*place.entry.tensor);
-  if (place.how.paired_heads > 0) tensor = detail::unpaired(tensor, place.how.paired_heads);
+  if (place.how.paired_heads > 0) tensor = models::unpaired_rows(tensor, place.how.paired_heads);
   if (place.how.plus_one) tensor = tensor.to(at::kFloat).sub(1);
   return place.how.transposed ? tensor.t().contiguous() : tensor;
+}
+
+POSTTRAIN_INLINE PackedTensors GgufTensors::load_packed(std::string_view name) const {
+  at::NoGradGuard no_grad;
+  const Place& place = at(name);
+  const io::GgufTensor& tensor = *place.entry.tensor;
+  const bool in_blocks = io::gguf_type_info(tensor.type).block > 1 && tensor.shape.size() == 2;
+  if (!in_blocks || place.how.plus_one || tensor.bytes.empty()) return {};
+  const auto rows = tensor.shape[0];
+  // A view of the file: who keeps the matrix copies it, who spreads it reads it once.
+  Tensor blocks = at::from_blob(
+      const_cast<std::byte*>(tensor.bytes.data()),
+      {rows, static_cast<std::int64_t>(tensor.bytes.size()) / rows},
+      [model = model_, entry = place.entry](void*) { entry.file->release(*entry.tensor); },
+      at::TensorOptions().dtype(at::kByte));
+  if (place.how.paired_heads > 0) blocks = models::unpaired_rows(blocks, place.how.paired_heads);
+  return pack_gguf(tensor.type, blocks);
 }
 
 POSTTRAIN_INLINE bool GgufTensors::same_content(std::string_view a, std::string_view b) const {

@@ -51,6 +51,10 @@ POSTTRAIN_INLINE ContentHash PretrainedDecoder::content() const {
   return hash;
 }
 
+POSTTRAIN_INLINE text::ChatFiles PretrainedDecoder::chat_files() const {
+  return gguf_files_ ? *gguf_files_ : text::read_chat_files(path_);
+}
+
 POSTTRAIN_INLINE void PretrainedDecoder::check_save(const std::string& folder) const {
   io::check_save_pretrained(folder, content_to_save());
 }
@@ -128,7 +132,7 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
   Opened opened;
   if (detail::is_gguf(folder)) {
     const auto model = std::make_shared<const io::GgufModel>(folder);
-    opened.gguf = true;
+    opened.gguf = model;
     opened.config_text = models::gguf_config(*model);
     opened.config = models::parse_config(opened.config_text, head, folder);
     opened.files = text::gguf_chat_files(*model);
@@ -141,6 +145,7 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
           io::Checkpoint::Texts{{"config.json", opened.config_text}});
       models::check_shapes(*opened.weights, opened.config);
       opened.loader = models::weight_loader(opened.weights, opened.config.tied);
+      opened.packed_loader = models::packed_loader(opened.weights, opened.config.tied);
     }
     return opened;
   }
@@ -155,6 +160,7 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
     models::check_shapes(*opened.weights, opened.config);
     models::check_tied_head(*opened.weights, opened.config);
     opened.loader = models::weight_loader(opened.weights, opened.config.tied);
+    opened.packed_loader = models::packed_loader(opened.weights, opened.config.tied);
   }
   opened.files = text::read_chat_files(folder);
   return opened;
@@ -163,12 +169,13 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
 POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& path,
                                                       models::ModelOptions options, Opened opened)
     : Decoder(std::move(opened.config), options, std::move(opened.loader),
-              opened.weights ? models::packed_loader(opened.weights) : models::PackedLoader()),
+              std::move(opened.packed_loader)),
       config_text_(std::move(opened.config_text)),
       path_(path),
+      gguf_(std::move(opened.gguf)),
       weights_(std::move(opened.weights)) {
   if (!opened.files.tokenizer.empty()) text_ = std::make_shared<text::ChatTokenizer>(opened.files);
-  if (opened.gguf) gguf_files_ = std::move(opened.files);
+  if (gguf_) gguf_files_ = std::move(opened.files);
   generation_config();  // a file that cannot be saved again is found now, not after training
 }
 

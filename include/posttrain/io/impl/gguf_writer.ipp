@@ -136,12 +136,12 @@ POSTTRAIN_INLINE GgufWriter::GgufWriter(const fs::path& path, const GgufMetadata
 POSTTRAIN_INLINE void GgufWriter::write(std::string_view name, std::span<const std::byte> bytes) {
   const auto found = pending_.find(name);
   if (found == pending_.end()) {
-    raise("{}: tensor '{}' was not declared", file_.path().string(), name);
+    raise("{}: tensor '{}' was not declared", file_.target().string(), name);
   }
   Pending& tensor = found->second;
-  if (tensor.written) raise("{}: tensor '{}' came twice", file_.path().string(), name);
+  if (tensor.written) raise("{}: tensor '{}' came twice", file_.target().string(), name);
   if (bytes.size() != tensor.bytes) {
-    raise("{}: expected {} bytes for tensor '{}', got {}", file_.path().string(), tensor.bytes,
+    raise("{}: expected {} bytes for tensor '{}', got {}", file_.target().string(), tensor.bytes,
           name, bytes.size());
   }
   file_.write_at(tensor.offset, bytes);
@@ -150,9 +150,9 @@ POSTTRAIN_INLINE void GgufWriter::write(std::string_view name, std::span<const s
 
 POSTTRAIN_INLINE void GgufWriter::finish() {
   for (const auto& [name, tensor] : pending_) {
-    if (!tensor.written) raise("{}: tensor '{}' never came", file_.path().string(), name);
+    if (!tensor.written) raise("{}: tensor '{}' never came", file_.target().string(), name);
   }
-  file_.close();
+  file_.commit();
 }
 
 }  // namespace posttrain::io

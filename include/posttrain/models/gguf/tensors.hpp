@@ -65,6 +65,12 @@ inline constexpr std::array<GgufName, 6> kGgufNames{{
 
 }  // namespace detail
 
+/// Tensors that belong to the metadata: factors of rotary frequencies.
+constexpr bool is_gguf_factor(std::string_view name) {
+  return name == "rope_freqs.weight" || name == "rope_factors_long.weight" ||
+         name == "rope_factors_short.weight";
+}
+
 /// Of a tensor that `decoder_layout` names ("model.layers.3.mlp.up_proj.weight"); nothing where
 /// GGUF has no place for it.
 inline std::optional<GgufPlace> gguf_place(const DecoderConfig& config, std::string_view name) {

@@ -38,8 +38,8 @@ POSTTRAIN_INLINE Tensor Decoder::load(const std::string& name,
   return drawn_weight(name, shape, options_.seed, config_.initializer_range);
 }
 
-POSTTRAIN_INLINE std::map<std::string, Tensor> Decoder::load_packed(const std::string& name) const {
-  return packed_loader_ ? packed_loader_(name) : std::map<std::string, Tensor>();
+POSTTRAIN_INLINE PackedTensors Decoder::load_packed(const std::string& name) const {
+  return packed_loader_ ? packed_loader_(name) : PackedTensors();
 }
 
 POSTTRAIN_INLINE void Decoder::check_batch(const TokenBatch& batch,

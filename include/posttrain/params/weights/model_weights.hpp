@@ -19,6 +19,7 @@
 
 #include "posttrain/concepts/layout.hpp"
 #include "posttrain/storage/dense.hpp"
+#include "posttrain/storage/gguf.hpp"
 #include "posttrain/storage/int8.hpp"
 #include "posttrain/storage/nf4.hpp"
 #include "posttrain/tensor/first_non_finite.hpp"
@@ -38,7 +39,8 @@ struct WeightSource {
   at::Device device;
   /// (name, shape in the checkpoint, initial value, random?) → a CPU tensor of any dtype.
   std::function<Tensor(const std::string&, const std::vector<std::int64_t>&, double, bool)> load;
-  /// Tensors of a matrix that the checkpoint stores quantised; empty: it does not, use `load`.
+  /// Tensors of a matrix that the checkpoint stores quantised (`pack_nf4`, `pack_gguf`); empty: it
+  /// does not, use `load`.
   std::function<PackedTensors(const std::string&)> load_packed = {};
 
   template <class Model>
@@ -163,6 +165,7 @@ class ModelWeights {
 // The library has the weights of its own storages. A program with another storage includes
 // params/weights/impl/model_weights.hpp where it uses it.
 extern template class posttrain::ModelWeights<posttrain::Dense>;
+extern template class posttrain::ModelWeights<posttrain::Gguf>;
 extern template class posttrain::ModelWeights<posttrain::Int8>;
 extern template class posttrain::ModelWeights<posttrain::Nf4>;
 #else

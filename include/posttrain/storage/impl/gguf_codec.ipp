@@ -328,22 +328,6 @@ POSTTRAIN_INLINE void dequantize_gguf(io::GgufType type, std::span<const std::by
   }
 }
 
-POSTTRAIN_INLINE bool is_quantizable_gguf(io::GgufType type) {
-  switch (type) {
-    case io::GgufType::kF32:
-    case io::GgufType::kF16:
-    case io::GgufType::kBF16:
-    case io::GgufType::kQ4_0:
-    case io::GgufType::kQ4_1:
-    case io::GgufType::kQ5_0:
-    case io::GgufType::kQ5_1:
-    case io::GgufType::kQ8_0:
-      return true;
-    default:
-      return false;
-  }
-}
-
 POSTTRAIN_INLINE void quantize_gguf(io::GgufType type, std::span<const float> values,
                                     std::span<std::byte> out) {
   const io::GgufTypeInfo& info = io::gguf_type_info(type);

@@ -102,35 +102,43 @@ POSTTRAIN_INLINE Json special_tokens(const Json& tokenizer_config, const Json& s
   return tokens;
 }
 
-POSTTRAIN_INLINE std::vector<std::pair<std::string, ChatTemplate>> chat_templates(
+POSTTRAIN_INLINE std::vector<std::pair<std::string, std::string>> template_sources(
     const ChatFiles& files, const Json& tokenizer_config) {
-  std::vector<std::pair<std::string, ChatTemplate>> templates;
-  const auto add = [&](const std::string& name, const std::string& source) {
-    try {
-      templates.emplace_back(name, ChatTemplate::parse(source));
-    } catch (const Error& error) {
-      if (name == "default") throw;
-      raise("template '{}': {}", name, error.what());
-    }
-  };
-  if (!files.chat_template.empty()) add("default", files.chat_template);
-  for (const auto& [name, source] : files.additional_templates) add(name, source);
-  if (!templates.empty()) return templates;
+  std::vector<std::pair<std::string, std::string>> sources;
+  if (!files.chat_template.empty()) sources.emplace_back("default", files.chat_template);
+  sources.insert(sources.end(), files.additional_templates.begin(),
+                 files.additional_templates.end());
+  if (!sources.empty()) return sources;
   const auto found = tokenizer_config.find("chat_template");
-  if (found == tokenizer_config.end() || found->is_null()) return templates;
+  if (found == tokenizer_config.end() || found->is_null()) return sources;
   if (found->is_string()) {
-    add("default", found->get_ref<const std::string&>());
+    sources.emplace_back("default", found->get_ref<const std::string&>());
   } else if (found->is_array()) {
     for (const Json& entry : *found) {
       if (!entry.is_object() || !entry.contains("name") || !entry.contains("template") ||
           !entry.at("name").is_string() || !entry.at("template").is_string()) {
         fail("tokenizer_config.json: expected {name, template} in the list chat_template");
       }
-      add(entry.at("name").get<std::string>(), entry.at("template").get<std::string>());
+      sources.emplace_back(entry.at("name").get<std::string>(),
+                           entry.at("template").get<std::string>());
     }
   } else {
     raise("tokenizer_config.json: expected a string or a list under chat_template, got {}",
           found->type_name());
+  }
+  return sources;
+}
+
+POSTTRAIN_INLINE std::vector<std::pair<std::string, ChatTemplate>> chat_templates(
+    const ChatFiles& files, const Json& tokenizer_config) {
+  std::vector<std::pair<std::string, ChatTemplate>> templates;
+  for (const auto& [name, source] : template_sources(files, tokenizer_config)) {
+    try {
+      templates.emplace_back(name, ChatTemplate::parse(source));
+    } catch (const Error& error) {
+      if (name == "default") throw;
+      raise("template '{}': {}", name, error.what());
+    }
   }
   return templates;
 }

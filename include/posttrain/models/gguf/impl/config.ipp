@@ -19,29 +19,13 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/join.hpp"
 #include "posttrain/base/json.hpp"
+#include "posttrain/models/gguf/architectures.hpp"
 #include "posttrain/models/gguf/config.hpp"
 #include "posttrain/models/rope_scaling.hpp"
 
 namespace posttrain::models {
 
 namespace detail {
-
-/// An architecture of llama.cpp and the model of transformers that it is.
-struct GgufArchitecture {
-  std::string_view name, model_type, model_class;
-};
-
-inline constexpr std::array<GgufArchitecture, 9> kGgufArchitectures{{
-    {"llama", "llama", "LlamaForCausalLM"},
-    {"qwen2", "qwen2", "Qwen2ForCausalLM"},
-    {"qwen3", "qwen3", "Qwen3ForCausalLM"},
-    {"smollm3", "smollm3", "SmolLM3ForCausalLM"},
-    {"granite", "granite", "GraniteForCausalLM"},
-    {"phi3", "phi3", "Phi3ForCausalLM"},
-    {"gemma2", "gemma2", "Gemma2ForCausalLM"},
-    {"gemma3", "gemma3_text", "Gemma3ForCausalLM"},
-    {"gpt2", "gpt2", "GPT2LMHeadModel"},
-}};
 
 /// Translates the keys of one model.
 class GgufConfig {

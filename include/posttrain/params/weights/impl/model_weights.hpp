@@ -8,6 +8,7 @@
 #include "posttrain/params/weights/model_weights.hpp"
 #include "posttrain/params/weights/site_weights.hpp"
 #include "posttrain/storage/bitsandbytes.hpp"
+#include "posttrain/storage/gguf.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
@@ -202,28 +203,32 @@ void ModelWeights<Storage>::add_stored(const Entry& entry, typename Storage::Mat
       .first.stored.push_back(std::move(matrix));
 }
 
-/// A matrix that the checkpoint stores in 4 bits: kept as it is, or dequantised for another
+/// A matrix that the checkpoint stores in another form: kept as it is, or dequantised for another
 /// storage.
 template <class Storage>
 bool ModelWeights<Storage>::load_packed(const Entry& entry, const WeightSource& source) {
   const PackedTensors packed = source.load_packed(entry.name);
   if (packed.empty()) return false;
-  Nf4Matrix matrix = unpack_nf4(entry.name, packed, device_);
   const std::int64_t rows = entry.shape[entry.transposed ? 1 : 0];
   const std::int64_t columns = entry.shape.size() == 2 ? entry.shape[entry.transposed ? 0 : 1] : 0;
-  if (matrix.row_count != rows || matrix.columns != columns) {
-    raise("{}: expected a stored matrix of [{}, {}], found [{}, {}]", entry.name, rows, columns,
-          matrix.row_count, matrix.columns);
-  }
-  if constexpr (std::is_same_v<typename Storage::Matrix, Nf4Matrix>) {
-    if (entry.site >= 0) {
-      add_stored(entry, std::move(matrix));
-      return true;
+  const auto take = [&](auto matrix) {
+    if (matrix.row_count != rows || matrix.columns != columns) {
+      raise("{}: expected a stored matrix of [{}, {}], found [{}, {}]", entry.name, rows, columns,
+            matrix.row_count, matrix.columns);
     }
+    if constexpr (std::is_same_v<typename Storage::Matrix, decltype(matrix)>) {
+      if (entry.site >= 0) return add_stored(entry, std::move(matrix));
+    }
+    if (entry.site < 0 && !entry.transposed) return matrix.write(entry.view.exact());
+    const Tensor dense = at::empty({rows, columns}, at::TensorOptions(device_).dtype(at::kFloat));
+    matrix.write(dense);
+    set(entry, entry.transposed ? dense.t() : dense);
+  };
+  if (auto matrix = unpack_gguf(entry.name, packed)) {
+    take(*std::move(matrix));
+  } else {
+    take(unpack_nf4(entry.name, packed, device_));
   }
-  const Tensor dense = at::empty({rows, columns}, at::TensorOptions(device_).dtype(at::kFloat));
-  matrix.write(dense);
-  set(entry, entry.transposed ? dense.t() : dense);
   return true;
 }
 
