@@ -17,7 +17,7 @@ double tolerance(at::ScalarType type) {
 
 }  // namespace
 
-TEST_CASE("The products equal their definitions in double") {
+TEST_CASE("The products equal their definitions in double", "[gemm]") {
   const auto type = GENERATE(at::kDouble, at::kFloat, at::kBFloat16);
   // Below and above the size from which oneDNN is used.
   const auto [m, n, k] = GENERATE(std::tuple{1, 1, 1}, std::tuple{5, 7, 3}, std::tuple{1, 512, 64},
@@ -37,7 +37,7 @@ TEST_CASE("The products equal their definitions in double") {
   CHECK(acc.scalar_type() == type);
 }
 
-TEST_CASE("bfloat16 gradients accumulate in float32") {
+TEST_CASE("bfloat16 gradients accumulate in float32", "[gemm]") {
   const Tensor x = normal({70, 33}, 1, at::kBFloat16), dy = normal({70, 21}, 2, at::kBFloat16);
   Tensor acc = at::full({21, 33}, 1000.0, at::kFloat);
   accumulate_tn(acc, dy, x);
@@ -46,7 +46,7 @@ TEST_CASE("bfloat16 gradients accumulate in float32") {
   CHECK(relative_error(acc - 1000.0, product) < 1e-2);
 }
 
-TEST_CASE("Products read and write strided views") {
+TEST_CASE("Products read and write strided views", "[gemm]") {
   const auto type = GENERATE(at::kFloat, at::kBFloat16);
   const Tensor wide = normal({150, 300}, 1, type), tall = normal({400, 120}, 2, type);
   const Tensor x = wide.narrow(1, 100, 120), w = tall.narrow(0, 50, 130);
@@ -69,7 +69,39 @@ TEST_CASE("Products read and write strided views") {
   CHECK(buffer.narrow(1, 320, 180).abs().max().item<double>() == 0);
 }
 
-TEST_CASE("Products of no rows are empty and add nothing") {
+TEST_CASE("Half products are rounded once", "[gemm]") {
+  // A few rows; and, where they are computed from panels, several of them each way.
+  const auto [m, n, k] = GENERATE(std::tuple{1, 512, 64}, std::tuple{3, 20, 33},
+                                  std::tuple{2, 7, 5}, std::tuple{600, 300, 5000});
+  const auto type = GENERATE(at::kBFloat16, at::kHalf);
+  const Tensor x = normal({m, k}, 1).to(type), w = normal({n, k}, 2).to(type);
+  const Tensor dy = normal({m, n}, 3).to(type);
+  const Tensor wide_x = x.to(at::kFloat), wide_w = w.to(at::kFloat), wide_dy = dy.to(at::kFloat);
+  // Half of a last place of a number of 8 or 11 bits.
+  const double half_place = type == at::kHalf ? 4.9e-4 : 3.91e-3;
+  const auto rounded_once = [&](const Tensor& y, const Tensor& exact) {
+    const Tensor error = (y.to(at::kDouble) - exact.to(at::kDouble)).abs();
+    const Tensor allowed = exact.to(at::kDouble).abs() * half_place + 1e-6 * std::sqrt(k);
+    return y.scalar_type() == type && error.le(allowed).all().item<bool>();
+  };
+  CHECK(rounded_once(matmul_nt(x, w), at::matmul(wide_x, wide_w.t())));
+  CHECK(rounded_once(matmul_nn(dy, w), at::matmul(wide_dy, wide_w)));
+  if (half_products(type) == std::string("native")) return;
+  Tensor sum = x.clone();
+  accumulate_nn(sum, dy, w);
+  CHECK(rounded_once(sum, wide_x + at::matmul(wide_dy, wide_w)));
+  Tensor gradient = at::zeros({n, k}, at::kFloat);
+  accumulate_tn(gradient, dy, x);
+  CHECK(relative_error(gradient, at::matmul(wide_dy.t(), wide_x)) < 1e-5);
+}
+
+TEST_CASE("Where products go is said", "[gemm]") {
+  CHECK(half_products(at::kFloat) == std::string("native"));
+  const std::string way = half_products(at::kBFloat16);
+  CHECK((way == "native" || way == "float32"));
+}
+
+TEST_CASE("Products of no rows are empty and add nothing", "[gemm]") {
   const Tensor x = at::zeros({0, 64}), w = at::ones({32, 64}), dy = at::zeros({0, 32});
   CHECK(matmul_nt(x, w).sizes() == at::IntArrayRef({0, 32}));
   Tensor acc = at::ones({32, 64});
@@ -77,7 +109,7 @@ TEST_CASE("Products of no rows are empty and add nothing") {
   CHECK(acc.equal(w));
 }
 
-TEST_CASE("Products say which shapes do not fit") {
+TEST_CASE("Products say which shapes do not fit", "[gemm]") {
   const Tensor x = at::zeros({3, 4}), w = at::zeros({5, 6});
   CHECK_THROWS_WITH(matmul_nt(x, w), Catch::Contains("[3, 4] and [5, 6]"));
   CHECK_THROWS_WITH(matmul_nn(x, w), Catch::Contains("matmul_nn"));
@@ -87,6 +119,6 @@ TEST_CASE("Products say which shapes do not fit") {
                     Catch::Contains("[4, 4]"));
 }
 
-TEST_CASE("Tuning the allocator twice does the same as once") {
+TEST_CASE("Tuning the allocator twice does the same as once", "[gemm]") {
   CHECK(tune_allocator() == tune_allocator());
 }

@@ -13,13 +13,15 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
 import find_tests
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$")
 
 
@@ -71,6 +73,52 @@ def run(command, timeout, env=None, cwd=ROOT):
         return None, out + f"\nstopped after {timeout} s"
     except OSError as error:
         return 127, str(error)
+
+
+class ParityRunner:
+    """`run` for the scripts that need the Python peers, which are imported once for all of them
+    (parity_runner.py)."""
+
+    def __init__(self, python, env):
+        self.lock, self.ended, self.status = threading.Lock(), threading.Condition(), {}
+        self.process = subprocess.Popen(
+            [python, os.path.join(HERE, "parity_runner.py")], env=env, cwd=ROOT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.count = 0
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        for line in self.process.stdout:
+            answer = json.loads(line)
+            with self.ended:
+                self.status[answer["id"]] = answer["status"]
+                self.ended.notify_all()
+        with self.ended:
+            self.process = None
+            self.ended.notify_all()
+
+    def send(self, request):
+        with self.lock:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+
+    def run(self, command, timeout, env):
+        with tempfile.TemporaryDirectory() as folder:
+            output = os.path.join(folder, "output")
+            with self.lock:
+                self.count += 1
+                own = self.count
+            self.send({"id": own, "command": command, "environment": env, "output": output})
+            with self.ended:
+                self.ended.wait_for(lambda: own in self.status or not self.process, timeout)
+                status = self.status.get(own)
+            if status is None and self.process:
+                self.send({"kill": own})
+            text = ""
+            if os.path.exists(output):
+                with open(output, encoding="utf-8", errors="replace") as file:
+                    text = file.read()
+            return status, text if status is not None else text + f"\nstopped after {timeout} s"
 
 
 def reasons_of(case):
@@ -146,7 +194,7 @@ def run_catch(total, name, command, timeout, env, report, spec):
     return passed + failed + skipped
 
 
-def run_script(total, name, command, timeout, env):
+def run_script(total, name, command, timeout, env, run=run):
     started = time.time()
     status, output = run(command, timeout, env)
     seconds = time.time() - started
@@ -181,7 +229,7 @@ def needed(build, tests):
                    for name in outputs.get(target, [])})
 
 
-def run_test(total, test, env, build, spec):
+def run_test(total, test, env, build, spec, parity=None):
     """How many cases ran, counting a script as one."""
     test_env = dict(env, **test["env"])
     timeout = test["timeout"] or None
@@ -189,6 +237,9 @@ def run_test(total, test, env, build, spec):
         report = os.path.join(build, "reports", test["name"] + ".xml")
         return run_catch(total, test["name"], test["cmd"], timeout, test_env, report, spec)
     command = test["cmd"]
+    if "parity" in suites_of(test) and parity is not None:
+        run_script(total, test["name"], command[1:], timeout, test_env, parity.run)
+        return 1
     if "parity" in suites_of(test):
         command = [env["POSTTRAIN_PYTHON"], *command[1:]]
     run_script(total, test["name"], command, timeout, test_env)
@@ -198,8 +249,11 @@ def run_test(total, test, env, build, spec):
 def run_side_by_side(total, tests, env, build, spec, jobs):
     """Several at a time with one thread each, the first ones first; how many cases ran."""
     one_thread = dict(env, OMP_NUM_THREADS="1")
+    several = sum("parity" in suites_of(test) for test in tests) > 1
+    parity = ParityRunner(env["POSTTRAIN_PYTHON"], one_thread) if several else None
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        return sum(pool.map(lambda test: run_test(total, test, one_thread, build, spec), tests))
+        return sum(pool.map(lambda test: run_test(total, test, one_thread, build, spec, parity),
+                            tests))
 
 
 def main():

@@ -35,6 +35,8 @@ TEST_CASE("masters are counted where they are copies", "[trainer][footprint]") {
   CHECK(narrow.gradients == wide.gradients);
   CHECK(narrow.masters == 4 * wide.trained_parameters);
   CHECK(2 * narrow.weights == wide.weights);
+  CHECK_FALSE(wide.widened);
+  CHECK(narrow.widened == (half_products(at::kBFloat16) == std::string("float32")));
 }
 
 TEST_CASE("a footprint reads as one line, without what is not known", "[trainer][footprint]") {
@@ -49,4 +51,6 @@ TEST_CASE("a footprint reads as one line, without what is not known", "[trainer]
         "MB, optimizer 0.5 MB");
   CHECK(Footprint{.trained_parameters = 999, .gradients = 4000000}.text() ==
         "trains 999 parameters; gradients 4.0 MB");
+  CHECK(Footprint{.trained_parameters = 999, .widened = true}.text() ==
+        "trains 999 parameters; products in float32, which this processor multiplies faster");
 }

@@ -24,7 +24,9 @@
 
 #define POSTTRAIN_ALWAYS_INLINE inline __attribute__((always_inline))
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(POSTTRAIN_SIMD_ARCH)  // one instruction set for all, "x86-64-v3": for measurements
+#define POSTTRAIN_SIMD __attribute__((target("arch=" POSTTRAIN_SIMD_ARCH))) inline
+#elif defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
 // x86-64-v4 and not avx512f alone: loops on 16-bit elements need AVX-512BW.
 #define POSTTRAIN_SIMD \
   __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) inline

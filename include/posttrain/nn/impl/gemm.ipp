@@ -86,8 +86,114 @@ inline bool mm_is_onednn(const Tensor& a) {
   return a.is_cpu() && (a.scalar_type() == at::kBFloat16 || a.scalar_type() == at::kHalf);
 }
 
+// Whether products of a half type are computed from panels in float32. x86-64 only: elsewhere
+// LibTorch's own libraries know.
+inline bool widens(at::ScalarType type) {
+  if (type != at::kBFloat16 && type != at::kHalf) return false;
+  static const std::string_view chosen = [] {
+    const char* name = std::getenv("POSTTRAIN_HALF_PRODUCTS");
+    if (name == nullptr) return std::string_view();
+    if (std::string_view(name) == "native" || std::string_view(name) == "float32") {
+      return std::string_view(name);
+    }
+    raise("POSTTRAIN_HALF_PRODUCTS expected native or float32, got {}", name);
+  }();
+  if (!chosen.empty()) return chosen == "float32";
+#if defined(__x86_64__)
+  return type == at::kHalf || __builtin_cpu_supports("avx512bf16") == 0;
+#else
+  return false;
+#endif
+}
+
+inline bool widens(const Tensor& a) { return a.is_cpu() && widens(a.scalar_type()); }
+
+// Float32 numbers of one operand's panel: 8 MB.
+inline constexpr std::int64_t kPanelNumbers = 1 << 21;
+
+/// Pieces [begin, begin + size) of `count` so that size · `width` numbers make a panel.
+template <class Visit>
+void for_panels(std::int64_t count, std::int64_t width, Visit visit) {
+  const std::int64_t fit = kPanelNumbers / std::max<std::int64_t>(1, width);
+  const std::int64_t step = std::max<std::int64_t>(256, fit / 256 * 256);
+  for (std::int64_t begin = 0; begin < count; begin += step) {
+    visit(begin, std::min(step, count - begin));
+  }
+}
+
+inline Tensor gemm(const Tensor& a, const Tensor& b);
+
+// Rows of w [n, k] that are dotted at once with one row of x.
+inline constexpr std::int64_t kDotRows = 4;
+
+template <class Element>
+POSTTRAIN_ALWAYS_INLINE void dot_rows_body(const Element* w, std::int64_t stride, std::int64_t k,
+                                           const float* x, float* out) {
+  const Element *w0 = w, *w1 = w + stride, *w2 = w + 2 * stride, *w3 = w + 3 * stride;
+  float s0 = 0.0F, s1 = 0.0F, s2 = 0.0F, s3 = 0.0F;
+#pragma omp simd reduction(+ : s0, s1, s2, s3)
+  for (std::int64_t i = 0; i < k; ++i) {
+    s0 += simd::load(w0, i) * x[i];
+    s1 += simd::load(w1, i) * x[i];
+    s2 += simd::load(w2, i) * x[i];
+    s3 += simd::load(w3, i) * x[i];
+  }
+  out[0] = s0, out[1] = s1, out[2] = s2, out[3] = s3;
+}
+POSTTRAIN_SIMD void dot_rows(const c10::BFloat16* w, std::int64_t stride, std::int64_t k,
+                             const float* x, float* out) {
+  dot_rows_body(w, stride, k, x, out);
+}
+
+// A few rows (decoding) against a matrix whose rows lie in memory as they are: it is read once, in
+// 16 bits. Returns nothing where that does not fit.
+inline Tensor few_rows(const Tensor& a, const Tensor& b) {
+  constexpr std::int64_t kMostRows = 4;
+  const std::int64_t m = a.size(0), k = a.size(1), n = b.size(1);
+  if (m == 0 || m > kMostRows || a.scalar_type() != at::kBFloat16 || b.stride(0) != 1 ||
+      n % kDotRows != 0) {
+    return {};
+  }
+  const Tensor x = a.to(at::kFloat).contiguous(), out = at::empty({m, n}, at::kFloat);
+  const auto* rows = x.const_data_ptr<float>();
+  const auto* w = b.const_data_ptr<c10::BFloat16>();
+  auto* y = out.mutable_data_ptr<float>();
+  const std::int64_t stride = b.stride(1);
+  at::parallel_for(0, n / kDotRows, std::max<std::int64_t>(1, (1 << 16) / (k * kDotRows + 1)),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t j = begin * kDotRows; j < end * kDotRows; j += kDotRows) {
+                       for (std::int64_t i = 0; i < m; ++i) {
+                         dot_rows(w + j * stride, stride, k, rows + i * k, y + i * n + j);
+                       }
+                     }
+                   });
+  return out.to(a.scalar_type());
+}
+
+// out (a [m, k] b [k, n], of a half type) or, with `add`, out + a b, from panels in float32.
+inline void widened_product(const Tensor& a, const Tensor& b, const Tensor& out, bool add) {
+  for_panels(a.size(0), a.size(1), [&](std::int64_t row, std::int64_t rows) {
+    const Tensor wide = a.narrow(0, row, rows).to(at::kFloat);
+    for_panels(b.size(1), b.size(0), [&](std::int64_t column, std::int64_t columns) {
+      const Tensor product = gemm(wide, b.narrow(1, column, columns).to(at::kFloat));
+      const Tensor target = out.narrow(0, row, rows).narrow(1, column, columns);
+      if (add) {
+        target.add_(product);
+      } else {
+        target.copy_(product);
+      }
+    });
+  });
+}
+
 // a [m, k] times b [k, n], m counting tokens.
 inline Tensor gemm(const Tensor& a, const Tensor& b) {
+  if (widens(a)) {
+    if (Tensor y = few_rows(a, b); y.defined()) return y;
+    Tensor result = at::empty({a.size(0), b.size(1)}, a.options());
+    widened_product(a, b, result, /*add=*/false);
+    return result;
+  }
   const bool fp32 = use_onednn(a, b, a.size(0) * a.size(1) * b.size(1));
   if (!fp32 && !mm_is_onednn(a)) return at::mm(a, b);
   Tensor result = at::empty({a.size(0), b.size(1)}, a.options());
@@ -150,6 +256,7 @@ POSTTRAIN_INLINE void accumulate_nn(const Tensor& acc, const Tensor& a, const Te
   detail::check_matrices("accumulate_nn into", acc, a,
                          acc.size(0) == a.size(0) && acc.size(-1) == b.size(-1));
   at::NoGradGuard no_grad;
+  if (detail::widens(a)) return detail::widened_product(a, b, acc, /*add=*/true);
   const bool fp32 = detail::use_onednn(a, b, acc.numel() * a.size(1));
   if (!fp32 && !detail::mm_is_onednn(a)) {
     acc.addmm_(a, b);
@@ -170,6 +277,17 @@ POSTTRAIN_INLINE void accumulate_tn(const Tensor& acc, const Tensor& dy, const T
   detail::check_matrices("accumulate_tn into", acc, dy,
                          acc.size(0) == dy.size(-1) && acc.size(-1) == x.size(-1));
   at::NoGradGuard no_grad;
+  if (detail::widens(dy)) {
+    const bool exact = acc.scalar_type() == at::kFloat;
+    const Tensor sum = exact ? acc : at::zeros(acc.sizes(), acc.options().dtype(at::kFloat));
+    detail::for_panels(dy.size(0), std::max(dy.size(1), x.size(1)),
+                       [&](std::int64_t row, std::int64_t rows) {
+                         accumulate_tn(sum, dy.narrow(0, row, rows).to(at::kFloat),
+                                       x.narrow(0, row, rows).to(at::kFloat));
+                       });
+    if (!exact) acc.add_(sum);
+    return;
+  }
   const bool fp32 = detail::use_onednn(dy, x, acc.numel() * dy.size(0));
   if (!fp32 && !detail::mm_is_onednn(dy)) {
     if (acc.scalar_type() == dy.scalar_type()) {
@@ -190,6 +308,10 @@ POSTTRAIN_INLINE void accumulate_tn(const Tensor& acc, const Tensor& dy, const T
       detail::add_product(acc, at::mm(a, b));
     }
   });
+}
+
+POSTTRAIN_INLINE const char* half_products(at::ScalarType dtype) {
+  return detail::widens(dtype) ? "float32" : "native";
 }
 
 }  // namespace posttrain

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "posttrain/concepts/layout.hpp"
+#include "posttrain/nn/gemm.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/tensor/tensor.hpp"
 
@@ -21,9 +23,10 @@ struct Footprint {
   std::int64_t gradients = 0;
   std::int64_t masters = 0;  // fp32 copies of narrower weights
   std::int64_t optimizer = 0;
+  bool widened = false;  // products of half types are computed in float32 (nn/gemm.hpp)
 
   /// "trains 55,296 parameters, 1.49 % of the model's 3,721,984; weights 14.9 MB, …", megabytes of
-  /// 10⁶ bytes.
+  /// 10⁶ bytes; and whether products go another way than the dtype says.
   std::string text() const;
 };
 
@@ -54,6 +57,10 @@ Footprint footprint_of(const Model& model, const State& state,
     if (!group.master.is_same(group.value)) all.masters += bytes_of(group.master);
   }
   for (const NamedTensor& tensor : optimizer_tensors) all.optimizer += bytes_of(tensor.value);
+  if constexpr (requires { half_products(model.dtype()), model.device().is_cpu(); }) {
+    all.widened =
+        model.device().is_cpu() && half_products(model.dtype()) == std::string_view("float32");
+  }
   if constexpr (requires { model.layout().tables; }) {
     all.model_parameters = parameters_of(model.layout());
   }

@@ -36,6 +36,7 @@ POSTTRAIN_INLINE std::string Footprint::text() const {
   add(weights > 0 ? ", " : "; ", "gradients", gradients);
   add(", ", "masters", masters);
   add(", ", "optimizer", optimizer);
+  if (widened) line += "; products in float32, which this processor multiplies faster";
   return line;
 }
 
