@@ -76,12 +76,14 @@ TEST_CASE("Half products are rounded once", "[gemm]") {
   const auto type = GENERATE(at::kBFloat16, at::kHalf);
   const Tensor x = normal({m, k}, 1).to(type), w = normal({n, k}, 2).to(type);
   const Tensor dy = normal({m, n}, 3).to(type);
-  const Tensor wide_x = x.to(at::kFloat), wide_w = w.to(at::kFloat), wide_dy = dy.to(at::kFloat);
+  const Tensor wide_x = x.to(at::kDouble), wide_w = w.to(at::kDouble);
+  const Tensor wide_dy = dy.to(at::kDouble);
   // Half of a last place of a number of 8 or 11 bits.
   const double half_place = type == at::kHalf ? 4.9e-4 : 3.91e-3;
   const auto rounded_once = [&](const Tensor& y, const Tensor& exact) {
-    const Tensor error = (y.to(at::kDouble) - exact.to(at::kDouble)).abs();
-    const Tensor allowed = exact.to(at::kDouble).abs() * half_place + 1e-6 * std::sqrt(k);
+    const Tensor error = (y.to(at::kDouble) - exact).abs();
+    // And the float32 sum of k numbers of size 1.
+    const Tensor allowed = exact.abs() * half_place + 4e-6 * std::sqrt(k);
     return y.scalar_type() == type && error.le(allowed).all().item<bool>();
   };
   CHECK(rounded_once(matmul_nt(x, w), at::matmul(wide_x, wide_w.t())));
