@@ -65,10 +65,9 @@ POSTTRAIN_ALWAYS_INLINE float exp(float x) {
   constexpr float kLow = -87.33654F, kHigh = 88.72283F;
   // Adding 1.5·2²³ rounds to an integer, which then stands in the low bits.
   constexpr float kMagic = 12582912.0F;
-  const float clamped = x < kLow ? kLow : (x > kHigh ? kHigh : x);
-  const float shifted = clamped * 1.44269504088896341F + kMagic;
+  const float shifted = x * 1.44269504088896341F + kMagic;
   const float n = shifted - kMagic;
-  float r = clamped - n * 0.693359375F;
+  float r = x - n * 0.693359375F;
   r = r + n * 2.12194440e-4F;
   float p = 1.9875691500e-4F;
   p = p * r + 1.3981999507e-3F;
@@ -78,13 +77,16 @@ POSTTRAIN_ALWAYS_INLINE float exp(float x) {
   p = p * r + 5.0000001201e-1F;
   p = p * r * r + r + 1.0F;
   // 2ⁿ in two factors: n = 128 does not fit one.
-  const std::int32_t power = std::bit_cast<std::int32_t>(shifted) - 0x4B400000;
-  const std::int32_t half = power >> 1;
-  const float scale1 = std::bit_cast<float>((half + 127) << 23);
-  const float scale2 = std::bit_cast<float>((power - half + 127) << 23);
-  const float result = p * scale1 * scale2;
-  const float limited = x > kHigh ? std::numeric_limits<float>::infinity() : result;
-  return x < kLow ? 0.0F : limited;
+  const std::uint32_t power = std::bit_cast<std::uint32_t>(shifted) - 0x4B400000U;
+  const auto half = static_cast<std::uint32_t>(static_cast<std::int32_t>(power) >> 1);
+  const float scale1 = std::bit_cast<float>((half + 127U) << 23);
+  const float scale2 = std::bit_cast<float>((power - half + 127U) << 23);
+  // Beyond the limits all of that is nothing. They act on bits, not by a choice of numbers: that
+  // would become a branch, and loops with branches do not vectorise for AVX2.
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(p * scale1 * scale2);
+  const std::uint32_t zero = 0U - static_cast<std::uint32_t>(x < kLow);
+  const std::uint32_t infinite = 0U - static_cast<std::uint32_t>(x > kHigh);
+  return std::bit_cast<float>((bits & ~(zero | infinite)) | (infinite & 0x7F800000U));
 }
 
 /// √x for x from 0 to 1e38 by Newton's iteration: std::sqrt sets errno, and loops with it do not
