@@ -114,10 +114,9 @@ void pack_rows(const HeadRows<Element>& x, std::int64_t rows, std::int64_t dim, 
 /// exp(x) for x <= 0 (slightly above is fine): one scale factor, no overflow to look after.
 POSTTRAIN_ALWAYS_INLINE float exp_nonpositive(float x) {
   constexpr float kLow = -87.33654F, kMagic = 12582912.0F;
-  const float clamped = x < kLow ? kLow : x;
-  const float shifted = clamped * 1.44269504088896341F + kMagic;
+  const float shifted = x * 1.44269504088896341F + kMagic;
   const float n = shifted - kMagic;
-  float r = clamped - n * 0.693359375F;
+  float r = x - n * 0.693359375F;
   r = r + n * 2.12194440e-4F;
   float p = 1.9875691500e-4F;
   p = p * r + 1.3981999507e-3F;
@@ -126,9 +125,9 @@ POSTTRAIN_ALWAYS_INLINE float exp_nonpositive(float x) {
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
   p = p * r * r + r + 1.0F;
-  const std::int32_t power = std::bit_cast<std::int32_t>(shifted) - 0x4B400000;
-  const float result = p * std::bit_cast<float>((power + 127) << 23);
-  return x < kLow ? 0.0F : result;
+  const std::uint32_t power = std::bit_cast<std::uint32_t>(shifted) - 0x4B400000U;
+  const float result = p * std::bit_cast<float>((power + 127U) << 23);
+  return simd::choose(x < kLow, 0.0F, result);
 }
 
 /// s ← cap · tanh(s · scale / cap).
@@ -222,8 +221,7 @@ POSTTRAIN_ALWAYS_INLINE void gradient_tile_body(const GradientTile<Element>& a) 
         slope *= 1.0F - t * t;
       }
       const float e = exp_nonpositive(score - a.lse[q]);
-      const bool visible = (q >= first) & (q < past);
-      const float probability = visible ? e : 0.0F;
+      const float probability = simd::choose((q >= first) & (q < past), e, 0.0F);
       const float grad = probability * (dp[q] - a.delta[q]) * slope;
       store_operand(p, q, probability);
       store_operand(ds, q, grad);

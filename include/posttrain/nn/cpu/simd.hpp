@@ -59,6 +59,14 @@ POSTTRAIN_ALWAYS_INLINE float rounded(const c10::BFloat16*, float value) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(to_bfloat16_bits(value)) << 16);
 }
 
+/// condition ? yes : no, by their bits: from a choice between numbers the compiler makes a branch
+/// that does the work behind it once for each, and loops with branches do not vectorise for AVX2.
+POSTTRAIN_ALWAYS_INLINE float choose(bool condition, float yes, float no) {
+  const std::uint32_t mask = 0U - static_cast<std::uint32_t>(condition);
+  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(yes) & mask) |
+                              (std::bit_cast<std::uint32_t>(no) & ~mask));
+}
+
 /// exp(x): Cody and Waite reduction, minimax polynomial of degree 6. 0 below −87.3 (no denormal
 /// results), +inf above 88.72; NaN gives NaN.
 POSTTRAIN_ALWAYS_INLINE float exp(float x) {
@@ -81,12 +89,10 @@ POSTTRAIN_ALWAYS_INLINE float exp(float x) {
   const auto half = static_cast<std::uint32_t>(static_cast<std::int32_t>(power) >> 1);
   const float scale1 = std::bit_cast<float>((half + 127U) << 23);
   const float scale2 = std::bit_cast<float>((power - half + 127U) << 23);
-  // Beyond the limits all of that is nothing. They act on bits, not by a choice of numbers: that
-  // would become a branch, and loops with branches do not vectorise for AVX2.
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(p * scale1 * scale2);
-  const std::uint32_t zero = 0U - static_cast<std::uint32_t>(x < kLow);
-  const std::uint32_t infinite = 0U - static_cast<std::uint32_t>(x > kHigh);
-  return std::bit_cast<float>((bits & ~(zero | infinite)) | (infinite & 0x7F800000U));
+  // Beyond the limits all of that means nothing.
+  const float limited =
+      choose(x > kHigh, std::numeric_limits<float>::infinity(), p * scale1 * scale2);
+  return choose(x < kLow, 0.0F, limited);
 }
 
 /// √x for x from 0 to 1e38 by Newton's iteration: std::sqrt sets errno, and loops with it do not
@@ -116,7 +122,7 @@ POSTTRAIN_ALWAYS_INLINE float tanh(float x) {
   p = p * s + 1.33314422036e-1F;
   p = p * s - 3.33332819422e-1F;
   const float small = x + x * s * p;
-  return a < 0.625F ? small : std::copysign(large, x);
+  return choose(a < 0.625F, small, std::copysign(large, x));
 }
 
 /// erf(x) after Abramowitz and Stegun 7.1.26.
