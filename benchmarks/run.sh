@@ -12,6 +12,8 @@ export POSTTRAIN_BUILD="${POSTTRAIN_BUILD:-$(dirname "$here")/build-native}"
 source "$here/../tests/tools/setup.sh"
 
 name="${1:-list}"
+# transformers imports a package `kernels`, which a script of that name beside its peers would hide.
+if [ "$name" = kernels ]; then name=kernel_rates; fi
 if [ "$name" = list ] || [ ! -f "$here/$name.py" ]; then
   for script in "$here"/*.py; do
     if [ -f "$script" ]; then basename "$script" .py; fi
