@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <ranges>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
@@ -121,7 +120,7 @@ POSTTRAIN_INLINE GgufWriter::GgufWriter(const fs::path& path, const GgufMetadata
     append(static_cast<std::uint64_t>(tensor.name.size()));
     head += tensor.name;
     append(static_cast<std::uint32_t>(tensor.shape.size()));
-    for (const std::int64_t size : tensor.shape | std::views::reverse) append(size);
+    for (auto size = tensor.shape.rbegin(); size != tensor.shape.rend(); ++size) append(*size);
     append(tensor.type);
     append(offset);
     offset = padded(offset + tensor.bytes());

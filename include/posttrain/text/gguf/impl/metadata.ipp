@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -206,8 +207,9 @@ class GgufTokenizerWriter {
     };
     // What the post-processor puts around a text.
     const TokenIds bare = tokenizer().encode("a"), full = tokenizer().encode("a", true);
-    const auto inner = std::ranges::search(full, bare);
-    const TokenIds before(full.begin(), inner.begin()), after(inner.end(), full.end());
+    const auto inner = std::search(full.begin(), full.end(), bare.begin(), bare.end());
+    const auto behind = inner == full.end() ? inner : inner + std::ssize(bare);
+    const TokenIds before(full.begin(), inner), after(behind, full.end());
     // tokenizer_config.json need not name the tokens that are added.
     const auto or_added = [](std::optional<TokenId> id, const TokenIds& added) {
       return !id && added.size() == 1 ? std::optional(added.front()) : id;
