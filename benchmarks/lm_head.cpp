@@ -53,7 +53,8 @@ int main(int argc, char** argv) {
     const auto logits = [&](const Tensor& x) { return linear(x, head); };
     if (side == "ours") {
       loss = backward_through_head(logits, hidden * 1.0, batch, NextToken{}, {},
-                                   1.0 / static_cast<double>(rows), head_chunk_rows(vocab)) /
+                                   1.0 / static_cast<double>(rows), head_chunk_rows(vocab))
+                 .item<double>() /
              static_cast<double>(rows);
     } else {
       const Tensor z = logits(hidden.index_select(0, batch.row));

@@ -25,6 +25,7 @@ struct Arguments {
   std::string data;                 // JSON Lines of documents; empty: the pocket world's corpus
   std::int64_t documents = 125000;  // size of the pocket corpus
   std::int64_t block_size = 256;    // longest piece of a document, in tokens
+  std::string device = "cpu";       // or cuda, cuda:1
 };
 
 /// The pocket world's corpus as JSON Lines.
@@ -60,9 +61,11 @@ int main(int argc, char** argv) {
         !arguments.data.empty()
             ? arguments.data
             : write_corpus(options.run_dir.str() + "/corpus.jsonl", arguments.documents);
-    Trainer trainer(
-        hub::PretrainedDecoder::from_scratch(arguments.model, {.seed = options.seed}), NextToken{},
-        Full{}, Documents{.path = corpus, .block_size = arguments.block_size}, optimizer, options);
+    Trainer trainer(hub::PretrainedDecoder::from_scratch(
+                        arguments.model, {.device = arguments.device, .seed = options.seed}),
+                    NextToken{}, Full{},
+                    Documents{.path = corpus, .block_size = arguments.block_size}, optimizer,
+                    options);
     trainer.check_save(arguments.output);
     fmt::print("{}", trainer.report().summary());
     const TrainResult result = examples::train(trainer);

@@ -19,7 +19,8 @@ using namespace posttrain;
 struct Arguments {
   std::string model, data, output, questions, ask;
   examples::Dtype dtype = examples::Dtype::float32;
-  bool unmask = false;  // train on everything but system messages
+  std::string device = "cpu";  // or cuda, cuda:1
+  bool unmask = false;         // train on everything but system messages
 };
 
 int main(int argc, char** argv) {
@@ -33,8 +34,9 @@ int main(int argc, char** argv) {
   return line.run(argc, argv, [&] {
     if (options.run_dir.empty()) options.run_dir = arguments.output + "-run";
     // [snippet: sft]
-    const hub::PretrainedDecoder model(arguments.model,
-                                       {.dtype = examples::scalar_type(arguments.dtype)});
+    const hub::PretrainedDecoder model(
+        arguments.model,
+        {.dtype = examples::scalar_type(arguments.dtype), .device = arguments.device});
     const Messages data{.path = arguments.data, .unmask = arguments.unmask};
     Trainer trainer(model, NextToken{}, Full{}, data, optimizer, options);
     // [/snippet]

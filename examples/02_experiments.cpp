@@ -30,6 +30,7 @@ struct Arguments {
   std::string model = "examples/pocket/model";
   std::string data = kQuick.data.path.str();
   std::int64_t max_steps = kQuick.options.max_steps;  // of each experiment
+  std::string device = "cpu";                         // or cuda, cuda:1
 };
 
 // [snippet: run]
@@ -42,7 +43,8 @@ double validation_loss(const char* name, Experiment experiment, const Arguments&
   for_each_field(experiment, [](std::string_view part, const auto& value) {
     fmt::print("  .{} = {}\n", part, describe(value));
   });
-  Trainer trainer(hub::PretrainedDecoder(arguments.model), experiment);
+  Trainer trainer(hub::PretrainedDecoder(arguments.model, {.device = arguments.device}),
+                  experiment);
   const TrainResult result = examples::train(trainer);
   fmt::print("  {} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps,
              result.loss, result.val_loss);

@@ -21,6 +21,7 @@ struct Arguments {
   std::string model, system;
   std::vector<std::string> ask;
   examples::Dtype dtype = examples::Dtype::float32;
+  std::string device = "cpu";  // or cuda, cuda:1
 };
 
 Json opening(const Arguments& arguments) {
@@ -33,8 +34,9 @@ Json opening(const Arguments& arguments) {
 
 void talk(const Arguments& arguments, const GenerateOptions& options) {
   // [snippet: generate]
-  const hub::PretrainedDecoder model(arguments.model,
-                                     {.dtype = examples::scalar_type(arguments.dtype)});
+  const hub::PretrainedDecoder model(
+      arguments.model,
+      {.dtype = examples::scalar_type(arguments.dtype), .device = arguments.device});
   const FrozenState gate = Frozen{}.attach(model);
   const auto turn = [&](Json& messages, const std::string& question) {
     messages.push_back({{"role", "user"}, {"content", question}});

@@ -37,6 +37,7 @@ using namespace posttrain;
 struct Arguments {
   std::string model = "examples/pocket/model";
   std::string data = "examples/pocket/data/conversations.jsonl";
+  std::string device = "cpu";  // or cuda, cuda:1
 };
 
 }  // namespace
@@ -52,8 +53,8 @@ int main(int argc, char** argv) {
   return line.run(argc, argv, [&] {
     // [snippet: train]
     const Messages data{.path = arguments.data};
-    Trainer trainer(hub::PretrainedDecoder(arguments.model), DynamicFineTuning{}, Full{}, data,
-                    AdamW{}, options);
+    Trainer trainer(hub::PretrainedDecoder(arguments.model, {.device = arguments.device}),
+                    DynamicFineTuning{}, Full{}, data, AdamW{}, options);
     const TrainResult result = examples::train(trainer);
     // [/snippet]
     fmt::print("{} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps,

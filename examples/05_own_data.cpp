@@ -51,6 +51,7 @@ using namespace posttrain;
 
 struct Arguments {
   std::string model = "examples/pocket/model";
+  std::string device = "cpu";  // or cuda, cuda:1
 };
 
 }  // namespace
@@ -66,8 +67,8 @@ int main(int argc, char** argv) {
   line.add(sums);
   line.add(options);
   return line.run(argc, argv, [&] {
-    Trainer trainer(hub::PretrainedDecoder(arguments.model), NextToken{}, Full{}, sums, AdamW{},
-                    options);
+    Trainer trainer(hub::PretrainedDecoder(arguments.model, {.device = arguments.device}),
+                    NextToken{}, Full{}, sums, AdamW{}, options);
     fmt::print("{}", trainer.report().summary());
     const TrainResult result = examples::train(trainer);
     fmt::print("{} steps, training loss {:.4f}, validation loss {:.4f}\n", result.steps,

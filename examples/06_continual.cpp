@@ -36,6 +36,7 @@ struct Arguments {
   Method method = Method::osft;
   std::vector<double> ratios{0.25};  // unfreeze_rank_ratio of each task; the last one goes on
   OsftProjection projection = OsftProjection::both_sides;
+  std::string device = "cpu";  // or cuda, cuda:1
   int first_seed = 1;
   int seeds = 1;                        // runs, each with the seed after the one before
   std::string first_task_from;          // --work of an earlier run: its first task is not repeated
@@ -74,7 +75,7 @@ ForgettingReport learn(const Arguments& arguments, Options options, const Params
   ForgettingReport report(arguments.names);
   std::string folder = arguments.model;
   std::vector<std::vector<TokenBatch>> held_out;
-  const hub::PretrainedDecoder base(arguments.model);
+  const hub::PretrainedDecoder base(arguments.model, {.device = arguments.device});
   for (const std::string& name : arguments.names) {
     const std::string path = arguments.tasks + "/" + name + "_heldout.jsonl";
     held_out.push_back(question_batches(tokenizer_of(base), read_questions(path)));
@@ -91,12 +92,13 @@ ForgettingReport learn(const Arguments& arguments, Options options, const Params
   for (std::size_t i = 0; i < arguments.names.size(); ++i) {
     if (i == 0 && !arguments.first_task_from.empty()) {
       folder = arguments.folder(arguments.first_task_from, options.seed, i);
-      measure("after " + arguments.names[i], Frozen{}.attach(hub::PretrainedDecoder(folder)));
+      measure("after " + arguments.names[i],
+              Frozen{}.attach(hub::PretrainedDecoder(folder, {.device = arguments.device})));
       continue;
     }
     const std::string path = arguments.tasks + "/" + arguments.names[i] + ".jsonl";
     // [snippet: task]
-    const hub::PretrainedDecoder model(folder);
+    const hub::PretrainedDecoder model(folder, {.device = arguments.device});
     Trainer trainer(model, NextToken{}, params_of(i, model), Messages{.path = path}, AdamW{},
                     options);
     examples::train(trainer);

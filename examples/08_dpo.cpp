@@ -39,6 +39,7 @@ struct Arguments {
   std::string model, data, held_out, output;
   Method method = Method::osft;
   examples::Dtype dtype = examples::Dtype::float32;
+  std::string device = "cpu";        // or cuda, cuda:1
   double rpo_alpha = 1.0;            // weight of the chosen answers' likelihood
   std::int64_t rank = 16;            // of LoRA
   double unfreeze_rank_ratio = 0.5;  // of OSFT
@@ -90,8 +91,9 @@ template <class Params>
 void optimise(const Arguments& arguments, const Dpo& loss, const Options& options,
               const Params& params) {
   // [snippet: dpo]
-  const hub::PretrainedDecoder model(arguments.model,
-                                     {.dtype = examples::scalar_type(arguments.dtype)});
+  const hub::PretrainedDecoder model(
+      arguments.model,
+      {.dtype = examples::scalar_type(arguments.dtype), .device = arguments.device});
   const Preferences data{.path = arguments.data, .validation_path = arguments.held_out};
   Trainer trainer(model, loss + arguments.rpo_alpha * OnChosen{NextToken{}}, params, data, AdamW{},
                   options);

@@ -30,6 +30,7 @@ struct Arguments {
   std::vector<std::string> methods{"lora", "osft"};  // and full
   std::int64_t rank = 16;                            // of LoRA, with alpha twice that
   double unfreeze_rank_ratio = 0.25;                 // of OSFT
+  std::string device = "cpu";                        // or cuda, cuda:1
 };
 
 /// What a model can do: held-out questions of the skill, and its first self's answers to
@@ -131,7 +132,7 @@ int main(int argc, char** argv) {
       if (method == "lora" || method == "osft" || method == "full") continue;
       raise("--methods expected lora, osft or full, got {}", method);
     }
-    const hub::PretrainedDecoder model(arguments.model);
+    const hub::PretrainedDecoder model(arguments.model, {.device = arguments.device});
     Abilities abilities(model, arguments);
     abilities.measure_base();
     for (const std::string& method : arguments.methods) {

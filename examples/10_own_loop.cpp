@@ -29,7 +29,8 @@ int main(int argc, char** argv) {
     for (ParameterGroup& group : state.trainable()) group.grad.zero_();
     for (const TokenBatch& batch : *batches) {
       sum += backward_through_head(head, model.hidden(state, batch), batch, loss, loss.needs(),
-                                   /*scale=*/1.0 / count, head_chunk_rows(model.vocab_size()));
+                                   /*scale=*/1.0 / count, head_chunk_rows(model.vocab_size()))
+                 .item<double>();
     }
     const double norm = optim::global_norm(state.trainable());
     optimizer.step(state.trainable(), /*learning_rate=*/7e-4, optim::clip_coefficient(norm, 1.0));

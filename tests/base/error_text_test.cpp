@@ -43,10 +43,21 @@ TEST_CASE("what ran out of memory says how much was wanted, and what needs less"
                       "max_tokens_per_batch"));
   CHECK(cpu.find("gradient_checkpointing") != cpu.npos);
   CHECK(error_text("CUDA out of memory. Tried to allocate 20.50 MiB. GPU 0 has a total capacity of "
-                   "139.80 GiB of which 1.2 MiB is free.")
-            .starts_with("out of memory: wanted 20.50 MiB; hint:"));
+                   "139.80 GiB of which 1.2 MiB is free. Including non-PyTorch memory, this "
+                   "process has 139.70 GiB memory in use. Of the allocated memory 131.20 GiB is "
+                   "allocated by PyTorch, and 7.80 GiB is reserved by PyTorch but unallocated.")
+            .starts_with("out of memory: wanted 20.50 MiB, 1.2 MiB of the GPU's 139.80 GiB are "
+                         "free, 131.20 GiB in use by tensors, 7.80 GiB reserved beside them; "
+                         "hint:"));
   CHECK(error_text("[enforce fail at alloc_cpu.cpp:83] . DefaultCPUAllocator: not enough memory: "
                    "you tried to allocate 8 bytes.")
             .starts_with("out of memory: wanted 8 bytes; hint:"));
   CHECK(error_text(std::bad_alloc()).starts_with("out of memory; hint:"));
+}
+
+TEST_CASE("an error that a kernel left behind says that the process can do no more") {
+  CHECK(error_text("CUDA error: device-side assert triggered\nCUDA kernel errors might be "
+                   "asynchronously reported at some other API call\n")
+            .starts_with("the GPU stopped with \"device-side assert triggered\" and does no more "
+                         "work for this process; hint: run again from the last checkpoint"));
 }

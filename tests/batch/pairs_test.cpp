@@ -86,7 +86,7 @@ TEST_CASE("a pair is a prompt with two answers, or two sequences", "[pairs][C17]
     }
     CHECK(batch.tokens() == tokens);
     CHECK(batch.predictions() == predictions);
-    const Tensor length = sequence_sums(at::ones({predictions}, at::kDouble), batch);
+    const Tensor length = sequence_sums(at::ones_like(batch.weight).to(at::kDouble), batch);
     for (std::size_t i = 0; i < pairs.size(); ++i) {
       const auto at = static_cast<std::int64_t>(2 * i);
       CHECK(length[at].item<double>() == static_cast<double>(pairs[i].chosen.ids.size()));
@@ -108,7 +108,9 @@ TEST_CASE("log-probabilities of answers are those of whole sequences", "[pairs][
     PairBatch batch = packed(pairs, share);
     batch.ref_logps = score(other, reference, batch).logp;
     const PairScores scores = pair_scores(score(model, policy, batch), batch);
-    const auto columns = [](const Tensor& w, const Tensor& l) { return at::stack({w, l}, 1); };
+    const auto columns = [](const Tensor& w, const Tensor& l) {
+      return at::stack({w, l}, 1).to(at::kCPU);
+    };
     CHECK(relative_error(columns(scores.chosen.logps, scores.rejected.logps),
                          answer_logps(model, policy, pairs)) < 1e-12);
     CHECK(relative_error(columns(scores.chosen.ref_logps, scores.rejected.ref_logps),
@@ -156,7 +158,9 @@ TEST_CASE("gradients of DPO are finite differences, for any split", "[pairs][C1]
     double total = 0.0;
     for (const PairBatch& batch : batches) {
       total += backward_through_head(head, model.hidden(state, batch), batch, objective,
-                                     loss.needs(), 1.0, 5);
+                                     loss.needs(), 1.0, 5)
+                   .item()
+                   .toDouble();
     }
     return total;
   };

@@ -113,7 +113,9 @@ double run(const models::Decoder& model, State& state, const Loss& loss,
   double total = 0.0;
   for (const auto& batch : batches) {
     total += backward_through_head(head, model.hidden(state, batch), batch, objective, loss.needs(),
-                                   1.0, 3);
+                                   1.0, 3)
+                 .item()
+                 .toDouble();
   }
   return total;
 }

@@ -56,5 +56,5 @@ TEST_CASE("the metrics of a step have Training Hub's names", "[concepts][events]
                      "batch_num_loss_counted_tokens", "num_loss_counted_tokens",
                      "total_samples_accumulated", "total_tokens_accumulated", "grad_accum",
                      "time_per_batch", "tokens_per_second", "samples_per_second",
-                     "peak_memory_usage_GB", "loss_metrics"});
+                     "peak_memory_usage_GB", "device_reads", "device_uploads", "loss_metrics"});
 }

@@ -76,7 +76,9 @@ TEST_CASE("the fused head's gradient is exact for non-uniform weights", "[next_t
       const Tensor z = at::matmul(rows, w.t());
       return z + 0.5 * at::tanh(z);
     };
-    const double sum = backward_through_head(logits, hidden, batch, loss, loss.needs(), 2.0, chunk);
+    const double sum = backward_through_head(logits, hidden, batch, loss, loss.needs(), 2.0, chunk)
+                           .item()
+                           .toDouble();
     CHECK(sum == Approx(value(weight, input)).epsilon(1e-12));
     const double h = 1e-6;
     const auto check = [&](const Tensor& at_point, const Tensor& gradient, auto evaluate) {

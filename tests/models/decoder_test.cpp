@@ -28,7 +28,7 @@ struct Tree {
     builder.add(right, root);
     builder.score(ones(right));
     builder.end_sequence(0);
-    return std::move(builder).build();
+    return std::move(builder).build().to(test_device());
   }
 
   /// These predictions as three full sequences; `left` is scored once only.
@@ -93,17 +93,15 @@ TEST_CASE("gradients agree with finite differences", "[decoder]") {
     zero_gradients(state);
     add_gradients(model, state, batch, loss, 1.0, {.gradient_checkpointing = checkpointing});
     for (ParameterGroup& group : state.trainable()) {
-      double* values = group.value.data_ptr<double>();
-      const double* gradient = group.grad.data_ptr<double>();
       for (std::int64_t i = 0; i < group.value.numel(); i += 23) {
-        const double original = values[i];
-        const double h = 1e-5;
-        values[i] = original + h;
+        const double original = number_at(group.value, i), h = 1e-5;
+        set_number(group.value, i, original + h);
         const double above = loss_sum(model, state, batch, loss);
-        values[i] = original - h;
+        set_number(group.value, i, original - h);
         const double below = loss_sum(model, state, batch, loss);
-        values[i] = original;
-        CHECK(gradient[i] == Approx((above - below) / (2 * h)).epsilon(1e-5).margin(1e-7));
+        set_number(group.value, i, original);
+        CHECK(number_at(group.grad, i) ==
+              Approx((above - below) / (2 * h)).epsilon(1e-5).margin(1e-7));
       }
     }
   }
@@ -162,12 +160,13 @@ TEST_CASE("NEFTune noise falls where the embedding module ends", "[decoder][neft
   };
   const NefTune neftune{.alpha = 5.0, .seed = 3, .step = 11};
   const TokenBatch batch = batch_of({some_sequence(9, 1)});
-  const Tensor noise = add_neftune_noise(at::zeros({9, 16}, at::kDouble), batch, neftune);
+  const Tensor noise =
+      add_neftune_noise(at::zeros({9, 16}, batch.ids.options().dtype(at::kDouble)), batch, neftune);
   const auto error = [&](double lookup_scale, double embedding_scale, const Tensor& expected) {
     models::DecoderConfig config = tiny_config();
     config.lookup_scale = lookup_scale;
     config.embedding_scale = embedding_scale;
-    const models::Decoder model(config, {.dtype = at::kDouble});
+    const models::Decoder model(config, {.dtype = at::kDouble, .device = test_device()});
     const FullState state = Full{}.attach(model);
     at::NoGradGuard no_grad;
     return relative_error(model.hidden(state, batch, {.neftune = neftune}),
@@ -185,7 +184,7 @@ TEST_CASE("learned positions refuse a sequence that is too long", "[decoder]") {
   config.norm = models::NormKind::kLayerNorm;
   config.qk_norm = false;
   config.gated_mlp = false;
-  const models::Decoder model(config, {.dtype = at::kDouble});
+  const models::Decoder model(config, {.dtype = at::kDouble, .device = test_device()});
   const FullState state = Full{}.attach(model);
   CHECK_THROWS_WITH(model.hidden(state, batch_of({some_sequence(9, 1)})),
                     Catch::Contains("at most 8 tokens"));

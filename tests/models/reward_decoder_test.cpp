@@ -9,7 +9,8 @@ using namespace posttrain;
 using namespace posttrain::test;
 
 TEST_CASE("a reward decoder is the body of its configuration under one row of head", "[models]") {
-  const models::RewardDecoder model(tiny_config(), {.dtype = at::kDouble, .seed = 1});
+  const models::RewardDecoder model(tiny_config(),
+                                    {.dtype = at::kDouble, .device = test_device(), .seed = 1});
   static_assert(models::RewardDecoder::predicts_rewards);
   CHECK_FALSE(model.config().tied);
   CHECK(model.config().final_softcap == 0.0);

@@ -143,7 +143,9 @@ double add_gradients(const Model& model, const State& state, const TokenBatch& b
   const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
   const NextToken loss;
   return backward_through_head(logits, model.hidden(state, batch), batch, loss, loss.needs(), 1.0,
-                               chunk);
+                               chunk)
+      .item()
+      .toDouble();
 }
 
 /// The loss by torch alone: one whole sequence after another, ordinary causal masks.

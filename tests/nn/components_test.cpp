@@ -111,13 +111,15 @@ TEST_CASE("components: attention over a forest", "[components]") {
 TEST_CASE("components: the head scores predictions in chunks", "[components]") {
   const Tensor hidden = normal({6, 4}, 1).requires_grad_();
   const Tensor w = normal({10, 4}, 2);
-  const TokenBatch batch = test::batch_of({test::some_sequence(6, 3, 10)});
+  const TokenBatch batch = test::batch_of({test::some_sequence(6, 3, 10)}).to(at::kCPU);
   // [snippet: head]
   const HeadFunction head = [&](const Tensor& rows) { return rows.matmul(w.t()); };  // [n, V]
   const Scores scores = score_predictions(head, hidden, batch, {.entropy = true}, /*chunk=*/128);
   const NextToken loss;
   const double sum = backward_through_head(head, hidden, batch, loss, loss.needs(),
-                                           /*scale=*/1.0 / loss.count(batch), /*chunk=*/128);
+                                           /*scale=*/1.0 / loss.count(batch), /*chunk=*/128)
+                         .item()
+                         .toDouble();
   // [/snippet]
   const Tensor logp = at::log_softmax(hidden.detach().index_select(0, batch.row).matmul(w.t()), 1);
   const Tensor chosen = logp.gather(1, batch.target.unsqueeze(1)).squeeze(1);
@@ -144,8 +146,7 @@ TEST_CASE("components: keyed dropout and NEFTune", "[components]") {
   const Tensor x = at::ones({70, 16}, at::kFloat);
   // [snippet: noise]
   const TokenBatch batch = pack_sequences(std::vector<const Sequence*>{&one, &two});  // 70 tokens
-  const auto rows = std::make_shared<const std::vector<std::uint64_t>>(row_keys(batch));
-  const KeyedDropout dropout{.probability = 0.1, .seed = 1, .step = 7, .rows = rows};
+  const KeyedDropout dropout{.probability = 0.1, .seed = 1, .step = 7, .rows = row_keys(batch)};
   const Tensor dropped = dropout.apply(x, /*place=*/0);                         // [70, 16]
   const Tensor noisy = add_neftune_noise(x, batch, {.alpha = 5.0, .step = 7});  // [70, 16]
   // [/snippet]
@@ -154,8 +155,7 @@ TEST_CASE("components: keyed dropout and NEFTune", "[components]") {
   CHECK(dropped.max().item<float>() == 1.0F / 0.9F);
   // The same token is treated alike when it is packed otherwise.
   const TokenBatch other = pack_sequences(std::vector<const Sequence*>{&two, &one});
-  const auto keys = std::make_shared<const std::vector<std::uint64_t>>(row_keys(other));
-  const Tensor again = KeyedDropout{0.1, 1, 7, keys}.apply(x, 0);
+  const Tensor again = KeyedDropout{0.1, 1, 7, row_keys(other)}.apply(x, 0);
   CHECK(again.slice(0, 0, 30).equal(dropped.slice(0, 40, 70)));
   const Tensor noisy_again = add_neftune_noise(x, other, {.alpha = 5.0, .step = 7});
   CHECK(noisy_again.slice(0, 0, 30).equal(noisy.slice(0, 40, 70)));

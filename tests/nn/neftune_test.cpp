@@ -47,7 +47,7 @@ TEST_CASE("NEFTune noise is a function of seed, step, sample and position", "[nn
 }
 
 TEST_CASE("virtual tokens get no noise and do not count", "[nn]") {
-  const TokenBatch plain = batch_of({some_sequence(5, 2)});
+  const TokenBatch plain = batch_of({some_sequence(5, 2)}).to(at::kCPU);
   TokenBatch with_prompt = plain;
   with_prompt.virtual_tokens = 3;
   with_prompt.nodes = {{0, 3, 8, 0}, {3, 8, 8, 3}};

@@ -54,10 +54,10 @@ TEST_CASE("frozen weights are held once, in the compute dtype", "[params]") {
 TEST_CASE("gradients pass through a frozen model", "[params]") {
   const models::Decoder model = tiny_model();
   const auto frozen = Frozen{}.attach(model);
-  const Tensor rows = at::ones({3, 16}, at::kDouble).requires_grad_();
+  const Tensor rows = at::ones({3, 16}, at::kDouble).to(test_device()).requires_grad_();
   model.logits(frozen, rows).sum().backward();
   const auto full = Full{}.attach(model);
-  const Tensor same = at::ones({3, 16}, at::kDouble).requires_grad_();
+  const Tensor same = at::ones({3, 16}, at::kDouble).to(test_device()).requires_grad_();
   model.logits(full, same).sum().backward();
   CHECK(same.grad().abs().max().item<double>() > 0.0);
   CHECK(at::equal(rows.grad(), same.grad()));

@@ -76,7 +76,9 @@ TEST_CASE("the factored form trains a decoder", "[params][osft]") {
     for (ParameterGroup& group : state.trainable()) group.grad.zero_();
     const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
     sums.push_back(backward_through_head(logits, model.hidden(state, batch), batch, loss,
-                                         loss.needs(), 1.0 / loss.count(batch), 64));
+                                         loss.needs(), 1.0 / loss.count(batch), 64)
+                       .item()
+                       .toDouble());
     adamw.step(state.trainable(), 1e-2, 1.0);
     state.publish();
   }

@@ -31,7 +31,7 @@ TEST_CASE("a policy with inputs protects what its matrices do to them", "[params
   for (std::size_t i = 0; i < plain.targets().size(); ++i) {
     const OsftTarget &a = *weighted.targets()[i], &b = *plain.targets()[i];
     CHECK(a.rank() == b.rank());
-    const Tensor core = normal(a.cores[0].values.master.sizes(), i + 1);
+    const Tensor core = normal(a.cores[0].values.master.sizes(), i + 1).to(test::test_device());
     const Tensor gram = inputs.gram(a.site).to(at::kDouble);
     const auto energy = [&](const OsftTarget& target) {
       const Tensor change = target.cores[0].product(core);

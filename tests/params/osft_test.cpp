@@ -67,23 +67,24 @@ TEST_CASE("gradients of cores agree with finite differences through a decoder", 
     };
     for (const bool checkpointing : {false, true}) {
       for (ParameterGroup& group : state.trainable()) group.grad.zero_();
-      const double sum = backward_through_head(
-          logits, model.hidden(state, batch, {.gradient_checkpointing = checkpointing}), batch,
-          loss, loss.needs(), 1.0, 5);
+      const double sum =
+          backward_through_head(
+              logits, model.hidden(state, batch, {.gradient_checkpointing = checkpointing}), batch,
+              loss, loss.needs(), 1.0, 5)
+              .item()
+              .toDouble();
       CHECK(sum == Approx(value()).epsilon(1e-12));
       for (ParameterGroup& group : state.trainable()) {
-        double* values = group.master.template data_ptr<double>();
-        const double* gradient = group.grad.template const_data_ptr<double>();
         for (std::int64_t i = 0; i < group.master.numel(); i += 37) {
-          const double original = values[i], h = 1e-5;
+          const double original = test::number_at(group.master, i), h = 1e-5;
           const auto moved = [&](double to) {
-            values[i] = to;
+            test::set_number(group.master, i, to);
             state.publish();
             return value();
           };
           const double slope = (moved(original + h) - moved(original - h)) / (2 * h);
           moved(original);
-          CHECK(gradient[i] == Approx(slope).epsilon(1e-5).margin(1e-7));
+          CHECK(test::number_at(group.grad, i) == Approx(slope).epsilon(1e-5).margin(1e-7));
         }
       }
     }

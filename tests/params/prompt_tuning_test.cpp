@@ -46,7 +46,7 @@ models::DecoderConfig config_of(Kind kind) {
 }
 
 models::Decoder model_of(Kind kind, at::ScalarType dtype = at::kDouble) {
-  return models::Decoder(config_of(kind), {.dtype = dtype, .seed = 1});
+  return models::Decoder(config_of(kind), {.dtype = dtype, .device = test_device(), .seed = 1});
 }
 
 PromptTuning some_prompt() { return {.num_virtual_tokens = kCount, .seed = 3}; }
@@ -68,7 +68,7 @@ struct Tree {
       builder.score(child->weights);
       builder.end_sequence();
     }
-    return std::move(builder).build();
+    return std::move(builder).build().to(test_device());
   }
   std::vector<Sequence> separate() const {
     std::vector<Sequence> all;
@@ -119,11 +119,10 @@ void check_finite_differences(const models::Decoder& model, State& state, const 
   const Tensor all = gradient(false);
   CHECK(relative_error(gradient(true), all) < 1e-13);
   CHECK(all.abs().max().item<double>() > 1e-3);
-  double* values = group.master.template data_ptr<double>();
   for (std::int64_t i = 0; i < group.master.numel(); i += 5) {
-    const double original = values[i], h = 1e-5;
+    const double original = number_at(group.master, i), h = 1e-5;
     const auto at = [&](double value) {
-      values[i] = value;
+      set_number(group.master, i, value);
       return loss_sum(model, state, batch, loss);
     };
     const double above = at(original + h), below = at(original - h);
@@ -161,7 +160,9 @@ using Reader = WithLetters<models::Decoder>;
 
 Tensor table_rows(const models::Decoder& model, const TokenIds& ids) {
   const FrozenState base = Frozen{}.attach(model);
-  return base.embed(0, at::tensor(std::vector<std::int64_t>(ids.begin(), ids.end()), at::kLong));
+  return base.embed(
+      0,
+      at::tensor(std::vector<std::int64_t>(ids.begin(), ids.end()), at::kLong).to(test_device()));
 }
 
 }  // namespace
@@ -270,8 +271,9 @@ TEST_CASE("first values are what they are called", "[params][prompt]") {
   CHECK_FALSE(
       at::equal(values(PromptTuning{.num_virtual_tokens = kCount, .seed = 4}, model), rows));
 
-  const Reader reader(config_of(Kind::kScaled),
-                      models::ModelOptions{.dtype = at::kDouble, .seed = 1});
+  const Reader reader(
+      config_of(Kind::kScaled),
+      models::ModelOptions{.dtype = at::kDouble, .device = test_device(), .seed = 1});
   const auto text = [](std::int64_t count) {
     return PromptTuning{.num_virtual_tokens = count, .init = PromptInit::text, .init_text = "abc"};
   };
@@ -279,7 +281,8 @@ TEST_CASE("first values are what they are called", "[params][prompt]") {
   CHECK(at::equal(values(text(6), reader), table_rows(model, {40, 0, 1, 2, 40, 0}) * 4.0));
   const PrefixTuning prefix{.num_virtual_tokens = 2, .init = PrefixInit::text, .init_text = "abc"};
   const auto layers = model.keys_and_values(
-      Frozen{}.attach(model), at::tensor(std::vector<std::int64_t>{40, 0}, at::kLong));
+      Frozen{}.attach(model),
+      at::tensor(std::vector<std::int64_t>{40, 0}, at::kLong).to(test_device()));
   const Tensor start = values(prefix, reader).view({2, 2, 2, 2, 4});  // [n, layers, 2, Hkv, D]
   CHECK(at::equal(start.select(1, 1).select(1, 0), layers[1].first));
   CHECK(at::equal(start.select(1, 0).select(1, 1), layers[0].second));
@@ -310,7 +313,7 @@ TEST_CASE("a prompt in bf16 has float32 masters and gradients", "[params][prompt
     std::map<std::string, Tensor> weights;
     for (const NamedTensor& w : state.base().weights()) weights[w.name] = w.value;
     const models::Decoder wide(
-        config_of(Kind::kScaled), {.dtype = at::kFloat},
+        config_of(Kind::kScaled), {.dtype = at::kFloat, .device = test_device()},
         [weights](const std::string& name, const auto&) { return weights.at(name); });
     auto exact = state.policy().attach(wide);
     copy_numbers(state, exact);
@@ -328,7 +331,7 @@ TEMPLATE_TEST_CASE("a stored base gives the gradients of its dense values", "[pa
     std::map<std::string, Tensor> weights;
     for (const NamedTensor& w : state.base().weights()) weights[w.name] = w.value;
     const models::Decoder dense(
-        config_of(Kind::kPlain), {.dtype = at::kFloat},
+        config_of(Kind::kPlain), {.dtype = at::kFloat, .device = test_device()},
         [weights](const std::string& name, const auto&) { return weights.at(name); });
     auto expected = dense_policy.attach(dense);
     copy_numbers(state, expected);
@@ -416,7 +419,8 @@ TEMPLATE_TEST_CASE("learned positions count the virtual tokens", "[params][promp
 TEST_CASE("noise falls on the real tokens alone, as without a prompt", "[params][prompt]") {
   const NefTune options{.alpha = 5.0, .seed = 1, .step = 2};
   const auto noise = [&](const TokenBatch& batch) {
-    return add_neftune_noise(at::zeros({batch.tokens(), 16}, at::kDouble), batch, options);
+    return add_neftune_noise(
+        at::zeros({batch.tokens(), 16}, batch.ids.options().dtype(at::kDouble)), batch, options);
   };
   for (const TokenBatch& batch : {batch_of(some_sequences()), Tree{}.batch()}) {
     const Tensor own = noise(batch);

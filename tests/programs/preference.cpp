@@ -127,7 +127,9 @@ class Probe {
       objective.gather(scored);
     }
     const double value = backward_through_head(head(model_, state_), model_.hidden(state_, batch_),
-                                               batch_, objective, needs_of(loss), 1.0, 1024);
+                                               batch_, objective, needs_of(loss), 1.0, 1024)
+                             .item()
+                             .toDouble();
     const auto put = [&](const std::string& what, double number) {
       tensors.emplace_back(name + "." + what, at::full({1}, number, at::kDouble));
     };

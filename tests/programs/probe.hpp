@@ -49,7 +49,9 @@ std::vector<std::pair<std::string, Tensor>> probe_state(const models::Decoder& m
   const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
   const std::int64_t chunk = head_chunk_rows(model.vocab_size());
   const double sum = backward_through_head(logits, model.hidden(state, batch, call), batch, loss,
-                                           loss.needs(), 1.0 / count, chunk);
+                                           loss.needs(), 1.0 / count, chunk)
+                         .item()
+                         .toDouble();
   at::NoGradGuard no_grad;
   const Scores scores =
       score_predictions(logits, model.hidden(state, batch), batch, loss.needs(), chunk);

@@ -72,7 +72,9 @@ void run(const Arguments& arguments, const hub::RewardModel& model, State state,
   };
   const auto add_gradients = [&](Objective<Loss>& objective) {
     return backward_through_head(head, model.hidden(state, batch), batch, objective, loss.needs(),
-                                 1.0, chunk);
+                                 1.0, chunk)
+        .item()
+        .toDouble();
   };
   Objective<Loss> objective(loss, {batch});
   std::vector<std::pair<std::string, Tensor>> tensors;

@@ -17,7 +17,8 @@ using models::step_reward_scores;
 namespace {
 
 const models::RewardDecoder& judge() {
-  static const models::RewardDecoder model(tiny_config(), {.dtype = at::kDouble, .seed = 1});
+  static const models::RewardDecoder model(
+      tiny_config(), {.dtype = at::kDouble, .device = test_device(), .seed = 1});
   return model;
 }
 

@@ -39,7 +39,7 @@ TEST_CASE("every entry of a dynamic map comes back as itself times the scale", "
   }
 }
 
-TEST_CASE("plain tensor operations give the 8-bit scales and values of the kernel", "[storage]") {
+TEST_CASE("plain tensor operations give the 8-bit codes and values of the kernel", "[storage]") {
   for (const std::int64_t columns : {64, 33}) {
     const Tensor w = normal({7, columns}, 8, at::kFloat);
     w.view({-1}).narrow(0, 32, 32).fill_(0.0F);
@@ -50,10 +50,12 @@ TEST_CASE("plain tensor operations give the 8-bit scales and values of the kerne
     dequantize_8bit(fast, dynamic_map(true), 64, a);
     posttrain::detail::dequantize_8bit_generic(fast, dynamic_map(true), 64, b);
     CHECK(at::equal(a, b));
-    // The grid of the kernel moves a decision by at most its spacing.
+    CHECK(at::equal(fast.codes, generic.codes));
+    // The grid moves a decision by at most its spacing from the nearest entry.
+    const Quantized8Bit nearest = posttrain::detail::quantize_8bit_exactly(w, true, 64);
     const Tensor x = at::empty(w.sizes()), y = at::empty(w.sizes());
     dequantize_8bit(fast, dynamic_map(true), 64, x);
-    dequantize_8bit(generic, dynamic_map(true), 64, y);
+    dequantize_8bit(nearest, dynamic_map(true), 64, y);
     const double spacing = 2.0 / 65535 * w.abs().max().item<double>();
     CHECK(((x - w).abs() - (y - w).abs()).max().item<double>() <= spacing);
   }

@@ -28,7 +28,7 @@ using posttrain::ParameterGroup;
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 inline Matrix to_eigen(const Tensor& tensor) {
-  const Tensor t = tensor.detach().to(at::kDouble).contiguous();
+  const Tensor t = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
   return Eigen::Map<const Matrix>(t.const_data_ptr<double>(), t.size(0), t.size(1));
 }
 

@@ -35,7 +35,7 @@ inline std::vector<AnswerPair> some_pairs(std::uint64_t count) {
 inline PairBatch packed(const std::vector<AnswerPair>& pairs, bool share = true) {
   std::vector<const AnswerPair*> pointers;
   for (const AnswerPair& pair : pairs) pointers.push_back(&pair);
-  return pack_pairs(pointers, share);
+  return pack_pairs(pointers, share).to(test_device());
 }
 
 inline FixedItems<PairKind> fixed_pairs(std::uint64_t count = 6, bool share_prompts = true) {

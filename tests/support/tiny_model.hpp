@@ -10,6 +10,7 @@
 #include "posttrain/losses/terms/loss_terms.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/params/full.hpp"
+#include "support/device.hpp"
 
 namespace posttrain::test {
 
@@ -40,7 +41,7 @@ inline models::DecoderConfig tiny_config() {
 }
 
 inline models::Decoder tiny_model(at::ScalarType dtype = at::kDouble, std::uint64_t seed = 1) {
-  return models::Decoder(tiny_config(), {.dtype = dtype, .seed = seed});
+  return models::Decoder(tiny_config(), {.dtype = dtype, .device = test_device(), .seed = seed});
 }
 
 /// Deterministic ids in [0, vocab).
@@ -65,7 +66,7 @@ inline Sequence some_sequence(std::int64_t length, std::uint64_t seed, std::int6
 inline TokenBatch batch_of(const std::vector<Sequence>& sequences) {
   std::vector<const Sequence*> pointers;
   for (const Sequence& sequence : sequences) pointers.push_back(&sequence);
-  return pack_sequences(pointers);
+  return pack_sequences(pointers).to(test_device());
 }
 
 template <class State>
@@ -78,17 +79,19 @@ template <class State, class Loss>
 double add_gradients(const models::Decoder& model, State& state, const TokenBatch& own_batch,
                      const Loss& loss, double scale = 1.0, const ModelCall& call = {},
                      std::int64_t chunk = 5) {
-  const TokenBatch batch = prepared(state, own_batch);
+  const TokenBatch batch = prepared(state, own_batch).to(model.device());
   const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
   return backward_through_head(logits, model.hidden(state, batch, call), batch, loss,
-                               needs_of(loss), scale, chunk);
+                               needs_of(loss), scale, chunk)
+      .item()
+      .toDouble();
 }
 
 template <class State, class Loss>
 double loss_sum(const models::Decoder& model, const State& state, const TokenBatch& own_batch,
                 const Loss& loss) {
   at::NoGradGuard no_grad;
-  const TokenBatch batch = prepared(state, own_batch);
+  const TokenBatch batch = prepared(state, own_batch).to(model.device());
   const auto logits = [&](const Tensor& rows) { return model.logits(state, rows); };
   const Scores scores =
       score_predictions(logits, model.hidden(state, batch), batch, needs_of(loss), 7);

@@ -23,6 +23,7 @@ REASONS = {
     "posttrain/nn/cpu/attention_backward.hpp": "a kernel, tested with attention.hpp",
     "posttrain/nn/cpu/attention_rows.hpp": "a part of the kernel, tested with attention.hpp",
     "posttrain/nn/cpu/attention_tiles.hpp": "a part of the kernel, tested with attention.hpp",
+    "posttrain/nn/kernels.hpp": "a switch; the tests run both ways",
     "posttrain/nn/model_call.hpp": "a struct of options, tested with models/decoder.hpp",
     "posttrain/storage/dense.hpp": "a tag without behavior",
     "posttrain/text/added_token.hpp": "a struct, tested with tokenizer/added_tokens.hpp",

@@ -4,7 +4,8 @@
 usage: find_tests.py [FILE]     writes the list there, too
 
 host: reaches no LibTorch; torch_module: includes torch/torch.h through models/torch_module.hpp;
-trainer: tests of trainer/ and evaluate/; policies: of losses/ and params/; tensor: all others.
+trainer: tests of trainer/ and evaluate/; policies: of losses/ and params/; device: of device/;
+tensor: all others.
 """
 
 import os
@@ -13,7 +14,8 @@ import sys
 import repo
 
 FRONT_END = {"posttrain/models/torch_module.hpp"}
-ROOMS = {"losses": "policies", "params": "policies", "trainer": "trainer", "evaluate": "trainer"}
+ROOMS = {"losses": "policies", "params": "policies", "trainer": "trainer", "evaluate": "trainer",
+         "device": "device"}
 
 
 def reached(name, reach, torch, seen):

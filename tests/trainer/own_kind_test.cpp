@@ -143,7 +143,7 @@ TEST_CASE("a kind of one's own loads, is cached, packs and trains", "[trainer][k
     at::NoGradGuard no_grad;
     BatchBuilder builder;
     builder.add(prompt);
-    const TokenBatch batch = std::move(builder).build();
+    const TokenBatch batch = std::move(builder).build().to(test::test_device());
     const auto model = test::tiny_model(at::kFloat);
     const Tensor logits = model.logits(state, model.hidden(state, batch));
     return at::log_softmax(logits[logits.size(0) - 1], 0)[answer].template item<double>();

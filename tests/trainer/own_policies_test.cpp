@@ -59,7 +59,7 @@ class SteeringState : public Forwarding<FrozenState> {
  public:
   explicit SteeringState(const auto& model) : Forwarding(Frozen{}.attach(model)) {
     const std::int64_t width = model.layout().tables.at(0).columns;
-    const Tensor zeros = at::zeros({width});
+    const Tensor zeros = at::zeros({width}, model.device());
     groups_ = {{.name = "steering", .value = zeros, .master = zeros, .grad = zeros.clone()}};
   }
 
@@ -157,7 +157,7 @@ TEST_CASE("a parameter policy of one's own trains its vector and nothing else", 
   CHECK(losses.back() < losses.front());
   CHECK(trainer.state().weights().size() == 1);
   CHECK(trainer.state().weights()[0].value.abs().max().item<double>() > 0.0);
-  const Tensor rows = at::ones({4, 16});
+  const Tensor rows = at::ones({4, 16}).to(model.device());
   CHECK(at::equal(model.logits(trainer.state(), rows), model.logits(before, rows)));
 }
 

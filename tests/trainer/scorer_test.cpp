@@ -56,7 +56,7 @@ TEST_CASE("a backward pass adds the gradient of its share, recomputed or not", "
     const Objective objective(loss, batches);
     double sum = 0.0;
     for (const TokenBatch& batch : scorer.prepared(batches))
-      sum += scorer.backward(batch, objective);
+      sum += scorer.backward(batch, objective).item().toDouble();
     CHECK(sum == Approx(expected / count).epsilon(1e-12));
     CHECK(relative_error(flat_gradient(state), gradient) < 1e-12);
   }

@@ -15,9 +15,13 @@
 
 namespace posttrain {
 
+/// How the line begins where memory ran out.
+inline constexpr std::string_view kOutOfMemory = "out of memory";
+
 /// The message in one line of at most kLongestMessage bytes, without a backtrace. Where memory ran
 /// out (std::bad_alloc, LibTorch's allocators on any device) it says so, how much was wanted where
-/// that is known, and which options need less.
+/// that is known, what the device's memory holds, and which options need less. An error that a CUDA
+/// kernel left behind says that the process can do no more.
 std::string error_text(const std::exception& error);
 
 /// As above, of the text of a message.

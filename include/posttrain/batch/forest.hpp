@@ -19,6 +19,8 @@ struct Segment {
   std::int64_t end = 0;
   std::int64_t subtree_end = 0;
   std::int64_t position = 0;  // position (within its sequence) of the segment's first token
+
+  bool operator==(const Segment&) const = default;
 };
 
 /// Queries [q0, q1) see keys [k0, k1), all of them or (`causal`) those at or before their own

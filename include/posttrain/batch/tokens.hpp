@@ -33,6 +33,12 @@ struct TokenBatch {
   // How many virtual tokens precede every sequence; positions count them
   // (batch/virtual_tokens.hpp)
   std::int64_t virtual_tokens = 0;
+  // Of rows and predictions, for work on another device; `to` makes them there. Undefined: they are
+  // made from `nodes` and `offsets` where they are needed.
+  Tensor position{};     // [T] int64
+  Tensor row_sample{};   // [T] int64: node_sample of the row's segment
+  Tensor row_length{};   // [T] int64: real_lengths of the row's segment
+  Tensor sequence_id{};  // [P] int64
 
   std::int64_t tokens() const { return ids.defined() ? ids.size(0) : 0; }
   std::int64_t predictions() const { return row.defined() ? row.size(0) : 0; }
@@ -44,8 +50,17 @@ struct TokenBatch {
   /// only row-local losses see one.
   TokenBatch slice(std::int64_t begin, std::int64_t end) const;
 
+  /// On another device all tensors come in one copy.
   TokenBatch to(at::Device device) const;
 };
+
+/// The tensors that a batch's `to` moves, those first made that only another device needs: what a
+/// batch type that adds tensors moves with them (tensor/transfer.hpp, `upload_together`).
+std::vector<Tensor*> moving_tensors(TokenBatch& batch, at::Device device);
+
+/// Of each segment the longest path of its tree in tokens, virtual ones left out; 0 for a segment
+/// of virtual tokens.
+std::vector<std::int64_t> real_lengths(const TokenBatch& batch);
 
 /// Builds a batch segment by segment, in depth-first order:
 ///   int prompt = builder.add(prompt_ids);

@@ -30,7 +30,9 @@ struct StepMetrics {
   double time_per_batch = 0.0;     // seconds of this step
   double tokens_per_second = 0.0;  // read tokens
   double samples_per_second = 0.0;
-  double peak_memory_usage_GB = 0.0;  // of the process on the CPU, 2^30 bytes
+  double peak_memory_usage_GB = 0.0;  // of the process on the CPU, of tensors on a GPU; 2^30 bytes
+  std::int64_t device_reads = 0;      // times that the host waited for the device in this step
+  std::int64_t device_uploads = 0;    // copies to the device in this step
   std::vector<std::pair<std::string, double>> loss_metrics{};  // the loss's own, by name
 };
 

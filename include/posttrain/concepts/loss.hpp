@@ -112,7 +112,7 @@ concept SumsScores = ValuesItems<L> ||
   };
 };
 
-/// A loss with metrics (base/metric_means.hpp): its own, or those of every loss on pairs.
+/// A loss with metrics (tensor/metric_means.hpp): its own, or those of every loss on pairs.
 template <class L>
 concept MeasuresScores = ValuesPairs<L> ||
     requires(const L& loss, const Scores& scores, const typename L::Batch& batch,

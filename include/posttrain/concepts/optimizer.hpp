@@ -21,9 +21,17 @@ template <class O>
 using OptimizerStateOf =
     decltype(std::declval<const O&>().attach(std::declval<const std::vector<ParameterGroup>&>()));
 
+/// A step that takes what gradients are multiplied by as a number of the host, or as a
+/// GradientScale (optim/gradient_scale.hpp), for which nothing waits.
 template <class O>
 concept StepsGroups = requires(OptimizerStateOf<O>& state, std::vector<ParameterGroup>& groups) {
   state.step(groups, 1e-5, 1.0);
+};
+
+template <class State, class Scale>
+concept StepsWithScale = requires(State& state, std::vector<ParameterGroup>& groups,
+                                  const Scale& scale) {
+  state.step(groups, 1e-5, scale);
 };
 
 template <class O>

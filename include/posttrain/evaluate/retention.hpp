@@ -57,7 +57,7 @@ Retention measure_retention(const Model& model, const Gate& now,
                             const std::vector<TokenBatch>& batches,
                             const Before* before = nullptr) {
   at::NoGradGuard no_grad;
-  const std::int64_t chunk = head_chunk_rows(model.vocab_size());
+  const std::int64_t chunk = head_chunk_rows(model.vocab_size(), model.device());
   const HeadFunction logits = [&](const Tensor& rows) { return model.logits(now, rows); };
   const HeadFunction logits_before = [&](const Tensor& rows) {
     return model.logits(*before, rows);

@@ -10,10 +10,12 @@
 // matching. Of the peers, TRL had it as BCOTrainer until 1.0.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/losses/terms/answer_scores.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
@@ -31,16 +33,21 @@ struct Bco {
   }
 
   Statistics gather(const std::vector<Scored<AnswerBatch>>& step) const {
-    double sums[2] = {}, counts[2] = {};
+    Tensors of_batches;  // rewards of all answers, of the desirable ones, and the number of these
     for (const Scored<AnswerBatch>& scored : step) {
       const Tensor rewards = beta * answer_scores(scored.scores(), scored.batch()).log_ratio();
       const Tensor desirable = scored.batch().desirable.to(rewards.scalar_type());
-      const double good = desirable.sum().item<double>();
-      const double good_sum = (rewards * desirable).sum().item<double>();
+      of_batches.insert(of_batches.end(),
+                        {rewards.sum(), (rewards * desirable).sum(), desirable.sum()});
+    }
+    const std::vector<double> read = read_numbers(of_batches);
+    double sums[2] = {}, counts[2] = {};
+    for (std::size_t i = 0; i < step.size(); ++i) {
+      const double all = read[3 * i], good_sum = read[3 * i + 1], good = read[3 * i + 2];
       sums[0] += good_sum;
       counts[0] += good;
-      sums[1] += rewards.sum().item<double>() - good_sum;
-      counts[1] += static_cast<double>(scored.batch().items()) - good;
+      sums[1] += all - good_sum;
+      counts[1] += static_cast<double>(step[i].batch().items()) - good;
     }
     double shift = 0.0, kinds = 0.0;
     for (int kind = 0; kind < 2; ++kind) {

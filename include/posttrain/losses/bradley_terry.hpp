@@ -11,9 +11,9 @@
 #pragma once
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/base/metric_means.hpp"
 #include "posttrain/batch/rewards.hpp"
 #include "posttrain/nn/lm_head.hpp"
+#include "posttrain/tensor/metric_means.hpp"
 
 namespace posttrain {
 

@@ -13,6 +13,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/losses/terms/answer_scores.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
@@ -36,13 +37,16 @@ struct Kto {
   }
 
   Statistics gather(const std::vector<Scored<AnswerBatch>>& step) const {
-    double sum = 0.0, count = 0.0;
+    Tensors sums;
+    double count = 0.0;
     for (const Scored<AnswerBatch>& scored : step) {
       const TokenBatch& other = scored.batch().mismatched;
       const Tensor ratio = scored.scores_of(other).logp - scored.ref_logps_of(other);
-      sum += (ratio * other.weight.to(ratio.device())).sum().item<double>();
+      sums.push_back((ratio * other.weight).sum());
       count += static_cast<double>(scored.batch().items());
     }
+    double sum = 0.0;
+    for (const double part : read_numbers(sums)) sum += part;
     return {std::max(0.0, sum / count)};
   }
 

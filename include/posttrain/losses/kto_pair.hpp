@@ -10,10 +10,12 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/losses/terms/pair_scores.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
@@ -31,13 +33,17 @@ struct KtoPair {
   }
 
   Statistics gather(const std::vector<Scored<PairBatch>>& step) const {
-    double chosen = 0.0, rejected = 0.0, count = 0.0;
+    Tensors sums;
+    double count = 0.0;
     for (const Scored<PairBatch>& scored : step) {
       const PairScores pairs = pair_scores(scored.scores(), scored.batch());
-      chosen += pairs.chosen.log_ratio().sum().item<double>();
-      rejected += pairs.rejected.log_ratio().sum().item<double>();
+      sums.push_back(pairs.chosen.log_ratio().sum());
+      sums.push_back(pairs.rejected.log_ratio().sum());
       count += static_cast<double>(scored.batch().items());
     }
+    double chosen = 0.0, rejected = 0.0;
+    const std::vector<double> read = read_numbers(sums);
+    for (std::size_t i = 0; i < read.size(); ++i) (i % 2 == 0 ? chosen : rejected) += read[i];
     return {std::max(0.0, chosen / count), std::max(0.0, rejected / count)};
   }
 

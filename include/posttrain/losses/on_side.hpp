@@ -21,8 +21,16 @@ namespace detail {
 
 /// The predictions of one side of a batch of pairs, [n] int64: of the sequences first, first + 2,
 /// ….
+/// The predictions of a side, in their order. Their number is known on the host, so that nothing
+/// waits for a device that counts them.
 inline Tensor side_predictions(const PairBatch& batch, std::int64_t first) {
-  return (batch.sequence_of() % 2 == first).nonzero().squeeze(1);
+  std::int64_t count = 0;
+  for (auto s = static_cast<std::size_t>(first); s + 1 < batch.offsets.size(); s += 2) {
+    count += batch.offsets[s + 1] - batch.offsets[s];
+  }
+  const Tensor other_side = (batch.sequence_of() % 2 != first).to(at::kByte);
+  return at::argsort(other_side, /*stable=*/true, /*dim=*/0, /*descending=*/false)
+      .narrow(0, 0, count);
 }
 
 inline TokenBatch side_batch(const PairBatch& batch, const Tensor& chosen, std::int64_t first) {

@@ -8,9 +8,9 @@
 // TRL's PRMTrainer in that the head has one output; its two logits' difference is r.
 #pragma once
 
-#include "posttrain/base/metric_means.hpp"
 #include "posttrain/batch/steps.hpp"
 #include "posttrain/nn/lm_head.hpp"
+#include "posttrain/tensor/metric_means.hpp"
 
 namespace posttrain {
 

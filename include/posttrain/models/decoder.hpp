@@ -7,7 +7,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,9 +16,11 @@
 #include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/models/config.hpp"
+#include "posttrain/models/latest_parts.hpp"
 #include "posttrain/models/layout.hpp"
 #include "posttrain/models/rotations.hpp"
 #include "posttrain/nn/attention.hpp"
+#include "posttrain/nn/cuda/flash_attention.hpp"
 #include "posttrain/nn/gated_activation.hpp"
 #include "posttrain/nn/heads.hpp"
 #include "posttrain/nn/layer_norm.hpp"
@@ -27,6 +28,7 @@
 #include "posttrain/nn/rms_norm.hpp"
 #include "posttrain/nn/rotary.hpp"
 #include "posttrain/nn/soft_cap.hpp"
+#include "posttrain/tensor/device.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/tensor/recompute.hpp"
 
@@ -45,7 +47,7 @@ Tensor drawn_weight(const std::string& name, const std::vector<std::int64_t>& sh
 
 struct ModelOptions {
   at::ScalarType dtype = at::kFloat;  // for computation; parameters keep fp32 masters below it
-  at::Device device = at::kCPU;
+  Device device{};         // "cuda", "cuda:1"; parameters and all work on them live there
   std::uint64_t seed = 0;  // for random initialisation, where there is no checkpoint
 };
 
@@ -76,22 +78,31 @@ class Decoder {
   Tensor hidden(const Gate& gate, const TokenBatch& batch, const ModelCall& call = {}) const {
     check_batch(batch, virtual_tokens(gate));
     constexpr bool kPrefix = HasPrefix<Gate>;
-    PartsByWindow parts;
-    for (const LayerConfig& layer : config_.layers) {
-      if (parts.contains(layer.window)) continue;
-      parts[layer.window] =
-          kPrefix ? attention_parts_after_prefix(batch.nodes, batch.virtual_tokens, layer.window)
-                  : attention_parts(batch.nodes, layer.window);
-    }
-    const auto shared = std::make_shared<const PartsByWindow>(std::move(parts));
+    const std::int64_t prefix = kPrefix ? batch.virtual_tokens : 0;
+    const auto shared = latest_parts_->get(batch.nodes, prefix, [&] {
+      PartsByWindow parts;
+      for (const LayerConfig& layer : config_.layers) {
+        if (parts.contains(layer.window)) continue;
+        parts.emplace(layer.window,
+                      kPrefix ? attention_parts_after_prefix(batch.nodes, prefix, layer.window)
+                              : attention_parts(batch.nodes, layer.window));
+      }
+      if (takes_flash(device(), dtype(), config_.head_dim, config_.attention_softcap)) {
+        make_flash_plans(parts, batch.tokens(), batch.tokens() + prefix, device());
+      }
+      return parts;
+    });
     const auto attend = [this, &gate, shared](int layer, const Tensor& q, const Tensor& k,
                                               const Tensor& v) {
       return attend_batch(gate, layer, q, k, v, *shared);
     };
-    const Tensor x = embed(gate, batch.ids, positions_of(batch.nodes), [&](const Tensor& rows) {
+    TokenPositions positions = positions_of(batch.nodes);
+    positions.on_device = batch.position;
+    positions = placed(std::move(positions));
+    const Tensor x = embed(gate, batch.ids, positions, [&](const Tensor& rows) {
       return call.neftune.alpha > 0.0 ? add_neftune_noise(rows, batch, call.neftune) : rows;
     });
-    return run(gate, x, positions_of(batch.nodes), attend, call.gradient_checkpointing);
+    return run(gate, x, positions, attend, call.gradient_checkpointing);
   }
 
   /// Hidden states [n, d] for decoding: ids [n] at `positions`; `attend(layer, q, k, v)` →
@@ -99,7 +110,8 @@ class Decoder {
   template <class Gate, class Attend>
   Tensor hidden(const Gate& gate, const Tensor& ids, const TokenPositions& positions,
                 const Attend& attend) const {
-    return run(gate, embed(gate, ids, positions, std::identity{}), positions, attend, false);
+    const TokenPositions all = placed(positions);
+    return run(gate, embed(gate, ids, all, std::identity{}), all, attend, false);
   }
 
   /// The keys and values [n, Hkv, D] of every layer, as attention takes them, of one sequence.
@@ -130,12 +142,11 @@ class Decoder {
   }
 
  private:
-  using PartsByWindow = std::map<std::int64_t, std::vector<AttentionPart>>;
-
   void check_batch(const TokenBatch& batch, std::int64_t virtual_tokens) const;
   Tensor scaled_lookup(const Tensor& x, const Tensor& ids) const;
   static Tensor concatenated(const Tensor& first, const Tensor& second);
-  Tensor position_ids(const TokenPositions& positions) const;
+  /// Positions with their copy on the model's device.
+  TokenPositions placed(TokenPositions positions) const;
 
   /// `noise` is called on what a model of transformers gets from its embedding module, where TRL
   /// hooks NEFTune: after the scale that belongs to the lookup, before the one of all that enters.
@@ -145,7 +156,7 @@ class Decoder {
     Tensor x = noise(scaled_lookup(gate.embed(sites_.token_table, ids), ids));
     if (config_.embedding_scale != 1.0) x = x.mul(config_.embedding_scale);
     if (sites_.position_table >= 0) {
-      x = x.add(gate.embed(sites_.position_table, position_ids(positions)));
+      x = x.add(gate.embed(sites_.position_table, positions.on_device));
     }
     return x;
   }
@@ -242,6 +253,7 @@ class Decoder {
   WeightLoader loader_;
   PackedLoader packed_loader_;
   DecoderLayout sites_;
+  std::shared_ptr<LatestParts> latest_parts_ = std::make_shared<LatestParts>();
 };
 
 }  // namespace posttrain::models

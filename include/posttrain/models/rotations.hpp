@@ -16,6 +16,7 @@ namespace posttrain::models {
 struct TokenPositions {
   std::vector<std::int64_t> position;  // [T]
   std::vector<std::int64_t> length;    // [T]
+  Tensor on_device{};  // [T] int64: `position` on the model's device, if it is there
 };
 
 TokenPositions positions_of(const std::vector<Segment>& nodes);
@@ -24,7 +25,8 @@ struct Rotation {
   Tensor cos, sin;  // [T, rotary_dim / 2] fp32
 };
 
-/// Angles are fp32 products as in transformers, whatever the compute dtype.
+/// Angles are fp32 products as in transformers, whatever the compute dtype. On another device than
+/// the CPU they are computed there, but for scaling that depends on the length.
 Rotation rotation(const RopeSpec& spec, const TokenPositions& at, at::Device device);
 
 }  // namespace posttrain::models

@@ -6,6 +6,7 @@
 // exact. float32 inside for half types, double for double.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -74,8 +75,42 @@ inline Tensor attention_probabilities(const Tensor& x, const Tensor& lse) {
   return (x - safe).exp_();
 }
 
+/// One result of two over disjoint keys.
+inline AttentionResult merge_attention(const AttentionResult& a, const AttentionResult& b) {
+  const Tensor lse = at::logaddexp(a.lse, b.lse);
+  const auto weighted = [&](const AttentionResult& x) {
+    return x.out.to(lse.scalar_type()) *
+           attention_probabilities(x.lse, lse).t().unsqueeze(-1);  // [Tq, Hq, 1]
+  };
+  return {(weighted(a) + weighted(b)).to(a.out.scalar_type()), lse};
+}
+
 inline bool attention_part_empty(const AttentionPart& part) {
   return part.q0 >= part.q1 || part.k0 >= part.k1;
+}
+
+/// The parts in blocks of queries, so that the scores of one are at most 256 MiB: a document of
+/// thousands of tokens would have gigabytes. Keys behind a causal block's last query fall away.
+inline std::vector<AttentionPart> attention_blocks(const std::vector<AttentionPart>& parts,
+                                                   std::int64_t heads) {
+  constexpr std::int64_t kScores = (std::int64_t{256} << 20) / 4;
+  std::vector<AttentionPart> blocks;
+  for (const AttentionPart& part : parts) {
+    if (attention_part_empty(part)) continue;
+    const std::int64_t rows = std::max<std::int64_t>(1, kScores / (heads * (part.k1 - part.k0)));
+    for (std::int64_t q = part.q0; q < part.q1; q += rows) {
+      AttentionPart block = part;
+      block.q0 = q;
+      block.q1 = std::min(part.q1, q + rows);
+      block.qpos = part.qpos + (q - part.q0);
+      if (part.causal) {
+        const std::int64_t last = block.qpos + (block.q1 - block.q0) - 1;
+        block.k1 = std::clamp(part.k0 + last - part.kpos + 1, part.k0, part.k1);
+      }
+      if (!attention_part_empty(block)) blocks.push_back(block);
+    }
+  }
+  return blocks;
 }
 
 }  // namespace detail
@@ -89,8 +124,7 @@ inline AttentionResult attention_forward_generic(const Tensor& q, const Tensor& 
   const std::int64_t heads = q.size(1), kv_heads = k.size(1), dim = q.size(2);
   Tensor out = at::zeros({heads, q.size(0), dim}, compute);
   Tensor lse = at::full({heads, q.size(0)}, -std::numeric_limits<double>::infinity(), compute);
-  for (const AttentionPart& part : parts) {
-    if (detail::attention_part_empty(part)) continue;
+  for (const AttentionPart& part : detail::attention_blocks(parts, heads)) {
     const auto scored = detail::attention_part_scores(q, k, v, part, options);
     const Tensor old_lse = lse.slice(1, part.q0, part.q1);                       // [Hq, nq]
     const Tensor new_lse = at::logaddexp(old_lse, scored.scores.logsumexp(-1));  // [Hq, nq]
@@ -119,8 +153,7 @@ inline AttentionGradients attention_backward_generic(const Tensor& grad_out, con
   };
   Tensor dq = zeros(q), dk = zeros(k), dv = zeros(v);                         // [H, T, D]
   const Tensor delta = (grad_out.to(type) * result.out.to(type)).sum(2).t();  // [Hq, Tq]
-  for (const AttentionPart& part : parts) {
-    if (detail::attention_part_empty(part)) continue;
+  for (const AttentionPart& part : detail::attention_blocks(parts, heads)) {
     const auto scored = detail::attention_part_scores(q, k, v, part, options);
     const Tensor p = detail::attention_probabilities(
         scored.scores, result.lse.slice(1, part.q0, part.q1).unsqueeze(-1));  // [Hq, nq, nk]

@@ -89,10 +89,12 @@ class Scored {
 };
 
 /// Rows per chunk: about 32 Mi logits, at least 128 rows (fewer starve the GEMM), at most 1,024; a
-/// multiple of 32.
-inline std::int64_t head_chunk_rows(std::int64_t vocab_size) {
-  const std::int64_t rows = (std::int64_t{32} << 20) / std::max<std::int64_t>(vocab_size, 1);
-  return std::clamp<std::int64_t>(rows / 32 * 32, 128, 1024);
+/// multiple of 32. On another device 512 Mi logits and up to 16,384 rows: a product is over sooner,
+/// and each chunk reads the whole head.
+inline std::int64_t head_chunk_rows(std::int64_t vocab_size, at::Device device = at::kCPU) {
+  const std::int64_t mebi = device.is_cpu() ? 32 : 512, most = device.is_cpu() ? 1024 : 16384;
+  const std::int64_t rows = (mebi << 20) / std::max<std::int64_t>(vocab_size, 1);
+  return std::clamp<std::int64_t>(rows / 32 * 32, 128, most);
 }
 
 /// Differentiable scores of a chunk. The backward pass overwrites `logits`, so nothing else may
@@ -116,10 +118,10 @@ Scores score_rows(const HeadFunction& logits, const Tensor& hidden, const Predic
 /// The loss's sum over the predictions [begin, begin + size).
 using LossSum = std::function<Tensor(const Scores&, std::int64_t begin, std::int64_t size)>;
 
-double backward_row_local(const HeadFunction& logits, const Tensor& hidden,
+Tensor backward_row_local(const HeadFunction& logits, const Tensor& hidden,
                           const PredictedRows& rows, const LossSum& sum, Need need, double scale,
                           std::int64_t chunk);
-double backward_whole(const HeadFunction& logits, const Tensor& hidden, const PredictedRows& rows,
+Tensor backward_whole(const HeadFunction& logits, const Tensor& hidden, const PredictedRows& rows,
                       const LossSum& sum, Need need, double scale, std::int64_t chunk);
 
 }  // namespace detail
@@ -132,9 +134,10 @@ Scores score_predictions(const HeadFunction& logits, const Tensor& hidden, const
 }
 
 /// Adds the gradient of `scale · loss.sum(scores, batch)` to every trained parameter, through the
-/// head and the graph of `hidden` [T, d], and returns the unscaled sum. The graph is consumed.
+/// head and the graph of `hidden` [T, d], and returns the unscaled sum, a number in double on the
+/// device. The graph is consumed.
 template <class Loss, class Batch>
-double backward_through_head(const HeadFunction& logits, const Tensor& hidden, const Batch& batch,
+Tensor backward_through_head(const HeadFunction& logits, const Tensor& hidden, const Batch& batch,
                              const Loss& loss, Need need, double scale, std::int64_t chunk) {
   const PredictedRows rows{batch.row, batch.target};
   if constexpr (Loss::row_local) {

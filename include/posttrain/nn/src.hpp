@@ -7,7 +7,9 @@
 #endif
 
 #include "posttrain/nn/cpu/impl/softmax_rows.ipp"
+#include "posttrain/nn/cuda/impl/flash_attention.ipp"
 #include "posttrain/nn/impl/attention.ipp"
+#include "posttrain/nn/impl/attention_parts.ipp"
 #include "posttrain/nn/impl/dropout.ipp"
 #include "posttrain/nn/impl/gated_activation.ipp"
 #include "posttrain/nn/impl/gemm.ipp"
@@ -16,5 +18,6 @@
 #include "posttrain/nn/impl/linear.ipp"
 #include "posttrain/nn/impl/lm_head.ipp"
 #include "posttrain/nn/impl/neftune.ipp"
+#include "posttrain/nn/impl/philox.ipp"
 #include "posttrain/nn/impl/rms_norm.ipp"
 #include "posttrain/nn/impl/rotary.ipp"

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/optim/gradient_scale.hpp"
 #include "posttrain/optim/host_staging.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
@@ -45,8 +46,8 @@ class AdamWState {
  public:
   AdamWState(const AdamW& options, const std::vector<ParameterGroup>& groups);
 
-  /// One update of the masters with gradients multiplied by `grad_factor` (the clip coefficient).
-  void step(std::vector<ParameterGroup>& groups, double learning_rate, double grad_factor);
+  /// One update of the masters with gradients multiplied by `scale` (the clip coefficient).
+  void step(std::vector<ParameterGroup>& groups, double learning_rate, const GradientScale& scale);
 
   /// Everything that a checkpoint must hold, as references to the live tensors.
   std::vector<NamedTensor> tensors() const;

@@ -53,8 +53,8 @@ class AdamW8bitState {
  public:
   AdamW8bitState(const AdamW8bit& options, const std::vector<ParameterGroup>& groups);
 
-  /// One update of the masters with gradients multiplied by `grad_factor` (the clip coefficient).
-  void step(std::vector<ParameterGroup>& groups, double learning_rate, double grad_factor);
+  /// One update of the masters with gradients multiplied by `scale` (the clip coefficient).
+  void step(std::vector<ParameterGroup>& groups, double learning_rate, const GradientScale& scale);
 
   /// Everything that a checkpoint must hold, as references to the live tensors.
   std::vector<NamedTensor> tensors() const;

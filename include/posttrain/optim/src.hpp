@@ -9,3 +9,4 @@
 #include "posttrain/optim/impl/adamw.ipp"
 #include "posttrain/optim/impl/adamw_8bit.ipp"
 #include "posttrain/optim/impl/clip.ipp"
+#include "posttrain/optim/impl/gradient_scale.ipp"

@@ -4,8 +4,9 @@
 // the index of the nearest entry.
 //
 // On the CPU bitsandbytes first rounds the scaled value to a grid of 65,536 points in [-1, 1], so
-// that the nearest entry is one look-up; elsewhere it compares with the midpoints. Both are
-// followed here, each where it is in use, so that codes are the same bit for bit.
+// that the nearest entry is one look-up; on a GPU it compares with the midpoints. Here the codes
+// are those of its CPU form, bit for bit, on every device: a model is the same wherever it is
+// loaded.
 #pragma once
 
 #include <cstdint>

@@ -13,12 +13,15 @@
 #include <c10/core/GradMode.h>
 
 #ifdef AT_PER_OPERATOR_HEADERS
+#include <ATen/ops/_flash_attention_backward.h>
+#include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/argmax.h>
+#include <ATen/ops/argsort.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/bucketize.h>
 #include <ATen/ops/cat.h>

@@ -6,5 +6,8 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#include "posttrain/tensor/impl/device.ipp"
 #include "posttrain/tensor/impl/differentiable.ipp"
 #include "posttrain/tensor/impl/first_non_finite.ipp"
+#include "posttrain/tensor/impl/metric_means.ipp"
+#include "posttrain/tensor/impl/transfer.ipp"

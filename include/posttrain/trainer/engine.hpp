@@ -12,11 +12,13 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/base/error_text.hpp"
 #include "posttrain/base/join.hpp"
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/concepts/gate.hpp"
@@ -24,6 +26,7 @@
 #include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/allocator.hpp"
 #include "posttrain/tensor/first_non_finite.hpp"
+#include "posttrain/tensor/transfer.hpp"
 #include "posttrain/trainer/checkpoints.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
@@ -65,6 +68,7 @@ class Engine {
         optimizer_(optimizer.attach(state_.trainable())),
         log_(options_, [&] { return record(params, data, optimizer); }) {
     if constexpr (requires { model_.check_all_loaded(); }) model_.check_all_loaded();
+    if (device().is_cuda()) set_gpu_numerics(options_.deterministic, options_.allow_tf32);
     total_steps_ = options_.max_steps;
     if (total_steps_ == 0 &&
         __builtin_mul_overflow(options_.num_epochs, stream_.steps_per_epoch(), &total_steps_)) {
@@ -91,49 +95,23 @@ class Engine {
   /// run_dir leaves a checkpoint in any case. With resume = false, what an earlier run left in
   /// run_dir is set aside before the first step.
   TrainResult train() {
-    SignalGuard signals;
-    begin();
-    notify(event::TrainBegin{progress_.step, total_steps_});
-    TrainResult result;
-    result.first_step = progress_.step;
-    std::int64_t announced_epoch = -1;
-    while (progress_.step < total_steps_) {
-      const std::optional<std::vector<Batch>> batches = stream_.next();
-      if (!batches) continue;  // an epoch ended; it was announced with its last step
-      if (const std::int64_t epoch = stream_.position().epoch; epoch != announced_epoch) {
-        announced_epoch = epoch;
-        notify(event::EpochBegin{epoch});
-      }
-      notify(event::StepBegin{progress_.step});
-      const StepMetrics metrics = step(*batches);
-      checkpoints_.confirm();
-      result.loss = metrics.loss;
-      log_.step(metrics, total_steps_);
-      notify(event::AfterStep{metrics});
-      if (due(options_.validation_frequency)) validate();
-      if (stream_.at_epoch_end()) end_epoch(announced_epoch);
-      if (signals.stop_signal() != 0 && progress_.step < total_steps_) {
-        result.interrupted = true;
-        result.signal = signals.stop_signal();
-        break;
-      }
-      if (due(options_.checkpoint_steps)) checkpoint();
+    try {
+      return train_to_end();
+    } catch (const std::exception& error) {
+      std::string text = error_text(error);
+      if (!text.starts_with(kOutOfMemory)) throw;
+      log_.finish();
+      const std::size_t hint = std::min(text.find("; hint: "), text.size());
+      text.insert(hint, fmt::format("; of what the run holds, {} is the largest part",
+                                    footprint().largest()));
+      throw Error(text);
     }
-    if (!result.interrupted) validate();
-    if (!folder_.empty()) {
-      if (last_checkpoint_ != progress_.step) checkpoint();
-      if (!result.interrupted && training_is_finite()) checkpoints_.confirm();
-    }
-    result.steps = progress_.step;
-    result.val_loss = val_loss_;
-    log_.finish();
-    notify(event::TrainEnd{progress_.step, result.interrupted});
-    return result;
   }
 
   /// One optimizer step on these micro-batches.
   StepMetrics step(const std::vector<Batch>& batches) {
     const double start = steady_seconds();
+    const TransferCounts before = transfer_counts();
     StepMetrics metrics;
     std::int64_t scored = 0;
     for (const Batch& batch : batches) {
@@ -147,17 +125,13 @@ class Engine {
       const TrainingScorer scorer = training_scorer();
       const std::vector<Batch> ready = scorer.prepared(batches);
       if constexpr (Objective<Loss>::gathers) objective.gather(scorer.scored(ready, true));
+      Tensor loss;
       for (const Batch& batch : ready) {
-        metrics.loss += scorer.backward(batch, objective);
-        if (!std::isfinite(metrics.loss)) stop_at(batches, "loss", metrics.loss);
+        const Tensor share = scorer.backward(batch, objective);
+        loss = loss.defined() ? loss + share : share;
       }
-      metrics.loss_metrics = objective.means().values();
-      metrics.grad_norm = optim::global_norm(state_.trainable());
-      if (!std::isfinite(metrics.grad_norm)) stop_at(batches, "gradient norm", metrics.grad_norm);
       metrics.lr = learning_rate(progress_.step);
-      optimizer_.step(state_.trainable(), metrics.lr,
-                      optim::clip_coefficient(metrics.grad_norm, options_.max_grad_norm));
-      state_.publish();
+      update(batches, loss, objective.means(), metrics);
     }
     progress_.step += 1;
     progress_.samples += metrics.num_samples;
@@ -175,7 +149,11 @@ class Engine {
     const double seconds = std::max(metrics.time_per_batch, 1e-9);
     metrics.tokens_per_second = static_cast<double>(metrics.num_total_tokens) / seconds;
     metrics.samples_per_second = static_cast<double>(metrics.num_samples) / seconds;
-    metrics.peak_memory_usage_GB = peak_memory_gib();
+    metrics.peak_memory_usage_GB =
+        device().is_cpu() ? peak_memory_gib() : peak_device_memory_gib(device());
+    const TransferCounts after = transfer_counts();
+    metrics.device_reads = after.reads - before.reads;
+    metrics.device_uploads = after.uploads - before.uploads;
     return metrics;
   }
 
@@ -216,6 +194,47 @@ class Engine {
   std::int64_t total_steps() const { return total_steps_; }
 
  private:
+  TrainResult train_to_end() {
+    SignalGuard signals;
+    begin();
+    notify(event::TrainBegin{progress_.step, total_steps_});
+    TrainResult result;
+    result.first_step = progress_.step;
+    std::int64_t announced_epoch = -1;
+    while (progress_.step < total_steps_) {
+      const std::optional<std::vector<Batch>> batches = stream_.next();
+      if (!batches) continue;  // an epoch ended; it was announced with its last step
+      if (const std::int64_t epoch = stream_.position().epoch; epoch != announced_epoch) {
+        announced_epoch = epoch;
+        notify(event::EpochBegin{epoch});
+      }
+      notify(event::StepBegin{progress_.step});
+      const StepMetrics metrics = step(*batches);
+      checkpoints_.confirm();
+      result.loss = metrics.loss;
+      log_.step(metrics, total_steps_);
+      notify(event::AfterStep{metrics});
+      if (due(options_.validation_frequency)) validate();
+      if (stream_.at_epoch_end()) end_epoch(announced_epoch);
+      if (signals.stop_signal() != 0 && progress_.step < total_steps_) {
+        result.interrupted = true;
+        result.signal = signals.stop_signal();
+        break;
+      }
+      if (due(options_.checkpoint_steps)) checkpoint();
+    }
+    if (!result.interrupted) validate();
+    if (!folder_.empty()) {
+      if (last_checkpoint_ != progress_.step) checkpoint();
+      if (!result.interrupted && training_is_finite()) checkpoints_.confirm();
+    }
+    result.steps = progress_.step;
+    result.val_loss = val_loss_;
+    log_.finish();
+    notify(event::TrainEnd{progress_.step, result.interrupted});
+    return result;
+  }
+
   using Stream = decltype(data::open_stream(std::declval<const Data&>(),
                                             std::declval<const data::LoadContext&>(),
                                             std::int64_t{}, std::int64_t{}));
@@ -226,6 +245,38 @@ class Engine {
   TrainingScorer training_scorer() { return {model_, state_, loss_, options_, progress_.step}; }
   Scorer<Model, const State, Loss> scorer() const {
     return {model_, state_, loss_, options_, progress_.step};
+  }
+
+  /// The update, and the numbers of the step. On a GPU everything is under way before they are
+  /// read, once; where the loss or the norm is not finite, the update has left all as it was. On
+  /// the CPU, and for an optimizer that takes the clip coefficient as a number, the read comes
+  /// first.
+  void update(const std::vector<Batch>& batches, const Tensor& loss, const MetricMeans& means,
+              StepMetrics& metrics) {
+    const Tensor norm = optim::device_norm(state_.trainable());
+    const auto step = [&](const auto& scale) {
+      optimizer_.step(state_.trainable(), metrics.lr, scale);
+      state_.publish();
+    };
+    bool updated = false;
+    if constexpr (StepsWithScale<OptimizerStateOf<Optimizer>, GradientScale>) {
+      updated = !device().is_cpu();
+      if (updated) step(optim::clip_scale(norm, options_.max_grad_norm, loss));
+    }
+    Tensors numbers = means.pending();
+    numbers.insert(numbers.end(), {loss, norm});
+    const std::vector<double> read = read_numbers(numbers);
+    metrics.grad_norm = read.back();
+    metrics.loss = read[read.size() - 2];
+    metrics.loss_metrics = means.values(read);
+    if (!std::isfinite(metrics.loss)) stop_at(batches, "loss", metrics.loss);
+    if (!std::isfinite(metrics.grad_norm)) stop_at(batches, "gradient norm", metrics.grad_norm);
+    if (!updated) step(optim::clip_coefficient(metrics.grad_norm, options_.max_grad_norm));
+  }
+
+  at::Device device() const {
+    if constexpr (requires { model_.device(); }) return model_.device();
+    return at::kCPU;
   }
 
   struct Evaluation {
@@ -240,10 +291,16 @@ class Engine {
     const std::vector<Batch> ready = scorer().prepared(batches);
     const std::vector<Scored<Batch>> all = scorer().scored(ready, /*training=*/false);
     if constexpr (Objective<Loss>::gathers) objective.gather(all);
+    Tensors sums;
     for (const Scored<Batch>& each : all) {
-      result.loss += objective.sum(each.scores(), each.batch()).template item<double>();
+      sums.push_back(objective.sum(each.scores(), each.batch()));
     }
-    result.loss_metrics = objective.means().values();
+    const std::size_t count = sums.size();
+    const Tensors pending = objective.means().pending();
+    sums.insert(sums.end(), pending.begin(), pending.end());
+    const std::vector<double> read = read_numbers(sums);
+    for (std::size_t i = 0; i < count; ++i) result.loss += read[i];
+    result.loss_metrics = objective.means().values(std::span(read).subspan(count));
     return result;
   }
 

@@ -11,9 +11,9 @@
 #include <cstddef>
 #include <vector>
 
-#include "posttrain/base/metric_means.hpp"
 #include "posttrain/concepts/loss.hpp"
 #include "posttrain/losses/terms/loss_terms.hpp"
+#include "posttrain/tensor/metric_means.hpp"
 
 namespace posttrain {
 

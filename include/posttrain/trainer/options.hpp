@@ -39,6 +39,8 @@ struct Options {
   bool gradient_checkpointing = false;  // recompute each layer backward: less memory, more time
   bool tune_allocator =
       true;  // process-wide glibc settings worth 20 % and more (tensor/allocator.hpp)
+  bool deterministic = true;  // on a GPU: a run repeats bit for bit (docs/devices.md)
+  bool allow_tf32 = false;    // on a GPU: float32 products with 10 bits of mantissa, faster
 
   // --- the run's folder -------------------------------------------------------------------------
   LiteralString run_dir{};            // metrics, record and checkpoints; empty: nothing is written

@@ -44,8 +44,11 @@ class Scorer {
       ready.push_back(posttrain::prepared(state_, host_batch).to(model_.device()));
       if constexpr (needs_reference<Loss>()) {
         Batch& batch = ready.back();
-        // The reference reads the batch as it came: it may be without virtual tokens.
-        if (!batch.ref_logps.defined()) batch.ref_logps = reference_logps(host_batch);
+        // Where the state puts virtual tokens before sequences, the reference may be without them
+        // and reads the batch as it came.
+        if (!batch.ref_logps.defined()) {
+          batch.ref_logps = reference_logps(PreparesBatches<State> ? host_batch : batch);
+        }
       }
     }
     return ready;
@@ -53,9 +56,9 @@ class Scorer {
 
   /// log p of the targets under the reference.
   template <class AnyBatch>
-  Tensor reference_logps(const AnyBatch& host_batch) const requires(needs_reference<Loss>()) {
+  Tensor reference_logps(const AnyBatch& any_batch) const requires(needs_reference<Loss>()) {
     at::NoGradGuard no_grad;
-    const AnyBatch batch = host_batch.to(model_.device());
+    const AnyBatch batch = any_batch.to(model_.device());
     const auto& reference = state_.reference();
     const auto head = [&](const Tensor& rows) { return model_.logits(reference, rows); };
     return score_predictions(head, model_.hidden(reference, batch), batch, {}, chunk()).logp;
@@ -84,10 +87,11 @@ class Scorer {
     return all;
   }
 
-  /// Adds the gradients of one micro-batch's share in the objective; returns the share.
-  double backward(const Batch& batch, const Objective<Loss>& objective) const {
+  /// Adds the gradients of one micro-batch's share in the objective; returns the share, a number on
+  /// the device.
+  Tensor backward(const Batch& batch, const Objective<Loss>& objective) const {
     begin_batch(batch);
-    const double share = backward_through_head(head(), hidden(batch, /*training=*/true), batch,
+    const Tensor share = backward_through_head(head(), hidden(batch, /*training=*/true), batch,
                                                objective, needs_of(loss_), 1.0, chunk());
     end_batch();
     return share;
@@ -113,7 +117,7 @@ class Scorer {
     if constexpr (TakesBatches<State>) state_.end_batch();
   }
 
-  std::int64_t chunk() const { return head_chunk_rows(model_.vocab_size()); }
+  std::int64_t chunk() const { return head_chunk_rows(model_.vocab_size(), model_.device()); }
 
   auto head() const {
     return [this](const Tensor& rows) { return model_.logits(state_, rows); };

@@ -91,13 +91,14 @@ TEST_CASE("rows that predict nothing can be left out, and the LM head can be rec
   builder.add(TokenIds{31, 32}, root);
   builder.score(std::vector<float>{1.0F, 1.0F});
   builder.end_sequence();
-  const TokenBatch batch = std::move(builder).build();
+  const TokenBatch batch = std::move(builder).build().to(test_device());
   const auto expected = inputs_of(model, gate, batch);
   InputStatistics inputs(model, [](const SiteSpec&) { return true; });
   record_inputs(model, gate, batch, inputs, InputRows::predicting);
   for (const auto& [site, x] : expected) {
     INFO(site);
-    const Tensor rows = at::index_select(x, 0, at::tensor(std::vector<std::int64_t>{2, 5}));
+    const Tensor rows =
+        at::index_select(x, 0, at::tensor(std::vector<std::int64_t>{2, 5}).to(test_device()));
     CHECK(inputs.rows(site) == 2);
     CHECK(relative_error(inputs.gram(site), at::matmul(rows.t(), rows)) < 1e-12);
   }

@@ -37,7 +37,8 @@ TEMPLATE_TEST_CASE("a layer's importance is the cosine of what it reads and writ
     for (std::size_t layers : {0, 1, 2}) {
       models::DecoderConfig config = test::tiny_config();
       config.layers.resize(layers);
-      const models::Decoder cut(config, {.dtype = at::kDouble, .seed = 1});
+      const models::Decoder cut(config,
+                                {.dtype = at::kDouble, .device = test::test_device(), .seed = 1});
       at::NoGradGuard no_grad;
       // A prefix is keys and values of layers: without a layer there is none.
       if constexpr (std::is_same_v<TestType, PrefixTuning>) {

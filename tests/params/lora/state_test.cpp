@@ -109,8 +109,7 @@ TEST_CASE("OLoRA and PiSSA split the base without changing it", "[params][lora]"
 TEST_CASE("dropout keeps the mean, drops the stated share and follows the token",
           "[params][lora][C1]") {
   const Tensor x = at::ones({400, 50}, at::kDouble);
-  const auto rows = std::make_shared<std::vector<std::uint64_t>>();
-  for (std::uint64_t i = 0; i < 400; ++i) rows->push_back(i);
+  const Tensor rows = at::arange(400, at::kLong);
   const Tensor y = KeyedDropout{0.25, 1, 2, rows}.apply(x, 3);
   const double dropped = y.eq(0).to(at::kDouble).mean().item<double>();
   CHECK(dropped == Approx(0.25).margin(0.02));

@@ -57,11 +57,46 @@ inline std::string_view wanted_memory(std::string_view text) {
   return {};
 }
 
-inline std::string out_of_memory(std::string_view wanted) {
+/// The words of `text` between two marks that follow each other; nothing where one is missing.
+inline std::string_view between(std::string_view text, std::string_view before,
+                                std::string_view after) {
+  const std::size_t begin = text.find(before);
+  if (begin == text.npos) return {};
+  text.remove_prefix(begin + before.size());
+  const std::size_t end = text.find(after);
+  return end == text.npos ? std::string_view() : text.substr(0, end);
+}
+
+/// What CUDA's allocator tells of the device: free, in use, kept for later.
+inline std::string state_of_memory(std::string_view text) {
+  std::string state;
+  if (const auto free = between(text, " of which ", " is free"); !free.empty()) {
+    state += fmt::format(", {} of the GPU's {} are free", free,
+                         between(text, "has a total capacity of ", " of which "));
+  }
+  if (const auto used = between(text, "Of the allocated memory ", " is allocated"); !used.empty()) {
+    state += fmt::format(", {} in use by tensors", used);
+  }
+  if (const auto kept = between(text, "by PyTorch, and ", " is reserved"); !kept.empty()) {
+    state += fmt::format(", {} reserved beside them", kept);
+  }
+  return state;
+}
+
+inline std::string out_of_memory(std::string_view wanted, std::string_view state = {}) {
   return fmt::format(
-      "out of memory{}{}; hint: a smaller max_tokens_per_batch or max_seq_len, "
+      "{}{}{}{}; hint: a smaller max_tokens_per_batch or max_seq_len, "
       "gradient_checkpointing, dtype bfloat16, or a policy that trains less",
-      wanted.empty() ? "" : ": wanted ", wanted);
+      kOutOfMemory, wanted.empty() ? "" : ": wanted ", wanted, state);
+}
+
+/// An error that a kernel left behind: CUDA repeats it at every later call of the process.
+inline std::string device_error(std::string_view text) {
+  text = text.substr(0, text.find('\n'));
+  return fmt::format(
+      "the GPU stopped with \"{}\" and does no more work for this process; hint: run again from "
+      "the last checkpoint; CUDA_LAUNCH_BLOCKING=1 shows which operation it was",
+      text);
 }
 
 }  // namespace detail
@@ -70,8 +105,11 @@ POSTTRAIN_INLINE std::string error_text(std::string_view message) {
   const std::string_view text = detail::without_backtrace(message);
   for (const std::string_view mark :
        {"can't allocate memory", "not enough memory", "out of memory. Tried to allocate"}) {
-    if (text.find(mark) != text.npos) return detail::out_of_memory(detail::wanted_memory(text));
+    if (text.find(mark) == text.npos) continue;
+    return detail::out_of_memory(detail::wanted_memory(text), detail::state_of_memory(text));
   }
+  constexpr std::string_view kSticky = "CUDA error: ";
+  if (text.starts_with(kSticky)) return detail::device_error(text.substr(kSticky.size()));
   std::string line = one_line(detail::joined_lines(text));
   if (line.empty()) line = "an error without a message";
   return detail::without_middle(std::move(line));

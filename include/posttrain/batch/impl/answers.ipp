@@ -12,6 +12,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/batch/answers.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
@@ -39,10 +40,12 @@ TokenBatch pack_by_prompt(const std::vector<std::vector<const MatchedAnswer*>>& 
 }  // namespace detail
 
 POSTTRAIN_INLINE AnswerBatch AnswerBatch::to(at::Device device) const {
-  AnswerBatch moved;
-  static_cast<TokenBatch&>(moved) = TokenBatch::to(device);
-  moved.desirable = desirable.to(device);
-  moved.mismatched = mismatched.to(device);
+  AnswerBatch moved = *this;
+  std::vector<Tensor*> tensors = moving_tensors(moved, device);
+  tensors.push_back(&moved.desirable);
+  const std::vector<Tensor*> others = moving_tensors(moved.mismatched, device);
+  tensors.insert(tensors.end(), others.begin(), others.end());
+  upload_together(tensors, device);
   return moved;
 }
 

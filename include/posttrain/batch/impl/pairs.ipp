@@ -9,13 +9,15 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/batch/pairs.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
 POSTTRAIN_INLINE PairBatch PairBatch::to(at::Device device) const {
-  PairBatch moved;
-  static_cast<TokenBatch&>(moved) = TokenBatch::to(device);
-  moved.margin = margin.to(device);
+  PairBatch moved = *this;
+  std::vector<Tensor*> tensors = moving_tensors(moved, device);
+  tensors.push_back(&moved.margin);
+  upload_together(tensors, device);
   return moved;
 }
 

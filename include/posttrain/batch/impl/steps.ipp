@@ -9,6 +9,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/batch/steps.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
@@ -21,9 +22,10 @@ POSTTRAIN_INLINE StepRewardBatch StepRewardBatch::slice(std::int64_t begin,
 }
 
 POSTTRAIN_INLINE StepRewardBatch StepRewardBatch::to(at::Device device) const {
-  StepRewardBatch moved;
-  static_cast<TokenBatch&>(moved) = TokenBatch::to(device);
-  moved.label = label.to(device);
+  StepRewardBatch moved = *this;
+  std::vector<Tensor*> tensors = moving_tensors(moved, device);
+  tensors.push_back(&moved.label);
+  upload_together(tensors, device);
   return moved;
 }
 

@@ -9,6 +9,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/batch/tokens.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
@@ -19,23 +20,60 @@ POSTTRAIN_INLINE TokenBatch TokenBatch::slice(std::int64_t begin, std::int64_t e
   part.weight = weight.narrow(0, begin, end - begin);
   if (ref_logps.defined()) part.ref_logps = ref_logps.narrow(0, begin, end - begin);
   part.offsets = {0, end - begin};
+  part.sequence_id = Tensor();
   return part;
 }
 
 POSTTRAIN_INLINE Tensor TokenBatch::sequence_of() const {
+  if (sequence_id.defined()) return sequence_id;
   std::vector<std::int64_t> all(static_cast<std::size_t>(predictions()));
   for (std::size_t s = 0; s + 1 < offsets.size(); ++s) {
     std::fill(all.begin() + offsets[s], all.begin() + offsets[s + 1], static_cast<std::int64_t>(s));
   }
-  return at::tensor(all, at::kLong).to(row.device());
+  return uploaded(at::tensor(all, at::kLong), row.device());
+}
+
+POSTTRAIN_INLINE std::vector<Tensor*> moving_tensors(TokenBatch& batch, at::Device device) {
+  if (!device.is_cpu() && batch.ids.defined()) {
+    if (!batch.position.defined()) {
+      batch.position = at::tensor(token_positions(batch.nodes), at::kLong);
+    }
+    const auto of_rows = [&](const std::vector<std::int64_t>& of_nodes) {
+      std::vector<std::int64_t> all;
+      for (std::size_t n = 0; n < batch.nodes.size(); ++n) {
+        all.insert(all.end(), static_cast<std::size_t>(batch.nodes[n].end - batch.nodes[n].begin),
+                   of_nodes[n]);
+      }
+      return at::tensor(all, at::kLong);
+    };
+    if (!batch.row_sample.defined()) batch.row_sample = of_rows(batch.node_sample);
+    if (!batch.row_length.defined()) batch.row_length = of_rows(real_lengths(batch));
+    if (!batch.sequence_id.defined()) batch.sequence_id = batch.sequence_of();
+  }
+  return {&batch.ids,        &batch.row,        &batch.target,
+          &batch.weight,     &batch.ref_logps,  &batch.position,
+          &batch.row_sample, &batch.row_length, &batch.sequence_id};
 }
 
 POSTTRAIN_INLINE TokenBatch TokenBatch::to(at::Device device) const {
   TokenBatch moved = *this;
-  for (Tensor* tensor : {&moved.ids, &moved.row, &moved.target, &moved.weight, &moved.ref_logps}) {
-    if (tensor->defined()) *tensor = tensor->to(device);
-  }
+  upload_together(moving_tensors(moved, device), device);
   return moved;
+}
+
+POSTTRAIN_INLINE std::vector<std::int64_t> real_lengths(const TokenBatch& batch) {
+  std::vector<Segment> nodes;
+  std::vector<std::size_t> places;
+  for (std::size_t n = 0; n < batch.nodes.size(); ++n) {
+    if (batch.nodes[n].position < batch.virtual_tokens) continue;
+    nodes.push_back(batch.nodes[n]);
+    nodes.back().position -= batch.virtual_tokens;
+    places.push_back(n);
+  }
+  const std::vector<std::int64_t> lengths = tree_lengths(nodes);
+  std::vector<std::int64_t> all(batch.nodes.size(), 0);
+  for (std::size_t i = 0; i < places.size(); ++i) all[places[i]] = lengths[i];
+  return all;
 }
 
 POSTTRAIN_INLINE int BatchBuilder::add(std::span<const TokenId> ids, int parent,

@@ -11,6 +11,7 @@
 #include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
@@ -22,6 +23,29 @@ inline void claim_virtual_tokens(TokenBatch& batch, std::int64_t count) {
           batch.virtual_tokens);
   }
   batch.virtual_tokens = count;
+  batch.position = batch.row_sample = batch.row_length = Tensor();  // of the rows as they were
+}
+
+/// Without asking the device how many ids are the prompt's: all rows are chosen one way or the
+/// other, and the gradient is a product with a matrix of ones and zeros, which adds in a fixed
+/// order.
+inline Tensor with_prompt_rows_of_device(const Tensor& rows, const Tensor& ids, std::int64_t vocab,
+                                         const ParameterView& prompt, const Tensor& anchor) {
+  Tensor all, virtual_id;
+  {
+    at::NoGradGuard no_grad;
+    virtual_id = ids - vocab;
+    const std::int64_t count = prompt.value.size(0);
+    const Tensor of_prompt = prompt.value.index_select(0, virtual_id.clamp(0, count - 1));
+    all = of_prompt.where((virtual_id >= 0).unsqueeze(1), rows);
+  }
+  return differentiable(all, {anchor}, [grad = prompt.grad, virtual_id](const Tensor& d) {
+    const Tensor each = at::arange(grad.size(0), virtual_id.options());
+    const Tensor which = (each.unsqueeze(1) == virtual_id.unsqueeze(0)).to(grad.scalar_type());
+    Tensor accumulator = grad;
+    accumulator.addmm_(which, d.to(grad.scalar_type()));
+    return Tensors{Tensor()};
+  });
 }
 
 }  // namespace detail
@@ -55,7 +79,8 @@ POSTTRAIN_INLINE void add_prompt_segments(TokenBatch& batch, std::int64_t count,
   if (nodes.empty()) return;
   batch.ids = at::cat(ids);
   batch.row =
-      batch.row + at::tensor(moved_by, at::kLong).to(batch.row.device()).index_select(0, batch.row);
+      batch.row +
+      uploaded(at::tensor(moved_by, at::kLong), batch.row.device()).index_select(0, batch.row);
   batch.nodes = std::move(nodes);
   batch.node_sample = std::move(node_sample);
 }
@@ -67,6 +92,7 @@ POSTTRAIN_INLINE void add_prefix_positions(TokenBatch& batch, std::int64_t count
 
 POSTTRAIN_INLINE Tensor with_prompt_rows(const Tensor& rows, const Tensor& ids, std::int64_t vocab,
                                          const ParameterView& prompt, const Tensor& anchor) {
+  if (!ids.is_cpu()) return detail::with_prompt_rows_of_device(rows, ids, vocab, prompt, anchor);
   Tensor all = rows, where, index;
   {
     at::NoGradGuard no_grad;

@@ -24,14 +24,14 @@ POSTTRAIN_INLINE void BradleyTerry::measure(const Scores& scores, const RewardBa
   const Tensor pairs = rewards.view({-1, 2});
   const Tensor chosen = pairs.select(1, 0), rejected = pairs.select(1, 1);
   const auto add = [&](const char* name, const Tensor& values) {
-    means.add(name, values.sum(at::kDouble).item<double>(), static_cast<double>(values.size(0)));
+    means.add(name, values.sum(at::kDouble), values.size(0));
   };
   add("accuracy", chosen > rejected);
   add("margin", chosen - rejected);
   add("mean_reward", rewards);
   if (batch.items() == 0) return;
-  means.add_min("min_reward", rewards.min().item<double>());
-  means.add_max("max_reward", rewards.max().item<double>());
+  means.add_min("min_reward", rewards.min());
+  means.add_max("max_reward", rewards.max());
 }
 
 }  // namespace posttrain

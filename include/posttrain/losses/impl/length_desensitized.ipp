@@ -2,8 +2,8 @@
 // Definitions of length_desensitized.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
-#include <algorithm>
-#include <vector>
+#include <cstdint>
+#include <tuple>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/losses/length_desensitized.hpp"
@@ -12,17 +12,14 @@
 namespace posttrain {
 
 POSTTRAIN_INLINE Tensor tail_factors(const PairBatch& batch, double alpha) {
-  std::vector<float> factors;
-  for (std::int64_t pair = 0; pair < batch.items(); ++pair) {
-    const auto* ends = &batch.offsets[static_cast<std::size_t>(2 * pair)];
-    const std::int64_t shared = std::min(ends[1] - ends[0], ends[2] - ends[1]);
-    for (int side = 0; side < 2; ++side) {
-      for (std::int64_t i = 0; i < ends[side + 1] - ends[side]; ++i) {
-        factors.push_back(i < shared ? 1.0F : static_cast<float>(alpha));
-      }
-    }
-  }
-  return at::tensor(factors, at::kFloat).to(batch.weight.device());
+  const Tensor sequence = batch.sequence_of(), ones = at::ones_like(sequence);
+  const auto sequences = static_cast<std::int64_t>(batch.offsets.size()) - 1;
+  const Tensor lengths = at::zeros({sequences}, sequence.options()).index_add(0, sequence, ones);
+  const Tensor begins = lengths.cumsum(0) - lengths;
+  const Tensor shared = std::get<0>(lengths.view({-1, 2}).min(1));  // of each pair
+  const Tensor place = ones.cumsum(0) - 1 - begins.index_select(0, sequence);
+  const Tensor beyond = place >= shared.index_select(0, sequence.bitwise_right_shift(1));
+  return at::ones_like(batch.weight).masked_fill(beyond, alpha);
 }
 
 }  // namespace posttrain

@@ -17,7 +17,7 @@ POSTTRAIN_INLINE Tensor StepReward::sum(const Scores& scores, const StepRewardBa
 POSTTRAIN_INLINE void StepReward::measure(const Scores& scores, const StepRewardBatch& batch,
                                           MetricMeans& means) const {
   const auto add = [&](const char* name, const Tensor& values) {
-    means.add(name, values.sum(at::kDouble).item<double>(), static_cast<double>(values.size(0)));
+    means.add(name, values.sum(at::kDouble), values.size(0));
   };
   add("accuracy", (scores.reward() > 0) == (batch.label > 0.5));
   add("mean_reward", scores.reward());

@@ -2,9 +2,9 @@
 // The terms of losses on single judged answers: values by verdict, and metrics.
 #pragma once
 
-#include "posttrain/base/metric_means.hpp"
 #include "posttrain/batch/answers.hpp"
 #include "posttrain/losses/terms/pair_scores.hpp"
+#include "posttrain/tensor/metric_means.hpp"
 
 namespace posttrain {
 

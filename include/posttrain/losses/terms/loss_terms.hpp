@@ -8,10 +8,10 @@
 #include <span>
 #include <vector>
 
-#include "posttrain/base/metric_means.hpp"
 #include "posttrain/concepts/loss.hpp"
 #include "posttrain/losses/terms/pair_scores.hpp"
 #include "posttrain/nn/lm_head.hpp"
+#include "posttrain/tensor/metric_means.hpp"
 
 namespace posttrain {
 

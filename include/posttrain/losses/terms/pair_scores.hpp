@@ -7,10 +7,10 @@
 // counts, needs and metrics from here (losses/terms/loss_terms.hpp).
 #pragma once
 
-#include "posttrain/base/metric_means.hpp"
 #include "posttrain/batch/pairs.hpp"
 #include "posttrain/concepts/loss.hpp"
 #include "posttrain/nn/lm_head.hpp"
+#include "posttrain/tensor/metric_means.hpp"
 
 namespace posttrain {
 

@@ -7,6 +7,7 @@
 #include "posttrain/base/rng.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain::models {
 
@@ -50,6 +51,11 @@ POSTTRAIN_INLINE void Decoder::check_batch(const TokenBatch& batch,
         "hint: prepared(state, batch) makes it",
         virtual_tokens, batch.virtual_tokens);
   }
+  if (batch.ids.device() != device()) {
+    raise(
+        "expected a batch on the model's device {}, got one on {}; hint: batch.to(model.device())",
+        options_.device.text(), batch.ids.device().str());
+  }
   if (!config_.learned_positions) return;
   for (const Segment& node : batch.nodes) {
     if (node.position + node.end - node.begin > config_.max_positions) {
@@ -75,8 +81,11 @@ POSTTRAIN_INLINE Tensor Decoder::concatenated(const Tensor& first, const Tensor&
   return at::cat({first, second});
 }
 
-POSTTRAIN_INLINE Tensor Decoder::position_ids(const TokenPositions& positions) const {
-  return at::tensor(positions.position, at::kLong).to(options_.device);
+POSTTRAIN_INLINE TokenPositions Decoder::placed(TokenPositions positions) const {
+  if (!positions.on_device.defined()) {
+    positions.on_device = uploaded(at::tensor(positions.position, at::kLong), device());
+  }
+  return positions;
 }
 
 }  // namespace posttrain::models

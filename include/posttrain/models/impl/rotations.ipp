@@ -12,6 +12,7 @@
 #include "posttrain/models/config.hpp"
 #include "posttrain/models/rotations.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain::models {
 
@@ -24,8 +25,10 @@ POSTTRAIN_INLINE TokenPositions positions_of(const std::vector<Segment>& nodes) 
   return result;
 }
 
-POSTTRAIN_INLINE Rotation rotation(const RopeSpec& spec, const TokenPositions& at,
-                                   at::Device device) {
+namespace detail {
+
+/// Cosines and sines on the host, one by one.
+inline Rotation rotation_on_host(const RopeSpec& spec, const TokenPositions& at) {
   const auto rows = static_cast<std::int64_t>(at.position.size());
   const auto half = static_cast<std::int64_t>(spec.inv_freq.size());
   Rotation result{at::empty({rows, half}, at::kFloat), at::empty({rows, half}, at::kFloat)};
@@ -47,9 +50,22 @@ POSTTRAIN_INLINE Rotation rotation(const RopeSpec& spec, const TokenPositions& a
       sin[t * half + i] = std::sin(angle) * factor;
     }
   }
-  result.cos = result.cos.to(device);
-  result.sin = result.sin.to(device);
   return result;
+}
+
+}  // namespace detail
+
+POSTTRAIN_INLINE Rotation rotation(const RopeSpec& spec, const TokenPositions& at,
+                                   at::Device device) {
+  if (device.is_cpu() || spec.dynamic || !at.on_device.defined()) {
+    Rotation result = detail::rotation_on_host(spec, at);
+    Tensor* const both[] = {&result.cos, &result.sin};
+    upload_together(both, device);
+    return result;
+  }
+  const Tensor frequencies = device_constant(spec.inv_freq, device);
+  const Tensor angles = at.on_device.to(at::kFloat).unsqueeze(1) * frequencies;
+  return {at::cos(angles) * spec.attention_factor, at::sin(angles) * spec.attention_factor};
 }
 
 }  // namespace posttrain::models

@@ -194,14 +194,4 @@ AttentionResult attention_forward_rows(const Tensor& q, const Tensor& k, const T
   return result;
 }
 
-/// One result of two over disjoint keys.
-inline AttentionResult merge_attention(const AttentionResult& a, const AttentionResult& b) {
-  const Tensor lse = at::logaddexp(a.lse, b.lse);
-  const auto weighted = [&](const AttentionResult& x) {
-    return x.out.to(lse.scalar_type()) *
-           attention_probabilities(x.lse, lse).t().unsqueeze(-1);  // [Tq, Hq, 1]
-  };
-  return {(weighted(a) + weighted(b)).to(a.out.scalar_type()), lse};
-}
-
 }  // namespace posttrain::detail

@@ -12,6 +12,7 @@
 #include "posttrain/nn/cpu/attention_backward.hpp"
 #include "posttrain/nn/cpu/attention_rows.hpp"
 #include "posttrain/nn/cpu/rows.hpp"
+#include "posttrain/nn/cuda/flash_attention.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/shape_text.hpp"
 
@@ -89,18 +90,18 @@ inline AttentionResult attention_forward_tiled(const Tensor& q, const Tensor& k,
 }  // namespace detail
 
 POSTTRAIN_INLINE AttentionResult attention_forward(const Tensor& q, const Tensor& k,
-                                                   const Tensor& v,
-                                                   const std::vector<AttentionPart>& parts,
+                                                   const Tensor& v, const AttentionParts& parts,
                                                    const AttentionOptions& options) {
-  detail::check_attention(q, k, v, parts);
+  detail::check_attention(q, k, v, parts.list());
   at::NoGradGuard no_grad;
+  if (takes_flash(q, options)) return attention_forward_flash(q, k, v, parts, options);
   std::vector<AttentionPart> single, rest;
   if (detail::has_cpu_kernel(q) && 4 * q.size(0) <= k.size(0)) {
-    for (const AttentionPart& part : parts) {
+    for (const AttentionPart& part : parts.list()) {
       (part.q1 - part.q0 <= detail::kFewQueries ? single : rest).push_back(part);
     }
   }
-  if (single.empty()) return detail::attention_forward_tiled(q, k, v, parts, options);
+  if (single.empty()) return detail::attention_forward_tiled(q, k, v, parts.list(), options);
   const Tensor a = detail::with_row_layout(q), b = detail::with_row_layout(k),
                c = detail::with_row_layout(v);
   AttentionResult result;
@@ -114,9 +115,12 @@ POSTTRAIN_INLINE AttentionResult attention_forward(const Tensor& q, const Tensor
 POSTTRAIN_INLINE AttentionGradients attention_backward(const Tensor& grad_out, const Tensor& q,
                                                        const Tensor& k, const Tensor& v,
                                                        const AttentionResult& result,
-                                                       const std::vector<AttentionPart>& parts,
+                                                       const AttentionParts& parts,
                                                        const AttentionOptions& options) {
   at::NoGradGuard no_grad;
+  if (takes_flash(q, options)) {
+    return attention_backward_flash(grad_out, q, k, v, result, parts, options);
+  }
   [[maybe_unused]] at::ScalarType type = q.scalar_type();
 #ifdef POSTTRAIN_HAS_BRGEMM
   if (detail::attention_is_blocked(q, type)) {
@@ -126,18 +130,17 @@ POSTTRAIN_INLINE AttentionGradients attention_backward(const Tensor& grad_out, c
     const AttentionResult saved{detail::attention_operand(result.out, type), result.lse};
     AttentionGradients grads;
     detail::with_element_type(a, [&](auto element) {
-      grads = detail::attention_backward_blocked<decltype(element)>(grad, a, b, c, saved, parts,
-                                                                    options);
+      grads = detail::attention_backward_blocked<decltype(element)>(grad, a, b, c, saved,
+                                                                    parts.list(), options);
     });
     return {grads.q.to(q.scalar_type()), grads.k.to(k.scalar_type()), grads.v.to(v.scalar_type())};
   }
 #endif
-  return attention_backward_generic(grad_out, q, k, v, result, parts, options);
+  return attention_backward_generic(grad_out, q, k, v, result, parts.list(), options);
 }
 
 POSTTRAIN_INLINE Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
-                                  const std::vector<AttentionPart>& parts,
-                                  const AttentionOptions& options) {
+                                  const AttentionParts& parts, const AttentionOptions& options) {
   AttentionResult result = attention_forward(q.detach(), k.detach(), v.detach(), parts, options);
   return differentiable(result.out, {q, k, v},
                         [q = q.detach(), k = k.detach(), v = v.detach(),

@@ -292,6 +292,10 @@ POSTTRAIN_INLINE void accumulate_tn(const Tensor& acc, const Tensor& dy, const T
   if (!fp32 && !detail::mm_is_onednn(dy)) {
     if (acc.scalar_type() == dy.scalar_type()) {
       acc.addmm_(dy.t(), x);
+    } else if (acc.is_cuda() && acc.scalar_type() == at::kFloat) {
+      // cuBLAS adds in float32 to what is there: no product in 16 bits, no second pass.
+      Tensor sum = acc;
+      at::addmm_out(sum, acc, dy.t(), x, at::kFloat);
     } else {
       detail::add_product(acc, at::mm(dy.t(), x));
     }

@@ -106,7 +106,7 @@ inline void head_chunks(const HeadFunction& logits, const Tensor& hidden, const 
   if (hidden_trains) hidden.backward(d_hidden);
 }
 
-POSTTRAIN_INLINE double backward_row_local(const HeadFunction& logits, const Tensor& hidden,
+POSTTRAIN_INLINE Tensor backward_row_local(const HeadFunction& logits, const Tensor& hidden,
                                            const PredictedRows& rows, const LossSum& sum, Need need,
                                            double scale, std::int64_t chunk) {
   at::AutoGradMode enabled(true);
@@ -117,10 +117,10 @@ POSTTRAIN_INLINE double backward_row_local(const HeadFunction& logits, const Ten
                 total += part.detach();
                 return part * scale;
               });
-  return total.item<double>();
+  return total;
 }
 
-POSTTRAIN_INLINE double backward_whole(const HeadFunction& logits, const Tensor& hidden,
+POSTTRAIN_INLINE Tensor backward_whole(const HeadFunction& logits, const Tensor& hidden,
                                        const PredictedRows& rows, const LossSum& sum, Need need,
                                        double scale, std::int64_t chunk) {
   // One chunk: its scores are all there are, and the head is passed once.
@@ -147,7 +147,7 @@ POSTTRAIN_INLINE double backward_whole(const HeadFunction& logits, const Tensor&
                 }
                 return surrogate;
               });
-  return total.item<double>();
+  return total.detach().to(at::kDouble);
 }
 
 }  // namespace detail

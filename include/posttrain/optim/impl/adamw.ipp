@@ -22,31 +22,28 @@ inline at::TensorOptions moment_options(const ParameterGroup& group, bool offloa
 /// LibTorch's fused step on masters, gradients and moments of one place; `step` counts this one.
 inline void fused_adamw(const Tensor& master, const Tensor& grad, const Tensor& first,
                         const Tensor& second, const Tensor& step, const AdamW& options,
-                        double learning_rate, double decay, double grad_factor) {
-  // The kernel divides by grad_scale.
-  std::optional<Tensor> grad_scale;
-  if (grad_factor != 1.0) {
-    grad_scale = at::full({}, 1.0 / grad_factor, grad.options().dtype(at::kFloat));
-  }
+                        double learning_rate, double decay, const GradientScale& scale) {
+  std::optional<Tensor> grad_scale;  // by which the kernel divides
+  if (const Tensor divisor = scale.divisor(grad.device()); divisor.defined()) grad_scale = divisor;
   at::_fused_adamw_({master}, {grad}, {first}, {second}, {}, {step}, learning_rate, options.beta1,
                     options.beta2, decay, options.eps, /*amsgrad=*/false, /*maximize=*/false,
-                    grad_scale, {});
+                    grad_scale, scale.skip(grad.device()));
 }
 
 /// The fused step of a group whose moments are where `moment_options` says.
 inline void fused_adamw(ParameterGroup& group, const Tensor& first, const Tensor& second,
                         const Tensor& step, const AdamW& options, double learning_rate,
-                        double grad_factor, HostStaging& staging) {
+                        const GradientScale& scale, HostStaging& staging) {
   const double rate = learning_rate * group.lr_scale;
   const double decay = group.decay ? options.weight_decay : 0.0;
   if (!options.offload) {
-    fused_adamw(group.master, group.grad, first, second, step, options, rate, decay, grad_factor);
+    fused_adamw(group.master, group.grad, first, second, step, options, rate, decay, scale);
     return;
   }
   staging.run(group, [&](const Tensor& master, const Tensor& grad, std::int64_t begin) {
     const std::int64_t size = master.numel();
     fused_adamw(master, grad, first.narrow(0, begin, size), second.narrow(0, begin, size), step,
-                options, rate, decay, grad_factor);
+                options, rate, decay, scale);
   });
 }
 
@@ -64,12 +61,13 @@ POSTTRAIN_INLINE AdamWState::AdamWState(const AdamW& options,
 }
 
 POSTTRAIN_INLINE void AdamWState::step(std::vector<ParameterGroup>& groups, double learning_rate,
-                                       double grad_factor) {
+                                       const GradientScale& given) {
+  const GradientScale scale = options_.offload ? given.on_host() : given;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     if (groups[i].master.numel() == 0) continue;
-    steps_[i].add_(1);
-    detail::fused_adamw(groups[i], first_[i], second_[i], steps_[i], options_, learning_rate,
-                        grad_factor, staging_);
+    steps_[i].add_(1 - scale.skip(steps_[i].device()));
+    detail::fused_adamw(groups[i], first_[i], second_[i], steps_[i], options_, learning_rate, scale,
+                        staging_);
   }
 }
 

@@ -137,33 +137,62 @@ POSTTRAIN_SIMD void adamw_8bit_blocks(const Moments8bit& s, const AdamWStep& ste
   }
 }
 
-/// On any device and in any precision, by ATen's operations.
+/// On any device and in any precision, by ATen's operations; numbers of the step are tensors, so
+/// that nothing is read.
 inline void adamw_8bit_generic(const Tensor& master, const Tensor& grad, const Quantized8Bit& first,
-                               const Quantized8Bit& second, std::int64_t block_size,
-                               const AdamWStep& step) {
+                               const Quantized8Bit& second, const AdamW8bit& options,
+                               const Tensor& steps, double learning_rate, double decay,
+                               const GradientScale& scale) {
+  const std::int64_t block_size = options.block_size;
+  const Tensor t = steps.to(at::kDouble);
+  const Tensor rate = learning_rate / (1.0 - at::pow(options.beta1, t));
+  const Tensor root_second = (1.0 - at::pow(options.beta2, t)).sqrt();
+  const Tensor keeps = scale.skip(master.device()) == 0;
   const Tensor m = at::empty_like(master), v = at::empty_like(master);
   dequantize_8bit_generic(first, dynamic_map(true), block_size, m);
   dequantize_8bit_generic(second, dynamic_map(false), block_size, v);
-  const Tensor g = grad * step.grad_factor;
-  m.mul_(step.beta1).add_(g, 1.0 - step.beta1);
-  v.mul_(step.beta2).add_(g * g, 1.0 - step.beta2);
-  master.mul_(1.0 - step.decay)
-      .sub_(m / (v.sqrt().div_(step.root_second).add_(step.eps)), step.rate);
-  const Quantized8Bit new_first = quantize_8bit_generic(m, true, block_size);
-  const Quantized8Bit new_second = quantize_8bit_generic(v, false, block_size);
-  first.codes.copy_(new_first.codes);
-  first.absmax.copy_(new_first.absmax);
-  second.codes.copy_(at::maximum(new_second.codes, at::gt(v, 0).to(at::kByte)));
-  second.absmax.copy_(new_second.absmax);
+  const Tensor g = grad * scale.factor(master.device());
+  m.mul_(options.beta1).add_(g, 1.0 - options.beta1);
+  v.mul_(options.beta2).add_(g * g, 1.0 - options.beta2);
+  const auto replace = [&](const Tensor& old, const Tensor& now) {
+    old.copy_(now.where(keeps, old));
+  };
+  replace(master, master * (1.0 - learning_rate * decay) -
+                      rate * (m / (v.sqrt() / root_second + options.eps)));
+  const Quantized8Bit new_first = quantize_8bit_exactly(m, true, block_size);
+  const Quantized8Bit new_second = quantize_8bit_exactly(v, false, block_size);
+  replace(first.codes, new_first.codes);
+  replace(first.absmax, new_first.absmax);
+  replace(second.codes, at::maximum(new_second.codes, at::gt(v, 0).to(at::kByte)));
+  replace(second.absmax, new_second.absmax);
+}
+
+/// Part of moments; `begin` is a multiple of the block's size.
+inline Quantized8Bit narrowed(const Quantized8Bit& moment, std::int64_t begin, std::int64_t size,
+                              std::int64_t block_size) {
+  return {moment.codes.narrow(0, begin, size),
+          moment.absmax.narrow(0, begin / block_size, (size + block_size - 1) / block_size)};
 }
 
 inline void adamw_8bit(const Tensor& master, const Tensor& grad, const Quantized8Bit& first,
-                       const Quantized8Bit& second, std::int64_t block_size,
-                       const AdamWStep& step) {
+                       const Quantized8Bit& second, const AdamW8bit& options, const Tensor& steps,
+                       double learning_rate, double decay, const GradientScale& scale) {
   if (!master.is_cpu() || master.scalar_type() != at::kFloat) {
-    return adamw_8bit_generic(master, grad, first, second, block_size, step);
+    // In pieces: the operations take some 40 bytes for each parameter on their way.
+    constexpr std::int64_t kPiece = std::int64_t{1} << 22;
+    for (std::int64_t begin = 0; begin < master.numel(); begin += kPiece) {
+      const std::int64_t size = std::min(kPiece, master.numel() - begin);
+      adamw_8bit_generic(master.narrow(0, begin, size), grad.narrow(0, begin, size),
+                         narrowed(first, begin, size, options.block_size),
+                         narrowed(second, begin, size, options.block_size), options, steps,
+                         learning_rate, decay, scale);
+    }
+    return;
   }
-  const Moments8bit moments{block_size,
+  if (scale.skip(at::kCPU).item<float>() != 0.0F) return;
+  const AdamWStep step(options, steps.item<double>(), learning_rate, decay,
+                       scale.factor(at::kCPU).item<double>());
+  const Moments8bit moments{options.block_size,
                             master.numel(),
                             first.codes.mutable_data_ptr<std::uint8_t>(),
                             second.codes.mutable_data_ptr<std::uint8_t>(),
@@ -175,7 +204,7 @@ inline void adamw_8bit(const Tensor& master, const Tensor& grad, const Quantized
                             &NearestCode::of(false)};
   float* p = master.mutable_data_ptr<float>();
   const float* g = grad.const_data_ptr<float>();
-  for_blocks(master.numel(), block_size, [&](std::int64_t begin, std::int64_t end) {
+  for_blocks(master.numel(), options.block_size, [&](std::int64_t begin, std::int64_t end) {
     adamw_8bit_blocks(moments, step, p, g, begin, end);
   });
 }
@@ -205,36 +234,34 @@ POSTTRAIN_INLINE AdamW8bitState::AdamW8bitState(const AdamW8bit& options,
 }
 
 POSTTRAIN_INLINE void AdamW8bitState::step(std::vector<ParameterGroup>& groups,
-                                           double learning_rate, double grad_factor) {
+                                           double learning_rate, const GradientScale& given) {
   at::NoGradGuard no_grad;
   const AdamW in_fp32{options_.beta1, options_.beta2, options_.eps, options_.weight_decay,
                       options_.offload};
+  const GradientScale scale = options_.offload ? given.on_host() : given;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     ParameterGroup& group = groups[i];
     Moments& moments = groups_[i];
     if (group.master.numel() == 0) continue;
-    moments.step.add_(1);
+    moments.step.add_(1 - scale.skip(moments.step.device()));
     if (moments.first.defined()) {
       detail::fused_adamw(group, moments.first, moments.second, moments.step, in_fp32,
-                          learning_rate, grad_factor, staging_);
+                          learning_rate, scale, staging_);
       continue;
     }
-    const detail::AdamWStep step(options_, moments.step.item<double>(),
-                                 learning_rate * group.lr_scale,
-                                 group.decay ? options_.weight_decay : 0.0, grad_factor);
-    const std::int64_t block = options_.block_size;
-    if (!options_.offload) {
-      detail::adamw_8bit(group.master, group.grad, moments.first8, moments.second8, block, step);
-      continue;
+    const double rate = learning_rate * group.lr_scale;
+    const double decay = group.decay ? options_.weight_decay : 0.0;
+    const auto update = [&](const Tensor& master, const Tensor& grad, std::int64_t begin) {
+      const std::int64_t n = master.numel(), block = options_.block_size;
+      detail::adamw_8bit(master, grad, detail::narrowed(moments.first8, begin, n, block),
+                         detail::narrowed(moments.second8, begin, n, block), options_, moments.step,
+                         rate, decay, scale);
+    };
+    if (options_.offload) {
+      staging_.run(group, update);
+    } else {
+      update(group.master, group.grad, 0);
     }
-    staging_.run(group, [&](const Tensor& master, const Tensor& grad, std::int64_t begin) {
-      const std::int64_t n = master.numel();
-      const auto piece = [&](const Quantized8Bit& moment) {
-        return Quantized8Bit{moment.codes.narrow(0, begin, n),
-                             moment.absmax.narrow(0, begin / block, (n + block - 1) / block)};
-      };
-      detail::adamw_8bit(master, grad, piece(moments.first8), piece(moments.second8), block, step);
-    });
   }
 }
 

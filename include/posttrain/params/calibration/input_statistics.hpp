@@ -176,7 +176,7 @@ void record_inputs(const Model& model, const Gate& gate, const TokenBatch& host_
   if (!statistics.records_head()) return;
   const Tensor read = chosen.defined() ? at::index_select(hidden, 0, chosen) : hidden;
   const RecordingGate<Gate> whole(gate, statistics);
-  const std::int64_t chunk = head_chunk_rows(model.vocab_size());
+  const std::int64_t chunk = head_chunk_rows(model.vocab_size(), model.device());
   for (std::int64_t row = 0; row < read.size(0); row += chunk) {
     model.logits(whole, read.narrow(0, row, std::min(chunk, read.size(0) - row)));
   }

@@ -14,6 +14,7 @@
 #include "posttrain/nn/cpu/simd.hpp"
 #include "posttrain/storage/int8_codec.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
@@ -161,27 +162,59 @@ inline Tensor flat_float(const Tensor& x) {
   return (has_cpu_kernel(flat) ? flat : flat.to(at::kFloat)).contiguous();
 }
 
+/// A dynamic map of the host where the codes are.
+inline Tensor on_device(const Tensor& map, at::Device device) {
+  if (map.device() == device) return map;
+  const auto size = static_cast<std::size_t>(map.numel());
+  return device_constant({map.const_data_ptr<float>(), size}, device);
+}
+
 /// Blocks as rows, the last one filled up with zeros.
 inline Tensor block_rows(const Tensor& flat, std::int64_t blocksize) {
   const std::int64_t missing = (blocksize - flat.numel() % blocksize) % blocksize;
   return (missing > 0 ? at::constant_pad_nd(flat, {0, missing}) : flat).view({-1, blocksize});
 }
 
+/// Blocks as rows with their largest magnitudes, and the rows divided by them.
+struct ScaledBlocks {
+  Tensor absmax, scaled;
+
+  ScaledBlocks(const Tensor& x, std::int64_t blocksize) {
+    const Tensor rows = block_rows(x.detach().reshape({-1}).to(at::kFloat), blocksize);
+    absmax = rows.abs().amax(1);
+    scaled = rows * absmax.clamp_min(1e-38).reciprocal().unsqueeze(1);
+  }
+};
+
 inline Quantized8Bit quantize_8bit_generic(const Tensor& x, bool is_signed,
                                            std::int64_t blocksize) {
-  const Tensor rows = block_rows(x.detach().reshape({-1}).to(at::kFloat), blocksize);
-  const Tensor absmax = rows.abs().amax(1);
-  const Tensor entries = dynamic_map(is_signed).to(x.device());
+  const ScaledBlocks blocks(x, blocksize);
+  const Tensor above = blocks.scaled.where(blocks.scaled > -1.0, -1.0);  // a NaN becomes -1
+  const Tensor half = (above.clamp_max(1.0) + 1.0) * 0.5;
+  const Tensor grid = (half.to(at::kDouble) * 65535.0 + 0.5).to(at::kFloat).to(at::kInt);
+  const NearestTable& table = nearest_table(is_signed);
+  const Tensor nearest =
+      at::tensor(at::ArrayRef<std::uint8_t>(table.data(), table.size()), at::kByte).to(x.device());
+  const Tensor codes = nearest.index_select(0, grid.view({-1})).view(grid.sizes());
+  const Tensor kept = codes.masked_fill((blocks.absmax == 0.0).unsqueeze(1), 0);
+  return {kept.view({-1}).narrow(0, 0, x.numel()).view(x.sizes()), blocks.absmax};
+}
+
+/// With the nearest entry by exact comparison, as the optimizer has it.
+inline Quantized8Bit quantize_8bit_exactly(const Tensor& x, bool is_signed,
+                                           std::int64_t blocksize) {
+  const ScaledBlocks blocks(x, blocksize);
+  const Tensor entries = on_device(dynamic_map(is_signed), x.device());
   const Tensor midpoints = (entries.narrow(0, 0, 255) + entries.narrow(0, 1, 255)) / 2;
-  const Tensor scaled = (rows * absmax.clamp_min(1e-38).reciprocal().unsqueeze(1)).clamp(-1, 1);
-  const Tensor codes = at::bucketize(scaled, midpoints, /*out_int32=*/true).to(at::kByte);
-  return {codes.view({-1}).narrow(0, 0, x.numel()).view(x.sizes()), absmax};
+  const Tensor codes =
+      at::bucketize(blocks.scaled.clamp(-1, 1), midpoints, /*out_int32=*/true).to(at::kByte);
+  return {codes.view({-1}).narrow(0, 0, x.numel()).view(x.sizes()), blocks.absmax};
 }
 
 inline void dequantize_8bit_generic(const Quantized8Bit& q, const Tensor& map,
                                     std::int64_t blocksize, const Tensor& out) {
   const Tensor values =
-      map.to(q.codes.device()).index_select(0, q.codes.reshape({-1}).to(at::kInt));
+      on_device(map, q.codes.device()).index_select(0, q.codes.reshape({-1}).to(at::kInt));
   const Tensor rows = block_rows(values, blocksize) * q.absmax.unsqueeze(1);
   out.copy_(rows.view({-1}).narrow(0, 0, out.numel()).view(out.sizes()));
 }

@@ -9,6 +9,7 @@
 #include "posttrain/storage/impl/int8_codec.ipp"
 #include "posttrain/storage/nf4_codec.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
@@ -156,11 +157,6 @@ POSTTRAIN_SIMD void dequantize_nf4_blocks(const BlocksNf4& b, c10::BFloat16* out
   dequantize_nf4_body(b, out, begin, end);
 }
 
-template <std::size_t size>
-Tensor constant_tensor(const std::array<float, size>& values, at::Device device) {
-  return at::tensor(at::ArrayRef<float>(values.data(), size), at::kFloat).to(device);
-}
-
 inline QuantizedNf4 quantize_nf4_generic(const Tensor& x, std::int64_t blocksize) {
   const std::int64_t n = x.numel(), whole = n - n % blocksize;
   const Tensor flat = x.detach().reshape({-1}).to(at::kFloat);
@@ -175,7 +171,7 @@ inline QuantizedNf4 quantize_nf4_generic(const Tensor& x, std::int64_t blocksize
   }
   if (n % 2 != 0) scaled = at::constant_pad_nd(scaled, {0, 1});
   const Tensor code =
-      at::bucketize(scaled.clamp(-1, 1), constant_tensor(kNf4Midpoints, x.device()), true)
+      at::bucketize(scaled.clamp(-1, 1), device_constant(kNf4Midpoints, x.device()), true)
           .to(at::kByte)
           .view({-1, 2});
   return {code.select(1, 0).mul(16).add(code.select(1, 1)), absmax};
@@ -184,7 +180,7 @@ inline QuantizedNf4 quantize_nf4_generic(const Tensor& x, std::int64_t blocksize
 inline void dequantize_nf4_generic(const Tensor& codes, const Tensor& absmax,
                                    std::int64_t blocksize, const Tensor& out) {
   const Tensor code = at::stack({codes.bitwise_right_shift(4), codes.bitwise_and(15)}, 1);
-  const Tensor values = constant_tensor(kNf4Values, codes.device())
+  const Tensor values = device_constant(kNf4Values, codes.device())
                             .index_select(0, code.view({-1}).to(at::kInt))
                             .narrow(0, 0, out.numel());
   const Tensor rows = block_rows(values, blocksize) * absmax.unsqueeze(1);

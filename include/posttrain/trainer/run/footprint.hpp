@@ -28,6 +28,8 @@ struct Footprint {
   /// "trains 55,296 parameters, 1.49 % of the model's 3,721,984; weights 14.9 MB, …", megabytes of
   /// 10⁶ bytes; and whether products go another way than the dtype says.
   std::string text() const;
+  /// The largest part of it, "optimizer 48.0 GB"; empty where it holds nothing.
+  std::string largest() const;
 };
 
 /// Tables, matrices, biases and vectors of the checkpoint; what is tied counts once.

@@ -20,7 +20,7 @@ POSTTRAIN_INLINE void measure_answers(const Scores& scores, const AnswerBatch& b
   const AnswerScores answers = answer_scores(scores, batch);
   const Tensor rewards = answers.log_ratio().mul(beta);
   const auto add = [&](const char* name, const Tensor& values, const Tensor& which) {
-    detail::add_mean(means, name, values.masked_select(which));
+    means.add(name, values.masked_fill(which.logical_not(), 0).sum(at::kDouble), which.sum());
   };
   const Tensor undesirable = batch.desirable.logical_not();
   add("rewards/chosen", rewards, batch.desirable);

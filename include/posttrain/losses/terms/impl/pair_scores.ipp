@@ -4,8 +4,8 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
-#include "posttrain/base/metric_means.hpp"
 #include "posttrain/losses/terms/pair_scores.hpp"
+#include "posttrain/tensor/metric_means.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
@@ -47,14 +47,14 @@ POSTTRAIN_INLINE PairScores pair_scores(const Scores& scores, const PairBatch& b
 namespace detail {
 
 inline void add_mean(MetricMeans& means, const char* name, const Tensor& values) {
-  means.add(name, values.sum(at::kDouble).item<double>(), static_cast<double>(values.numel()));
+  means.add(name, values.sum(at::kDouble), values.numel());
 }
 
 /// A mean over scored tokens.
 inline void measure_entropy(const Scores& scores, const TokenBatch& batch, MetricMeans& means) {
   if (!scores.entropy.defined()) return;
-  means.add("entropy", (scores.entropy * batch.weight).sum(at::kDouble).item<double>(),
-            batch.weight.sum(at::kDouble).item<double>());
+  means.add("entropy", (scores.entropy * batch.weight).sum(at::kDouble),
+            batch.weight.sum(at::kDouble));
 }
 
 }  // namespace detail

@@ -415,8 +415,7 @@ void LoraState<Storage>::begin_batch(const TokenBatch& batch, std::uint64_t seed
                                      std::int64_t step) {
   dropout_.reset();
   if (policy_.dropout == 0.0) return;
-  dropout_ = KeyedDropout{policy_.dropout, seed, step,
-                          std::make_shared<const std::vector<std::uint64_t>>(row_keys(batch))};
+  dropout_ = KeyedDropout{policy_.dropout, seed, step, row_keys(batch)};
 }
 
 template <class Storage>

@@ -2,6 +2,9 @@
 // Definitions of footprint.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
+#include <algorithm>
+#include <utility>
+
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/trainer/run/footprint.hpp"
@@ -38,6 +41,16 @@ POSTTRAIN_INLINE std::string Footprint::text() const {
   add(", ", "optimizer", optimizer);
   if (widened) line += "; products in float32, which this processor multiplies faster";
   return line;
+}
+
+POSTTRAIN_INLINE std::string Footprint::largest() const {
+  const std::pair<const char*, std::int64_t> parts[] = {{"weights", weights},
+                                                        {"gradients", gradients},
+                                                        {"masters", masters},
+                                                        {"optimizer", optimizer}};
+  const auto& [what, bytes] =
+      *std::ranges::max_element(parts, {}, [](auto& p) { return p.second; });
+  return bytes > 0 ? fmt::format("{} {:.1f} MB", what, 1e-6 * static_cast<double>(bytes)) : "";
 }
 
 }  // namespace posttrain

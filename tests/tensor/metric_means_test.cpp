@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posttrain/base/metric_means.hpp"
+#include "posttrain/tensor/metric_means.hpp"
 
 #include <string>
 #include <utility>

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of metric_means.hpp, compiled once (base/compiled.hpp).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/tensor/metric_means.hpp"
+#include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/transfer.hpp"
+
+namespace posttrain {
+
+POSTTRAIN_INLINE void MetricMeans::join(Number& into, const Number& other, Kind kind) {
+  if (!into.device.defined() && !other.device.defined()) {
+    switch (kind) {
+      case Kind::mean:
+        into.host += other.host;
+        return;
+      case Kind::min:
+        into.host = std::min(into.host, other.host);
+        return;
+      case Kind::max:
+        into.host = std::max(into.host, other.host);
+        return;
+    }
+  }
+  const at::TensorOptions options =
+      (into.device.defined() ? into.device : other.device).options().dtype(at::kDouble);
+  const auto on_device = [&](const Number& number) {
+    return number.device.defined() ? number.device.to(options) : at::full({}, number.host, options);
+  };
+  const Tensor a = on_device(into), b = on_device(other);
+  into.device = kind == Kind::mean  ? a + b
+                : kind == Kind::min ? at::minimum(a, b)
+                                    : at::maximum(a, b);
+}
+
+POSTTRAIN_INLINE void MetricMeans::add(std::string_view name, Kind kind, const Number& sum,
+                                       const Number& count) {
+  at::NoGradGuard no_grad;
+  for (Entry& entry : entries_) {
+    if (entry.name != name) continue;
+    join(entry.sum, sum, kind);
+    if (kind == Kind::mean) join(entry.count, count, kind);
+    return;
+  }
+  const auto kept = [](const Number& number) {
+    return number.device.defined() ? Number(number.device.detach().to(at::kDouble)) : number;
+  };
+  entries_.push_back({std::string(name), kind, kept(sum), kept(count)});
+}
+
+POSTTRAIN_INLINE void MetricMeans::add(std::string_view name, const Number& sum,
+                                       const Number& count) {
+  add(name, Kind::mean, sum, count);
+}
+
+POSTTRAIN_INLINE void MetricMeans::add_min(std::string_view name, const Number& value) {
+  add(name, Kind::min, value, 1.0);
+}
+
+POSTTRAIN_INLINE void MetricMeans::add_max(std::string_view name, const Number& value) {
+  add(name, Kind::max, value, 1.0);
+}
+
+POSTTRAIN_INLINE Tensors MetricMeans::pending() const {
+  Tensors all;
+  for (const Entry& entry : entries_) {
+    for (const Number* number : {&entry.sum, &entry.count}) {
+      if (number->device.defined()) all.push_back(number->device);
+    }
+  }
+  return all;
+}
+
+POSTTRAIN_INLINE std::vector<std::pair<std::string, double>> MetricMeans::values(
+    std::span<const double> read) const {
+  std::vector<std::pair<std::string, double>> all;
+  std::size_t next = 0;
+  const auto value_of = [&](const Number& number) {
+    return number.device.defined() ? read[next++] : number.host;
+  };
+  for (const Entry& entry : entries_) {
+    const double sum = value_of(entry.sum), count = value_of(entry.count);
+    if (count > 0.0) all.emplace_back(entry.name, sum / count);
+  }
+  return all;
+}
+
+POSTTRAIN_INLINE std::vector<std::pair<std::string, double>> MetricMeans::values() const {
+  return values(read_numbers(pending()));
+}
+
+}  // namespace posttrain

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention by LibTorch's FlashAttention against plain operations. The stand-in device takes
+// float32 as well, which shows the plan and the merging exactly.
+#include "posttrain/nn/cuda/flash_attention.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "posttrain/nn/attention.hpp"
+#include "posttrain/nn/attention_generic.hpp"
+#include "posttrain/tensor/transfer.hpp"
+#include "support/catch.hpp"
+#include "support/device.hpp"
+#include "support/kernels.hpp"
+#include "support/stand_in_cuda.hpp"
+
+using namespace posttrain;
+using kernel_test::normal;
+using test::test_device;
+
+namespace {
+
+struct Inputs {
+  Tensor q, k, v, dy;
+  Inputs(std::int64_t queries, std::int64_t keys, at::ScalarType type, std::int64_t size = 16)
+      : q(normal({queries, 4, size}, 1, type).to(test_device())),
+        k(normal({keys, 2, size}, 2, type).to(test_device())),
+        v(normal({keys, 2, size}, 3, type).to(test_device())),
+        dy(normal({queries, 4, size}, 4, type).to(test_device())) {}
+};
+
+/// Against the largest value, or 1: in a window of one key the gradients of q and k are 0.
+double error_of(const Tensor& a, const Tensor& b) {
+  const double largest = b.abs().max().item().toDouble();
+  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item().toDouble() /
+         std::max(1.0, largest);
+}
+
+/// The errors of out, lse, dq, dk, dv.
+std::vector<double> errors(const Inputs& in, const AttentionParts& parts,
+                           const AttentionOptions& options) {
+  const auto wide = [](const Tensor& x) { return x.to(at::kDouble); };
+  const AttentionResult expected =
+      attention_forward_generic(wide(in.q), wide(in.k), wide(in.v), parts.list(), options);
+  const AttentionResult actual = attention_forward_flash(in.q, in.k, in.v, parts, options);
+  const AttentionGradients wanted = attention_backward_generic(
+      wide(in.dy), wide(in.q), wide(in.k), wide(in.v), expected, parts.list(), options);
+  const AttentionGradients got =
+      attention_backward_flash(in.dy, in.q, in.k, in.v, actual, parts, options);
+  const auto seen = [](const Tensor& lse) { return lse.clamp_min(-1e30); };
+  return {error_of(actual.out, expected.out), error_of(seen(actual.lse), seen(expected.lse)),
+          error_of(got.q, wanted.q), error_of(got.k, wanted.k), error_of(got.v, wanted.v)};
+}
+
+const std::vector<Segment> kForest{{0, 10, 28, 0},   {10, 16, 24, 10}, {16, 18, 18, 16},
+                                   {18, 24, 24, 16}, {24, 28, 28, 10}, {28, 29, 29, 0},
+                                   {29, 36, 36, 0}};
+
+bool flash_is_there() { return !test_device().is_cpu(); }
+
+}  // namespace
+
+TEST_CASE("flash attention over a forest is plain attention over it", "[nn][device]") {
+  if (!flash_is_there()) POSTTRAIN_SKIP("FlashAttention is CUDA's");
+  for (const std::int64_t window : {0, 1, 4, 9}) {
+    INFO("window " << window);
+    const AttentionParts parts = attention_parts(kForest, window);
+    const AttentionParts prefixed = attention_parts_after_prefix(kForest, 3, window);
+    const AttentionParts cached{{0, 5, 0, 21, true, 16, 0}};
+    const AttentionParts odd{{0, 2, 0, 6, true, 1, 0}, {2, 36, 6, 36, false, 30, 0}};
+    for (const auto& [type, tolerance] : {std::pair(at::kFloat, 1e-6), {at::kBFloat16, 8e-3}}) {
+      if (type == at::kFloat && !stand_in::counts_if_loaded()) continue;  // CUDA's takes 16 bits
+      INFO(c10::toString(type));
+      const AttentionOptions options{0.3, 0.0, window};
+      for (const double error : errors({36, 36, type}, parts, options)) CHECK(error < tolerance);
+      for (const double error : errors({36, 39, type}, prefixed, options)) CHECK(error < tolerance);
+      for (const double error : errors({5, 21, type}, cached, options)) CHECK(error < tolerance);
+      for (const double error : errors({36, 36, type}, odd, options)) CHECK(error < tolerance);
+    }
+  }
+}
+
+TEST_CASE("half types on CUDA go to flash attention, other calls do not", "[nn][device]") {
+  if (!flash_is_there()) POSTTRAIN_SKIP("FlashAttention is CUDA's");
+  const AttentionOptions plain{0.3};
+  CHECK(takes_flash(Inputs(4, 4, at::kBFloat16).q, plain));
+  CHECK(takes_flash(Inputs(4, 4, at::kHalf).q, plain));
+  CHECK_FALSE(takes_flash(Inputs(4, 4, at::kFloat).q, plain));
+  CHECK_FALSE(takes_flash(Inputs(4, 4, at::kBFloat16, 12).q, plain));
+  CHECK_FALSE(takes_flash(Inputs(4, 4, at::kBFloat16, 264).q, plain));
+  CHECK_FALSE(takes_flash(Inputs(4, 4, at::kBFloat16).q, {0.3, 2.0}));
+  CHECK_FALSE(takes_flash(Inputs(4, 4, at::kBFloat16).q.to(at::kCPU), plain));
+  // The public function takes the route, with a gradient.
+  const Inputs in(36, 36, at::kBFloat16);
+  const Tensor q = in.q.clone().requires_grad_();
+  const AttentionParts parts = attention_parts(kForest);
+  attention(q, in.k, in.v, parts, plain).backward(in.dy);
+  const AttentionResult result = attention_forward_flash(in.q, in.k, in.v, parts, plain);
+  CHECK(at::equal(q.grad(),
+                  attention_backward_flash(in.dy, in.q, in.k, in.v, result, parts, plain).q));
+}
+
+TEST_CASE("a plan is made once for all layers of a batch", "[nn][device]") {
+  if (!flash_is_there()) POSTTRAIN_SKIP("FlashAttention is CUDA's");
+  const AttentionParts parts = attention_parts(kForest);
+  const Inputs in(36, 36, at::kBFloat16);
+  attention_forward_flash(in.q, in.k, in.v, parts, {0.3});
+  const TransferCounts before = transfer_counts();
+  const AttentionParts copy = parts;
+  attention_forward_flash(in.q, in.k, in.v, copy, {0.3});
+  CHECK(transfer_counts().uploads == before.uploads);
+  // Nothing to see: zeros, and no key.
+  const AttentionResult nothing = attention_forward_flash(in.q, in.k, in.v, {}, {0.3});
+  CHECK(nothing.out.abs().max().item().toDouble() == 0.0);
+}
