@@ -10,6 +10,7 @@
 #include "posttrain/storage/gguf.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
@@ -59,7 +60,7 @@ POSTTRAIN_INLINE void dequantize_gguf(GgufType type, std::span<const std::byte> 
       }
     });
   });
-  if (!kernel) out.copy_(dense);
+  if (!kernel) out.copy_(uploaded(dense, out.device()));
 }
 
 POSTTRAIN_INLINE void quantize_gguf(GgufType type, const Tensor& values, std::span<std::byte> out) {
