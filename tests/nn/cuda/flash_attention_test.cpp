@@ -68,7 +68,9 @@ TEST_CASE("flash attention over a forest is plain attention over it", "[nn][devi
     const AttentionParts prefixed = attention_parts_after_prefix(kForest, 3, window);
     const AttentionParts cached{{0, 5, 0, 21, true, 16, 0}};
     const AttentionParts odd{{0, 2, 0, 6, true, 1, 0}, {2, 36, 6, 36, false, 30, 0}};
-    for (const auto& [type, tolerance] : {std::pair(at::kFloat, 1e-6), {at::kBFloat16, 8e-3}}) {
+    // Each call's output is rounded to 16 bits before the merge, and the backward pass takes the
+    // merged one: 5.2e-3 at most here, below 4e-3 where one call is all.
+    for (const auto& [type, tolerance] : {std::pair(at::kFloat, 1e-6), {at::kBFloat16, 6e-3}}) {
       if (type == at::kFloat && !stand_in::counts_if_loaded()) continue;  // CUDA's takes 16 bits
       INFO(c10::toString(type));
       const AttentionOptions options{0.3, 0.0, window};
