@@ -243,6 +243,17 @@ TEST_CASE("what is not finite reaches neither weights nor moments, and names its
   ruined(AdamW8bit{.min_8bit_size = 0});
 }
 
+TEST_CASE("moments in host memory cost copies, and all of them are logged", "[device]") {
+  stand_in::Counts* counts = stand_in::counts_if_loaded();
+  if (!counts) POSTTRAIN_SKIP("copies are counted by the stand-in device");
+  for (const auto& step : steps_on(test_device(), NextToken{}, Full{}, sequences(),
+                                   AdamW{.offload = true}, small_run(3, 4))) {
+    CHECK(step.metrics.device_reads > 1);
+    CHECK(step.reads == step.metrics.device_reads);
+    CHECK(step.uploads == step.metrics.device_uploads);
+  }
+}
+
 TEST_CASE("an optimizer that takes a number gets the clip coefficient", "[device]") {
   struct Sgd {
     struct State {

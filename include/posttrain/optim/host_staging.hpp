@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "posttrain/tensor/parameters.hpp"
+#include "posttrain/tensor/transfer.hpp"
 
 namespace posttrain {
 
@@ -33,7 +34,7 @@ class HostStaging {
       const Tensor host_master = filled(master_, master),
                    host_grad = filled(grad_, group.grad.narrow(0, begin, size));
       update(host_master, host_grad, begin);
-      master.copy_(host_master);
+      copy_up(master, host_master);
     }
   }
 
@@ -50,7 +51,8 @@ class HostStaging {
                                 at::TensorOptions(at::kCPU).pinned_memory(source.is_cuda()));
     }
     Tensor host = buffer.narrow(0, 0, source.numel());
-    return host.copy_(source);
+    copy_down(host, source);
+    return host;
   }
 
   Tensor master_, grad_;

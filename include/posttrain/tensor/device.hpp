@@ -42,7 +42,7 @@ class Device {
 };
 
 /// How LibTorch computes on GPUs from now on. `deterministic`: by operations that give the same
-/// bits in every run, where there is a choice. `tf32`: products of float32 with 10 bits of
+/// bits in every run; one that has none is an error. `tf32`: float32 products with 10 bits of
 /// mantissa.
 void set_gpu_numerics(bool deterministic, bool tf32);
 

@@ -28,6 +28,10 @@ void upload_together(std::span<Tensor* const> tensors, at::Device device);
 /// One tensor likewise.
 Tensor uploaded(const Tensor& tensor, at::Device device);
 
+/// Copies between tensors that are there already, counted as what they are; both wait.
+void copy_up(const Tensor& on_device, const Tensor& on_host);
+void copy_down(const Tensor& on_host, const Tensor& on_device);
+
 /// Numbers, each a tensor of one element on whatever device, in double: one read for all.
 std::vector<double> read_numbers(const Tensors& numbers);
 

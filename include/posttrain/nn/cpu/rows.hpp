@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "posttrain/nn/kernels.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain::detail {
@@ -13,7 +14,7 @@ namespace posttrain::detail {
 /// CPU tensors of float32 or bfloat16 take the vectorised loops, others plain ATen operations.
 inline bool has_cpu_kernel(const Tensor& x) {
   return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
-         x.numel() > 0;
+         x.numel() > 0 && !generic_kernels();
 }
 
 /// float32 mathematics for half types, double for double.

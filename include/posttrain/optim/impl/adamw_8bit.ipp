@@ -14,6 +14,7 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/nn/cpu/simd.hpp"
+#include "posttrain/nn/kernels.hpp"
 #include "posttrain/optim/adamw_8bit.hpp"
 #include "posttrain/optim/impl/adamw.ipp"
 #include "posttrain/storage/impl/int8_codec.ipp"
@@ -177,7 +178,7 @@ inline Quantized8Bit narrowed(const Quantized8Bit& moment, std::int64_t begin, s
 inline void adamw_8bit(const Tensor& master, const Tensor& grad, const Quantized8Bit& first,
                        const Quantized8Bit& second, const AdamW8bit& options, const Tensor& steps,
                        double learning_rate, double decay, const GradientScale& scale) {
-  if (!master.is_cpu() || master.scalar_type() != at::kFloat) {
+  if (!master.is_cpu() || master.scalar_type() != at::kFloat || generic_kernels()) {
     // In pieces: the operations take some 40 bytes for each parameter on their way.
     constexpr std::int64_t kPiece = std::int64_t{1} << 22;
     for (std::int64_t begin = 0; begin < master.numel(); begin += kPiece) {

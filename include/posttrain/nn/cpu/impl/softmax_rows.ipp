@@ -173,15 +173,18 @@ inline std::int64_t logit_grain(const Tensor& logits) { return 1 + 16384 / logit
 
 inline RowStats row_stats_generic(const Tensor& logits, const Tensor& targets, RowWanted wanted) {
   const Tensor z = logits.to(compute_type(logits));
+  // Below the largest of the row, or large logits would take the last digits of the differences.
+  const Tensor largest = z.amax(1), below = z - largest.unsqueeze(1);
+  const Tensor lse = below.logsumexp(1);
   RowStats stats;
-  stats.lse = z.logsumexp(1);
-  stats.logp = z.gather(1, targets.unsqueeze(1)).squeeze(1) - stats.lse;
+  stats.lse = largest + lse;
+  stats.logp = below.gather(1, targets.unsqueeze(1)).squeeze(1) - lse;
   if (wanted.entropy) {
-    const Tensor p = (z - stats.lse.unsqueeze(1)).exp();
-    stats.entropy = stats.lse - (p * z).masked_fill(p == 0, 0).sum(1);
+    const Tensor p = (below - lse.unsqueeze(1)).exp();
+    stats.entropy = lse - (p * below).masked_fill(p == 0, 0).sum(1);
   }
   if (wanted.mean_logit) stats.mean_logit = z.mean(1);
-  if (wanted.log_sum_sq) stats.log_sum_sq = (2.0 * z).logsumexp(1) - 2.0 * stats.lse;
+  if (wanted.log_sum_sq) stats.log_sum_sq = (2.0 * below).logsumexp(1) - 2.0 * lse;
   return stats;
 }
 
