@@ -68,6 +68,21 @@ says("too late", ["cuda", "late"],
      "device cuda was asked for after LibTorch had begun to work without CUDA; hint: call "
      "posttrain::use_cuda() in the first line of main")
 
+check("a kernel", run(["cuda", "norm"]) == (0, "cuda:0 3\n", ""), run(["cuda", "norm"]))
+with tempfile.TemporaryDirectory() as folder:
+    for name in ("libtorch_cuda.so", "libcuda.so.1"):
+        shutil.copy(os.path.join(STAND_IN, name), folder)
+    for name in ("libnvrtc.so.13", "libnvrtc.so.12"):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write("no library")
+    status, out, error = run(["cuda", "norm"], folder=folder)
+    check("no compiler: plain operations, said once",
+          (status, out) == (0, "cuda:0 3\n") and error.count("\n") == 0 and error.startswith(
+              "posttrain: no kernels of its own on CUDA, plain operations instead: ") and
+          error.endswith("; hint: pip install nvidia-cuda-nvrtc"), (status, out, error))
+    got = run(["cuda", "norm"], folder=folder, POSTTRAIN_KERNELS="generic")
+    check("plain operations asked for", got == (0, "cuda:0 3\n", ""), got)
+
 with tempfile.TemporaryDirectory() as folder:
     with open(os.path.join(folder, "libtorch_cuda.so"), "w", encoding="utf-8") as file:
         file.write("no library")

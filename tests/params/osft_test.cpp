@@ -95,7 +95,8 @@ TEST_CASE("gradients of cores agree with finite differences through a decoder", 
   check(BasicOsft<Kept>{.unfreeze_rank_ratio = 0.5}.attach(model));
 }
 
-TEST_CASE("400 steps of AdamW with decay and clipping stay in the complements", "[params][osft]") {
+TEST_CASE("400 steps of AdamW with decay and clipping stay in the complements",
+          "[params][osft][long]") {
   const TempFolder folder;
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     const auto model = test::tiny_model(type);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names a device and computes on it, for tests/end_to_end/device_test.py:
-//   device NAME [late | touch]     late: after work on the CPU that asks LibTorch whether there is
-//   CUDA; touch: the host reads the device's memory, as no program may
+//   device NAME [late | touch | norm]     late: after work on the CPU that asks LibTorch whether
+//   there is CUDA; touch: the host reads the device's memory, as no program may; norm: two norms,
+//   by a kernel where there is a compiler
 #include "posttrain/tensor/device.hpp"
 
 #include <fmt/core.h>
@@ -11,6 +12,7 @@
 #include <string_view>
 
 #include "posttrain/base/error_text.hpp"
+#include "posttrain/nn/rms_norm.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 int main(int argc, char** argv) {
@@ -20,7 +22,11 @@ int main(int argc, char** argv) {
       at::ones({2}).requires_grad_().sum().backward();
     }
     const posttrain::Device device(argc > 1 ? argv[1] : "cpu");
-    const at::Tensor sum = at::ones({3}, at::TensorOptions(device)).sum();
+    const at::Tensor ones = at::ones({3}, at::TensorOptions(device));
+    at::Tensor sum = ones.sum();
+    if (how == "norm") {
+      sum = posttrain::rms_norm(posttrain::rms_norm(ones, ones, 0.0), ones, 0.0).sum();
+    }
     if (how == "touch") fmt::print("{}\n", *sum.const_data_ptr<float>());
     fmt::print("{} {}\n", sum.device().str(), sum.item<double>());
   } catch (const std::exception& error) {

@@ -133,6 +133,7 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   }
   void block(void* /*event*/, const c10::Stream& /*stream*/) const override {}
   bool queryEvent(void* /*event*/) const override { return true; }
+  void* getStreamNativeHandle(const c10::Stream /*stream*/) const override { return nullptr; }
   c10::DeviceIndex deviceCount() const noexcept override {
     return static_cast<c10::DeviceIndex>(number_of_devices());
   }
@@ -241,6 +242,12 @@ void run_on_host(const c10::OperatorHandle& op, c10::DispatchKeySet /*keys*/,
 extern "C" __attribute__((visibility("default"))) posttrain::stand_in::Counts*
 posttrain_stand_in_counts() {
   return &posttrain::stand_in::counts();
+}
+
+/// For the driver, whose kernels get addresses of the device; null stays null.
+extern "C" __attribute__((visibility("default"))) void* posttrain_stand_in_host_address(
+    const void* device) {
+  return posttrain::stand_in::Arena::get().host(device);
 }
 
 namespace at {

@@ -13,12 +13,13 @@ namespace posttrain::stand_in {
 
 struct Counts {
   std::atomic<std::int64_t> operations{0};        // on the device, views not counted
+  std::atomic<std::int64_t> kernels{0};           // of these, kernels of the library
   std::atomic<std::int64_t> uploads{0};           // copies from the host to the device
   std::atomic<std::int64_t> blocking_uploads{0};  // of these, from memory that is not page-locked
   std::atomic<std::int64_t> reads{0};             // whatever makes the host wait for the device
   std::atomic<std::size_t> memory{std::size_t{8} << 30};  // of the device, in bytes
 
-  void reset() { operations = uploads = blocking_uploads = reads = 0; }
+  void reset() { operations = kernels = uploads = blocking_uploads = reads = 0; }
 };
 
 #ifdef POSTTRAIN_IS_STAND_IN

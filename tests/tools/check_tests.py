@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every public header has a test of its path, tests/ROOM/NAME_test.cpp, or stands below with its reason."""
+"""Every public header has a test of its path, tests/ROOM/NAME_test.cpp, or stands below with its reason.
+
+A header with device code is tested by tests/device/kernels_test.cpp and compiled for every architecture by
+tests/tensor/cuda/compiler_test.cpp: tests/support/device_programs.hpp must list it.
+"""
 
 import os
 
@@ -23,8 +27,14 @@ REASONS = {
     "posttrain/nn/cpu/attention_backward.hpp": "a kernel, tested with attention.hpp",
     "posttrain/nn/cpu/attention_rows.hpp": "a part of the kernel, tested with attention.hpp",
     "posttrain/nn/cpu/attention_tiles.hpp": "a part of the kernel, tested with attention.hpp",
-    "posttrain/nn/kernels.hpp": "a switch; the tests run both ways",
+    "posttrain/tensor/kernels.hpp": "a switch; the tests run both ways",
     "posttrain/nn/model_call.hpp": "a struct of options, tested with models/decoder.hpp",
+    "posttrain/nn/cuda/row_chunks.hpp": "a split, tested with the gradients of tests/device/kernels_test.cpp",
+    "posttrain/tensor/cuda/device_code.hpp": "a macro, tested with every kernel: tests/device/kernels_test.cpp",
+    "posttrain/tensor/cuda/dispatch.hpp": "a macro, tested with every kernel: tests/device/kernels_test.cpp",
+    "posttrain/tensor/cuda/driver.hpp": "tested with tensor/device.hpp and every kernel",
+    "posttrain/tensor/cuda/kernel.hpp": "tested with every kernel: tests/device/kernels_test.cpp",
+    "posttrain/tensor/cuda/library_beside.hpp": "tested with tensor/device.hpp: tests/end_to_end/device_test.py",
     "posttrain/storage/dense.hpp": "a tag without behavior",
     "posttrain/text/added_token.hpp": "a struct, tested with tokenizer/added_tokens.hpp",
     "posttrain/text/tokenizer/charsmap.hpp": "tested with tokenizer/normalizer.hpp",
@@ -53,9 +63,10 @@ def main():
     cases = repo.Cases()
     files = set(repo.files("_test.cpp"))
     headers = repo.headers()
+    programs = {path for _, path, _ in repo.includes("tests/support/device_programs.hpp")}
     for header in headers:
         inside = header.removeprefix("posttrain/")[:-4]
-        tested = f"tests/{inside}_test.cpp" in files
+        tested = f"tests/{inside}_test.cpp" in files or header in programs
         problems = []
         if not tested and header not in REASONS:
             problems.append(f"add tests/{inside}_test.cpp, or a reason in tests/tools/check_tests.py")

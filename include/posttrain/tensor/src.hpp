@@ -6,6 +6,10 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#ifndef POSTTRAIN_NO_CUDA
+#include "posttrain/tensor/cuda/impl/compiler.ipp"
+#include "posttrain/tensor/cuda/impl/kernel.ipp"
+#endif
 #include "posttrain/tensor/impl/device.ipp"
 #include "posttrain/tensor/impl/differentiable.ipp"
 #include "posttrain/tensor/impl/first_non_finite.ipp"

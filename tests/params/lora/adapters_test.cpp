@@ -11,7 +11,7 @@
 using namespace posttrain;
 using namespace posttrain::test;
 
-TEST_CASE("gradients of adapters agree with finite differences", "[params][lora]") {
+TEST_CASE("gradients of adapters agree with finite differences", "[params][lora][long]") {
   const models::Decoder model = tiny_model();
   const std::vector<Lora> policies{
       {.rank = 4},

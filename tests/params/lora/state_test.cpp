@@ -41,7 +41,7 @@ TEST_CASE("the merged model is the adapted one", "[params][lora]") {
 }
 
 TEST_CASE("the reference is the model before training, whatever of the base trains",
-          "[params][lora][C23]") {
+          "[params][lora][C23][long]") {
   const models::Decoder model = tiny_model();
   const std::vector<Lora> policies{
       {.modules_to_save = "norm"},

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "posttrain/nn/kernels.hpp"
+#include "posttrain/tensor/kernels.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain::detail {

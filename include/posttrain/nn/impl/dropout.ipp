@@ -9,8 +9,10 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/rng.hpp"
+#include "posttrain/nn/cuda/philox.hpp"
 #include "posttrain/nn/dropout.hpp"
 #include "posttrain/nn/philox.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
@@ -83,6 +85,9 @@ POSTTRAIN_INLINE Tensor KeyedDropout::apply(const Tensor& x, int place) const {
                   static_cast<std::uint64_t>(place)),
       static_cast<std::uint64_t>(probability * 4294967296.0),
       static_cast<float>(1.0 / (1.0 - probability))};
+  POSTTRAIN_RETURN_ON_CUDA(
+      cuda::has_cuda_kernel(x),
+      cuda::keyed_dropout(x, rows, mask.seed, mask.key, mask.threshold, mask.kept));
   if (!x.is_cpu()) return x * mask.on_device(rows, columns, x);
   return x * mask.on_host(rows, columns).to(x.options());
 }

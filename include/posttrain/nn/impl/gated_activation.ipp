@@ -10,7 +10,9 @@
 #include "posttrain/nn/activation.hpp"
 #include "posttrain/nn/cpu/rows.hpp"
 #include "posttrain/nn/cpu/simd.hpp"
+#include "posttrain/nn/cuda/activation.hpp"
 #include "posttrain/nn/gated_activation.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
@@ -156,6 +158,8 @@ inline std::pair<Tensor, Tensor> activation_generic(const Tensor& x, ActivationK
 }
 
 inline Tensor activation_forward(const Tensor& x, ActivationKind kind) {
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(x),
+                           cuda::activation_forward(x, kind, /*gated=*/false));
   if (!has_cpu_kernel(x)) {
     return activation_generic(x.to(compute_type(x)), kind).first.to(x.scalar_type());
   }
@@ -172,6 +176,8 @@ inline Tensor activation_forward(const Tensor& x, ActivationKind kind) {
 }
 
 inline Tensor activation_backward(const Tensor& dy, const Tensor& x, ActivationKind kind) {
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(x),
+                           cuda::activation_backward(dy, x, kind, /*gated=*/false));
   if (!has_cpu_kernel(x)) {
     const Tensor slope = activation_generic(x.to(compute_type(x)), kind).second;
     return (dy.to(compute_type(x)) * slope).to(x.scalar_type());
@@ -190,6 +196,8 @@ inline Tensor activation_backward(const Tensor& dy, const Tensor& x, ActivationK
 }
 
 inline Tensor gated_activation_forward(const Tensor& gate_up, ActivationKind kind) {
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(gate_up),
+                           cuda::activation_forward(gate_up, kind, /*gated=*/true));
   const std::int64_t features = gate_up.size(1) / 2;
   if (!has_cpu_kernel(gate_up)) {
     const auto dtype = gate_up.scalar_type();
@@ -209,6 +217,8 @@ inline Tensor gated_activation_forward(const Tensor& gate_up, ActivationKind kin
 
 inline Tensor gated_activation_backward(const Tensor& dy, const Tensor& gate_up,
                                         ActivationKind kind) {
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(gate_up),
+                           cuda::activation_backward(dy, gate_up, kind, /*gated=*/true));
   const std::int64_t features = gate_up.size(1) / 2;
   if (!has_cpu_kernel(gate_up)) {
     const auto type = compute_type(gate_up);

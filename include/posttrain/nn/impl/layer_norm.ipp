@@ -9,7 +9,9 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/nn/cpu/rows.hpp"
 #include "posttrain/nn/cpu/simd.hpp"
+#include "posttrain/nn/cuda/layer_norm.hpp"
 #include "posttrain/nn/layer_norm.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
@@ -111,6 +113,9 @@ struct LayerNormSaved {
 
 inline Tensor layer_norm_forward(LayerNormSaved& saved, double eps) {
   const Tensor& x = saved.x;
+  POSTTRAIN_RETURN_ON_CUDA(
+      cuda::has_cuda_kernel(x),
+      cuda::layer_norm_forward(x, saved.weight, saved.bias, eps, saved.mean, saved.inverse));
   if (!has_cpu_kernel(x)) {
     const Tensor wide = x.to(compute_type(x));
     saved.mean = wide.mean(-1, true);
@@ -146,6 +151,9 @@ inline Tensor layer_norm_forward(LayerNormSaved& saved, double eps) {
 // (dx, dw, db), the latter two in the compute dtype.
 inline Tensors layer_norm_backward(const Tensor& dy, const LayerNormSaved& saved) {
   const Tensor& x = saved.x;
+  POSTTRAIN_RETURN_ON_CUDA(
+      cuda::has_cuda_kernel(x),
+      cuda::layer_norm_backward(dy, x, saved.weight, saved.mean, saved.inverse));
   const std::int64_t width = x.size(-1);
   if (!has_cpu_kernel(x)) {
     const Tensor normed = (x.to(compute_type(x)) - saved.mean) * saved.inverse;

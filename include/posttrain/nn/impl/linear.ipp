@@ -5,8 +5,10 @@
 #include <cstdint>
 
 #include "posttrain/base/compiled.hpp"
+#include "posttrain/nn/cuda/embedding_gradient.hpp"
 #include "posttrain/nn/gemm.hpp"
 #include "posttrain/nn/linear.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/ops.hpp"
 
@@ -46,6 +48,21 @@ POSTTRAIN_INLINE Tensor tracked(const Tensor& value, const Tensor& grad, const T
   });
 }
 
+namespace detail {
+
+/// Adds the rows of d to those of `grad` that `ids` name.
+inline void add_rows(const Tensor& d, const Tensor& ids, const Tensor& grad,
+                     std::int64_t padding_row) {
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(d) && grad.scalar_type() == at::kFloat,
+                           cuda::add_embedding_gradient(d, ids, grad, padding_row));
+  Tensor added = d.to(grad.scalar_type());
+  if (padding_row >= 0) added = added.masked_fill((ids == padding_row).unsqueeze(1), 0);
+  Tensor accumulator = grad;
+  accumulator.index_add_(0, ids, added);
+}
+
+}  // namespace detail
+
 POSTTRAIN_INLINE Tensor embed_rows(const Tensor& table, const Tensor& ids, const Tensor& grad,
                                    std::int64_t padding_row, const Tensor& anchor) {
   Tensor rows;
@@ -54,11 +71,7 @@ POSTTRAIN_INLINE Tensor embed_rows(const Tensor& table, const Tensor& ids, const
     rows = at::index_select(table, 0, ids);
   }
   return differentiable(rows, {anchor}, [grad, ids, padding_row](const Tensor& d) -> Tensors {
-    if (!grad.defined()) return {Tensor()};
-    Tensor added = d.to(grad.scalar_type());
-    if (padding_row >= 0) added = added.masked_fill((ids == padding_row).unsqueeze(1), 0);
-    Tensor accumulator = grad;
-    accumulator.index_add_(0, ids, added);
+    if (grad.defined()) detail::add_rows(d, ids, grad, padding_row);
     return {Tensor()};
   });
 }

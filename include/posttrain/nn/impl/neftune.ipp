@@ -11,8 +11,10 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/rng.hpp"
 #include "posttrain/batch/tokens.hpp"
+#include "posttrain/nn/cuda/philox.hpp"
 #include "posttrain/nn/neftune.hpp"
 #include "posttrain/nn/philox.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/transfer.hpp"
 
@@ -72,12 +74,14 @@ inline Tensor noise_on_host(const NoiseRows& rows, std::int64_t columns, std::ui
   return noise;
 }
 
-/// In pieces: a number takes 24 bytes on its way.
-inline Tensor noise_on_device(NoiseRows rows, std::int64_t columns, std::uint64_t seed,
-                              at::Device device) {
+/// For x; in pieces: a number takes 24 bytes on its way.
+inline Tensor noise_on_device(NoiseRows rows, const Tensor& x, std::uint64_t seed) {
   constexpr std::int64_t kNumbers = std::int64_t{1} << 21;
+  const std::int64_t columns = x.size(1);
   Tensor* const both[] = {&rows.stream, &rows.bound};
-  upload_together(both, device);
+  upload_together(both, x.device());
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(x),
+                           cuda::uniform_noise(x, rows.stream, rows.bound, seed));
   const std::int64_t count = rows.stream.size(0);
   const std::int64_t piece = std::max<std::int64_t>(1, kNumbers / columns);
   Tensor noise = at::empty({count, columns}, rows.bound.options().dtype(at::kFloat));
@@ -100,9 +104,8 @@ POSTTRAIN_INLINE Tensor add_neftune_noise(const Tensor& x, const TokenBatch& bat
                                           const NefTune& options) {
   const std::int64_t columns = x.size(1);
   const detail::NoiseRows rows(batch, columns, options);
-  const Tensor noise = x.is_cpu()
-                           ? detail::noise_on_host(rows, columns, options.seed)
-                           : detail::noise_on_device(rows, columns, options.seed, x.device());
+  const Tensor noise = x.is_cpu() ? detail::noise_on_host(rows, columns, options.seed)
+                                  : detail::noise_on_device(rows, x.detach(), options.seed);
   return x + noise.to(x.scalar_type());
 }
 

@@ -9,7 +9,9 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/nn/cpu/rows.hpp"
 #include "posttrain/nn/cpu/simd.hpp"
+#include "posttrain/nn/cuda/rms_norm.hpp"
 #include "posttrain/nn/rms_norm.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
@@ -158,8 +160,11 @@ inline Tensor rms_norm_factor(const Tensor& weight, const Tensor& x, bool plus_o
 
 inline RmsNormResult rms_norm_forward(const Tensor& x, const Tensor& residual, const Tensor& weight,
                                       double eps, bool plus_one) {
-  const Tensor factor = rms_norm_factor(weight, x, plus_one);
   RmsNormResult result;
+  POSTTRAIN_RETURN_ON_CUDA(
+      cuda::has_cuda_kernel(x, weight),
+      cuda::rms_norm_forward<RmsNormResult>(x, residual, weight, eps, plus_one));
+  const Tensor factor = rms_norm_factor(weight, x, plus_one);
   if (!has_cpu_kernel(x)) {
     if (residual.defined()) result.sum = x + residual;
     const Tensor wide = (residual.defined() ? result.sum : x).to(compute_type(x));
@@ -199,6 +204,9 @@ inline std::pair<Tensor, Tensor> rms_norm_backward(const Tensor& dy, const Tenso
                                                    const Tensor& x, const Tensor& weight,
                                                    const Tensor& inverse, bool plus_one,
                                                    bool with_weight) {
+  POSTTRAIN_RETURN_ON_CUDA(
+      cuda::has_cuda_kernel(x, weight),
+      cuda::rms_norm_backward(dy, dsum, x, weight, inverse, plus_one, with_weight));
   const Tensor factor = rms_norm_factor(weight, x, plus_one);
   if (!has_cpu_kernel(x)) {
     const Tensor normed = x.to(compute_type(x)) * inverse;

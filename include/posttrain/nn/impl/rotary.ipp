@@ -6,7 +6,9 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/nn/cpu/rows.hpp"
 #include "posttrain/nn/cpu/simd.hpp"
+#include "posttrain/nn/cuda/rotary.hpp"
 #include "posttrain/nn/rotary.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
@@ -62,6 +64,8 @@ POSTTRAIN_SIMD void rotary_rows(const RotaryRows<c10::BFloat16>& a, std::int64_t
 inline Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin,
                      std::int64_t rotated_heads, float sign) {
   at::NoGradGuard no_grad;
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(x),
+                           cuda::rotate(x, cos, sin, rotated_heads, sign));
   const std::int64_t half = cos.size(1), width = x.size(2);
   if (!has_cpu_kernel(x)) {
     const auto dtype = x.scalar_type();
@@ -109,6 +113,7 @@ inline void check_rotary(const Tensor& x, const Tensor& cos, const Tensor& sin) 
 
 // The tables as the loops read them.
 inline Tensor rotary_table(const Tensor& table, const Tensor& x) {
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(x), table.detach().to(at::kFloat).contiguous());
   return has_cpu_kernel(x) ? table.detach().to(at::kFloat).contiguous() : table.detach();
 }
 

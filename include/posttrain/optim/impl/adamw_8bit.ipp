@@ -14,10 +14,12 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/nn/cpu/simd.hpp"
-#include "posttrain/nn/kernels.hpp"
 #include "posttrain/optim/adamw_8bit.hpp"
+#include "posttrain/optim/cuda/adamw_8bit.hpp"
 #include "posttrain/optim/impl/adamw.ipp"
 #include "posttrain/storage/impl/int8_codec.ipp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
+#include "posttrain/tensor/kernels.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
@@ -168,6 +170,24 @@ inline void adamw_8bit_generic(const Tensor& master, const Tensor& grad, const Q
   replace(second.absmax, new_second.absmax);
 }
 
+#ifndef POSTTRAIN_NO_CUDA
+
+inline void adamw_8bit_cuda(const Tensor& master, const Tensor& grad, const Quantized8Bit& first,
+                            const Quantized8Bit& second, const AdamW8bit& options,
+                            const Tensor& steps, double learning_rate, double decay,
+                            const GradientScale& scale) {
+  const at::Device device = master.device();
+  cuda::adamw_8bit_kernel(
+      {device, at::kFloat, 1},
+      {first.absmax.numel(), static_cast<int>(std::min<std::int64_t>(options.block_size, 256))},
+      master, grad, first.codes, first.absmax, second.codes, second.absmax,
+      on_device(dynamic_map(true), device), on_device(dynamic_map(false), device), steps,
+      scale.factor(device), scale.skip(device), master.numel(), options.block_size, options.beta1,
+      options.beta2, options.eps, learning_rate, decay);
+}
+
+#endif
+
 /// Part of moments; `begin` is a multiple of the block's size.
 inline Quantized8Bit narrowed(const Quantized8Bit& moment, std::int64_t begin, std::int64_t size,
                               std::int64_t block_size) {
@@ -178,6 +198,9 @@ inline Quantized8Bit narrowed(const Quantized8Bit& moment, std::int64_t begin, s
 inline void adamw_8bit(const Tensor& master, const Tensor& grad, const Quantized8Bit& first,
                        const Quantized8Bit& second, const AdamW8bit& options, const Tensor& steps,
                        double learning_rate, double decay, const GradientScale& scale) {
+  POSTTRAIN_RETURN_ON_CUDA(
+      cuda::has_cuda_kernel(master) && master.scalar_type() == at::kFloat,
+      adamw_8bit_cuda(master, grad, first, second, options, steps, learning_rate, decay, scale));
   if (!master.is_cpu() || master.scalar_type() != at::kFloat || generic_kernels()) {
     // In pieces: the operations take some 40 bytes for each parameter on their way.
     constexpr std::int64_t kPiece = std::int64_t{1} << 22;

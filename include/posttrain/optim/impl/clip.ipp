@@ -8,6 +8,8 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/optim/clip.hpp"
+#include "posttrain/optim/cuda/clip.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/tensor/transfer.hpp"
@@ -15,6 +17,7 @@
 namespace posttrain::optim {
 
 POSTTRAIN_INLINE Tensor device_norm(const std::vector<ParameterGroup>& groups) {
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_norm_kernel(groups), cuda::device_norm(groups));
   // One fp32 sum over tens of millions of squares is off by half a percent: norms of short pieces
   // are added in double.
   constexpr std::int64_t kPiece = 4096;
@@ -41,6 +44,9 @@ POSTTRAIN_INLINE double clip_coefficient(double norm, double max_norm) {
 
 POSTTRAIN_INLINE GradientScale clip_scale(const Tensor& norm, double max_norm, const Tensor& loss) {
   at::NoGradGuard no_grad;
+  POSTTRAIN_RETURN_ON_CUDA(
+      norm.scalar_type() == at::kDouble && cuda::has_kernels(norm.device()),
+      cuda::clip_numbers<GradientScale>(norm, loss.to(norm.options()), max_norm));
   const Tensor sound = at::isfinite(norm).logical_and(at::isfinite(loss.to(norm.device())));
   const Tensor factor =
       max_norm > 0.0 ? (max_norm / (norm + 1e-6)).clamp_max(1.0) : at::ones_like(norm);

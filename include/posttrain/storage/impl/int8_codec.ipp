@@ -12,7 +12,9 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/nn/cpu/rows.hpp"
 #include "posttrain/nn/cpu/simd.hpp"
+#include "posttrain/storage/cuda/int8.hpp"
 #include "posttrain/storage/int8_codec.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/transfer.hpp"
 
@@ -159,6 +161,7 @@ void for_blocks(std::int64_t numel, std::int64_t blocksize, const Function& f) {
 /// Flat float32 (or bfloat16, which the kernels read) on the input's device.
 inline Tensor flat_float(const Tensor& x) {
   const Tensor flat = x.detach().reshape({-1});
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(flat), flat.contiguous());
   return (has_cpu_kernel(flat) ? flat : flat.to(at::kFloat)).contiguous();
 }
 
@@ -231,9 +234,15 @@ POSTTRAIN_INLINE Quantized8Bit quantize_8bit(const Tensor& x, bool is_signed,
                                              std::int64_t blocksize) {
   at::NoGradGuard no_grad;
   const Tensor flat = detail::flat_float(x);
+  Quantized8Bit q{
+      at::empty(x.sizes(), flat.options().dtype(at::kByte)),
+      at::empty({(x.numel() + blocksize - 1) / blocksize}, flat.options().dtype(at::kFloat))};
+  POSTTRAIN_RETURN_ON_CUDA(
+      cuda::has_cuda_kernel(flat),
+      (cuda::quantize_int8(flat, detail::on_device(dynamic_map(is_signed), x.device()), q.codes,
+                           q.absmax, blocksize),
+       q));
   if (!detail::has_cpu_kernel(flat)) return detail::quantize_8bit_generic(x, is_signed, blocksize);
-  Quantized8Bit q{at::empty(x.sizes(), at::kByte),
-                  at::empty({(x.numel() + blocksize - 1) / blocksize}, at::kFloat)};
   const detail::Blocks8Bit blocks{blocksize,
                                   x.numel(),
                                   q.codes.mutable_data_ptr<std::uint8_t>(),
@@ -252,6 +261,10 @@ POSTTRAIN_INLINE Quantized8Bit quantize_8bit(const Tensor& x, bool is_signed,
 POSTTRAIN_INLINE void dequantize_8bit(const Quantized8Bit& q, const Tensor& map,
                                       std::int64_t blocksize, const Tensor& out) {
   at::NoGradGuard no_grad;
+  POSTTRAIN_RETURN_ON_CUDA(
+      cuda::has_cuda_kernel(out) && q.codes.is_cuda(),
+      cuda::dequantize_int8(q.codes, q.absmax, detail::on_device(map, q.codes.device()), out,
+                            blocksize));
   if (!detail::has_cpu_kernel(out) || !q.codes.is_cpu()) {
     return detail::dequantize_8bit_generic(q, map, blocksize, out);
   }

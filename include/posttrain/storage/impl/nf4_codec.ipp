@@ -6,8 +6,10 @@
 #include <cstring>
 
 #include "posttrain/base/compiled.hpp"
+#include "posttrain/storage/cuda/nf4.hpp"
 #include "posttrain/storage/impl/int8_codec.ipp"
 #include "posttrain/storage/nf4_codec.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/transfer.hpp"
 
@@ -192,9 +194,15 @@ inline void dequantize_nf4_generic(const Tensor& codes, const Tensor& absmax,
 POSTTRAIN_INLINE QuantizedNf4 quantize_nf4(const Tensor& x, std::int64_t blocksize) {
   at::NoGradGuard no_grad;
   const Tensor flat = detail::flat_float(x);
+  QuantizedNf4 q{
+      at::empty({(x.numel() + 1) / 2}, flat.options().dtype(at::kByte)),
+      at::empty({(x.numel() + blocksize - 1) / blocksize}, flat.options().dtype(at::kFloat))};
+  POSTTRAIN_RETURN_ON_CUDA(
+      cuda::has_cuda_kernel(flat),
+      (cuda::quantize_nf4(flat, device_constant(detail::kNf4Midpoints, x.device()), q.codes,
+                          q.absmax, blocksize),
+       q));
   if (!detail::has_cpu_kernel(flat)) return detail::quantize_nf4_generic(x, blocksize);
-  QuantizedNf4 q{at::empty({(x.numel() + 1) / 2}, at::kByte),
-                 at::empty({(x.numel() + blocksize - 1) / blocksize}, at::kFloat)};
   const detail::BlocksNf4 blocks{blocksize, x.numel(), q.codes.mutable_data_ptr<std::uint8_t>(),
                                  q.absmax.mutable_data_ptr<float>()};
   detail::with_element_type(flat, [&](auto element) {
@@ -209,6 +217,10 @@ POSTTRAIN_INLINE QuantizedNf4 quantize_nf4(const Tensor& x, std::int64_t blocksi
 POSTTRAIN_INLINE void dequantize_nf4(const Tensor& codes, const Tensor& absmax,
                                      std::int64_t blocksize, const Tensor& out) {
   at::NoGradGuard no_grad;
+  POSTTRAIN_RETURN_ON_CUDA(
+      cuda::has_cuda_kernel(out) && codes.is_cuda(),
+      cuda::dequantize_nf4(codes, absmax, device_constant(kNf4Values, codes.device()), out,
+                           blocksize));
   if (!detail::has_cpu_kernel(out) || !codes.is_cpu()) {
     return detail::dequantize_nf4_generic(codes, absmax, blocksize, out);
   }

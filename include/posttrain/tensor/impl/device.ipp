@@ -6,7 +6,6 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <charconv>
 #include <cstdlib>
@@ -19,7 +18,8 @@
 #ifndef POSTTRAIN_NO_CUDA
 #include <ATen/detail/CUDAHooksInterface.h>
 
-#include "posttrain/tensor/impl/cuda_driver.hpp"
+#include "posttrain/tensor/cuda/driver.hpp"
+#include "posttrain/tensor/cuda/library_beside.hpp"
 #endif
 
 namespace posttrain {
@@ -56,14 +56,8 @@ struct CudaLibrary {
     if (at::CUDAHooksRegistry()->Has("CUDAHooks")) return;  // linked
     if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) return;
     error = loader_error();
-    // A program may have found LibTorch in a way that does not count for a library loaded by name.
-    Dl_info place{};
-    if (::dladdr(reinterpret_cast<const void*>(&at::detail::getCUDAHooks), &place) == 0) return;
-    const std::string beside(place.dli_fname);
-    const std::size_t slash = beside.rfind('/');
-    if (slash == beside.npos) return;
-    const std::string path = beside.substr(0, slash) + "/libtorch_cuda.so";
-    if (::access(path.c_str(), F_OK) != 0) return;
+    const std::string path = cuda::library_beside_libtorch("libtorch_cuda.so");
+    if (path.empty()) return;
     if (::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
       error.clear();
     } else {
@@ -107,7 +101,7 @@ inline void check_cuda(const std::string& device) {
         device);
   }
   if (cuda_devices() > 0) return;
-  const CudaDriver& driver = CudaDriver::get();
+  const cuda::Driver& driver = cuda::Driver::get();
   if (!driver.error.empty()) {
     raise(
         "expected an NVIDIA driver for device {}, it cannot be loaded: {}; hint: device cpu, or "
@@ -148,7 +142,7 @@ inline c10::Device checked_cuda(c10::Device device) {
         "program sees",
         count, index, by_rank ? fmt::format(" from LOCAL_RANK={}", index) : "");
   }
-  if (const CudaDriver& driver = CudaDriver::get(); driver.error.empty()) {
+  if (const cuda::Driver& driver = cuda::Driver::get(); driver.error.empty()) {
     const int capability = driver.capability(index);
     if (capability > 0 && capability < kLeastCapability) {
       raise(

@@ -11,6 +11,8 @@
 #include "posttrain/nn/cpu/rows.hpp"
 #include "posttrain/nn/cpu/simd.hpp"
 #include "posttrain/nn/cpu/softmax_rows.hpp"
+#include "posttrain/nn/cuda/softmax_rows.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
 
@@ -149,8 +151,41 @@ POSTTRAIN_SIMD void logit_row_grads(const LogitGradRows<c10::BFloat16>& a, std::
 }
 
 inline bool logits_take_fast_path(const Tensor& logits) {
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(logits), logits.stride(1) == 1);
   return has_cpu_kernel(logits) && logits.stride(1) == 1;
 }
+
+inline RowStats empty_row_stats(const Tensor& logits, RowWanted wanted) {
+  const auto made = [&](bool is_wanted) {
+    return is_wanted ? at::empty({logits.size(0)}, logits.options().dtype(at::kFloat)) : Tensor();
+  };
+  return {made(true), made(true), made(wanted.entropy), made(wanted.mean_logit),
+          made(wanted.log_sum_sq)};
+}
+
+#ifndef POSTTRAIN_NO_CUDA
+
+inline RowStats row_stats_cuda(const Tensor& logits, const Tensor& targets, const RowStats& out) {
+  const std::int64_t width = logits.size(1), stride = logits.stride(0);
+  const cuda::Variant variant = cuda::variant_of(logits, {width, stride});
+  cuda::row_stats_kernel(variant, {logits.size(0), variant.threads(width, 512)}, logits, targets,
+                         out.logp, out.lse, out.entropy, out.mean_logit, out.log_sum_sq, stride,
+                         width);
+  return out;
+}
+
+inline void row_stats_backward_cuda(const Tensor& logits, const Tensor& targets, const Tensor& lse,
+                                    const Tensor& entropy, const Tensor& dlogp, const Tensor& dlse,
+                                    const Tensor& dentropy, const Tensor& dmean) {
+  const std::int64_t width = logits.size(1), stride = logits.stride(0);
+  const cuda::Variant variant = cuda::variant_of(logits, {width, stride});
+  const int threads = variant.threads(width);
+  const std::int64_t tiles = variant.blocks(width, threads);
+  cuda::row_stats_backward_kernel(variant, {logits.size(0) * tiles, threads}, logits, targets, lse,
+                                  entropy, dlogp, dlse, dentropy, dmean, stride, width, tiles);
+}
+
+#endif
 
 inline void check_logits(const Tensor& logits, const Tensor& targets) {
   if (logits.dim() != 2 || targets.dim() != 1 || targets.size(0) != logits.size(0) ||
@@ -216,15 +251,10 @@ POSTTRAIN_INLINE RowStats row_stats(const Tensor& logits, const Tensor& targets,
   if (!detail::logits_take_fast_path(logits)) {
     return detail::row_stats_generic(logits, targets, wanted);
   }
-  const auto options = logits.options().dtype(at::kFloat);
   const std::int64_t rows = logits.size(0);
   const Tensor target = targets.contiguous();
-  RowStats stats;
-  stats.logp = at::empty({rows}, options);
-  stats.lse = at::empty({rows}, options);
-  if (wanted.entropy) stats.entropy = at::empty({rows}, options);
-  if (wanted.mean_logit) stats.mean_logit = at::empty({rows}, options);
-  if (wanted.log_sum_sq) stats.log_sum_sq = at::empty({rows}, options);
+  RowStats stats = detail::empty_row_stats(logits, wanted);
+  POSTTRAIN_RETURN_ON_CUDA(logits.is_cuda(), detail::row_stats_cuda(logits, target, stats));
   const auto data = [](const Tensor& t) {
     return t.defined() ? t.mutable_data_ptr<float>() : nullptr;
   };
@@ -271,6 +301,9 @@ POSTTRAIN_INLINE void row_stats_backward_(const Tensor& logits, const Tensor& ta
   const Tensor lse = plain(stats.lse), entropy = plain(stats.entropy);
   const Tensor dlogp = plain(grads.logp), dlse = plain(grads.lse);
   const Tensor dentropy = plain(grads.entropy), dmean = plain(grads.mean_logit);
+  POSTTRAIN_RETURN_ON_CUDA(
+      logits.is_cuda(),
+      detail::row_stats_backward_cuda(logits, target, lse, entropy, dlogp, dlse, dentropy, dmean));
   detail::with_element_type(logits, [&](auto element) {
     using Element = decltype(element);
     const detail::LogitGradRows<Element> arguments{logits.mutable_data_ptr<Element>(),

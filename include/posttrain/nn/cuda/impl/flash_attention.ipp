@@ -8,7 +8,9 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/nn/attention_generic.hpp"
 #include "posttrain/nn/cuda/flash_attention.hpp"
-#include "posttrain/nn/kernels.hpp"
+#include "posttrain/nn/cuda/merge_attention.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
+#include "posttrain/tensor/kernels.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
@@ -20,6 +22,15 @@ inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// Rows that see nothing: the kernel says +∞, a merge by log-sum-exp needs −∞.
 inline Tensor signed_infinity(const Tensor& lse, double from, double to) {
   return lse.masked_fill(lse == from, to);
+}
+
+/// Rows that see nothing may have either infinity.
+inline AttentionResult merge_flash(const AttentionResult& a, const AttentionResult& b) {
+  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(a.out, b.out), cuda::merge_attention(a, b));
+  const auto with_sign = [](const AttentionResult& x) {
+    return AttentionResult{x.out, signed_infinity(x.lse, kInfinity, -kInfinity)};
+  };
+  return merge_attention(with_sign(a), with_sign(b));
 }
 
 /// x with contiguous heads, as the kernel reads it.
@@ -44,7 +55,7 @@ POSTTRAIN_INLINE AttentionResult attention_forward_flash(const Tensor& q, const 
   const DeviceFlashPlan& made = parts.on_device(options.window, q.size(0), k.size(0), q.device());
   AttentionResult result;
   const auto merge = [&](const AttentionResult& other) {
-    result = result.out.defined() ? detail::merge_attention(result, other) : other;
+    result = result.out.defined() ? detail::merge_flash(result, other) : other;
   };
   for (std::size_t i = 0; i < made.begins.size(); ++i) {
     const FlashCall& call = made.plan.calls[i];
@@ -52,10 +63,13 @@ POSTTRAIN_INLINE AttentionResult attention_forward_flash(const Tensor& q, const 
         a, b, c, made.begins[i].first, made.begins[i].second, call.longest_q, call.longest_k,
         /*dropout_p=*/0.0, /*is_causal=*/call.right == 0, /*return_debug_mask=*/false,
         options.scale, call.left, call.right);
-    merge({out, detail::signed_infinity(lse, detail::kInfinity, -detail::kInfinity)});
+    merge({out, lse});
   }
   if (!made.plan.rest.empty() || !result.out.defined()) {
     merge(attention_forward_generic(q, k, v, made.plan.rest, options));
+  }
+  if (made.begins.size() == 1) {  // nothing was merged
+    result.lse = detail::signed_infinity(result.lse, detail::kInfinity, -detail::kInfinity);
   }
   return result;
 }
