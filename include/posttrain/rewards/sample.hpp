@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a verifier reads of one generated answer, and what it says about it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "posttrain/base/finish_reason.hpp"
+#include "posttrain/base/json.hpp"
+#include "posttrain/base/sequence.hpp"
+
+namespace posttrain {
+
+/// One completion of a prompt. Samples of one prompt form a group and share `record` and
+/// `messages`' beginning; each has texts of its own.
+struct Sample {
+  std::string prompt;      // as the model read it, special tokens included
+  std::string completion;  // decoded from `ids` without special tokens
+  TokenIds ids;            // as they were sampled, the one that ended the sample included
+  FinishReason finish = FinishReason::stop_id;
+  std::string answer;                    // the record's gold answer; empty: it has none
+  std::shared_ptr<const Json> record;    // all columns of the prompt's record; null: none
+  std::shared_ptr<const Json> messages;  // the conversation turn by turn, this answer last; or null
+};
+
+/// One verifier's judgement of one sample.
+struct Verdict {
+  std::optional<double> value;  // the reward; none: the verifier does not apply to this sample
+  std::string parsed;           // the answer that was read from the completion, as compared
+  std::string reason;           // in a few words, for people: why this value
+  double seconds = 0.0;         // wall-clock time of the verifier; set by who calls it
+
+  bool applicable() const { return value.has_value(); }
+
+  static Verdict not_applicable(std::string reason) {
+    return {.value = {}, .parsed = {}, .reason = std::move(reason)};
+  }
+};
+
+}  // namespace posttrain
