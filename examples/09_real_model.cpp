@@ -45,7 +45,7 @@ class Abilities {
 
   template <class Gate>
   void measure(const std::string& name, const Gate& gate) {
-    const ExactMatch exact = exact_match(model_, gate, questions_, /*max_new_tokens=*/16);
+    const ExactMatchShare exact = exact_match(model_, gate, questions_, /*max_new_tokens=*/16);
     const Retention kept = measure_retention(model_, gate, others_, &base_);
     table_ += fmt::format("{:<8}{:>9} of {}{:>17.1f} %{:>9.3f}{:>9.3f}\n", name, exact.right,
                           exact.asked, 100.0 * kept.token_accuracy, kept.loss, kept.kl);

@@ -16,7 +16,7 @@ void print_answers(const char* when, const Model& model, const Gate& gate,
     fmt::print("{}: {} -> {}\n", when, question, posttrain::ask(model, gate, question));
   }
   if (questions.empty()) return;
-  const posttrain::ExactMatch exact =
+  const posttrain::ExactMatchShare exact =
       posttrain::exact_match(model, gate, posttrain::read_questions(questions));
   fmt::print("{}: {} of {} held-out questions answered exactly ({:.1f} %)\n", when, exact.right,
              exact.asked, 100.0 * exact.share());

@@ -23,8 +23,9 @@ TEST_CASE("answers count that are the expected text exactly", "[evaluate]") {
   const text::ChatTokenizer letters = tiny_tokenizer();
   const ChattyModel model(&letters);
   const FrozenState gate = Frozen{}.attach(model);
-  const ExactMatch exact = exact_match(model, Says(gate, letters, "It is 4.\n"),
-                                       questions_with({"It is 4.", "It is 4", "it is 4.", "4"}));
+  const ExactMatchShare exact =
+      exact_match(model, Says(gate, letters, "It is 4.\n"),
+                  questions_with({"It is 4.", "It is 4", "it is 4.", "4"}));
   CHECK(exact.right == 1);
   CHECK(exact.asked == 4);
   CHECK(exact.share() == 0.25);

@@ -2,7 +2,7 @@
 // How many held-out questions a model answers with exactly the expected text.
 //
 //   const auto questions = read_questions("questions.jsonl");
-//   const ExactMatch exact = exact_match(model, trainer.state(), questions);
+//   const ExactMatchShare exact = exact_match(model, trainer.state(), questions);
 //   fmt::print("{} of {} ({:.1f} %)", exact.right, exact.asked, 100.0 * exact.share());
 //
 // Answers are decoded greedily and compared as texts, spaces and line breaks at their ends apart.
@@ -18,7 +18,7 @@
 
 namespace posttrain {
 
-struct ExactMatch {
+struct ExactMatchShare {
   std::int64_t right = 0;
   std::int64_t asked = 0;
 
@@ -30,10 +30,11 @@ struct ExactMatch {
 
 /// Asks every question; an answer of more than `max_new_tokens` tokens is cut off there.
 template <class Gate>
-ExactMatch exact_match(const models::Decoder& model, const Gate& gate,
-                       const text::ChatTokenizer& tokenizer, const std::vector<Question>& questions,
-                       std::int64_t max_new_tokens = 64) {
-  ExactMatch result;
+ExactMatchShare exact_match(const models::Decoder& model, const Gate& gate,
+                            const text::ChatTokenizer& tokenizer,
+                            const std::vector<Question>& questions,
+                            std::int64_t max_new_tokens = 64) {
+  ExactMatchShare result;
   for (const Question& question : questions) {
     result.right += answer(model, gate, tokenizer, question.sample,
                            {.max_new_tokens = max_new_tokens}) == question.answer;
@@ -44,8 +45,9 @@ ExactMatch exact_match(const models::Decoder& model, const Gate& gate,
 
 /// With the model's own tokenizer.
 template <BringsText Model, class Gate>
-ExactMatch exact_match(const Model& model, const Gate& gate, const std::vector<Question>& questions,
-                       std::int64_t max_new_tokens = 64) {
+ExactMatchShare exact_match(const Model& model, const Gate& gate,
+                            const std::vector<Question>& questions,
+                            std::int64_t max_new_tokens = 64) {
   return exact_match(model, gate, tokenizer_of(model), questions, max_new_tokens);
 }
 
