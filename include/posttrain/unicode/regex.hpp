@@ -5,12 +5,6 @@
 // `\w`, `\h`, `\b` and the flag m mean, and classes within classes (`[a-z&&[^aeiou]]`).
 #pragma once
 
-#ifndef PCRE2_CODE_UNIT_WIDTH
-#define PCRE2_CODE_UNIT_WIDTH 8
-#endif
-#include <pcre2.h>
-
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,6 +14,7 @@
 #include <utility>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/unicode/pcre2_code.hpp"
 #include "posttrain/unicode/regex_dialect.hpp"
 
 namespace posttrain::text {
@@ -29,19 +24,8 @@ class Regex {
   /// Compiles `pattern`; a bad one is an error with the compiler's reason and place.
   explicit Regex(std::string_view pattern) {
     const std::string rewritten = RegexDialect(pattern).rewritten();
-    int error = 0;
-    PCRE2_SIZE offset = 0;
-    pcre2_code* code =
-        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(rewritten.data()), rewritten.size(),
-                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error, &offset, nullptr);
-    if (code == nullptr) {
-      std::array<PCRE2_UCHAR, 256> message{};
-      pcre2_get_error_message(error, message.data(), message.size());
-      raise("expected a regular expression, got '{}': {} at {}", pattern,
-            reinterpret_cast<const char*>(message.data()), offset);
-    }
-    code_.reset(code, &pcre2_code_free);
-    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without JIT the interpreter serves
+    code_ = compile_pcre2(rewritten, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, pattern);
+    pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);  // without JIT the interpreter serves
   }
 
   /// A reusable place for match results; one per thread or call.
