@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Fuzzes what reads strangers' files: tokenizer.json, chat templates, files of samples, GGUF. Needs
+# Fuzzes what reads strangers' files and texts: tokenizer.json, chat templates, files of samples, GGUF,
+# answers to mathematical problems. Needs
 # clang with libFuzzer (Debian: clang and libclang-rt-14-dev); without, exits with 77.
 #
 #   bash tests/fuzz/run.sh [SECONDS [TARGET...]]     default: 5 seconds of each target
@@ -14,7 +15,7 @@ root="$(cd "$here/../.." && pwd)"
 seconds="${1:-5}"
 if [ $# -gt 0 ]; then shift; fi
 targets=("$@")
-if [ "${#targets[@]}" -eq 0 ]; then targets=(tokenizer template json_lines gguf); fi
+if [ "${#targets[@]}" -eq 0 ]; then targets=(tokenizer template json_lines gguf math_answer); fi
 work="${POSTTRAIN_FUZZ:-${POSTTRAIN_BUILD:-$root/build}/fuzz}"
 mkdir -p "$work"
 

@@ -153,7 +153,8 @@ posttrain_libtorch() {  # with peers: yes or no
     if [ "$peers" = yes ]; then
       [ -f "$posttrain_venv/.posttrain-peers" ] || posttrain_say "installing the Python peers (about 6 GB, minutes)"
       posttrain_pip peers "$offline" "torch==$posttrain_torch_version" transformers==5.23.0 \
-        peft==0.21.2 trl==1.16.0 bitsandbytes==0.50.2 gguf==0.19.0 xllamacpp==2026.10.11549 safetensors tokenizers numpy
+        peft==0.21.2 trl==1.16.0 bitsandbytes==0.50.2 gguf==0.19.0 xllamacpp==2026.10.11549 safetensors tokenizers numpy \
+        math-verify==0.9.0 latex2sympy2_extended==1.11.0 antlr4-python3-runtime==4.13.2
       # Of mini_trainer one module is used; the package asks for a whole training stack.
       posttrain_pip peers-alone "$offline" --no-deps rhai-innovation-mini-trainer==0.9.0
     elif [ ! -f "$posttrain_venv/.posttrain-peers" ]; then

@@ -19,6 +19,7 @@ namespace posttrain {
 /// `messages`' beginning; each has texts of its own.
 struct Sample {
   std::string prompt;      // as the model read it, special tokens included
+  TokenIds prompt_ids;     // its ids
   std::string completion;  // decoded from `ids` without special tokens
   TokenIds ids;            // as they were sampled, the one that ended the sample included
   FinishReason finish = FinishReason::stop_id;
@@ -35,6 +36,10 @@ struct Verdict {
   double seconds = 0.0;         // wall-clock time of the verifier; set by who calls it
 
   bool applicable() const { return value.has_value(); }
+
+  static Verdict of(double value, std::string parsed, std::string reason) {
+    return {.value = value, .parsed = std::move(parsed), .reason = std::move(reason)};
+  }
 
   static Verdict not_applicable(std::string reason) {
     return {.value = {}, .parsed = {}, .reason = std::move(reason)};

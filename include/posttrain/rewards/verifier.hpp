@@ -8,6 +8,7 @@
 // "not applicable"; one that takes a group gives a vector of these, one for each sample in order.
 #pragma once
 
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <optional>
@@ -55,6 +56,28 @@ concept JudgesGroup = requires(const V& verifier, std::span<const Sample> group)
 template <class V>
 concept Verifier = JudgesSample<V> || JudgesGroup<V>;
 
+/// Whether V is a verifier; a message says why not. (What is called with a sample is not tried with
+/// a group: a lambda of `auto` would be compiled for both.)
+template <class V>
+constexpr bool check_verifier() {
+  if constexpr (JudgesSample<V>) {
+    return true;
+  } else {
+    constexpr bool of_sample = std::is_invocable_v<const V&, const Sample&>;
+    constexpr bool called =
+        std::disjunction_v<std::bool_constant<of_sample>,
+                           std::is_invocable<const V&, std::span<const Sample>>>;
+    static_assert(called,
+                  "posttrain: a verifier needs `Verdict operator()(const Sample&) const` "
+                  "[docs/concepts.md#verifier]");
+    constexpr bool judges = called && Verifier<V>;
+    static_assert(!called || judges,
+                  "posttrain: a verifier gives a Verdict or an (optional) number; of a group, a "
+                  "vector of them [docs/concepts.md#verifier]");
+    return judges;
+  }
+}
+
 /// A verifier that can tell at load time whether a record's gold answer can be judged at all:
 /// `check_answer` throws an Error that says why not.
 template <class V>
@@ -62,15 +85,21 @@ concept ChecksAnswers = requires(const V& verifier, std::string_view answer) {
   { verifier.check_answer(answer) } -> std::same_as<void>;
 };
 
-/// Any judgement as a Verdict.
+/// Any judgement as a Verdict. A value that is not finite is an error.
 template <detail::Judgement T>
 Verdict verdict_from(T judgement) {
   if constexpr (std::same_as<T, Verdict>) {
+    if (judgement.value && !std::isfinite(*judgement.value)) {
+      raise("expected a finite reward, got {}; hint: no value says that a verifier does not apply",
+            *judgement.value);
+    }
     return judgement;
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return verdict_from(Verdict::of(static_cast<double>(judgement), {}, {}));
   } else if constexpr (std::is_arithmetic_v<T>) {
     return {.value = static_cast<double>(judgement), .parsed = {}, .reason = {}};
   } else if (judgement.has_value()) {
-    return {.value = static_cast<double>(*judgement), .parsed = {}, .reason = {}};
+    return verdict_from(*judgement);
   } else {
     return Verdict::not_applicable("the verifier gave no value");
   }
