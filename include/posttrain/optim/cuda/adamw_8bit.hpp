@@ -15,21 +15,6 @@ namespace posttrain::cuda {
 // clang-format off
 POSTTRAIN_DEVICE_CODE(
     kAdamW8bitCode,
-    // The number of midpoints between neighbors of a map that are below x.
-    PT_FN int nearest_entry(float x, const float* map) {
-      int low = 0;
-      int high = 255;
-      while (low < high) {
-        const int middle = (low + high) / 2;
-        if (x > (map[middle] + map[middle + 1]) / 2.0F) {
-          low = middle + 1;
-        } else {
-          high = middle;
-        }
-      }
-      return low;
-    }
-
     // 256 threads with up to 16 values each: a block has at most 4096. Parameters and gradients
     // are fp32 whatever Element is.
     PT_KERNEL void adamw_8bit(float* master, const float* grad, unsigned char* first,

@@ -14,29 +14,12 @@ namespace posttrain::cuda {
 // clang-format off
 POSTTRAIN_DEVICE_CODE(
     kInt8Code,
-    // The number of midpoints between neighbors of the map that are below x.
-    PT_FN int nearest_code(float x, const float* midpoints) {
-      int low = 0;
-      int high = 255;
-      while (low < high) {
-        const int middle = (low + high) / 2;
-        if (x > midpoints[middle]) {
-          low = middle + 1;
-        } else {
-          high = middle;
-        }
-      }
-      return low;
-    }
-
     // One block of threads for each block of values. As bitsandbytes on the CPU, the scaled value
     // is first rounded to a grid of 65,536 points in [−1, 1].
     PT_KERNEL void quantize_int8(const Element* x, const float* map, unsigned char* codes,
                                  float* absmax, long long size, long long block_size) {
-      PT_SHARED float midpoints[255];
-      for (int j = PT_THREAD; j < 255; j += PT_THREADS) {
-        midpoints[j] = (map[j] + map[j + 1]) * 0.5F;
-      }
+      PT_SHARED float values[256];
+      for (int j = PT_THREAD; j < 256; j += PT_THREADS) values[j] = map[j];
       const long long first = PT_BLOCK * block_size;
       const long long rest = size - first;
       const long long count = rest < block_size ? rest : block_size;
@@ -44,7 +27,7 @@ POSTTRAIN_DEVICE_CODE(
       for (long long i = PT_THREAD; i < count; i += PT_THREADS) {
         largest = larger(largest, fabsf(to_float(x[first + i])));
       }
-      largest = block_max(largest);  // and all midpoints are there
+      largest = block_max(largest);  // and all values are there
       if (PT_THREAD == 0) absmax[PT_BLOCK] = largest;
       const float inverse = 1.0F / largest;
       for (long long i = PT_THREAD; i < count; i += PT_THREADS) {
@@ -54,7 +37,7 @@ POSTTRAIN_DEVICE_CODE(
         const int point = static_cast<int>(fmaf(half, 65535.0F, 0.5F));
         const float value = static_cast<float>(2 * point) / 65535.0F - 1.0F;
         codes[first + i] =
-            static_cast<unsigned char>(largest == 0.0F ? 0 : nearest_code(value, midpoints));
+            static_cast<unsigned char>(largest == 0.0F ? 0 : nearest_entry(value, values));
       }
     }
 
@@ -80,11 +63,16 @@ inline constexpr Kernel<Data, Data, Data, Data, std::int64_t, std::int64_t> quan
 inline constexpr Kernel<Data, Data, Data, Data, std::int64_t, std::int64_t> dequantize_int8_kernel{
     &kInt8, "dequantize_int8"};
 
-/// A flat x → codes [n], absmax [blocks]; `map` [256] on its device.
-inline void quantize_int8(const Tensor& x, const Tensor& map, const Tensor& codes,
-                          const Tensor& absmax, std::int64_t block_size) {
-  quantize_int8_kernel({x.device(), x.scalar_type(), 1}, {absmax.numel(), 64}, x, map, codes,
-                       absmax, x.numel(), block_size);
+/// Result{codes of x's shape, absmax [blocks]}; `map` [256] on its device.
+template <class Result>
+Result quantize_int8(const Tensor& x, const Tensor& map, std::int64_t block_size) {
+  const Tensor flat = x.reshape({-1}).contiguous();
+  const Result made{
+      at::empty(x.sizes(), x.options().dtype(at::kByte)),
+      at::empty({(x.numel() + block_size - 1) / block_size}, x.options().dtype(at::kFloat))};
+  quantize_int8_kernel({x.device(), x.scalar_type(), 1}, {made.absmax.numel(), 64}, flat, map,
+                       made.codes, made.absmax, x.numel(), block_size);
+  return made;
 }
 
 /// `map` [256] on the device; `out` contiguous.

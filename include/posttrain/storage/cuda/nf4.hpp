@@ -72,11 +72,16 @@ inline constexpr Kernel<Data, Data, Data, Data, std::int64_t, std::int64_t> quan
 inline constexpr Kernel<Data, Data, Data, Data, std::int64_t, std::int64_t> dequantize_nf4_kernel{
     &kNf4, "dequantize_nf4"};
 
-/// A flat x → codes [(n + 1) / 2], absmax [blocks]; midpoints [15] on its device.
-inline void quantize_nf4(const Tensor& x, const Tensor& midpoints, const Tensor& codes,
-                         const Tensor& absmax, std::int64_t block_size) {
-  quantize_nf4_kernel({x.device(), x.scalar_type(), 1}, {absmax.numel(), 32}, x, midpoints, codes,
-                      absmax, x.numel(), block_size);
+/// Result{codes [(n + 1) / 2], absmax [blocks]}; midpoints [15] on its device.
+template <class Result>
+Result quantize_nf4(const Tensor& x, const Tensor& midpoints, std::int64_t block_size) {
+  const Tensor flat = x.reshape({-1}).contiguous();
+  const Result made{
+      at::empty({(x.numel() + 1) / 2}, x.options().dtype(at::kByte)),
+      at::empty({(x.numel() + block_size - 1) / block_size}, x.options().dtype(at::kFloat))};
+  quantize_nf4_kernel({x.device(), x.scalar_type(), 1}, {made.absmax.numel(), 32}, flat, midpoints,
+                      made.codes, made.absmax, x.numel(), block_size);
+  return made;
 }
 
 /// `table` [16] on the device; `out` contiguous.

@@ -161,7 +161,6 @@ void for_blocks(std::int64_t numel, std::int64_t blocksize, const Function& f) {
 /// Flat float32 (or bfloat16, which the kernels read) on the input's device.
 inline Tensor flat_float(const Tensor& x) {
   const Tensor flat = x.detach().reshape({-1});
-  POSTTRAIN_RETURN_ON_CUDA(cuda::has_cuda_kernel(flat), flat.contiguous());
   return (has_cpu_kernel(flat) ? flat : flat.to(at::kFloat)).contiguous();
 }
 
@@ -233,16 +232,14 @@ POSTTRAIN_INLINE const Tensor& dynamic_map(bool is_signed) {
 POSTTRAIN_INLINE Quantized8Bit quantize_8bit(const Tensor& x, bool is_signed,
                                              std::int64_t blocksize) {
   at::NoGradGuard no_grad;
-  const Tensor flat = detail::flat_float(x);
-  Quantized8Bit q{
-      at::empty(x.sizes(), flat.options().dtype(at::kByte)),
-      at::empty({(x.numel() + blocksize - 1) / blocksize}, flat.options().dtype(at::kFloat))};
   POSTTRAIN_RETURN_ON_CUDA(
-      cuda::has_cuda_kernel(flat),
-      (cuda::quantize_int8(flat, detail::on_device(dynamic_map(is_signed), x.device()), q.codes,
-                           q.absmax, blocksize),
-       q));
+      cuda::has_cuda_kernel(x),
+      cuda::quantize_int8<Quantized8Bit>(
+          x.detach(), detail::on_device(dynamic_map(is_signed), x.device()), blocksize));
+  const Tensor flat = detail::flat_float(x);
   if (!detail::has_cpu_kernel(flat)) return detail::quantize_8bit_generic(x, is_signed, blocksize);
+  Quantized8Bit q{at::empty(x.sizes(), at::kByte),
+                  at::empty({(x.numel() + blocksize - 1) / blocksize}, at::kFloat)};
   const detail::Blocks8Bit blocks{blocksize,
                                   x.numel(),
                                   q.codes.mutable_data_ptr<std::uint8_t>(),

@@ -193,16 +193,14 @@ inline void dequantize_nf4_generic(const Tensor& codes, const Tensor& absmax,
 
 POSTTRAIN_INLINE QuantizedNf4 quantize_nf4(const Tensor& x, std::int64_t blocksize) {
   at::NoGradGuard no_grad;
-  const Tensor flat = detail::flat_float(x);
-  QuantizedNf4 q{
-      at::empty({(x.numel() + 1) / 2}, flat.options().dtype(at::kByte)),
-      at::empty({(x.numel() + blocksize - 1) / blocksize}, flat.options().dtype(at::kFloat))};
   POSTTRAIN_RETURN_ON_CUDA(
-      cuda::has_cuda_kernel(flat),
-      (cuda::quantize_nf4(flat, device_constant(detail::kNf4Midpoints, x.device()), q.codes,
-                          q.absmax, blocksize),
-       q));
+      cuda::has_cuda_kernel(x),
+      cuda::quantize_nf4<QuantizedNf4>(
+          x.detach(), device_constant(detail::kNf4Midpoints, x.device()), blocksize));
+  const Tensor flat = detail::flat_float(x);
   if (!detail::has_cpu_kernel(flat)) return detail::quantize_nf4_generic(x, blocksize);
+  QuantizedNf4 q{at::empty({(x.numel() + 1) / 2}, at::kByte),
+                 at::empty({(x.numel() + blocksize - 1) / blocksize}, at::kFloat)};
   const detail::BlocksNf4 blocks{blocksize, x.numel(), q.codes.mutable_data_ptr<std::uint8_t>(),
                                  q.absmax.mutable_data_ptr<float>()};
   detail::with_element_type(flat, [&](auto element) {

@@ -97,6 +97,21 @@ POSTTRAIN_DEVICE_CODE(
     // a where one of them is NaN.
     PT_FN float larger(float a, float b) { return a < b ? b : a; }
 
+    // The entry of an ascending map of 256 that is nearest to x; of two the lower one.
+    PT_FN int nearest_entry(float x, const float* map) {
+      int low = 0;
+      int high = 255;
+      while (low < high) {
+        const int middle = (low + high) / 2;
+        if (x > (map[middle] + map[middle + 1]) / 2.0F) {
+          low = middle + 1;
+        } else {
+          high = middle;
+        }
+      }
+      return low;
+    }
+
     // The sum over all threads of a block, for each of them.
     template <class Number>
     PT_FN Number block_sum(Number value) {
