@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles each tests/static/*.cpp: static_asserts on concepts and types, both ways.
+"""Compiles each tests/static/*.cpp against declarations: static_asserts on concepts and types, both
+ways.
 
 usage: static_tests.py FLAGS_FILE WORK_FOLDER [FILTER]
 """
@@ -16,10 +17,12 @@ def main():
     wanted = sys.argv[3] if len(sys.argv) > 3 else ""
     flags = repo.load_flags(flags_file)
     os.makedirs(work, exist_ok=True)
-    compiler = repo.Compiler(flags["compiler"], flags["host"] + flags["torch"] + ["-fsyntax-only"],
+    command = [part for part in flags["compiler"] if os.path.basename(part) != "ccache"]
+    compiler = repo.Compiler(command, precompiled.usable(flags["host"]) + flags["torch"]
+                             + ["-fsyntax-only", "-DPOSTTRAIN_COMPILED"],
                              os.path.join(work, "static.json"))
 
-    reach, _ = repo.include_graph()
+    reach, _ = repo.include_graph(declarations=True)
     headers = precompiled.Headers(compiler, work, reach)
 
     def check(name):
