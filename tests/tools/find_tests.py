@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists the test files by the executable that they go into: one line each, "EXECUTABLE PATH".
+"""Lists the test files by the executable that they go into and the group that they are compiled in
+(group_tests.py): one line each, "EXECUTABLE GROUP PATH".
 
 usage: find_tests.py [FILE]     writes the list there, too
 
@@ -9,10 +10,15 @@ tensor: all others.
 """
 
 import os
+import re
 import sys
 
 import repo
 
+# A file with one of these does not stand in a namespace.
+NO_GROUP = re.compile(r"^(extern |namespace \w|template (<>|class )|#\s*(if|define))", re.MULTILINE)
+# How many files a group has at most: fewer of those that take long.
+LARGEST = {"trainer": 3, "device": 1}
 FRONT_END = {"posttrain/models/torch_module.hpp"}
 ROOMS = {"losses": "policies", "params": "policies", "trainer": "trainer", "evaluate": "trainer",
          "device": "device"}
@@ -54,8 +60,23 @@ def tests():
     return found
 
 
+def groups(found):
+    """(executable, group, path) of tests: groups of one room, of about the same size."""
+    rooms, placed = {}, []
+    for executable, path in found:
+        room = path.split("/")[0]
+        if NO_GROUP.search(repo.read(os.path.join("tests", path))):
+            room = path.removesuffix("_test.cpp").replace("/", "_")
+        rooms.setdefault((executable, room), []).append(path)
+    for (executable, room), paths in rooms.items():
+        count = -(-len(paths) // LARGEST.get(executable, 8))
+        for i, path in enumerate(paths):
+            placed.append((executable, f"{executable}-{room}_{i * count // len(paths)}", path))
+    return placed
+
+
 def listing():
-    return "".join(f"{group} {path}\n" for group, path in tests())
+    return "".join(" ".join(line) + "\n" for line in groups(tests()))
 
 
 if __name__ == "__main__":
