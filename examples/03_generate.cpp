@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Talks to a Hugging Face folder:
+// Talks to a Hugging Face folder or a GGUF file:
 //   03_generate --model examples/pocket/model --ask "How much is 34 + 28?"
 // Every --ask is a conversation of its own. Without one, the lines of standard input are the user's
-// turns of one conversation.
+// turns of one conversation, and answers are shown as they are written. Greedy unless a
+// --temperature is given; the other options are those of generate/sampling.hpp.
+#include <cstdio>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "posttrain/generate/chat.hpp"
@@ -32,39 +35,36 @@ Json opening(const Arguments& arguments) {
   return messages;
 }
 
-void talk(const Arguments& arguments, const GenerateOptions& options) {
+void talk(const Arguments& arguments, const Sampling& sampling) {
   // [snippet: generate]
   const hub::PretrainedDecoder model(
       arguments.model,
       {.dtype = examples::scalar_type(arguments.dtype), .device = arguments.device});
   const FrozenState gate = Frozen{}.attach(model);
-  const auto turn = [&](Json& messages, const std::string& question) {
-    messages.push_back({{"role", "user"}, {"content", question}});
-    const std::string reply = answer(model, gate, messages, options);
-    messages.push_back({{"role", "assistant"}, {"content", reply}});
-    return reply;
-  };
-  // [/snippet]
+  const auto begin = [&] { return Chat(model, gate, tokenizer_of(model), opening(arguments)); };
   for (const std::string& question : arguments.ask) {
-    Json messages = opening(arguments);
-    fmt::print("{} -> {}\n", question, turn(messages, question));
+    fmt::print("{} -> {}\n", question, begin().say(question, sampling));
   }
   if (!arguments.ask.empty()) return;
-  Json messages = opening(arguments);
+  Chat chat = begin();
   for (std::string line; std::getline(std::cin, line);) {
     if (line.empty()) continue;
-    fmt::print("{}\n", turn(messages, line));
-    std::fflush(stdout);
+    chat.say(line, sampling, [](std::string_view text) {
+      fmt::print("{}", text);
+      std::fflush(stdout);
+    });
+    fmt::print("\n");
   }
+  // [/snippet]
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Arguments arguments;
-  GenerateOptions options;
+  Sampling sampling{.temperature = 0.0};
   examples::CommandLine line("Talks to a Hugging Face folder");
   line.add(arguments, {"model"});
-  line.add(options);
-  return line.run(argc, argv, [&] { talk(arguments, options); });
+  line.add(sampling);
+  return line.run(argc, argv, [&] { talk(arguments, sampling); });
 }

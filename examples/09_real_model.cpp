@@ -69,8 +69,9 @@ class Abilities {
       if (!line->error.empty()) raise("{}: {}", lines.where(line->line), line->error);
       Sequence sequence;
       sequence.ids = tokenizer.prompt_ids(text::Conversation::from(line->value));
-      const TokenIds answer =
-          generate(model_, base_, sequence.ids, tokenizer.eos_ids(), {.max_new_tokens = kTokens});
+      const TokenIds answer = generate(model_, base_, sequence.ids, tokenizer.eos_ids(),
+                                       {.max_new_tokens = kTokens, .temperature = 0.0})
+                                  .ids;
       sequence.weights.resize(sequence.ids.size(), 0.0F);
       sequence.weights.resize(sequence.ids.size() + answer.size(), 1.0F);
       sequence.ids.insert(sequence.ids.end(), answer.begin(), answer.end());

@@ -13,6 +13,7 @@
 #include "posttrain/data/src_host.hpp"
 #include "posttrain/evaluate/src.hpp"
 #include "posttrain/generate/src.hpp"
+#include "posttrain/generate/src_host.hpp"
 #include "posttrain/hub/src.hpp"
 #include "posttrain/io/src.hpp"
 #include "posttrain/jinja/src.hpp"

@@ -44,7 +44,8 @@ TEST_CASE("an exact match is what greedy decoding gives", "[trainer][retention]"
   const FrozenState gate = Frozen{}.attach(model);
   const TokenIds prompt = some_ids(4, 3);
   TokenIds right = prompt;
-  for (const TokenId id : generate(model, gate, prompt, {}, {.max_new_tokens = 5})) {
+  for (const TokenId id :
+       generate(model, gate, prompt, {}, {.max_new_tokens = 5, .temperature = 0.0}).ids) {
     right.push_back(id);
   }
   TokenIds wrong = right;

@@ -13,6 +13,7 @@
 #include "posttrain/nn/linear.hpp"
 #include "posttrain/nn/lm_head.hpp"
 #include "posttrain/nn/neftune.hpp"
+#include "posttrain/nn/packed_matrices.hpp"
 #include "posttrain/nn/rms_norm.hpp"
 #include "posttrain/nn/rotary.hpp"
 #include "posttrain/nn/soft_cap.hpp"
@@ -175,4 +176,28 @@ TEST_CASE("components: matrix products", "[components]") {
   CHECK(relative_error(y, x.matmul(w.t())) < 1e-6);
   CHECK(relative_error(dx, dy.matmul(w)) < 1e-6);
   CHECK(relative_error(dw, dy.t().matmul(x)) < 1e-6);
+}
+
+TEST_CASE("components: packed matrices", "[components]") {
+  const models::Decoder model(test::tiny_config(), {.dtype = at::kFloat});
+  const FullState gate = Full{}.attach(model);
+  const TokenBatch batch = test::batch_of({test::some_sequence(5, 1)}).to(at::kCPU);
+  const Tensor w = normal({40, 16}, 1, at::kFloat), x = normal({3, 16}, 2, at::kFloat);
+  if (!PackedMatrix::packs(w)) return;
+  // [snippet: packed]
+  at::NoGradGuard no_grad;
+  const PackedMatrix once(w);                           // w [40, 16]
+  const Tensor y = once.times(x);                       // x wᵀ: [3, 16] → [3, 40]
+  const Tensor same = once.times(x, RowBlocks::fixed);  // a row's bits whatever m is
+  PackedMatrices packed;                                // of a model, empty
+  Tensor hidden;
+  {
+    const PackedMatrices::Use use(packed);
+    hidden = model.hidden(gate, batch);  // packs at the first use
+  }
+  packed.clear();  // after every change of the parameters
+  // [/snippet]
+  CHECK(relative_error(y, x.matmul(w.t())) < 1e-6);
+  CHECK(relative_error(same, y) < 1e-6);
+  CHECK(relative_error(hidden, model.hidden(gate, batch)) < 1e-6);
 }

@@ -42,6 +42,7 @@ struct Rich : Plain {
   void end_batch() { open = 0; }
   std::vector<NamedTensor> checkpoint_tensors() const { return {{"kept", leaf}}; }
   const Plain& reference() const { return base; }
+  std::uint64_t weights_version() const { return 13; }
   void on(const event::AfterStep& event) { heard = event.metrics.step; }
 };
 
@@ -81,6 +82,8 @@ TEST_CASE("every facet of a gate is passed on", "[params]") {
   CHECK(gate.gate().open == 0);
   CHECK(gate.checkpoint_tensors().at(0).name == "kept");
   CHECK(&gate.reference() == &gate.gate().base);
+  CHECK(weights_version(gate) == 13);
+  CHECK(weights_version(Plain{}) == 0);
   gate.on(event::AfterStep{{.step = 12}});
   CHECK(gate.gate().heard == 12);
 }

@@ -2,6 +2,7 @@
 // Prompt tuning and prefix tuning: what they share is tested on both.
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/generate/generate.hpp"
+#include "posttrain/generate/kv_cache.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/calibration/input_statistics.hpp"
 #include "posttrain/params/frozen.hpp"
@@ -384,9 +385,10 @@ TEMPLATE_TEST_CASE("decoding equals reading everything again", "[params][prompt]
     auto state = TestType{.num_virtual_tokens = 6}.attach(model);
     disturb(state, 0.2);
     const TokenIds prompt = some_ids(5, 1);
-    const TokenIds continuation = generate(model, state, prompt, {}, {.max_new_tokens = 12});
+    const Sampling sampling{.max_new_tokens = 12, .temperature = 0.0};
+    const TokenIds continuation = generate(model, state, prompt, {}, sampling).ids;
     CHECK(continuation == slow_greedy(model, state, prompt, 12));
-    CHECK(continuation != generate(model, state.reference(), prompt, {}, {.max_new_tokens = 12}));
+    CHECK(continuation != generate(model, state.reference(), prompt, {}, sampling).ids);
     at::NoGradGuard no_grad;
     KeyValueCache cache(model, 6 + 12);
     const TokenIds more = some_ids(7, 2);
@@ -411,7 +413,7 @@ TEMPLATE_TEST_CASE("learned positions count the virtual tokens", "[params][promp
   CHECK_NOTHROW(hidden(20));
   CHECK_THROWS_WITH(hidden(21), Catch::Contains("at most 32 tokens") &&
                                     Catch::Contains("got 33 (virtual tokens: 12)"));
-  CHECK(generate(model, state, some_ids(18, 1), {}).size() == 3);
+  CHECK(generate(model, state, some_ids(18, 1), {}).ids.size() == 3);
   CHECK_THROWS_WITH(generate(model, state, some_ids(21, 1), {}),
                     Catch::Contains("at most 20 tokens"));
 }

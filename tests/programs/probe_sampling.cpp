@@ -8,15 +8,13 @@
 //
 // float32 goes through the CPU's kernel, float64 through plain operations.
 #include <cstdio>
-#include <exception>
-#include <iostream>
 #include <string>
 #include <vector>
 
-#include "posttrain/base/error_text.hpp"
 #include "posttrain/generate/token_sampler.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "support/answer_lines.hpp"
 
 namespace {
 
@@ -65,15 +63,6 @@ int main(int argc, char**) {
     std::fprintf(stderr, "usage: probe_sampling < lines.jsonl\n");
     return 2;
   }
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    Json reply;
-    try {
-      reply = answer(line);
-    } catch (const std::exception& error) {
-      reply = {{"error", error_text(error)}};
-    }
-    std::cout << reply.dump() << "\n";
-  }
+  test::answer_lines(answer);
   return 0;
 }

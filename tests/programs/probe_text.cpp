@@ -13,8 +13,6 @@
 //
 // An error is {"error": "one line"}.
 #include <cstdio>
-#include <exception>
-#include <iostream>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,15 +20,11 @@
 #include "posttrain/jinja/extra.hpp"
 #include "posttrain/text/chat_folder.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
+#include "support/answer_lines.hpp"
 
 namespace {
 
 using posttrain::Json;
-
-std::string one_line(std::string text) {
-  for (char& c : text) c = c == '\n' || c == '\r' ? ' ' : c;
-  return text;
-}
 
 /// The folder's tokenizer, made when the first request needs it, so that a bad folder is an answer.
 class Folder {
@@ -131,19 +125,7 @@ int main(int argc, char** argv) {
     }
   }
   Folder folder(model.empty() ? "." : model);
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    Json reply;
-    try {
-      reply = answer(Json::parse(line), folder);
-    } catch (const std::exception& error) {
-      reply = {{"error", one_line(error.what())}};
-    }
-    const std::string text = reply.dump(-1, ' ', false, Json::error_handler_t::replace);
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fputc('\n', stdout);
-    std::fflush(stdout);
-  }
+  posttrain::test::answer_lines(
+      [&](const std::string& line) { return answer(Json::parse(line), folder); });
   return 0;
 }

@@ -9,13 +9,11 @@
 //
 // An error is {"error": "one line"}; an option that there is not is one.
 #include <cstdio>
-#include <exception>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
-#include "posttrain/base/error_text.hpp"
+#include "support/answer_lines.hpp"
 #include "support/verifier_request.hpp"
 
 namespace {
@@ -39,19 +37,6 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: probe_verify < lines.jsonl\n");
     return std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h" ? 0 : 2;
   }
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    Json reply;
-    try {
-      reply = answer(line);
-    } catch (const std::exception& error) {
-      reply = {{"error", posttrain::error_text(error)}};
-    }
-    const std::string text = reply.dump(-1, ' ', false, Json::error_handler_t::replace);
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fputc('\n', stdout);
-    std::fflush(stdout);
-  }
+  posttrain::test::answer_lines(answer);
   return 0;
 }

@@ -10,6 +10,7 @@
 #include "posttrain/losses/terms/loss_terms.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/params/full.hpp"
+#include "posttrain/tensor/ops.hpp"
 #include "support/device.hpp"
 
 namespace posttrain::test {

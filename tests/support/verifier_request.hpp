@@ -40,6 +40,7 @@
 #include "posttrain/rewards/repetition.hpp"
 #include "posttrain/rewards/tool_call.hpp"
 #include "posttrain/rewards/verifier.hpp"
+#include "support/request_options.hpp"
 
 namespace posttrain::test {
 
@@ -50,81 +51,13 @@ inline const std::vector<std::string>& sample_keys() {
   return kKeys;
 }
 
-/// Puts an option's JSON value into its field.
-template <class Field>
-void read_option(const Json& value, std::string_view name, Field& field) {
-  constexpr std::string_view kWhere = "options";
-  if constexpr (std::is_same_v<Field, bool>) {
-    field = io::bool_from(value, kWhere, name);
-  } else if constexpr (std::is_integral_v<Field>) {
-    field = static_cast<Field>(io::integer_from(
-        value, kWhere, name, std::numeric_limits<Field>::min(), std::numeric_limits<Field>::max()));
-  } else if constexpr (std::is_floating_point_v<Field>) {
-    field = io::number_from(value, kWhere, name);
-  } else if constexpr (std::is_same_v<Field, std::string>) {
-    // A schema may be written as it is.
-    field = value.is_structured() ? value.dump() : io::text_from(value, kWhere, name);
-  } else if constexpr (std::is_enum_v<Field>) {
-    const std::string text = io::text_from(value, kWhere, name);
-    std::vector<std::string> names;
-    for (int i = 0; i < 32; ++i) {
-      const std::string_view one = enum_name(static_cast<Field>(i));
-      if (one.empty() || (one[0] >= '0' && one[0] <= '9')) break;
-      if (one == text) {
-        field = static_cast<Field>(i);
-        return;
-      }
-      names.emplace_back(one);
-    }
-    raise("expected {} to be one of {}, got \"{}\"", name, join(names, ", "), text);
-  } else if constexpr (std::is_same_v<Field, std::vector<std::string>>) {
-    field.clear();
-    for (const Json& item : io::array_from(value, kWhere, name)) {
-      field.push_back(io::text_from(item, kWhere, name));
-    }
-  } else {
-    static_assert(std::is_void_v<Field>, "an option of a type that no request can hold");
-  }
-}
-
-/// Sets the fields of an aggregate by a request's keys; those that were used are added to `used`,
-/// the names of all fields to `known`.
-template <class Options>
-void read_options(const Json& request, Options& options, std::vector<std::string>& used,
-                  std::vector<std::string>& known) {
-  for_each_field(options, [&](std::string_view name, auto& field) {
-    known.emplace_back(name);
-    const auto found = request.find(std::string(name));
-    if (found == request.end()) return;
-    read_option(*found, name, field);
-    used.emplace_back(name);
-  });
-}
-
-/// Every key is one of the sample's or has been used as an option.
-inline void refuse_unknown_keys(const Json& request, const std::vector<std::string>& used,
-                                std::vector<std::string> known) {
-  known.insert(known.end(), sample_keys().begin(), sample_keys().end());
-  for (const auto& item : request.items()) {
-    const std::string& key = item.key();
-    const auto is = [&](const std::vector<std::string>& names) {
-      return std::find(names.begin(), names.end(), key) != names.end();
-    };
-    if (is(used) || is(sample_keys())) continue;
-    const std::string_view near = nearest_name(key, known);
-    raise("expected an option of the verifier, got \"{}\"; hint: {}", key,
-          near.empty() ? "options are " + join(known, ", ")
-                       : fmt::format("did you mean \"{}\"?", near));
-  }
-}
-
 /// Calls use(verifier) with the verifier that a request names, its options set.
 template <class Use>
 void with_verifier(const Json& request, Use use) {
   std::vector<std::string> used, known;
   const auto with = [&](auto verifier) {
     read_options(request, verifier, used, known);
-    refuse_unknown_keys(request, used, known);
+    refuse_unknown_keys(request, sample_keys(), used, known, "the verifier");
     use(verifier);
   };
   const std::string name =
@@ -149,7 +82,7 @@ void with_verifier(const Json& request, Use use) {
     CosineLength<ExactMatch> cosine{ExactMatch{}, {}};
     read_options(request, cosine.judge, used, known);
     read_options(request, cosine.lengths, used, known);
-    refuse_unknown_keys(request, used, known);
+    refuse_unknown_keys(request, sample_keys(), used, known, "the verifier");
     return use(cosine);
   }
   const std::string_view near = nearest_name(name, names);

@@ -63,6 +63,13 @@ concept WatchesLayers = requires(const G& gate, const Tensor& x) {
   gate.after_layer(int{}, x, x);
 };
 
+/// Counts the changes of the weights, so that what was computed from them can tell that it is
+/// stale.
+template <class G>
+concept HasWeightsVersion = requires(const G& gate) {
+  { gate.weights_version() } -> std::same_as<std::uint64_t>;
+};
+
 // --- facets of a parameter policy's state ------------------------------------------------------
 
 /// Is told which micro-batch a training pass reads: `begin_batch(batch, seed, step)`,
@@ -158,10 +165,12 @@ constexpr bool check_facets() {
       POSTTRAIN_CHECK_SIGNATURE(checkpoint_tensors, KeepsTensors,
                                 "std::vector<NamedTensor> checkpoint_tensors() const")
       POSTTRAIN_CHECK_SIGNATURE(reference, GivesReference, "const auto& reference() const")
+      POSTTRAIN_CHECK_SIGNATURE(weights_version, HasWeightsVersion,
+                                "std::uint64_t weights_version() const")
 #undef POSTTRAIN_CHECK_SIGNATURE
       constexpr bool signatures = is_virtual_tokens && is_prepare && is_prompt_ids && is_prefix &&
                                   is_after_layer && is_begin_batch && is_end_batch &&
-                                  is_checkpoint_tensors && is_reference;
+                                  is_checkpoint_tensors && is_reference && is_weights_version;
       constexpr bool together = HasVirtualTokens<T> == PreparesBatches<T> &&
                                 (HasVirtualTokens<T> ? HasPromptIds<T> != HasPrefix<T>
                                                      : !HasPromptIds<T> && !HasPrefix<T>);
@@ -175,6 +184,14 @@ constexpr bool check_facets() {
   } else {
     return true;
   }
+}
+
+/// How often the weights behind a gate were published; 0 for a gate that does not count: its
+/// weights are taken to stay as they are.
+template <class G>
+std::uint64_t weights_version(const G& gate) {
+  if constexpr (HasWeightsVersion<G>) return gate.weights_version();
+  return 0;
 }
 
 /// `check_facets` for a type that models call: its four operations, too.

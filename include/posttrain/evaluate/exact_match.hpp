@@ -10,7 +10,9 @@
 // has one tokenization.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "posttrain/evaluate/questions.hpp"
@@ -34,10 +36,16 @@ ExactMatchShare exact_match(const models::Decoder& model, const Gate& gate,
                             const text::ChatTokenizer& tokenizer,
                             const std::vector<Question>& questions,
                             std::int64_t max_new_tokens = 64) {
-  ExactMatchShare result;
+  std::vector<Request> requests;
   for (const Question& question : questions) {
-    result.right += answer(model, gate, tokenizer, question.sample,
-                           {.max_new_tokens = max_new_tokens}) == question.answer;
+    requests.push_back({.prompt = detail::prompt_of(tokenizer, question.sample),
+                        .sampling = {.max_new_tokens = max_new_tokens, .temperature = 0.0}});
+  }
+  Generator<Gate> generator(model, gate, tokenizer.eos_ids(), {}, &tokenizer.tokenizer());
+  const auto answers = generator.run(std::move(requests));
+  ExactMatchShare result;
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    result.right += detail::answer_text(answers[i][0].text) == questions[i].answer;
     result.asked += 1;
   }
   return result;

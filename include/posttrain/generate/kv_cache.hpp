@@ -63,11 +63,11 @@ class KeyValueCache {
     models::TokenPositions positions;
     for (std::int64_t i = 0; i < count; ++i) positions.position.push_back(length_ + i);
     positions.length.assign(ids.size(), length_ + count);
+    const std::int64_t total = length_ + count;
+    const AttentionParts parts{{0, count, 0, total, true, length_, 0}};  // one plan for all layers
     const auto attend = [&](int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
       keys_[layer].narrow(0, length_, count).copy_(k);
       values_[layer].narrow(0, length_, count).copy_(v);
-      const std::int64_t total = length_ + count;
-      const std::vector<AttentionPart> parts{{0, count, 0, total, true, length_, 0}};
       return attention(q, keys_[layer].narrow(0, 0, total), values_[layer].narrow(0, 0, total),
                        parts, model_->attention_options(model_->config().layers[layer].window));
     };

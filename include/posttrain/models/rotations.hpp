@@ -25,6 +25,12 @@ struct Rotation {
   Tensor cos, sin;  // [T, rotary_dim / 2] fp32
 };
 
+/// What a sequence's length means for its keys: sequences of one regime have the same rotary
+/// frequencies, those of a sequence as long as the regime's number (0: of a short one). Frequencies
+/// of `longrope` have two regimes, `dynamic` ones change with every token beyond the original
+/// length.
+std::int64_t rope_regime(const std::vector<RopeSpec>& ropes, std::int64_t length);
+
 /// Angles are fp32 products as in transformers, whatever the compute dtype. On another device than
 /// the CPU they are computed there, but for scaling that depends on the length.
 Rotation rotation(const RopeSpec& spec, const TokenPositions& at, at::Device device);

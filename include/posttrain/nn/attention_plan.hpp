@@ -122,7 +122,9 @@ inline void find_components(AttentionPlan& plan) {
   }
 }
 
-inline AttentionPlan plan_attention(const std::vector<AttentionPart>& parts, std::int64_t window) {
+/// `cut_all`: blocks of keys begin where any part's keys begin.
+inline AttentionPlan plan_attention(const std::vector<AttentionPart>& parts, std::int64_t window,
+                                    bool cut_all = false) {
   AttentionPlan plan;
   std::vector<std::int64_t> q_borders, k_borders;
   std::vector<BlockRange> q_used, k_used;
@@ -132,7 +134,8 @@ inline AttentionPlan plan_attention(const std::vector<AttentionPart>& parts, std
     k_used.push_back({part.k0, part.k1});
     q_borders.insert(q_borders.end(), {part.q0, part.q1});
     // A window trims the keys of full parts at many places; tiles are masked there instead.
-    if (part.causal || window <= 0) k_borders.insert(k_borders.end(), {part.k0, part.k1});
+    if (part.causal || window <= 0 || cut_all)
+      k_borders.insert(k_borders.end(), {part.k0, part.k1});
   }
   plan.q_blocks = cut_blocks(std::move(q_borders), q_used);
   plan.k_blocks = cut_blocks(std::move(k_borders), k_used);

@@ -19,6 +19,8 @@ struct Weight {
   Tensor grad;       // [out, in] accumulator (fp32, or fp64 for fp64 weights); undefined: frozen
   Tensor bias_grad;  // [out] accumulator; undefined: frozen or no bias
   Tensor anchor;     // scalar that requires a gradient iff something here is trained
+  bool kept =
+      false;  // memory of its own: may be packed while a model decodes (packed_matrices.hpp)
 };
 
 /// x: [n, in] → [n, out].

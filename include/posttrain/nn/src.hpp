@@ -18,6 +18,8 @@
 #include "posttrain/nn/impl/linear.ipp"
 #include "posttrain/nn/impl/lm_head.ipp"
 #include "posttrain/nn/impl/neftune.ipp"
+#include "posttrain/nn/impl/packed_matrices.ipp"
+#include "posttrain/nn/impl/packed_matrix.ipp"
 #include "posttrain/nn/impl/philox.ipp"
 #include "posttrain/nn/impl/rms_norm.ipp"
 #include "posttrain/nn/impl/rotary.ipp"

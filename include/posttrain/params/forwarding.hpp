@@ -92,6 +92,15 @@ struct ForwardsReference<Self, Other, true> {
   decltype(auto) reference() const { return static_cast<const Self&>(*this).gate().reference(); }
 };
 
+template <class Self, class Other, bool = HasWeightsVersion<Other>>
+struct ForwardsVersion {};
+template <class Self, class Other>
+struct ForwardsVersion<Self, Other, true> {
+  std::uint64_t weights_version() const {
+    return static_cast<const Self&>(*this).gate().weights_version();
+  }
+};
+
 template <class Self, class Other>
 struct ForwardsFacets : Checked<check_gate<std::remove_const_t<Other>>()>,
                         ForwardsVirtualTokens<Self, Other>,
@@ -100,7 +109,8 @@ struct ForwardsFacets : Checked<check_gate<std::remove_const_t<Other>>()>,
                         ForwardsLayers<Self, Other>,
                         ForwardsBatches<Self, Other>,
                         ForwardsTensors<Self, Other>,
-                        ForwardsReference<Self, Other> {};
+                        ForwardsReference<Self, Other>,
+                        ForwardsVersion<Self, Other> {};
 
 }  // namespace detail
 

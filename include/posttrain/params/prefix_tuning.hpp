@@ -110,6 +110,7 @@ class PrefixState {
   std::vector<ParameterGroup>& trainable() { return groups_; }
   const std::vector<ParameterGroup>& trainable() const { return groups_; }
   void publish();
+  std::uint64_t weights_version() const { return version_ + base_.weights_version(); }
 
   /// An error: a model's checkpoint has no place for a prefix.
   [[noreturn]] std::vector<NamedTensor> weights() const {
@@ -140,6 +141,7 @@ class PrefixState {
   BasicPrefixTuning<Storage> policy_;
   ModelWeights<Storage> base_;
   std::vector<ParameterGroup> groups_;
+  std::uint64_t version_ = 0;
   ParameterView prefix_;  // [n, layers, 2, Hkv, D]
 };
 
@@ -188,6 +190,7 @@ void PrefixState<Storage>::read(const auto& model, const TokenIds& ids) {
 template <class Storage>
 void PrefixState<Storage>::publish() {
   at::NoGradGuard no_grad;
+  version_ += 1;
   for (ParameterGroup& group : groups_) {
     if (!group.value.is_same(group.master)) group.value.copy_(group.master);
   }

@@ -107,6 +107,7 @@ class PromptState {
   std::vector<ParameterGroup>& trainable() { return groups_; }
   const std::vector<ParameterGroup>& trainable() const { return groups_; }
   void publish();
+  std::uint64_t weights_version() const { return version_ + base_.weights_version(); }
 
   /// An error: a model's checkpoint has no place for a prompt.
   [[noreturn]] std::vector<NamedTensor> weights() const {
@@ -130,6 +131,7 @@ class PromptState {
   BasicPromptTuning<Storage> policy_;
   ModelWeights<Storage> base_;
   std::vector<ParameterGroup> groups_;
+  std::uint64_t version_ = 0;
   ParameterView prompt_;  // [n, d], as it enters the model: scaled where lookups are
 };
 
@@ -167,6 +169,7 @@ TokenIds PromptState<Storage>::prompt_ids() const {
 template <class Storage>
 void PromptState<Storage>::publish() {
   at::NoGradGuard no_grad;
+  version_ += 1;
   for (ParameterGroup& group : groups_) {
     if (!group.value.is_same(group.master)) group.value.copy_(group.master);
   }

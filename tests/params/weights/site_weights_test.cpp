@@ -23,7 +23,7 @@ TEST_CASE("the pieces of a site's product make up the product", "[params]") {
       const Tensor leaf = x.clone().requires_grad_();
       const Tensor y = weights.linear(leaf);
       (y * dy).sum().backward();
-      Tensor pieces = weights.product(x);
+      Tensor pieces = weights.product(x, /*recorded=*/false);
       weights.add_bias(pieces);
       CHECK(relative_error(y.detach(), pieces) < 1e-14);
       CHECK(relative_error(leaf.grad(), weights.input_gradient(dy)) < 1e-14);

@@ -7,7 +7,8 @@
 #define POSTTRAIN_FACETS(X) \
   X(virtual_tokens) X(prepare) X(prompt_ids) \
   X(prefix) X(after_layer) X(begin_batch) \
-  X(end_batch) X(checkpoint_tensors) X(reference)
+  X(end_batch) X(checkpoint_tensors) X(reference) \
+  X(weights_version)
 
 #define POSTTRAIN_NEAR_MISSES(X) \
   X(irtual_tokens, virtual_tokens) X(ivrtual_tokens, virtual_tokens) \
@@ -113,4 +114,26 @@
   X(referencce, reference) X(referencee, reference) X(referene, reference) \
   X(referenec, reference) X(referennce, reference) X(refernce, reference) X(refernece, reference) \
   X(referrence, reference) X(refference, reference) X(refreence, reference) \
-  X(refrence, reference) X(rfeerence, reference) X(rference, reference) X(rreference, reference)
+  X(refrence, reference) X(rfeerence, reference) X(rference, reference) X(rreference, reference) \
+  X(eights_version, weights_version) X(ewights_version, weights_version) \
+  X(weeights_version, weights_version) X(weghts_version, weights_version) \
+  X(wegihts_version, weights_version) X(weigghts_version, weights_version) \
+  X(weighhts_version, weights_version) X(weighs_version, weights_version) \
+  X(weighst_version, weights_version) X(weight_sversion, weights_version) \
+  X(weight_version, weights_version) X(weightsVersion, weights_version) \
+  X(weights_ersion, weights_version) X(weights_evrsion, weights_version) \
+  X(weights_veersion, weights_version) X(weights_verion, weights_version) \
+  X(weights_verison, weights_version) X(weights_verrsion, weights_version) \
+  X(weights_versiion, weights_version) X(weights_versin, weights_version) \
+  X(weights_versino, weights_version) X(weights_versio, weights_version) \
+  X(weights_versionn, weights_version) X(weights_versioon, weights_version) \
+  X(weights_versoin, weights_version) X(weights_verson, weights_version) \
+  X(weights_verssion, weights_version) X(weights_vesion, weights_version) \
+  X(weights_vesrion, weights_version) X(weights_vresion, weights_version) \
+  X(weights_vrsion, weights_version) X(weights_vversion, weights_version) \
+  X(weightss_version, weights_version) X(weightsv_ersion, weights_version) \
+  X(weightsversion, weights_version) X(weightts_version, weights_version) \
+  X(weigths_version, weights_version) X(weigts_version, weights_version) \
+  X(weihgts_version, weights_version) X(weihts_version, weights_version) \
+  X(weiights_version, weights_version) X(wieghts_version, weights_version) \
+  X(wights_version, weights_version) X(wweights_version, weights_version)

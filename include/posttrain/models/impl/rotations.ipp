@@ -2,6 +2,7 @@
 // Definitions of rotations.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -54,6 +55,15 @@ inline Rotation rotation_on_host(const RopeSpec& spec, const TokenPositions& at)
 }
 
 }  // namespace detail
+
+POSTTRAIN_INLINE std::int64_t rope_regime(const std::vector<RopeSpec>& ropes, std::int64_t length) {
+  std::int64_t regime = 0;
+  for (const RopeSpec& spec : ropes) {
+    if (!spec.dynamic || length <= spec.original_length) continue;
+    regime = std::max(regime, spec.long_inv_freq.empty() ? length : spec.original_length + 1);
+  }
+  return regime;
+}
 
 POSTTRAIN_INLINE Rotation rotation(const RopeSpec& spec, const TokenPositions& at,
                                    at::Device device) {

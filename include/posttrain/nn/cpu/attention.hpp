@@ -14,7 +14,6 @@
 
 #include <ATen/native/CPUBlas.h>
 
-#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -85,6 +84,8 @@ inline bool bfloat16_products_pay() {
 
 /// Few distinct sizes: every size is a kernel to generate once per thread.
 inline std::int64_t padded_rows(std::int64_t rows) { return (rows + 31) / 32 * 32; }
+/// Of queries, which may be as few as the heads of a sample that is decoded.
+inline std::int64_t padded_queries(std::int64_t rows) { return rows <= 8 ? 8 : padded_rows(rows); }
 inline std::int64_t padded_width(std::int64_t dim) { return (dim + 15) / 16 * 16; }
 
 /// Scratch memory of one thread, handed out in pieces aligned to cache lines. Zeroed, so that
@@ -115,31 +116,17 @@ class Scratch {
   std::size_t used_ = 0;
 };
 
-/// Runs work(index, scratch) for all indices below `count` on all threads; whoever is free takes
-/// the next index. `scratch` is the same memory for all calls of a thread.
+/// `share_work` with products: a thread gives their hardware context back at its end.
 template <class Workspace, class Work>
 void run_attention_work(std::int64_t count, const Workspace& make_workspace, const Work& work) {
-  std::atomic<std::int64_t> next{0};
-  const std::int64_t workers = std::min<std::int64_t>(at::get_num_threads(), count);
-  at::parallel_for(0, workers, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t worker = begin; worker < end; ++worker) {
-      auto workspace = make_workspace();
-      for (std::int64_t index = next++; index < count; index = next++) work(index, workspace);
-    }
-    at::native::cpublas::brgemm_release();
-  });
+  struct Products {
+    decltype(make_workspace()) workspace;
+    ~Products() { at::native::cpublas::brgemm_release(); }
+  };
+  share_work(
+      count, [&] { return Products{make_workspace()}; },
+      [&](std::int64_t index, Products& products) { work(index, products.workspace); });
 }
-
-template <class Element>
-struct HeadTensor {
-  const Element* data = nullptr;
-  std::int64_t row = 0, head = 0;  // strides
-  explicit HeadTensor(const Tensor& x)
-      : data(x.const_data_ptr<Element>()), row(x.stride(0)), head(x.stride(1)) {}
-  HeadRows<Element> rows(std::int64_t h, std::int64_t begin) const {
-    return {data + h * head + begin * row, row};
-  }
-};
 
 // The memory of one thread of the forward pass.
 template <class Element>
@@ -206,7 +193,7 @@ void attention_forward_block(const ForwardCall<Element>& call, std::int64_t head
   using Work = ForwardWorkspace<Element>;
   constexpr float kInf = std::numeric_limits<float>::infinity();
   const BlockRange rows = call.plan.q_blocks[block];
-  const std::int64_t count = rows.size(), padded = padded_rows(count), width = call.width;
+  const std::int64_t count = rows.size(), padded = padded_queries(count), width = call.width;
   const std::int64_t kv_head = head / (call.heads / call.kv_heads);
   HeadRows<Element> q = call.q.rows(head, rows.begin);
   if (count < padded || call.dim < width) {
@@ -276,7 +263,7 @@ AttentionResult attention_forward_blocked(const Tensor& q, const Tensor& k, cons
                             padded_width(q.size(2)),
                             parts,
                             options,
-                            plan_attention(parts, options.window),
+                            plan_attention(parts, options.window, options.tiles),
                             {},
                             {},
                             nullptr,

@@ -13,6 +13,7 @@
 
 #include "posttrain/nn/attention_plan.hpp"
 #include "posttrain/nn/cpu/simd.hpp"
+#include "posttrain/tensor/ops.hpp"
 
 namespace posttrain::detail {
 
@@ -24,6 +25,17 @@ struct HeadRows {
   const Element* data = nullptr;
   std::int64_t stride = 0;  // between rows
   const Element* row(std::int64_t r) const { return data + r * stride; }
+};
+
+template <class Element>
+struct HeadTensor {
+  const Element* data = nullptr;
+  std::int64_t row = 0, head = 0;  // strides
+  explicit HeadTensor(const Tensor& x)
+      : data(x.const_data_ptr<Element>()), row(x.stride(0)), head(x.stride(1)) {}
+  HeadRows<Element> rows(std::int64_t h, std::int64_t begin) const {
+    return {data + h * head + begin * row, row};
+  }
 };
 
 /// Rows copied to [padded][width], zeros beyond `rows` and `dim`.

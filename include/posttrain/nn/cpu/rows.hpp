@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows of a tensor that a CPU kernel walks over: which tensors take the fast path, where row i of a
-// strided view starts, and the split of a sum over rows that does not depend on the thread count.
+// strided view starts, the split of a sum over rows that does not depend on the thread count, and
+// work for threads.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #include "posttrain/tensor/kernels.hpp"
@@ -50,6 +52,20 @@ inline Tensor with_row_layout(const Tensor& x) { return has_row_layout(x) ? x : 
 /// threads.
 inline std::int64_t row_chunks(std::int64_t rows) {
   return std::clamp<std::int64_t>(rows / 32, 1, 64);
+}
+
+/// Runs work(index, workspace) for all indices below `count` on all threads; whoever is free takes
+/// the next index. The workspace is the same for all calls of a thread.
+template <class Workspace, class Work>
+void share_work(std::int64_t count, const Workspace& make_workspace, const Work& work) {
+  std::atomic<std::int64_t> next{0};
+  const std::int64_t workers = std::min<std::int64_t>(at::get_num_threads(), count);
+  at::parallel_for(0, workers, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t worker = begin; worker < end; ++worker) {
+      auto workspace = make_workspace();
+      for (std::int64_t index = next++; index < count; index = next++) work(index, workspace);
+    }
+  });
 }
 
 /// Calls f with a value of the element type, float or c10::BFloat16.

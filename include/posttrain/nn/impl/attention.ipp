@@ -10,7 +10,7 @@
 #include "posttrain/nn/attention.hpp"
 #include "posttrain/nn/attention_generic.hpp"
 #include "posttrain/nn/cpu/attention_backward.hpp"
-#include "posttrain/nn/cpu/attention_rows.hpp"
+#include "posttrain/nn/cpu/attention_cached.hpp"
 #include "posttrain/nn/cpu/rows.hpp"
 #include "posttrain/nn/cuda/flash_attention.hpp"
 #include "posttrain/tensor/differentiable.hpp"
@@ -67,7 +67,24 @@ inline Tensor attention_operand(const Tensor& x, at::ScalarType type) {
 
 namespace detail {
 
-// Everything but single rows over many keys.
+// Few queries over many keys.
+inline AttentionResult attention_forward_few(const Tensor& q, const Tensor& k, const Tensor& v,
+                                             const AttentionParts& parts,
+                                             const AttentionOptions& options) {
+  const Tensor a = with_row_layout(q), b = with_row_layout(k), c = with_row_layout(v);
+  if (q.scalar_type() == at::kFloat) {
+    return attention_forward_cached<float>(a, b, c, parts, options);
+  }
+#ifdef POSTTRAIN_HAS_BRGEMM
+  if (q.size(2) % 16 == 0 && bfloat16_products_pay()) {
+    return attention_forward_cached<BFloat16>(a, attention_operand(b, at::kBFloat16),
+                                              attention_operand(c, at::kBFloat16), parts, options);
+  }
+#endif
+  return attention_forward_cached<BFloat16, float>(a, b, c, parts, options);
+}
+
+// Many queries.
 inline AttentionResult attention_forward_tiled(const Tensor& q, const Tensor& k, const Tensor& v,
                                                const std::vector<AttentionPart>& parts,
                                                const AttentionOptions& options) {
@@ -95,19 +112,18 @@ POSTTRAIN_INLINE AttentionResult attention_forward(const Tensor& q, const Tensor
   detail::check_attention(q, k, v, parts.list());
   at::NoGradGuard no_grad;
   if (takes_flash(q, options)) return attention_forward_flash(q, k, v, parts, options);
-  std::vector<AttentionPart> single, rest;
-  if (detail::has_cpu_kernel(q) && 4 * q.size(0) <= k.size(0)) {
-    for (const AttentionPart& part : parts.list()) {
-      (part.q1 - part.q0 <= detail::kFewQueries ? single : rest).push_back(part);
-    }
+  if (options.tiles || !detail::has_cpu_kernel(q) || 4 * q.size(0) > k.size(0)) {
+    return detail::attention_forward_tiled(q, k, v, parts.list(), options);
   }
-  if (single.empty()) return detail::attention_forward_tiled(q, k, v, parts.list(), options);
-  const Tensor a = detail::with_row_layout(q), b = detail::with_row_layout(k),
-               c = detail::with_row_layout(v);
-  AttentionResult result;
-  detail::with_element_type(q, [&](auto element) {
-    result = detail::attention_forward_rows<decltype(element)>(a, b, c, single, options);
-  });
+  if (detail::cached_products_exist(q)) {
+    return detail::attention_forward_few(q, k, v, parts, options);
+  }
+  std::vector<AttentionPart> single, rest;
+  for (const AttentionPart& part : parts.list()) {
+    (part.q1 - part.q0 <= detail::kFewQueries ? single : rest).push_back(part);
+  }
+  if (single.empty()) return detail::attention_forward_tiled(q, k, v, rest, options);
+  const AttentionResult result = detail::attention_forward_few(q, k, v, single, options);
   if (rest.empty()) return result;
   return detail::merge_attention(result, detail::attention_forward_tiled(q, k, v, rest, options));
 }

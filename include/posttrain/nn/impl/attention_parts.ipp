@@ -28,6 +28,16 @@ POSTTRAIN_INLINE const DeviceFlashPlan& AttentionParts::on_device(std::int64_t w
   return shared_->plan.made;
 }
 
+POSTTRAIN_INLINE const detail::CachedPlan& AttentionParts::cached(std::int64_t window,
+                                                                  std::int64_t queries,
+                                                                  std::int64_t group) const {
+  Cached& kept = shared_->cached;
+  if (kept.window != window || kept.queries != queries || kept.group != group) {
+    kept = {window, queries, group, detail::plan_cached(list(), window, queries, group)};
+  }
+  return kept.plan;
+}
+
 POSTTRAIN_INLINE void make_flash_plans(const std::map<std::int64_t, AttentionParts>& by_window,
                                        std::int64_t queries, std::int64_t keys, at::Device device) {
   std::vector<Tensor*> tensors;

@@ -11,6 +11,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/nn/cpu/simd.hpp"
 #include "posttrain/nn/gemm.hpp"
+#include "posttrain/nn/row_blocks.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
 
@@ -186,8 +187,24 @@ inline void widened_product(const Tensor& a, const Tensor& b, const Tensor& out,
   });
 }
 
+// Rows of a [m, k] in blocks of one number, filled up with zeros, so that the kernel and the bits
+// of a row do not depend on how many there are.
+inline Tensor gemm_of_fixed_rows(const Tensor& a, const Tensor& b) {
+  constexpr std::int64_t kRows = 64;
+  Tensor result = at::empty({a.size(0), b.size(1)}, a.options());
+  for (std::int64_t begin = 0; begin < a.size(0); begin += kRows) {
+    const std::int64_t count = std::min(kRows, a.size(0) - begin);
+    const Tensor rows = at::constant_pad_nd(a.narrow(0, begin, count), {0, 0, 0, kRows - count});
+    result.narrow(0, begin, count).copy_(at::mm(rows, b).narrow(0, 0, count));
+  }
+  return result;
+}
+
+inline bool fixed_rows() { return row_blocks_of_thread() == RowBlocks::fixed; }
+
 // a [m, k] times b [k, n], m counting tokens.
 inline Tensor gemm(const Tensor& a, const Tensor& b) {
+  if (fixed_rows()) return gemm_of_fixed_rows(a, b);
   if (widens(a)) {
     if (Tensor y = few_rows(a, b); y.defined()) return y;
     Tensor result = at::empty({a.size(0), b.size(1)}, a.options());
@@ -256,6 +273,10 @@ POSTTRAIN_INLINE void accumulate_nn(const Tensor& acc, const Tensor& a, const Te
   detail::check_matrices("accumulate_nn into", acc, a,
                          acc.size(0) == a.size(0) && acc.size(-1) == b.size(-1));
   at::NoGradGuard no_grad;
+  if (detail::fixed_rows()) {
+    acc.add_(detail::gemm_of_fixed_rows(a, b));
+    return;
+  }
   if (detail::widens(a)) return detail::widened_product(a, b, acc, /*add=*/true);
   const bool fp32 = detail::use_onednn(a, b, acc.numel() * a.size(1));
   if (!fp32 && !detail::mm_is_onednn(a)) {

@@ -8,6 +8,7 @@
 #include "posttrain/nn/cuda/embedding_gradient.hpp"
 #include "posttrain/nn/gemm.hpp"
 #include "posttrain/nn/linear.hpp"
+#include "posttrain/nn/packed_matrices.hpp"
 #include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/ops.hpp"
@@ -15,10 +16,11 @@
 namespace posttrain {
 
 POSTTRAIN_INLINE Tensor linear(const Tensor& x, const Weight& weight) {
+  const bool recorded = at::GradMode::is_enabled();
   Tensor y;
   {
     at::NoGradGuard no_grad;
-    y = matmul_nt(x, weight.value);
+    y = weight.kept && !recorded ? matmul_kept(x, weight.value) : matmul_nt(x, weight.value);
     if (weight.bias.defined()) y.add_(weight.bias);
   }
   const bool needs_input_gradient = x.requires_grad();

@@ -43,7 +43,7 @@ class SiteAdapters {
   /// The site's output in the graph. `dropout`: nothing, or what to do to x on its way into A.
   Tensor linear(const Tensor& x, const std::optional<KeyedDropout>& dropout) const {
     Saved saved;
-    const Tensor y = forward(x.detach(), dropout, saved);
+    const Tensor y = forward(x.detach(), dropout, saved, at::GradMode::is_enabled());
     const bool needs_input_gradient = x.requires_grad();
     return differentiable(y, {x, base_->anchor()},
                           [adapters = *this, saved = std::move(saved),
@@ -61,13 +61,14 @@ class SiteAdapters {
     std::optional<KeyedDropout> dropout;
   };
 
-  Tensor forward(const Tensor& x, const std::optional<KeyedDropout>& dropout, Saved& saved) const {
+  Tensor forward(const Tensor& x, const std::optional<KeyedDropout>& dropout, Saved& saved,
+                 bool recorded) const {
     at::NoGradGuard no_grad;
     saved.dropout = dropout;
     saved.x = dropout ? dropout->apply(x, site_) : x;
     if (base_->trained()) saved.input = x;
     saved.h = matmul_nt(saved.x, a.value);
-    Tensor y = base_->product(x);
+    Tensor y = base_->product(x, recorded);
     accumulate_nn(y, saved.h, blocks(y.size(1)).t());
     for (const PartAdapter& part : parts) {
       if (!part.magnitude.value.defined()) continue;

@@ -2,6 +2,7 @@
 // The state of a LoRA: adapters beside a frozen base, and the gate through both.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,6 +62,7 @@ class LoraState {
   std::vector<ParameterGroup>& trainable() { return groups_; }
   const std::vector<ParameterGroup>& trainable() const { return groups_; }
   void publish();
+  std::uint64_t weights_version() const { return version_ + base_->weights_version(); }
 
   /// The merged model under the checkpoint's names: W + s B A in fp32 from the pristine base. An
   /// LM head and an embedding that share their storage in the base come as one tensor each if one
@@ -120,6 +122,7 @@ class LoraState {
   std::shared_ptr<ModelWeights<Storage>> base_;
   std::shared_ptr<const ModelWeights<Storage>> start_;  // null: nothing of the base trains
   std::vector<ParameterGroup> groups_;
+  std::uint64_t version_ = 0;
   std::vector<std::shared_ptr<Adapters>> sites_;  // null: no adapter
   std::vector<std::shared_ptr<TableAdapter>> tables_;
   std::vector<std::shared_ptr<TokenRows>> token_rows_;

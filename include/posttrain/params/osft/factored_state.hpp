@@ -52,6 +52,7 @@ class OsftFactoredState {
   const std::vector<ParameterGroup>& trainable() const { return groups_; }
   /// Projects the factors and rounds them into what the model computes with.
   void publish();
+  std::uint64_t weights_version() const { return weights_.weights_version(); }
 
   std::vector<NamedTensor> weights() const;
   /// Gradients of the factors as "<matrix>.u", ".s" and ".v", projected.

@@ -121,7 +121,7 @@ class OsftSite : public std::enable_shared_from_this<OsftSite<Storage>> {
   /// x Wᵀ + b in the graph: x [n, in] → [n, rows].
   Tensor linear(const Tensor& x) const {
     const bool needs_input_gradient = x.requires_grad();
-    Tensor y = product(x);
+    Tensor y = product(x, at::GradMode::is_enabled());
     return differentiable(
         y, {x, weights_->anchor()},
         [site = this->shared_from_this(), x = x.detach(),
@@ -133,9 +133,9 @@ class OsftSite : public std::enable_shared_from_this<OsftSite<Storage>> {
   }
 
  private:
-  Tensor product(const Tensor& x) const {
+  Tensor product(const Tensor& x, bool recorded) const {
     at::NoGradGuard no_grad;
-    Tensor y = weights_->product(x);
+    Tensor y = weights_->product(x, recorded);
     for (const OsftTarget& target : targets) {
       if (target.weight.defined()) continue;
       Tensor part = y.narrow(1, target.row, target.rows);

@@ -68,6 +68,7 @@ class OsftState {
   std::vector<ParameterGroup>& trainable() { return groups_; }
   const std::vector<ParameterGroup>& trainable() const { return groups_; }
   void publish();
+  std::uint64_t weights_version() const { return weights_.weights_version(); }
 
   /// Every tensor of the checkpoint, in its shape there.
   std::vector<NamedTensor> weights() const;

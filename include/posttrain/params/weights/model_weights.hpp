@@ -78,6 +78,8 @@ class ModelWeights {
   const std::vector<ParameterGroup>& trainable() const { return groups_; }
   /// After the optimizer changed the masters: rounds them into the compute weights.
   void publish();
+  /// How often they were published or replaced.
+  std::uint64_t weights_version() const { return version_; }
 
   /// Every tensor of the checkpoint, in its shape there: views, or fresh tensors of what is stored
   /// in another form.
@@ -157,6 +159,7 @@ class ModelWeights {
   std::vector<std::shared_ptr<Site>> sites_;
   std::vector<ParameterView> tables_, vectors_;
   std::vector<Entry> entries_;
+  std::uint64_t version_ = 0;
 };
 
 }  // namespace posttrain

@@ -15,6 +15,7 @@
 #include "posttrain/concepts/layout.hpp"
 #include "posttrain/nn/gemm.hpp"
 #include "posttrain/nn/linear.hpp"
+#include "posttrain/nn/packed_matrices.hpp"
 #include "posttrain/params/weights/matrix_change.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/ops.hpp"
@@ -73,14 +74,17 @@ class SiteWeights : public std::enable_shared_from_this<SiteWeights<Storage>> {
   /// A leaf that requires a gradient.
   const Tensor& anchor() const { return anchor_; }
 
-  /// x Wᵀ, without a graph: x [n, in] → [n, rows].
-  Tensor product(const Tensor& x) const {
+  /// x Wᵀ, without a graph: x [n, in] → [n, rows]. `recorded`: the caller records one (whoever
+  /// turned gradients off knows): otherwise dense blocks may be packed (nn/packed_matrices.hpp).
+  Tensor product(const Tensor& x, bool recorded) const {
     at::NoGradGuard no_grad;
-    if (blocks.size() == 1) return matmul_nt(x, matrix(blocks[0]));
+    const auto times = [&](const Block& block) {
+      if (!recorded && block.dense.value.defined()) return matmul_kept(x, block.dense.value);
+      return matmul_nt(x, matrix(block));
+    };
+    if (blocks.size() == 1) return times(blocks[0]);
     Tensor y = at::empty({x.size(0), rows_}, x.options());
-    for (const Block& block : blocks) {
-      y.narrow(1, block.row, block.rows).copy_(matmul_nt(x, matrix(block)));
-    }
+    for (const Block& block : blocks) y.narrow(1, block.row, block.rows).copy_(times(block));
     return y;
   }
 
@@ -135,10 +139,11 @@ class SiteWeights : public std::enable_shared_from_this<SiteWeights<Storage>> {
       const ParameterView bias = biases.empty() ? ParameterView() : biases[0].view;
       const ParameterView& dense = blocks[0].dense;
       return posttrain::linear(
-          x, {dense.value, bias.value, dense.grad, bias.grad, trained() ? anchor_ : Tensor()});
+          x, {dense.value, bias.value, dense.grad, bias.grad, trained() ? anchor_ : Tensor(),
+              /*kept=*/true});
     }
     const bool needs_input_gradient = x.requires_grad();
-    Tensor y = product(x);
+    Tensor y = product(x, at::GradMode::is_enabled());
     add_bias(y);
     return differentiable(
         y, {x, trained() ? anchor_ : Tensor()},

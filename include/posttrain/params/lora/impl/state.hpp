@@ -421,6 +421,7 @@ void LoraState<Storage>::begin_batch(const TokenBatch& batch, std::uint64_t seed
 template <class Storage>
 void LoraState<Storage>::publish() {
   at::NoGradGuard no_grad;
+  version_ += 1;
   for (ParameterGroup& group : groups_) {
     if (!group.value.is_same(group.master)) group.value.copy_(group.master);
   }

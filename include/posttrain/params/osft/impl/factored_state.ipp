@@ -38,7 +38,7 @@ struct OsftFactoredState::FactoredSite : std::enable_shared_from_this<FactoredSi
 
   Tensor linear(const Tensor& x) const {
     const bool needs_input_gradient = x.requires_grad();
-    return differentiable(product(x), {x, weights->anchor()},
+    return differentiable(product(x, at::GradMode::is_enabled()), {x, weights->anchor()},
                           [site = this->shared_from_this(), x = x.detach(),
                            needs_input_gradient](const Tensor& dy) -> Tensors {
                             site->weights->accumulate(dy, x);
@@ -46,14 +46,14 @@ struct OsftFactoredState::FactoredSite : std::enable_shared_from_this<FactoredSi
                           });
   }
 
-  Tensor product(const Tensor& x) const {
+  Tensor product(const Tensor& x, bool recorded) const {
     at::NoGradGuard no_grad;
     const at::ScalarType type = x.scalar_type();
     Tensor y = at::empty({x.size(0), weights->rows()}, x.options());
     for (const auto& [row, rows, dense, f] : pieces) {
       Tensor out = y.narrow(1, row, rows);
       if (dense.defined()) {
-        out.copy_(matmul_nt(x, dense));
+        out.copy_(recorded ? matmul_nt(x, dense) : matmul_kept(x, dense));
         continue;
       }
       out.copy_(matmul_nt(matmul_nt(x, f.v_high.to(type)) * f.s_high.to(type), f.u_high.to(type)));

@@ -261,6 +261,7 @@ bool ModelWeights<Storage>::stored(int site, int part) const {
 
 template <class Storage>
 void ModelWeights<Storage>::replace_part(int site, int part, const Tensor& w) {
+  version_ += 1;
   at::NoGradGuard no_grad;
   const auto [block, row] = detail::locate(*sites_[static_cast<std::size_t>(site)],
                                            layout_.sites[static_cast<std::size_t>(site)], part);
@@ -273,6 +274,7 @@ void ModelWeights<Storage>::replace_part(int site, int part, const Tensor& w) {
 
 template <class Storage>
 void ModelWeights<Storage>::change_part(int site, int part, const MatrixChange& change) {
+  version_ += 1;
   at::NoGradGuard no_grad;
   auto& own = sites_[static_cast<std::size_t>(site)];
   own = std::make_shared<Site>(*own);  // others may hold the site as it is
@@ -358,6 +360,7 @@ Tensor ModelWeights<Storage>::vector(int index) const {
 template <class Storage>
 void ModelWeights<Storage>::publish() {
   at::NoGradGuard no_grad;
+  version_ += 1;
   for (ParameterGroup& group : groups_) {
     if (!group.value.is_same(group.master)) group.value.copy_(group.master);
   }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes of a row's logits before a token is drawn from it, chosen at compile time:
+//
+//   Generator generator(model, gate, ends, options, AllowedIds{{yes, no}});
+//
+// A processor is anything that can be called with a row's float32 logits [V], which it changes in
+// place, and the row's ids so far. It runs before penalties and temperature
+// (generate/sampling.hpp).
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/sequence.hpp"
+#include "posttrain/tensor/ops.hpp"
+
+namespace posttrain {
+
+/// Whose logits a row holds.
+struct RowView {
+  std::int64_t request = 0, sample = 0;
+  std::span<const TokenId> prompt, sampled;  // those before the token to be drawn
+};
+
+template <class P>
+concept LogitsProcessor = requires(const P& processor, const Tensor& logits, const RowView& row) {
+  processor(logits, row);
+};
+
+/// Whether P is a processor; a message says why not.
+template <class P>
+constexpr bool check_logits_processor() {
+  constexpr bool called = LogitsProcessor<P>;
+  static_assert(
+      called,
+      "posttrain: a logits processor is called with `(const Tensor& logits, const RowView& "
+      "row) const` [docs/concepts.md#logits-processor]");
+  return called;
+}
+
+/// Nothing but these ids is ever drawn.
+class AllowedIds {
+ public:
+  explicit AllowedIds(std::vector<TokenId> ids) : ids_(std::move(ids)) {
+    if (ids_.empty()) fail("AllowedIds expected at least one id");
+  }
+
+  void operator()(const Tensor& logits, const RowView&) const {
+    if (!index_.defined() || index_.device() != logits.device()) {
+      const std::vector<std::int64_t> wide(ids_.begin(), ids_.end());
+      index_ = at::tensor(wide, at::kLong).to(logits.device());
+    }
+    const Tensor kept = at::index_select(logits, 0, index_);
+    logits.fill_(-std::numeric_limits<double>::infinity());
+    Tensor all = logits;
+    all.index_copy_(0, index_, kept);
+  }
+
+ private:
+  std::vector<TokenId> ids_;
+  mutable Tensor index_{};  // on the device of the logits, made at the first row
+};
+
+}  // namespace posttrain
