@@ -484,6 +484,20 @@ TEST_CASE("requests come and go between steps", "[generate]") {
   CHECK(in_order == all);
 }
 
+TEST_CASE("running requests leaves the samples of earlier ones to be taken", "[generate]") {
+  const models::Decoder model = tiny_model();
+  const FrozenState gate = Frozen{}.attach(model);
+  Generator generator(model, gate, {});
+  const std::int64_t earlier =
+      generator.add({.prompt = some_ids(6, 1), .sampling = kWarm, .samples = 2});
+  const auto groups = generator.run({{.prompt = some_ids(4, 2), .sampling = kWarm}});
+  CHECK(groups.size() == 1);
+  const std::vector<Completion> left = generator.take();
+  REQUIRE(left.size() == 2);
+  CHECK(left[0].request == earlier);
+  CHECK(left[1].ids.size() == 9);
+}
+
 TEST_CASE("requests that cannot be served are refused in one line", "[generate]") {
   const models::Decoder model = tiny_model();
   const FrozenState gate = Frozen{}.attach(model);

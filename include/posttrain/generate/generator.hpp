@@ -12,6 +12,8 @@
 // nothing that was computed from the earlier ones is used again.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -58,7 +60,8 @@ class Generator {
   /// The samples that have ended since the last call, in the order of their ends.
   std::vector<Completion> take() { return core_.take(); }
 
-  /// All samples of these requests, each request's together and in order.
+  /// All samples of these requests, each request's together and in order. What else is queued is
+  /// worked on as well, and left for `take`.
   std::vector<std::vector<Completion>> run(std::vector<Request> requests) {
     std::vector<std::int64_t> ids, firsts;
     std::vector<std::vector<Completion>> all;
@@ -72,7 +75,10 @@ class Generator {
     for (Completion& sample : take()) {
       const auto at =
           static_cast<std::size_t>(std::ranges::find(ids, sample.request) - ids.begin());
-      if (at == ids.size()) continue;  // of an earlier request, which nobody took
+      if (at == ids.size()) {  // of an earlier request
+        core_.keep(std::move(sample));
+        continue;
+      }
       all[at][static_cast<std::size_t>(sample.sample - firsts[at])] = std::move(sample);
     }
     return all;

@@ -73,6 +73,8 @@ class GeneratorCore {
   void cancel(std::int64_t request);
   void clear();
   std::vector<Completion> take();
+  /// Leaves a sample for the next `take`.
+  void keep(Completion sample) { finished_.push_back(std::move(sample)); }
   bool idle() const { return queue_.empty() && live_.empty(); }
   std::int64_t cache_bytes() const { return pool_.bytes(); }
   const GeneratorCounts& counts() const { return counts_; }

@@ -6,13 +6,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <span>
 #include <vector>
 
 #include "posttrain/batch/forest.hpp"
 #include "posttrain/generate/prefix_tree.hpp"
-#include "posttrain/models/latest_parts.hpp"
 
 namespace posttrain::detail {
 
