@@ -299,3 +299,21 @@ class Attempts:
     def finish(self):
         print(f"{self.passed} passed, {self.failed} failed")
         sys.exit(1 if self.failed or not self.passed else 0)
+
+
+def check_cases(check, options):
+    """Runs check(case, seed, options), which returns a line and whether it passed, for every case whose
+    name contains options.only; prints the lines and the counts, and ends the script."""
+    passed = failed = 0
+    for index, case in enumerate(cases()):
+        if options.only not in case.name:
+            continue
+        try:
+            line, good = check(case, options.seed + index, options)
+        except (RuntimeError, OSError, KeyError, ValueError) as error:
+            line, good = (str(error) or repr(error)).splitlines()[0], False
+        passed += good
+        failed += not good
+        print(f"{'ok  ' if good else 'FAIL'} {case.name}: {line}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed or not passed else 0)

@@ -11,11 +11,9 @@ must be equal token by token, and log-probabilities to 1e-5. Prints one line per
 """
 
 import argparse
-import copy
 import json
 import shlex
 import subprocess
-import sys
 import tempfile
 
 import torch
@@ -35,7 +33,7 @@ def prompts(vocabulary, seed):
 
 def continued(model, prompt, processors):
     """Greedy ids and their log-probabilities, by transformers."""
-    model = copy.deepcopy(model)  # dynamic rotary scaling would remember earlier prompts' lengths
+    common.reset_rotary(model)  # dynamic scaling would remember earlier prompts' lengths
     with torch.no_grad():
         result = model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)),
                                 max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=0,
@@ -89,20 +87,7 @@ def main():
     parser.add_argument("--tolerance", type=float, default=1e-5)
     options = parser.parse_args()
     torch.set_num_threads(1)
-
-    passed = failed = 0
-    for index, case in enumerate(common.cases()):
-        if options.only not in case.name:
-            continue
-        try:
-            line, good = check(case, options.seed + index, options)
-        except (RuntimeError, OSError, KeyError, ValueError) as error:
-            line, good = (str(error) or repr(error)).splitlines()[0], False
-        passed += good
-        failed += not good
-        print(f"{'ok  ' if good else 'FAIL'} {case.name}: {line}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed or not passed else 0)
+    common.check_cases(check, options)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import argparse
 import os
 import shlex
 import subprocess
-import sys
 import tempfile
 
 import torch
@@ -81,20 +80,7 @@ def main():
     parser.add_argument("--tolerance", type=float, default=1e-5)
     options = parser.parse_args()
     torch.set_num_threads(1)
-
-    passed = failed = 0
-    for index, case in enumerate(common.cases()):
-        if options.only not in case.name:
-            continue
-        try:
-            line, good = check(case, options.seed + index, options)
-        except (RuntimeError, OSError, KeyError) as error:
-            line, good = str(error).splitlines()[0], False
-        passed += good
-        failed += not good
-        print(f"{'ok  ' if good else 'FAIL'} {case.name}: {line}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed or not passed else 0)
+    common.check_cases(check, options)
 
 
 if __name__ == "__main__":
