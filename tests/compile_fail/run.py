@@ -43,13 +43,16 @@ def main():
                                                os.path.join(work, "clang.json"))))
 
     reach, _ = repo.include_graph(declarations=True)
-    headers = {name: precompiled.Headers(compiler, os.path.join(work, name), reach)
+    paths = sorted(glob.glob(os.path.join(HERE, "*.cpp")))
+    reached = {path: precompiled.reached_by(os.path.relpath(path, repo.ROOT), reach)
+               for path in paths}
+    headers = {name: precompiled.Headers(compiler, os.path.join(work, name), reach,
+                                         reached.values())
                for name, compiler in compilers}
 
     def check(job):
         path, name, compiler = job
-        behind = headers[name].behind(
-            precompiled.reached_by(os.path.relpath(path, repo.ROOT), reach))
+        behind = headers[name].behind(reached[path])
         extra = ("-include", behind.path) if behind else ()
         how = dict(before=behind.make, also=behind.files) if behind else {}
         label = f"{os.path.basename(path)} ({name})"
@@ -74,8 +77,8 @@ def main():
             problems.append(f"{errors} errors, expected 1:\n" + output[:3000])
         return label, problems
 
-    paths = [p for p in sorted(glob.glob(os.path.join(HERE, "*.cpp"))) if wanted in p]
-    work_list = [(path, name, compiler) for path in paths for name, compiler in compilers]
+    work_list = [(path, name, compiler) for path in paths if wanted in path
+                 for name, compiler in compilers]
     for label, problems in repo.in_parallel(check, work_list):
         cases.case(label, problems)
     for _, compiler in compilers:

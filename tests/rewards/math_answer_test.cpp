@@ -205,7 +205,7 @@ TEST_CASE("Hostile answers are judged at once") {
       CHECK(boxed(answer, "7") == "wrong");
       word(judge({.anywhere = true}, "\\boxed{" + answer + "}", answer));
     });
-    CHECK(took < 0.5);  // some ms with optimisation and without sanitizers
+    CHECK(took < 3.0);  // some ms with optimisation and without sanitizers
   }
 }
 

@@ -180,7 +180,7 @@ TEST_CASE("a verifier that hangs is a verdict after the timeout, and its thread 
                     {.timeout = 0.2, .on_error = OnError::zero}};
   const auto begin = std::chrono::steady_clock::now();
   const Verified verified = pool.verify(numbered(4));
-  CHECK(std::chrono::steady_clock::now() - begin < 5s);
+  CHECK(std::chrono::steady_clock::now() - begin < 30s);
   REQUIRE(verified.failures.size() == 1);
   CHECK(verified.failures[0].sample == 1);
   CHECK(verified.failures[0].timed_out);
@@ -222,7 +222,7 @@ TEST_CASE("a pool that goes away in mid-round waits for no more than the timeout
     for (std::size_t i = 0; i < 5; ++i) pool.add(i, sample_of("x"));
     std::this_thread::sleep_for(20ms);
   }
-  CHECK(std::chrono::steady_clock::now() - begin < 5s);
+  CHECK(std::chrono::steady_clock::now() - begin < 30s);
   gate->open();
 }
 

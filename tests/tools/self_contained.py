@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles every public header alone, included twice, with warnings as errors.
+"""Reads every public header alone, included twice, with warnings as errors (clang, or the compiler).
 
 Each is compiled against declarations (-DPOSTTRAIN_COMPILED); definitions (impl/) are what the compiled
 library and the last case reach. All public headers in one file, header-only, must define no symbol: one
@@ -23,19 +23,17 @@ def main():
     flags = repo.load_flags(flags_file)
     os.makedirs(work, exist_ok=True)
     reach, torch = repo.include_graph(declarations=True)
-    # Results are remembered here; ccache would preprocess every header once more.
-    command = [part for part in flags["compiler"] if os.path.basename(part) != "ccache"]
+    reader, reader_flags = precompiled.reader(flags)
     compilers = {
-        kind: repo.Compiler(command, precompiled.usable(flags["host"])
-                            + (flags["torch"] if kind == "torch" else [])
+        kind: repo.Compiler(reader, reader_flags + (flags["torch"] if kind == "torch" else [])
                             + ["-fsyntax-only", "-DPOSTTRAIN_COMPILED"],
                             os.path.join(work, kind + ".json"))
         for kind in ("host", "torch")
     }
-    # A header with LibTorch is compiled behind headers with it, another one behind others.
+    kind_of = {header: "torch" if torch[header] else "host" for header in repo.headers()}
     behind_of = {kind: precompiled.Headers(
-        compiler, work, reach, lambda headers, kind=kind:
-            (kind == "torch") == any(torch[header] for header in headers))
+        compiler, os.path.join(work, kind), reach,
+        [reach[header] for header in repo.headers() if kind_of[header] == kind])
         for kind, compiler in compilers.items()}
 
     def write(stem, text):
@@ -48,7 +46,7 @@ def main():
     def check(header):
         stem = os.path.join(work, header.replace("/", "_").replace(".", "_"))
         source = write(stem, f"#include <{header}>\n#include <{header}>\n")
-        kind = "torch" if torch[header] else "host"
+        kind = kind_of[header]
         behind = behind_of[kind].behind(reach[header])
         how = dict(before=behind.make, also=behind.files) if behind else {}
         extra = ("-include", behind.path) if behind else ()
@@ -56,7 +54,7 @@ def main():
         return header, [] if status == 0 else [output.strip()[-3000:] or f"exit status {status}"]
 
     def check_symbols():
-        compiler = repo.Compiler(command, flags["host"] + flags["torch"] + ["-c", "-O0"],
+        compiler = repo.Compiler(flags["compiler"], flags["host"] + flags["torch"] + ["-c", "-O0"],
                                  os.path.join(work, "all.json"))
         stem = os.path.join(work, "all")
         source = write(stem, "".join(f"#include <{header}>\n" for header in repo.headers()))

@@ -17,26 +17,27 @@ def main():
     wanted = sys.argv[3] if len(sys.argv) > 3 else ""
     flags = repo.load_flags(flags_file)
     os.makedirs(work, exist_ok=True)
-    command = [part for part in flags["compiler"] if os.path.basename(part) != "ccache"]
-    compiler = repo.Compiler(command, precompiled.usable(flags["host"]) + flags["torch"]
+    command, reader_flags = precompiled.reader(flags)
+    compiler = repo.Compiler(command, reader_flags + flags["torch"]
                              + ["-fsyntax-only", "-DPOSTTRAIN_COMPILED"],
                              os.path.join(work, "static.json"))
 
     reach, _ = repo.include_graph(declarations=True)
-    headers = precompiled.Headers(compiler, work, reach)
+    names = [n for n in repo.files(".cpp") if n.startswith("tests/static/")]
+    reached = {name: precompiled.reached_by(name, reach) for name in names}
+    headers = precompiled.Headers(compiler, work, reach, reached.values())
 
     def check(name):
         stem = os.path.join(work, os.path.basename(name))
-        behind = headers.behind(precompiled.reached_by(name, reach))
+        behind = headers.behind(reached[name])
         extra = ("-include", behind.path) if behind else ()
         status, output = compiler.run(os.path.join(repo.ROOT, name), extra, stem,
                                       behind.make if behind else None,
                                       also=behind.files if behind else ())
         return name, [] if status == 0 else [output[:3000]]
 
-    names = [n for n in repo.files(".cpp") if n.startswith("tests/static/") and wanted in n]
     cases = repo.Cases()
-    for name, problems in repo.in_parallel(check, names):
+    for name, problems in repo.in_parallel(check, [name for name in names if wanted in name]):
         cases.case(name, problems)
     compiler.save()
     cases.finish()

@@ -20,9 +20,10 @@ namespace posttrain::detail {
 inline TokenIds continuation_in(std::span<const TokenId> text, std::span<const TokenId> last,
                                 std::int64_t most) {
   if (text.size() <= last.size()) return {};
-  const auto found = std::ranges::find_end(text.first(text.size() - 1), last);
-  if (found.empty()) return {};
-  const auto behind = text.subspan(static_cast<std::size_t>(found.end() - text.begin()));
+  const auto before = text.first(text.size() - 1);
+  const auto found = std::find_end(before.begin(), before.end(), last.begin(), last.end());
+  if (found == before.end()) return {};
+  const auto behind = text.subspan(static_cast<std::size_t>(found - before.begin()) + last.size());
   const auto kept = behind.first(std::min(behind.size(), static_cast<std::size_t>(most)));
   return {kept.begin(), kept.end()};
 }
