@@ -5,13 +5,14 @@
 #   bash tests/probe.sh model --model DIR --batch batch.json --out out.safetensors
 #   bash tests/probe.sh text --model DIR      JSON lines on standard input and output
 #   bash tests/probe.sh generate --model DIR  the same, samples
+#   bash tests/probe.sh loss --model DIR --loss '{"name": "Grpo"}' --rollouts FILE --out OUT
 #   bash tests/probe.sh verify                the same, verdicts of verifiers
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/tools/setup.sh"
 
 case "${1:-}" in
-  generate | model | text | verify) program="probe_$1" ;;
-  *) posttrain_die "expected generate, model, text or verify, got '${1:-}'; hint: bash tests/probe.sh model --model DIR …" ;;
+  generate | loss | model | text | verify) program="probe_$1" ;;
+  *) posttrain_die "expected generate, loss, model, text or verify, got '${1:-}'; hint: bash tests/probe.sh model --model DIR …" ;;
 esac
 shift
 

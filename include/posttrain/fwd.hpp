@@ -18,6 +18,10 @@ struct PairBatch;
 struct AnswerBatch;
 struct RewardBatch;
 struct StepRewardBatch;
+struct RolloutBatch;
+struct Rollout;
+struct SampleAdvantage;
+struct RolloutNeeds;
 struct SequenceKind;
 struct Scores;
 struct PairScores;
@@ -51,6 +55,8 @@ struct SamplerPosition;
 struct DataReport;
 }  // namespace data
 
+template <class Model, class State, class Loss>
+class PolicyView;
 template <class Model, class Loss, class Params, class Data, class Optimizer>
 class Trainer;
 

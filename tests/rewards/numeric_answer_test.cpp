@@ -130,6 +130,6 @@ TEST_CASE("bad options of NumericAnswer are refused") {
 TEST_CASE("twenty thousand digits are refused at once") {
   const std::string digits(20'000, '9');
   CHECK(value({}, "\\boxed{" + digits + "}", "1") == "0");
-  CHECK(least_seconds([&] { (void)NumericAnswer{}(sample_of("\\boxed{" + digits + "}", "1")); }) <
-        0.01);
+  const auto judge = [&] { (void)NumericAnswer{}(sample_of("\\boxed{" + digits + "}", "1")); };
+  CHECK(least_processor_seconds(judge) < 0.1);
 }

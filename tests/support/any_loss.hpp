@@ -12,6 +12,7 @@
 
 #include "posttrain/base/describe.hpp"
 #include "posttrain/batch/pairs.hpp"
+#include "posttrain/batch/rollouts.hpp"
 #include "posttrain/losses/terms/loss_terms.hpp"
 
 namespace posttrain::test {
@@ -71,6 +72,35 @@ struct OnItems {
   Tensor sum(const Scores& scores, const Batch& batch, const std::any& statistics) const {
     return loss.sum(scores, batch, statistics);
   }
+};
+
+/// On what the policy wrote.
+template <bool NeedsReference>
+struct OnRollouts {
+  using Batch = RolloutBatch;
+  using Statistics = std::any;
+  static constexpr bool row_local = false;
+  static constexpr bool needs_reference = NeedsReference;
+
+  template <class Loss>
+  explicit OnRollouts(const Loss& of)
+      : loss(of),
+        wanted(of.rollout_needs()),
+        estimate([of](const Rollout& rollout) { return of.advantages(rollout); }) {}
+
+  Need needs() const { return loss.need; }
+  double count(const Batch& batch) const { return loss.count(batch); }
+  std::any gather(const std::vector<Scored<Batch>>& scored) const { return loss.gather(scored); }
+  Tensor sum(const Scores& scores, const Batch& batch, const std::any& statistics) const {
+    return loss.sum(scores, batch, statistics);
+  }
+  RolloutNeeds rollout_needs() const { return wanted; }
+  Advantages advantages(const Rollout& rollout) const { return estimate(rollout); }
+  std::string description() const { return loss.name; }
+
+  LossFunctions<Batch> loss;
+  RolloutNeeds wanted;
+  std::function<Advantages(const Rollout&)> estimate;
 };
 
 }  // namespace posttrain::test

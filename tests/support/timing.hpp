@@ -5,25 +5,12 @@
 #include <time.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 
 namespace posttrain::test {
 
-/// The least of three runs, in seconds.
-template <class F>
-double least_seconds(F&& f) {
-  double least = 1e9;
-  for (int i = 0; i < 3; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    f();
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    least = std::min(least, took.count());
-  }
-  return least;
-}
-
-/// The same of the processor's time that this thread takes: other programs do not make it longer.
+/// The least of three runs, in seconds of the processor's time that this thread takes: other
+/// programs do not make it longer.
 template <class F>
 double least_processor_seconds(F&& f) {
   const auto now = [] {

@@ -13,6 +13,7 @@
 
 #include "posttrain/batch/answers.hpp"
 #include "posttrain/batch/pairs.hpp"
+#include "posttrain/data/rollouts.hpp"
 #include "posttrain/losses/aot_pair.hpp"
 #include "posttrain/losses/aot_unpaired.hpp"
 #include "posttrain/losses/apo_down.hpp"
@@ -24,6 +25,7 @@
 #include "posttrain/losses/discopop.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/losses/exo_pair.hpp"
+#include "posttrain/losses/grpo.hpp"
 #include "posttrain/losses/hinge.hpp"
 #include "posttrain/losses/ipo.hpp"
 #include "posttrain/losses/kto.hpp"
@@ -56,7 +58,9 @@
 #include "support/catch.hpp"
 #include "support/fixed_items.hpp"
 #include "support/loss_curve.hpp"
+#include "support/rollout_model.hpp"
 #include "support/small_run.hpp"
+#include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace posttrain;
@@ -69,7 +73,7 @@ namespace {
 struct LossColumn {
   std::string name;
   std::variant<OnTokens, OnItems<PairBatch, false>, OnItems<PairBatch, true>,
-               OnItems<AnswerBatch, true>>
+               OnItems<AnswerBatch, true>, OnRollouts<false>, OnRollouts<true>>
       loss;
 };
 
@@ -78,6 +82,8 @@ LossColumn column(const std::string& name, const Loss& loss) {
   using Batch = typename Loss::Batch;
   if constexpr (std::is_same_v<Batch, TokenBatch>) {
     return {name, OnTokens{LossFunctions<Batch>(loss)}};
+  } else if constexpr (std::is_same_v<Batch, RolloutBatch>) {
+    return {name, OnRollouts<needs_reference<Loss>()>(loss)};
   } else {
     return {name, OnItems<Batch, needs_reference<Loss>()>{LossFunctions<Batch>(loss)}};
   }
@@ -108,6 +114,8 @@ std::vector<LossColumn> losses() {
       column("`Kto`", Kto{}),
       column("`ApoZeroUnpaired`", ApoZeroUnpaired{}),
       column("`Bco`", Bco{}),
+      column("`Grpo`", Grpo{}),
+      column("`Grpo::With<Kl>`", Grpo::With<Kl>{.kl = {.coefficient = 0.01}}),
   };
 }
 
@@ -126,7 +134,11 @@ auto fixed_data() {
     answers.push_back({some_ids(3 + static_cast<std::int64_t>(prompt), prompt),
                        some_sequence(4, i + 100), i % 2 == 0, sample});
   }
-  if constexpr (std::is_same_v<Batch, TokenBatch>) {
+  if constexpr (std::is_same_v<Batch, RolloutBatch>) {
+    static const TempFolder folder;
+    static const std::string prompts = folder.write("prompts.jsonl", counting_prompts(4));
+    return short_rollouts(prompts);
+  } else if constexpr (std::is_same_v<Batch, TokenBatch>) {
     return FixedItems<SequenceKind>{sequences};
   } else if constexpr (std::is_same_v<Batch, PairBatch>) {
     return FixedItems<PairKind>{pairs};
@@ -142,6 +154,26 @@ inline constexpr bool kStoresScores = false;
 template <class Params>
 inline constexpr bool kStoresScores<WithReferenceScores<Params>> = true;
 
+/// What the policy wrote is another thing at every step: not the loss tells that it trains, but
+/// that there is a gradient.
+template <class Params, class Loss, class Data>
+std::string train_on_rollouts(const Params& params, const Loss& loss, const Data& data) {
+  std::vector<StepMetrics> steps;
+  try {
+    Trainer trainer(TalkingModel(), loss, params, data, AdamW{}, small_run(2, 8, 120));
+    trainer.add(StepCurve{steps});
+    trainer.train();
+  } catch (const Error&) {
+    return "refused";
+  }
+  REQUIRE(steps.size() == 2);
+  for (const StepMetrics& step : steps) {
+    CHECK(std::isfinite(step.loss));
+    CHECK(step.grad_norm > 0.0);
+  }
+  return "trains";
+}
+
 /// "trains", or why not. What is refused at run time is refused with an Error.
 template <class Params, class Loss, class Data>
 std::string train(const Params& params, const Loss& loss, const Data& data) {
@@ -151,6 +183,12 @@ std::string train(const Params& params, const Loss& loss, const Data& data) {
     return "refused: no reference";
   } else if constexpr (kStoresScores<Params> && std::is_same_v<Data, FixedItems<AnswerKind>>) {
     return "refused: answers keep no scores";
+  } else if constexpr (kStoresScores<Params> &&
+                       std::is_same_v<typename Loss::Batch, RolloutBatch>) {
+    return "refused: rollouts keep no scores";
+  } else if constexpr (std::is_same_v<typename Loss::Batch, RolloutBatch>) {
+    INFO(describe(params) << " with " << describe(loss));
+    return train_on_rollouts(params, loss, data);
   } else {
     INFO(describe(params) << " with " << describe(loss));
     std::vector<double> values;

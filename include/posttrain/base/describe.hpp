@@ -230,6 +230,12 @@ std::string describe(const T& value) {
     return fmt::format("{}", value);
   } else if constexpr (std::is_convertible_v<T, std::string_view>) {
     return fmt::format("\"{}\"", std::string_view(value));
+  } else if constexpr (requires { value.begin() != value.end(); }) {
+    std::string text = "[";
+    for (const auto& element : value) {
+      text += (text.size() > 1 ? ", " : "") + describe(element);
+    }
+    return text + "]";
   } else {
     std::string text = std::string(type_name<T>()) + "{";
     std::string_view separator;

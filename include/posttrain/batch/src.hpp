@@ -9,6 +9,7 @@
 #include "posttrain/batch/impl/answers.ipp"
 #include "posttrain/batch/impl/pairs.ipp"
 #include "posttrain/batch/impl/rewards.ipp"
+#include "posttrain/batch/impl/rollouts.ipp"
 #include "posttrain/batch/impl/steps.ipp"
 #include "posttrain/batch/impl/tokens.ipp"
 #include "posttrain/batch/impl/virtual_tokens.ipp"

@@ -16,6 +16,7 @@
 #include "posttrain/concepts/model.hpp"
 #include "posttrain/concepts/optimizer.hpp"
 #include "posttrain/concepts/params.hpp"
+#include "posttrain/concepts/rollout.hpp"
 
 namespace posttrain {
 
@@ -138,8 +139,9 @@ constexpr bool check_model() {
   return device && check_head<Model, Batch>();
 }
 
-/// The data, and its agreement with the loss.
-template <class Data, class Batch>
+/// The data, and its agreement with the loss. `View`: the policy as a stream that rolls out sees
+/// it.
+template <class Data, class Batch, class View>
 constexpr bool check_data() {
   constexpr bool data = LoadsSequences<Data> || LoadsItems<Data> || OpensStream<Data>;
   static_assert(data,
@@ -149,13 +151,34 @@ constexpr bool check_data() {
   static_assert(!data || agree,
                 "posttrain: Loss and Data disagree on the batch type [docs/concepts.md#batches]");
   constexpr bool streams = [] {
-    if constexpr (agree && OpensStream<Data>) return StreamsBatches<StreamOf<Data>, Batch>;
+    if constexpr (agree && OpensStream<Data>) {
+      return RollsOut<StreamOf<Data>, View> || StreamsBatches<StreamOf<Data>, Batch>;
+    }
     return agree;
   }();
   static_assert(!agree || streams,
                 "posttrain: Data's Stream needs the members of `data::TokenStream` "
                 "[docs/concepts.md#data]");
   return streams;
+}
+
+/// What rollouts need of model, loss and parameters.
+template <class Model, class Loss, class Params, class Data, class View>
+constexpr bool check_rollouts() {
+  if constexpr (OpensStream<Data>) {
+    if constexpr (RollsOut<StreamOf<Data>, View>) {
+      constexpr bool samples = std::is_base_of_v<models::Decoder, Model>;
+      static_assert(samples,
+                    "posttrain: rollouts are made by a Model that samples, a models::Decoder "
+                    "[docs/concepts.md#rollouts]");
+      constexpr bool estimates = samples && EstimatesAdvantages<Loss>;
+      static_assert(!samples || estimates,
+                    "posttrain: a Loss on rollouts needs `Advantages advantages(const Rollout&) "
+                    "const` and `RolloutNeeds rollout_needs() const` [docs/concepts.md#rollouts]");
+      return estimates;
+    }
+  }
+  return true;
 }
 
 template <class Loss, class Params>
@@ -196,7 +219,11 @@ constexpr bool check_trainer() {
     return false;
   } else if constexpr (!check_model<Model, StateOf<Params, Model>, typename Loss::Batch>()) {
     return false;
-  } else if constexpr (!check_data<Data, typename Loss::Batch>()) {
+  } else if constexpr (!check_data<Data, typename Loss::Batch,
+                                   PolicyView<Model, StateOf<Params, Model>, Loss>>()) {
+    return false;
+  } else if constexpr (!check_rollouts<Model, Loss, Params, Data,
+                                       PolicyView<Model, StateOf<Params, Model>, Loss>>()) {
     return false;
   } else if constexpr (!check_reference<Loss, Params>()) {
     return false;

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/fwd.hpp"
+
 namespace posttrain {
 
 /// One optimizer step, under Training Hub's names.
@@ -48,6 +50,11 @@ struct EpochBegin {
 struct StepBegin {
   std::int64_t step = 0;  // 0-based
 };
+/// The policy has answered some prompts, and its answers are judged; `rollout` lives for the call.
+struct RolloutEnd {
+  std::int64_t step = 0;  // optimizer steps done
+  const Rollout* rollout = nullptr;
+};
 struct AfterStep {
   StepMetrics metrics;
 };
@@ -78,8 +85,9 @@ concept Hears = requires(T& object, const Event& e) {
 
 /// An object with at least one hook.
 template <class T>
-concept HearsSomething = Hears<T, event::TrainBegin> || Hears<T, event::EpochBegin> ||
-    Hears<T, event::StepBegin> || Hears<T, event::AfterStep> || Hears<T, event::Evaluated> ||
+concept HearsSomething =
+    Hears<T, event::TrainBegin> || Hears<T, event::EpochBegin> || Hears<T, event::StepBegin> ||
+    Hears<T, event::RolloutEnd> || Hears<T, event::AfterStep> || Hears<T, event::Evaluated> ||
     Hears<T, event::CheckpointSaved> || Hears<T, event::EpochEnd> || Hears<T, event::TrainEnd>;
 
 namespace detail {

@@ -7,3 +7,6 @@
 #endif
 
 #include "posttrain/data/pipeline/impl/stream.ipp"
+#include "posttrain/data/rollouts/impl/answer_prompts.ipp"
+#include "posttrain/data/rollouts/impl/minibatches.ipp"
+#include "posttrain/data/rollouts/impl/rollout_queue.ipp"

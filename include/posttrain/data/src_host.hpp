@@ -20,3 +20,6 @@
 #include "posttrain/data/pipeline/impl/sequence_store.ipp"
 #include "posttrain/data/pipeline/impl/step_loading.ipp"
 #include "posttrain/data/pipeline/impl/supervised.ipp"
+#include "posttrain/data/rollouts/impl/prompt_loading.ipp"
+#include "posttrain/data/rollouts/impl/rollout_lines.ipp"
+#include "posttrain/data/rollouts/impl/rollout_metrics.ipp"

@@ -105,6 +105,17 @@ class RewardSum {
   /// Which terms judge all samples of a prompt together.
   static constexpr std::array<bool, sizeof...(V)> takes_group() { return {!JudgesSample<V>...}; }
 
+  /// "RewardSum{1 * ExactMatch{…}, 0.2 * FormatTags{…}}"
+  std::string description() const {
+    std::string text = "RewardSum{";
+    std::size_t at = 0;
+    each([&](const auto& verifier) {
+      text += fmt::format("{}{} * {}", at == 0 ? "" : ", ", weights_[at], describe(verifier));
+      ++at;
+    });
+    return text + "}";
+  }
+
   void validate() const {
     for (std::size_t i = 0; i < size(); ++i) {
       if (!std::isfinite(weights_[i])) {

@@ -25,6 +25,7 @@ struct Progress {
   std::int64_t scored = 0;
   double best_val_loss = std::numeric_limits<double>::infinity();
   data::SamplerPosition position{};
+  std::string stream{};  // what a stream keeps beside it, such as a rollout in work
 };
 
 class Checkpoints {

@@ -30,6 +30,7 @@
 #include "posttrain/trainer/checkpoints.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
+#include "posttrain/trainer/policy_view.hpp"
 #include "posttrain/trainer/reference_scores.hpp"
 #include "posttrain/trainer/run/callbacks.hpp"
 #include "posttrain/trainer/run/footprint.hpp"
@@ -75,7 +76,18 @@ class Engine {
       raise("num_epochs = {} times {} steps is too many; hint: max_steps", options_.num_epochs,
             stream_.steps_per_epoch());
     }
-    if constexpr (needs_reference<Loss>() && ScoresReferenceOnce<State>) {
+    if constexpr (kRollsOut) {
+      stream_.check(loss_.rollout_needs());
+      if (stream_.needs_max_steps() && options_.max_steps == 0) {
+        fail(
+            "expected Options.max_steps: a filter of groups decides how many steps an epoch has; "
+            "hint: set it");
+      }
+      static_assert(
+          !(needs_reference<Loss>() && ScoresReferenceOnce<State>),
+          "posttrain: WithReferenceScores scores data before the first step, and rollouts "
+          "are made later [docs/concepts.md#rollouts]");
+    } else if constexpr (needs_reference<Loss>() && ScoresReferenceOnce<State>) {
       score_reference_once(stream_, state_.reference_cache(), state_.weights(),
                            [this](const Batch& batch) { return scorer().reference_logps(batch); });
     }
@@ -177,6 +189,7 @@ class Engine {
   void checkpoint() {
     set_aside_earlier();
     progress_.position = stream_.position();
+    if constexpr (kRollsOut) progress_.stream = stream_.kept();
     const std::string path = checkpoints_.save(progress_, training_tensors());
     last_checkpoint_ = progress_.step;
     notify(event::CheckpointSaved{progress_.step, path});
@@ -202,14 +215,15 @@ class Engine {
     result.first_step = progress_.step;
     std::int64_t announced_epoch = -1;
     while (progress_.step < total_steps_) {
-      const std::optional<std::vector<Batch>> batches = stream_.next();
+      const std::optional<std::vector<Batch>> batches = next_batches();
       if (!batches) continue;  // an epoch ended; it was announced with its last step
       if (const std::int64_t epoch = stream_.position().epoch; epoch != announced_epoch) {
         announced_epoch = epoch;
         notify(event::EpochBegin{epoch});
       }
       notify(event::StepBegin{progress_.step});
-      const StepMetrics metrics = step(*batches);
+      StepMetrics metrics = step(*batches);
+      if constexpr (kRollsOut) append(metrics.loss_metrics, stream_.measure());
       checkpoints_.confirm();
       result.loss = metrics.loss;
       log_.step(metrics, total_steps_);
@@ -238,6 +252,24 @@ class Engine {
   using Stream = decltype(data::open_stream(std::declval<const Data&>(),
                                             std::declval<const data::LoadContext&>(),
                                             std::int64_t{}, std::int64_t{}));
+
+  /// Streams that make their batches by the policy (data/rollouts.hpp).
+  using View = PolicyView<Model, State, Loss>;
+  static constexpr bool kRollsOut = RollsOut<Stream, View>;
+
+  View view() const { return {model_, state_, loss_, options_, progress_.step}; }
+
+  std::optional<std::vector<Batch>> next_batches() {
+    if constexpr (kRollsOut) {
+      auto batches = stream_.next(view());
+      if (const Rollout* rollout = stream_.new_rollout()) {
+        notify(event::RolloutEnd{progress_.step, rollout});
+      }
+      return batches;
+    } else {
+      return stream_.next();
+    }
+  }
 
   using TrainingScorer = Scorer<Model, State, Loss>;
   static constexpr bool kTakesCall = TrainingScorer::kTakesCall;
@@ -304,6 +336,19 @@ class Engine {
     return result;
   }
 
+  /// Of held-out data; where the policy answers them, by its rewards, of which less is better here.
+  Evaluation evaluated_stream() {
+    if constexpr (kRollsOut) {
+      Evaluation result{std::numeric_limits<double>::quiet_NaN(), stream_.validate(view())};
+      for (const auto& [name, value] : result.loss_metrics) {
+        if (name == "reward") result.loss = -value;
+      }
+      return result;
+    } else {
+      return evaluation(stream_.validation());
+    }
+  }
+
   /// Checks every policy before anything is loaded.
   static Options prepared(Options options, const Loss& loss, const Params& params, const Data& data,
                           const Optimizer& optimizer) {
@@ -324,6 +369,16 @@ class Engine {
       fail(
           "save_best writes whole models, which have no place for these parameters; hint: save "
           "them in a callback on event::Evaluated");
+    }
+    if constexpr (EstimatesAdvantages<Loss>) {
+      bool noisy = options.neftune_noise_alpha > 0.0;
+      if constexpr (requires { params.dropout; }) noisy = noisy || params.dropout > 0.0;
+      if (noisy) {
+        fail(
+            "expected neftune_noise_alpha = 0 and no dropout: the policy that trains would be "
+            "another "
+            "one than that which wrote the samples");
+      }
     }
     if (options.tune_allocator) tune_allocator();
     return options;
@@ -349,6 +404,11 @@ class Engine {
                                                                  options_.learning_rate);
   }
 
+  static void append(std::vector<std::pair<std::string, double>>& metrics,
+                     std::vector<std::pair<std::string, double>> more) {
+    for (auto& each : more) metrics.push_back(std::move(each));
+  }
+
   bool due(std::int64_t every) const { return every > 0 && progress_.step % every == 0; }
 
   void end_epoch(std::int64_t epoch) {
@@ -359,7 +419,7 @@ class Engine {
 
   void validate() {
     if (!stream_.has_validation() || last_validation_ == progress_.step) return;
-    const Evaluation now = evaluation(stream_.validation());
+    const Evaluation now = evaluated_stream();
     val_loss_ = now.loss;
     last_validation_ = progress_.step;
     const bool best = val_loss_ < progress_.best_val_loss;
@@ -398,7 +458,8 @@ class Engine {
                                       "max_grad_norm", "neftune_noise_alpha", "seed"}));
     all.add("loss", to_record(loss_));
     all.add("params", to_record(params).without({"cache_dir"}));
-    RunRecord data_record = to_record(data).without({"path", "validation_path"});
+    RunRecord data_record =
+        to_record(data).without({"path", "validation_path", "generator", "threads", "timeout"});
     if constexpr (requires { stream_.content(); }) {
       data_record.add("content", std::string_view(stream_.content().text()));
     }
@@ -480,6 +541,7 @@ class Engine {
     last_checkpoint_ = progress_.step;
     state_.publish();
     stream_.seek(progress_.position);
+    if constexpr (kRollsOut) stream_.restore(progress_.stream);
     log_.resume(progress_.step);
   }
 

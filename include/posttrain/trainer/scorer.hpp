@@ -12,8 +12,10 @@
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/concepts/loss.hpp"
 #include "posttrain/concepts/params.hpp"
+#include "posttrain/concepts/rollout.hpp"
 #include "posttrain/nn/lm_head.hpp"
 #include "posttrain/nn/model_call.hpp"
+#include "posttrain/tensor/operators.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
 
@@ -60,8 +62,9 @@ class Scorer {
     at::NoGradGuard no_grad;
     const AnyBatch batch = any_batch.to(model_.device());
     const auto& reference = state_.reference();
-    const auto head = [&](const Tensor& rows) { return model_.logits(reference, rows); };
-    return score_predictions(head, model_.hidden(reference, batch), batch, {}, chunk()).logp;
+    return score_predictions(head(reference, batch), model_.hidden(reference, batch), batch, {},
+                             chunk())
+        .logp;
   }
 
   /// The micro-batches of a step for a loss that couples them, scored when it asks: `training` as
@@ -72,7 +75,7 @@ class Scorer {
     if constexpr (std::derived_from<Batch, TokenBatch>) {
       policy = [self = *this, training](const TokenBatch& other) {
         return self.score(posttrain::prepared(self.state_, other).to(self.model_.device()),
-                          training);
+                          training, needs_of(self.loss_));
       };
       if constexpr (needs_reference<Loss>()) {
         reference = [self = *this](const TokenBatch& other) { return self.reference_logps(other); };
@@ -81,18 +84,28 @@ class Scorer {
     std::vector<Scored<Batch>> all;
     for (const Batch& batch : batches) {
       all.emplace_back(
-          batch, [self = *this, &batch, training] { return self.score(batch, training); }, policy,
-          reference);
+          batch,
+          [self = *this, &batch, training] {
+            return self.score(batch, training, needs_of(self.loss_));
+          },
+          policy, reference);
     }
     return all;
+  }
+
+  /// Scores of a host batch without a graph, without dropout and whatever the loss needs.
+  Scores scores_of(const Batch& host_batch, Need need) const {
+    return score(posttrain::prepared(state_, host_batch).to(model_.device()), /*training=*/false,
+                 need);
   }
 
   /// Adds the gradients of one micro-batch's share in the objective; returns the share, a number on
   /// the device.
   Tensor backward(const Batch& batch, const Objective<Loss>& objective) const {
     begin_batch(batch);
-    const Tensor share = backward_through_head(head(), hidden(batch, /*training=*/true), batch,
-                                               objective, needs_of(loss_), 1.0, chunk());
+    const Tensor share =
+        backward_through_head(head(state_, batch), hidden(batch, /*training=*/true), batch,
+                              objective, needs_of(loss_), 1.0, chunk());
     end_batch();
     return share;
   }
@@ -100,11 +113,11 @@ class Scorer {
  private:
   /// Scores without a graph.
   template <class AnyBatch>
-  Scores score(const AnyBatch& batch, bool training) const {
+  Scores score(const AnyBatch& batch, bool training, Need need) const {
     at::NoGradGuard no_grad;
     if (training) begin_batch(batch);
     Scores scores =
-        score_predictions(head(), hidden(batch, training), batch, needs_of(loss_), chunk());
+        score_predictions(head(state_, batch), hidden(batch, training), batch, need, chunk());
     if (training) end_batch();
     return scores;
   }
@@ -119,8 +132,16 @@ class Scorer {
 
   std::int64_t chunk() const { return head_chunk_rows(model_.vocab_size(), model_.device()); }
 
-  auto head() const {
-    return [this](const Tensor& rows) { return model_.logits(state_, rows); };
+  /// The head under a gate. A batch's temperature acts here and nowhere else: policy and reference,
+  /// log-probabilities and entropy are all of the distribution that was drawn from.
+  template <class Gate, class AnyBatch>
+  auto head(const Gate& gate, const AnyBatch& batch) const {
+    double temperature = 1.0;
+    if constexpr (HasTemperature<AnyBatch>) temperature = batch.temperature;
+    return [this, &gate, temperature](const Tensor& rows) {
+      Tensor logits = model_.logits(gate, rows);
+      return temperature == 1.0 ? logits : logits / temperature;
+    };
   }
 
   template <class AnyBatch>

@@ -30,6 +30,7 @@ namespace detail {
 inline constexpr std::int64_t kCheckpointFormat = 2;
 inline constexpr std::string_view kRecordFile = "trainer.json";
 inline constexpr std::string_view kStateFile = "state.safetensors";
+inline constexpr std::string_view kStreamFile = "stream.jsonl";
 
 inline io::fs::path checkpoint_path(const std::string& folder, std::int64_t step) {
   return io::fs::path(folder) / fmt::format("step-{:08}", step);
@@ -52,6 +53,8 @@ inline std::vector<std::int64_t> checkpoint_steps(const std::string& folder, boo
   std::sort(steps.begin(), steps.end());
   return steps;
 }
+
+inline constexpr std::size_t kLargestStream = std::size_t{1} << 34;  // bytes
 
 inline std::string text_of(const Json& record) {
   return record.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -127,6 +130,15 @@ inline std::vector<std::string> differences(const Json& stored, const Json& own,
   return found;
 }
 
+/// What the stream kept; empty where it kept nothing. A damaged file throws.
+inline std::string read_stream(const io::fs::path& path, const Json& record) {
+  const auto hash = record.find("stream");
+  if (hash == record.end()) return {};
+  std::string text = io::read_text_file(path, kLargestStream);
+  if (*hash != hash_of_text(text)) raise("{}: its content differs from its hash", path.string());
+  return text;
+}
+
 inline void check_identity(const io::fs::path& folder, const Json& stored, const Json& own) {
   std::vector<std::string> found = differences(stored, own);
   if (found.empty()) return;
@@ -170,6 +182,10 @@ POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
                  {"identity", identity_.json()},
                  {"tensors", std::move(hashes)}};
   if (std::isfinite(progress.best_val_loss)) record["best_val_loss"] = progress.best_val_loss;
+  if (!progress.stream.empty()) {
+    io::write_file_atomically(folder.path() / detail::kStreamFile, progress.stream);
+    record["stream"] = detail::hash_of_text(progress.stream);
+  }
   record["hash"] = detail::hash_of_text(detail::text_of(record));
   io::write_file_atomically(folder.path() / detail::kRecordFile, detail::text_of(record));
   folder.commit(detail::kRecordFile);
@@ -209,6 +225,7 @@ POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<Na
     const io::fs::path folder = detail::checkpoint_path(folder_, *step);
     Json record;
     std::unique_ptr<io::SafetensorsFile> file;
+    std::string stream;
     try {
       record = detail::read_record(folder / detail::kRecordFile);
     } catch (const Error& error) {
@@ -218,6 +235,7 @@ POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<Na
     detail::check_identity(folder, record.at("identity"), own);
     try {
       file = detail::read_state(folder / detail::kStateFile, record);
+      stream = detail::read_stream(folder / detail::kStreamFile, record);
     } catch (const Error& error) {
       damaged.push_back(error.what());
       continue;
@@ -248,6 +266,7 @@ POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<Na
     progress.tokens = record.at("tokens");
     progress.scored = record.at("scored");
     progress.position = {record.at("epoch"), record.at("step_in_epoch")};
+    progress.stream = std::move(stream);
     progress.best_val_loss = record.value("best_val_loss", std::numeric_limits<double>::infinity());
     if (!damaged.empty()) {
       warning = fmt::format("{}; the run goes on from {}", join(damaged, "; "), folder.string());

@@ -58,8 +58,8 @@ class Callbacks {
   }
 
   std::tuple<List<event::TrainBegin>, List<event::EpochBegin>, List<event::StepBegin>,
-             List<event::AfterStep>, List<event::Evaluated>, List<event::CheckpointSaved>,
-             List<event::EpochEnd>, List<event::TrainEnd>>
+             List<event::RolloutEnd>, List<event::AfterStep>, List<event::Evaluated>,
+             List<event::CheckpointSaved>, List<event::EpochEnd>, List<event::TrainEnd>>
       lists_;
 };
 

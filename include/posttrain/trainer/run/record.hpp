@@ -64,6 +64,8 @@ void add_field(RunRecord& record, std::string_view name, const T& value) {
     record.add(name, std::string_view(value));
   } else if constexpr (std::is_convertible_v<T, std::vector<std::string>>) {
     record.add(name, static_cast<const std::vector<std::string>&>(value));
+  } else if constexpr (requires { value.begin() != value.end(); }) {
+    record.add(name, std::string_view(describe(value)));
   } else {
     record.add(name, to_record(value));
   }
@@ -75,9 +77,13 @@ template <class T>
 RunRecord to_record(const T& value) {
   RunRecord record;
   record.add("type", type_name<T>());
-  for_each_field(value, [&](std::string_view name, const auto& field) {
-    detail::add_field(record, name, field);
-  });
+  if constexpr (DescribesItself<T>) {
+    record.add("description", std::string_view(value.description()));
+  } else {
+    for_each_field(value, [&](std::string_view name, const auto& field) {
+      detail::add_field(record, name, field);
+    });
+  }
   return record;
 }
 

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rollouts: prompts that the policy answers itself, `group_size` times each, and what verifiers say
+// of the answers (docs/reinforcement.md).
+//
+//   Rollouts<NumericAnswer>{.path = "gsm8k.jsonl", .group_size = 8}
+//   Rollouts<RewardSum<MathAnswer, FormatTags>>{.path = …, .verifier = RewardSum{…}}
+//
+// An optimizer step is `effective_batch_size` completions; a rollout has `rollout_size` of them
+// (0: one step's) and is passed over `num_iterations` times. Prompts with answers come in every
+// format of docs/data.md (GSM8K's files as they are). TRL: GRPOTrainer's generation, with
+// num_generations, generation_batch_size and num_iterations.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/data/rollouts/prompt_loading.hpp"
+#include "posttrain/data/rollouts/rollout_stream.hpp"
+#include "posttrain/rewards/pool.hpp"
+#include "posttrain/rewards/reward_sum.hpp"
+
+namespace posttrain {
+
+using data::GroupFilter;
+
+namespace detail {
+
+template <class V>
+RewardSum<V> as_reward_sum(const V& verifier) {
+  return RewardSum<V>(verifier);
+}
+template <class... V>
+RewardSum<V...> as_reward_sum(const RewardSum<V...>& verifiers) {
+  return verifiers;
+}
+
+}  // namespace detail
+
+template <class V>
+struct Rollouts {
+  using Batch = RolloutBatch;
+  static constexpr bool rolls_out = true;
+
+  LiteralString path{};  // a file or a folder of files (data/formats/reader.hpp)
+  V verifier{};          // anything that rewards/verifier.hpp takes, or a RewardSum of several
+  Sampling sampling{};   // what is drawn is what is trained: only lengths, temperature and ends
+  std::int64_t group_size = 8;    // samples of a prompt, compared with each other
+  std::int64_t rollout_size = 0;  // completions; 0: Options::effective_batch_size
+  std::int64_t num_iterations = 1;
+  GroupFilter filter = GroupFilter::keep_all;
+  std::int64_t max_attempts = 10;       // rounds of drawing prompts, with a filter
+  VerifierPoolOptions pool{};           // threads, timeout, on_error
+  GeneratorOptions generator{};         // how it is generated; changes no sample
+  std::int64_t validation_samples = 1;  // of each held-out prompt
+  double solved = 1.0;                  // the reward from which on a sample counts for pass@k
+  LiteralString validation_path{};      // a source of its own, instead of Options::validation_split
+
+  void validate() const {
+    source().validate();
+    sampling.validate();
+    generator.validate();
+    pool.validate();
+    if (group_size < 1) fail("posttrain: Rollouts.group_size must be at least 1");
+    if (rollout_size < 0) fail("posttrain: Rollouts.rollout_size must not be negative");
+    if (num_iterations < 1) fail("posttrain: Rollouts.num_iterations must be at least 1");
+    if (max_attempts < 1) fail("posttrain: Rollouts.max_attempts must be at least 1");
+    if (validation_samples < 1) fail("posttrain: Rollouts.validation_samples must be at least 1");
+    if (sampling.temperature == 0.0) {
+      fail(
+          "posttrain: Rollouts.sampling.temperature must be positive: greedy samples of a group "
+          "are "
+          "equal, and nothing can be learned from them");
+    }
+    if (sampling.top_k != 0 || sampling.top_p != 1.0 || sampling.min_p != 0.0 ||
+        sampling.repetition_penalty != 1.0 || sampling.presence_penalty != 0.0 ||
+        sampling.frequency_penalty != 0.0 || sampling.min_new_tokens != 0) {
+      fail(
+          "posttrain: Rollouts.sampling must draw from the distribution that is trained: top_k, "
+          "top_p, min_p, min_new_tokens and penalties change it");
+    }
+    if (sampling.seed != 0) {
+      fail("posttrain: Rollouts.sampling.seed must be 0: Options.seed is the seed of all draws");
+    }
+    detail::as_reward_sum(verifier).validate();
+  }
+
+  constexpr data::Source source() const { return {path.view(), validation_path.view()}; }
+
+  data::RolloutStream open(const data::LoadContext& context,
+                           std::int64_t effective_batch_size) const {
+    const std::int64_t completions = rollout_size > 0 ? rollout_size : effective_batch_size;
+    if (effective_batch_size % group_size != 0) {
+      raise(
+          "expected Rollouts.group_size to divide Options.effective_batch_size, got {} and {}; "
+          "hint: a step is made of whole groups",
+          group_size, effective_batch_size);
+    }
+    if (completions % effective_batch_size != 0) {
+      raise(
+          "expected Options.effective_batch_size to divide Rollouts.rollout_size, got {} and {}; "
+          "hint: a rollout is made of whole optimizer steps",
+          effective_batch_size, completions);
+    }
+    const auto verifiers = detail::as_reward_sum(verifier);
+    data::LoadedItems<data::PromptItem> prompts = data::load_prompts(
+        source(), context, [&](std::string_view answer) { verifiers.check_answer(answer); });
+    data::RolloutStreamOptions options;
+    options.sizes = {.prompts = std::ssize(prompts.train),
+                     .groups_per_rollout = completions / group_size,
+                     .groups_per_step = effective_batch_size / group_size,
+                     .num_iterations = num_iterations,
+                     .max_tokens_per_batch = context.max_tokens_per_batch,
+                     .seed = context.seed};
+    options.group_size = group_size;
+    options.sampling = sampling;
+    options.generator = generator;
+    options.filter = filter;
+    options.max_attempts = max_attempts;
+    options.validation_samples = validation_samples;
+    options.solved = solved;
+    check_room(prompts, context);
+    const auto& weights = verifiers.weights();
+    return {std::move(prompts),
+            *context.text,
+            options,
+            std::make_shared<VerifierPool>(verifiers, pool),
+            verifiers.names(),
+            {weights.begin(), weights.end()}};
+  }
+
+ private:
+  /// Every prompt with an answer of the full length fits a micro-batch.
+  void check_room(const data::LoadedItems<data::PromptItem>& prompts,
+                  const data::LoadContext& context) const {
+    for (const data::PromptItem& item : prompts.train) {
+      const std::int64_t most = std::ssize(item.ids) + sampling.max_new_tokens;
+      if (most > context.max_tokens_per_batch) {
+        raise(
+            "sample {}: a prompt of {} tokens and max_new_tokens = {} do not fit "
+            "max_tokens_per_batch = {}; hint: raise it, or set max_seq_len to drop long prompts",
+            item.sample, item.ids.size(), sampling.max_new_tokens, context.max_tokens_per_batch);
+      }
+    }
+  }
+};
+
+}  // namespace posttrain

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of rollout_metrics.hpp, compiled once (base/compiled.hpp).
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/data/rollouts/rollout_metrics.hpp"
+
+namespace posttrain::data {
+
+namespace detail {
+
+inline double mean_of(const std::vector<double>& values) {
+  double sum = 0.0;
+  for (const double value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+/// Unbiased, in two passes; 0 for equal values, whatever rounding makes of their mean.
+inline double deviation_of(const std::vector<double>& values) {
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  if (values.size() < 2 || *least == *most) return 0.0;
+  const double mean = mean_of(values);
+  double sum = 0.0;
+  for (const double value : values) sum += (value - mean) * (value - mean);
+  return std::sqrt(sum / static_cast<double>(values.size() - 1));
+}
+
+inline std::vector<double> rewards_of(const RolloutGroup& group) {
+  std::vector<double> rewards;
+  for (const RolloutSample& sample : group.samples) {
+    if (sample.reward) rewards.push_back(*sample.reward);
+  }
+  return rewards;
+}
+
+}  // namespace detail
+
+POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWork& work) {
+  Metrics metrics;
+  std::vector<double> rewards, deviations, lengths, ended;
+  double equal = 0.0, cut = 0.0;
+  for (const RolloutGroup& group : rollout.groups) {
+    const std::vector<double> own = detail::rewards_of(group);
+    rewards.insert(rewards.end(), own.begin(), own.end());
+    if (!own.empty()) {
+      deviations.push_back(detail::deviation_of(own));
+      const auto [least, most] = std::minmax_element(own.begin(), own.end());
+      equal += *least == *most ? 1.0 : 0.0;
+    }
+    for (const RolloutSample& sample : group.samples) {
+      lengths.push_back(static_cast<double>(sample.ids.size()));
+      cut += sample.truncated() ? 1.0 : 0.0;
+      if (!sample.truncated()) ended.push_back(lengths.back());
+    }
+  }
+  if (!rewards.empty()) {
+    metrics.emplace_back("reward", detail::mean_of(rewards));
+    metrics.emplace_back("reward_std", detail::mean_of(deviations));
+    metrics.emplace_back("frac_reward_zero_std", equal / static_cast<double>(deviations.size()));
+  }
+  for (std::size_t v = 0; v < rollout.verifiers.size(); ++v) {
+    std::vector<double> scores;
+    for (const RolloutGroup& group : rollout.groups) {
+      for (const RolloutSample& sample : group.samples) {
+        if (v < sample.scores.size() && sample.scores[v]) scores.push_back(*sample.scores[v]);
+      }
+    }
+    if (scores.empty()) continue;
+    metrics.emplace_back(fmt::format("rewards/{}/mean", rollout.verifiers[v]),
+                         detail::mean_of(scores));
+    metrics.emplace_back(fmt::format("rewards/{}/std", rollout.verifiers[v]),
+                         detail::deviation_of(scores));
+  }
+  const auto add_lengths = [&](std::string_view kind, const std::vector<double>& values) {
+    if (values.empty()) return;
+    const auto [least, most] = std::minmax_element(values.begin(), values.end());
+    metrics.emplace_back(fmt::format("completions/mean_{}", kind), detail::mean_of(values));
+    metrics.emplace_back(fmt::format("completions/min_{}", kind), *least);
+    metrics.emplace_back(fmt::format("completions/max_{}", kind), *most);
+  };
+  add_lengths("length", lengths);
+  add_lengths("terminated_length", ended);
+  if (!lengths.empty()) {
+    metrics.emplace_back("completions/clipped_ratio", cut / static_cast<double>(lengths.size()));
+  }
+  metrics.emplace_back("rollout/prompts", static_cast<double>(work.prompts));
+  metrics.emplace_back("rollout/rounds", static_cast<double>(work.rounds));
+  metrics.emplace_back("rollout/verifier_failures", static_cast<double>(work.verifier_failures));
+  metrics.emplace_back("rollout/generate_seconds", work.generate_seconds);
+  metrics.emplace_back("rollout/verify_seconds", work.verify_seconds);
+  metrics.emplace_back("rollout/score_seconds", work.score_seconds);
+  if (work.generate_seconds > 0.0) {
+    metrics.emplace_back("rollout/tokens_per_second",
+                         static_cast<double>(work.sampled_tokens) / work.generate_seconds);
+  }
+  return metrics;
+}
+
+POSTTRAIN_INLINE Metrics pass_metrics(const Rollout& rollout, double solved) {
+  Metrics metrics;
+  std::vector<double> rewards;
+  std::size_t largest = 0;
+  for (const RolloutGroup& group : rollout.groups) {
+    const std::vector<double> own = detail::rewards_of(group);
+    rewards.insert(rewards.end(), own.begin(), own.end());
+    largest = std::max(largest, own.size());
+  }
+  if (rewards.empty()) return metrics;
+  metrics.emplace_back("reward", detail::mean_of(rewards));
+  for (std::size_t k = 1; k <= largest; k *= 2) {
+    std::vector<double> passes;
+    for (const RolloutGroup& group : rollout.groups) {
+      const std::vector<double> own = detail::rewards_of(group);
+      if (own.size() < k) continue;
+      const auto wrong = static_cast<double>(
+          std::count_if(own.begin(), own.end(), [&](double reward) { return reward < solved; }));
+      double none = 1.0;  // of k samples without replacement: C(wrong, k) / C(n, k)
+      for (std::size_t i = 0; i < k; ++i) {
+        const auto taken = static_cast<double>(i);
+        none *= std::max(0.0, wrong - taken) / (static_cast<double>(own.size()) - taken);
+      }
+      passes.push_back(1.0 - none);
+    }
+    if (!passes.empty()) metrics.emplace_back(fmt::format("pass@{}", k), detail::mean_of(passes));
+  }
+  return metrics;
+}
+
+}  // namespace posttrain::data

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a rollout was like, as numbers under TRL's names: reward, reward_std,
+// rewards/<verifier>/mean and /std, frac_reward_zero_std, completions/…; ours beside them: pass@k
+// and seconds.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "posttrain/batch/rollout.hpp"
+
+namespace posttrain::data {
+
+using Metrics = std::vector<std::pair<std::string, double>>;
+
+/// Seconds and counts of making a rollout.
+struct RolloutWork {
+  double generate_seconds = 0.0, verify_seconds = 0.0, score_seconds = 0.0;
+  std::int64_t sampled_tokens = 0;
+  std::int64_t prompts = 0;            // drawn, those that a filter dropped included
+  std::int64_t rounds = 0;             // of drawing
+  std::int64_t verifier_failures = 0;  // timeouts included
+};
+
+/// Means are over samples, and standard deviations unbiased; reward_std is the mean of the groups'.
+/// A sample without a reward does not count. What nothing counts for is left out.
+Metrics rollout_metrics(const Rollout& rollout, const RolloutWork& work);
+
+/// The mean reward, and the share of prompts that at least one of k samples solves, for k = 1, 2, 4
+/// … up to the group's size: pass@k, unbiased (arXiv 2107.03374). A sample with a reward of at
+/// least `solved` solves its prompt.
+Metrics pass_metrics(const Rollout& rollout, double solved);
+
+}  // namespace posttrain::data
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/data/rollouts/impl/rollout_metrics.ipp"
+#endif

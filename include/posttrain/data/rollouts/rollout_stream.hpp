@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+// The stream of a data policy that rolls out (data/rollouts.hpp): prompts are answered by the
+// policy that trains, the answers are verified while others are written, and the loss makes
+// advantages of their rewards.
+//
+// Every sample is a function of (seed, epoch, prompt, number of the sample) and of the weights:
+// neither batches nor other requests, a resume or another number of threads change it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "posttrain/base/error.hpp"
+#include "posttrain/base/hash.hpp"
+#include "posttrain/batch/rollouts.hpp"
+#include "posttrain/concepts/kind.hpp"
+#include "posttrain/concepts/rollout.hpp"
+#include "posttrain/data/pipeline/loaded.hpp"
+#include "posttrain/data/rollouts/answer_prompts.hpp"
+#include "posttrain/data/rollouts/prompt_kind.hpp"
+#include "posttrain/data/rollouts/rollout_metrics.hpp"
+#include "posttrain/data/rollouts/rollout_queue.hpp"
+#include "posttrain/rewards/pool.hpp"
+#include "posttrain/text/chat_tokenizer.hpp"
+
+namespace posttrain::data {
+
+/// Which groups of a rollout are trained on.
+enum class GroupFilter {
+  keep_all,
+  informative,  // those whose rewards differ; others give way to the next prompts (DAPO)
+};
+
+struct RolloutStreamOptions {
+  RolloutSizes sizes{};
+  std::int64_t group_size = 8;
+  Sampling sampling{};
+  GeneratorOptions generator{};
+  GroupFilter filter = GroupFilter::keep_all;
+  std::int64_t max_attempts = 10;
+  std::int64_t validation_samples = 1;
+  double solved = 1.0;
+};
+
+class RolloutStream {
+ public:
+  using Batch = RolloutBatch;
+
+  /// `text` has to live as long.
+  RolloutStream(LoadedItems<PromptItem> prompts, const text::ChatTokenizer& text,
+                const RolloutStreamOptions& options, std::shared_ptr<VerifierPool> pool,
+                std::vector<std::string> verifiers, std::vector<double> verifier_weights)
+      : prompts_(std::move(prompts)),
+        text_(&text),
+        options_(options),
+        pool_(std::move(pool)),
+        verifiers_(std::move(verifiers)),
+        weights_(std::move(verifier_weights)),
+        queue_(options_.sizes) {}
+
+  /// An error where the loss wants what these rollouts have not.
+  void check(const RolloutNeeds& needs) const {
+    if (options_.group_size < needs.least_group) {
+      raise(
+          "expected Rollouts.group_size to be at least {}, got {}; hint: this loss compares "
+          "samples "
+          "of one prompt with each other",
+          needs.least_group, options_.group_size);
+    }
+    if (needs.values) {
+      fail(
+          "expected a loss without a critic, got one that wants its values; hint: rollouts have "
+          "none");
+    }
+  }
+
+  /// The micro-batches of the next optimizer step; nothing at the end of an epoch.
+  template <class View>
+  std::optional<std::vector<RolloutBatch>> next(const View& view) {
+    made_rollout_ = false;
+    if (!queue_.has_step()) {
+      if (queue_.at_epoch_end()) {
+        queue_.next_epoch();
+        return std::nullopt;
+      }
+      queue_.start(roll_out(view));
+      made_rollout_ = true;
+    }
+    if (!queue_.has_advantages()) queue_.set_advantages(view.advantages(queue_.rollout()));
+    StepBatches step = queue_.next_step(view.needs());
+    split_groups_ = step.split_groups;
+    return std::move(step.batches);
+  }
+
+  bool at_epoch_end() const { return queue_.at_epoch_end(); }
+  std::int64_t steps_per_epoch() const { return queue_.steps_per_epoch(); }
+  SamplerPosition position() const { return queue_.position(); }
+  void seek(SamplerPosition position) { queue_.seek(position); }
+  /// What `position` does not say, for checkpoints.
+  std::string kept() const { return queue_.text(); }
+  void restore(std::string_view kept) { queue_.restore(kept); }
+  /// Whether an epoch has as many steps as `steps_per_epoch` says at the most: a run needs
+  /// Options::max_steps then.
+  bool needs_max_steps() const { return options_.filter != GroupFilter::keep_all; }
+
+  /// The rollout that the last `next` made; null: it went on with an earlier one.
+  const Rollout* new_rollout() const { return made_rollout_ ? &queue_.rollout() : nullptr; }
+
+  /// Of the rollout in work, for the step's record.
+  Metrics measure() const {
+    Metrics metrics = rollout_metrics(queue_.rollout(), work_);
+    metrics.emplace_back("rollout/split_groups", static_cast<double>(split_groups_));
+    return metrics;
+  }
+
+  bool has_validation() const { return !prompts_.validation.empty(); }
+
+  /// Mean reward and pass@k of held-out prompts, by `validation_samples` samples of each; the same
+  /// draws every time.
+  template <class View>
+  Metrics validate(const View& view) {
+    RolloutWork work;
+    Rollout rollout = empty_rollout(0);
+    std::vector<std::size_t> all(prompts_.validation.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+    constexpr std::uint64_t kValidationDraws = 0x76616c6964ULL << 20;  // no epoch has this number
+    answer(view, prompts_.validation, all, options_.sampling, options_.validation_samples,
+           kValidationDraws, rollout, work);
+    return pass_metrics(rollout, options_.solved);
+  }
+
+  const DataReport& report() const { return prompts_.report; }
+
+  ContentHash content() const {
+    ContentHash hash;
+    for (const auto* store : {&prompts_.train, &prompts_.validation}) {
+      hash.add(static_cast<std::uint64_t>(store->size()));
+      for (const PromptItem& item : *store) add_content(hash, PromptKind{}, item);
+    }
+    return hash;
+  }
+
+ private:
+  Rollout empty_rollout(std::int64_t number) const {
+    Rollout rollout;
+    rollout.number = number;
+    rollout.temperature = options_.sampling.temperature;
+    rollout.verifiers = verifiers_;
+    rollout.verifier_weights = weights_;
+    return rollout;
+  }
+
+  template <class View>
+  Rollout roll_out(const View& view) {
+    work_ = {};
+    Rollout rollout = empty_rollout(queue_.rollouts());
+    const std::int64_t wanted = options_.sizes.groups_per_rollout;
+    while (std::ssize(rollout.groups) < wanted && queue_.prompts_left() &&
+           work_.rounds < options_.max_attempts) {
+      const std::vector<std::size_t> drawn = queue_.draw(wanted - std::ssize(rollout.groups));
+      work_.rounds += 1;
+      work_.prompts += std::ssize(drawn);
+      Rollout round = empty_rollout(rollout.number);
+      const auto epoch = static_cast<std::uint64_t>(queue_.epoch());
+      answer(view, prompts_.train, drawn, options_.sampling, options_.group_size, epoch, round,
+             work_);
+      if (view.needs().greedy) add_greedy_rewards(view, drawn, epoch, round);
+      for (RolloutGroup& group : round.groups) {
+        if (options_.filter == GroupFilter::informative && !informative(group)) continue;
+        rollout.groups.push_back(std::move(group));
+      }
+      if (options_.filter == GroupFilter::keep_all) break;
+    }
+    check_scored(rollout);
+    const Stopwatch watch;
+    score(view, rollout);
+    work_.score_seconds = watch.seconds();
+    return rollout;
+  }
+
+  /// Whether any two rewards of the group differ.
+  static bool informative(const RolloutGroup& group) {
+    std::optional<double> first;
+    for (const RolloutSample& sample : group.samples) {
+      if (!sample.reward) continue;
+      if (first && *first != *sample.reward) return true;
+      first = sample.reward;
+    }
+    return false;
+  }
+
+  void check_scored(const Rollout& rollout) {
+    constexpr int kMostUnscored = 10;
+    for (const RolloutGroup& group : rollout.groups) {
+      for (const RolloutSample& sample : group.samples) {
+        if (sample.reward) {
+          unscored_ = 0;
+          return;
+        }
+      }
+    }
+    if (++unscored_ < kMostUnscored) return;
+    raise(
+        "{} rollouts in a row had nothing to learn from: {}; hint: is the task too hard or too "
+        "easy for the model, and does the verifier apply to its answers?",
+        kMostUnscored,
+        options_.filter == GroupFilter::informative ? "no group had rewards that differ"
+                                                    : "no sample had a reward");
+  }
+
+  /// Numbers that the loss wants beside rewards, by training's kernels.
+  template <class View>
+  void score(const View& view, Rollout& rollout) {
+    const RolloutNeeds needs = view.needs();
+    const bool updates = queue_.steps_of(rollout) > 1;
+    const bool old_logps = needs.old_logps || (needs.ratio && updates);
+    if (!old_logps && !View::needs_reference && !needs.log_sum_sq) return;
+    for (const ScoringBatch& scored :
+         scoring_batches(rollout, options_.sizes.max_tokens_per_batch)) {
+      if (old_logps || needs.log_sum_sq) {
+        const auto scores = view.scores(scored.batch, {.log_sum_sq = needs.log_sum_sq});
+        if (old_logps) keep_scores(scored, &RolloutSample::old_logps, scores.logp);
+        if (needs.log_sum_sq) keep_scores(scored, &RolloutSample::log_sum_sq, scores.log_sum_sq);
+      }
+      if constexpr (View::needs_reference) {
+        keep_scores(scored, &RolloutSample::ref_logps, view.reference_logps(scored.batch));
+      }
+    }
+  }
+
+  /// What one more answer of each prompt is worth that is written without chance.
+  template <class View>
+  void add_greedy_rewards(const View& view, const std::vector<std::size_t>& drawn,
+                          std::uint64_t epoch, Rollout& rollout) {
+    Sampling greedy = options_.sampling;
+    greedy.temperature = 0.0;
+    Rollout answers = empty_rollout(rollout.number);
+    answer(view, prompts_.train, drawn, greedy, 1, epoch, answers, work_);
+    for (std::size_t g = 0; g < drawn.size(); ++g) {
+      rollout.groups[g].greedy_reward = answers.groups[g].samples[0].reward;
+    }
+  }
+
+  /// Adds a group of `samples` answers to `rollout` for each of `chosen`.
+  template <class View>
+  void answer(const View& view, const std::vector<PromptItem>& items,
+              const std::vector<std::size_t>& chosen, const Sampling& sampling,
+              std::int64_t samples, std::uint64_t epoch, Rollout& rollout, RolloutWork& work) {
+    AnswerPlan plan{.items = &items,
+                    .chosen = chosen,
+                    .samples = samples,
+                    .epoch = epoch,
+                    .sampling = sampling,
+                    .generator = options_.generator};
+    plan.sampling.seed = options_.sizes.seed;
+    answer_prompts(view.model(), view.gate(), *text_, plan, *pool_, rollout, work);
+  }
+
+  LoadedItems<PromptItem> prompts_;
+  const text::ChatTokenizer* text_;
+  RolloutStreamOptions options_;
+  std::shared_ptr<VerifierPool> pool_;
+  std::vector<std::string> verifiers_;
+  std::vector<double> weights_;
+  RolloutQueue queue_;
+  RolloutWork work_{};
+  std::int64_t split_groups_ = 0;
+  int unscored_ = 0;  // rollouts in a row
+  bool made_rollout_ = false;
+};
+
+}  // namespace posttrain::data

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of measures.hpp, compiled once (base/compiled.hpp).
+#pragma once
+
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/losses/policy/measures.hpp"
+#include "posttrain/tensor/ops.hpp"
+
+namespace posttrain {
+
+namespace detail {
+
+inline void add_token_mean(MetricMeans& means, const char* name, const Tensor& values) {
+  means.add(name, values.sum(at::kDouble), values.numel());
+}
+
+}  // namespace detail
+
+POSTTRAIN_INLINE void measure_policy(const Scores& scores, const Tensor& log_ratio,
+                                     const Tensor& weights, const RolloutBatch& batch,
+                                     MetricMeans& means) {
+  if (weights.numel() == 0) return;
+  if (scores.entropy.defined()) detail::add_token_mean(means, "entropy", scores.entropy);
+  detail::add_token_mean(means, "ratio/mean", weights);
+  means.add_max("ratio/max", weights.max());
+  detail::add_token_mean(means, "ratio/clamped", log_ratio.abs() > kMaxLogRatio);
+  if (batch.importance.defined()) {
+    detail::add_token_mean(means, "importance/mean", batch.importance);
+    detail::add_token_mean(means, "importance/mean_square", square(batch.importance));
+  }
+}
+
+POSTTRAIN_INLINE void measure_clipped(const ClippedRatios& clipped, MetricMeans& means) {
+  detail::add_token_mean(means, "clip_ratio/low_mean", clipped.low);
+  detail::add_token_mean(means, "clip_ratio/high_mean", clipped.high);
+  detail::add_token_mean(means, "clip_ratio/region_mean", clipped.low.logical_or(clipped.high));
+}
+
+POSTTRAIN_INLINE void measure_kl(const Kl& kl, const Tensor& logps, const Tensor& ref_logps,
+                                 const Tensor& weights, MetricMeans& means) {
+  Kl of_one = kl;
+  of_one.coefficient = 1.0;
+  detail::add_token_mean(means, "kl", of_one.penalty(logps, ref_logps, weights));
+}
+
+}  // namespace posttrain

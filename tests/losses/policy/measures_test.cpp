@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/losses/policy/measures.hpp"
+
+#include "posttrain/losses/policy_loss.hpp"
+#include "support/policy_loss_check.hpp"
+
+using namespace posttrain;
+using namespace posttrain::test;
+
+TEST_CASE("metrics are means over the trained tokens of the step", "[losses][measures]") {
+  using Loss = PolicyLoss<Clip, TokenRatio, Kl>;
+  const Loss loss;
+  const Rollout rollout = some_rollout();
+  const Advantages advantages = loss.advantages(rollout);
+  const std::vector<RolloutItem> items = items_of(loss, rollout, advantages, {0, 1, 2, 3});
+  const ScoreTables tables = ScoreTables::some();
+  const LossAndGradient step = step_on(loss, tables, packed(items, {4}));
+  double tokens = 0.0, entropy = 0.0, ratio = 0.0, most = 0.0, low = 0.0, high = 0.0, kl = 0.0;
+  for (const PolicyNumbers& sample : policy_numbers(items, tables)) {
+    for (std::size_t t = 0; t < sample.size(); ++t) {
+      const double w = sample.ratio(t), d = sample.logp[t] - sample.ref[t];
+      tokens += 1.0;
+      entropy -= sample.logp[t];
+      ratio += w;
+      most = std::max(most, w);
+      low += w < 0.8 && sample.advantage[t] < 0.0;
+      high += w > 1.2 && sample.advantage[t] > 0.0;
+      kl += std::exp(-d) + d - 1.0;
+    }
+  }
+  CHECK(low > 0.0);
+  CHECK(high > 0.0);
+  CHECK(metric(step, "entropy") == Approx(entropy / tokens));
+  CHECK(metric(step, "ratio/mean") == Approx(ratio / tokens));
+  CHECK(metric(step, "ratio/max") == Approx(most));
+  CHECK(metric(step, "ratio/clamped") == 0.0);
+  CHECK(metric(step, "clip_ratio/low_mean") == Approx(low / tokens));
+  CHECK(metric(step, "clip_ratio/high_mean") == Approx(high / tokens));
+  CHECK(metric(step, "clip_ratio/region_mean") == Approx((low + high) / tokens));
+  CHECK(metric(step, "kl") == Approx(kl / tokens));
+}
+
+TEST_CASE("weights by importance are measured where they are known", "[losses][measures]") {
+  const Rollout rollout = some_rollout();
+  const PolicyLoss<> loss;
+  const Advantages advantages = loss.advantages(rollout);
+  std::vector<RolloutBatch> batches = packed(items_of(loss, rollout, advantages, {0, 1, 2, 3}), {});
+  batches[0].importance = at::full({batches[0].predictions()}, 0.5, at::kFloat);
+  const LossAndGradient step = step_on(loss, ScoreTables::some(), batches);
+  CHECK(metric(step, "importance/mean") == Approx(0.5));
+  CHECK(metric(step, "importance/mean_square") == Approx(0.25));
+}
