@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
   Arguments arguments;
   Rollouts<NumericAnswer> data;
   data.sampling.max_new_tokens = 64;
+  data.verifier.last_number = true;  // of an answer without "####" or a box
   AdamW optimizer;
   Options options;
   options.learning_rate = 1e-4;

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""examples/11_grpo on the pocket model, a few steps of each method on products that its pre-training
+taught: it answers, is judged, starts at ratio 1, and leaves a folder; and a run that a signal ended
+goes on to the weights of one that was not interrupted.
+
+usage: grpo_test.py EXAMPLES_FOLDER
+"""
+
+import filecmp
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MODEL = os.path.join(ROOT, "examples", "pocket", "model")
+STEPS = 4
+
+
+def command(program, method, folder, output):
+    data = os.path.join(folder, "products.jsonl")
+    return [program, "--model", MODEL, "--method", method, "--data", data, "--held-out", data,
+            "--output", os.path.join(folder, output), "--max-steps", str(STEPS),
+            "--effective-batch-size", "16", "--rollout-size", "32", "--sampling-max-new-tokens", "6",
+            "--learning-rate", "1e-4"]
+
+
+def steps_of(folder, output):
+    with open(os.path.join(folder, output + "-run", "metrics.jsonl")) as file:
+        return [step for step in map(json.loads, file) if "loss" in step]
+
+
+def check(program, method, folder):
+    done = subprocess.run(command(program, method, folder, method), capture_output=True, text=True)
+    if done.returncode != 0:
+        return [f"status {done.returncode}: {done.stderr.strip()[-300:]}"]
+    problems = []
+    steps = steps_of(folder, method)
+    if len(steps) != STEPS or steps[0]["ratio/mean"] != 1.0 or steps[2]["ratio/mean"] != 1.0:
+        problems.append("expected the first step of each rollout to have a ratio of exactly 1")
+    if not any(0.0 < step["reward"] <= 1.0 for step in steps):
+        problems.append(f"expected some right answers, got {[step['reward'] for step in steps]}")
+    if len(re.findall(r"of 40 held-out prompts solved", done.stdout)) != 2:
+        problems.append("expected the share solved before and after: " + done.stdout[-300:])
+    if not os.path.exists(os.path.join(folder, method, "model.safetensors")):
+        problems.append("expected a saved folder")
+    return problems
+
+
+def check_signal(program, folder):
+    """Ended by a signal after its first step, in the middle of a rollout, and started again."""
+    arguments = command(program, "full", folder, "again")
+    run = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+    for line in run.stdout:
+        if line.startswith("step 1:"):
+            run.send_signal(signal.SIGTERM)
+            break
+    run.stdout.read()
+    if run.wait() != 128 + signal.SIGTERM:
+        return [f"expected an interrupted run, got status {run.returncode}"]
+    before = len(steps_of(folder, "again"))
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    problems = []
+    if done.returncode != 0 or before >= STEPS:
+        problems.append(f"status {done.returncode} after {before} steps: {done.stderr[-300:]}")
+    elif not filecmp.cmp(os.path.join(folder, "again", "model.safetensors"),
+                         os.path.join(folder, "full", "model.safetensors"), shallow=False):
+        problems.append("expected the weights of the run that was not interrupted")
+    return problems
+
+
+def main():
+    program = os.path.join(sys.argv[1], "11_grpo")
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "products.jsonl"), "w") as file:
+            for i in range(40):
+                a, b = 2 + i % 8, 2 + i // 8
+                file.write(json.dumps({"prompt": f"{a} * {b} =", "answer": str(a * b)}) + "\n")
+        cases = [(method, lambda method=method: check(program, method, folder))
+                 for method in ("lora", "osft", "full")]
+        for name, run in [*cases, ("signal", lambda: check_signal(program, folder))]:
+            problems = run()
+            passed += not problems
+            failed += bool(problems)
+            print(f"{'FAIL' if problems else 'ok  '} {name}", *problems, sep="\n  ")
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
