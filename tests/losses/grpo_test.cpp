@@ -162,9 +162,9 @@ TEST_CASE("the family has the papers' values", "[losses][grpo]") {
   const Rloo::With<Kl> rloo;
   rloo.validate();
   CHECK(rloo.kl.coefficient == 0.05);
-  CHECK(rloo.rollout_needs().reference);
+  CHECK(rloo.rollout_needs().old_logps);
   const ReinforceBaseline::With<Kl> baseline;
   baseline.validate();
   CHECK(baseline.kl.estimator == KlEstimator::k2);
-  CHECK(!baseline.rollout_needs().reference);
+  CHECK(!baseline.rollout_needs().old_logps);
 }

@@ -197,7 +197,7 @@ TEST_CASE("a policy's loss is a term of a sum", "[losses][policy_loss]") {
 TEST_CASE("what a loss wants of a rollout follows from its options", "[losses][policy_loss]") {
   const RolloutNeeds plain = PolicyLoss<>{}.rollout_needs();
   CHECK(plain.ratio);
-  CHECK(!(plain.old_logps || plain.reference || plain.log_sum_sq || plain.values || plain.greedy));
+  CHECK(!(plain.old_logps || plain.log_sum_sq || plain.values || plain.greedy));
   const RolloutNeeds otb = PolicyLoss<>{.advantage = {.baseline = Baseline::optimal_token,
                                                       .scale = AdvantageScale::none}}
                                .rollout_needs();
@@ -208,10 +208,8 @@ TEST_CASE("what a loss wants of a rollout follows from its options", "[losses][p
             .greedy);
   CHECK(PolicyLoss<>{.importance = {.level = ImportanceLevel::token}}.rollout_needs().old_logps);
   using WithKl = PolicyLoss<>::With<Kl>;
-  CHECK(!WithKl{}.rollout_needs().reference);  // it is scored with the batch
   const RolloutNeeds reward =
       WithKl{.kl = {.estimator = KlEstimator::k1, .place = KlPlace::reward}}.rollout_needs();
-  CHECK(reward.reference);
   CHECK(reward.old_logps);
   const RolloutNeeds constant =
       PolicyLoss<>{.normalizer = Normalizer::constant, .max_length = 77}.rollout_needs();
