@@ -31,10 +31,10 @@ class Stopwatch {
 };
 
 /// What the answers to one prompt have in common for a verifier.
-Sample asked(const PromptItem& item, const text::ChatTokenizer& text);
+posttrain::Sample asked(const PromptItem& item, const text::ChatTokenizer& text);
 
 /// An answer to it as a verifier sees it.
-Sample judged(const Sample& asked, const RolloutSample& answer);
+posttrain::Sample judged(const posttrain::Sample& asked, const RolloutSample& answer);
 
 /// What is answered, and how.
 struct AnswerPlan {
@@ -55,7 +55,7 @@ void answer_prompts(const models::Decoder& model, const Gate& gate, const text::
   const auto group_size = static_cast<std::size_t>(plan.samples);
   const Stopwatch writes;
   Generator generator(model, gate, text.eos_ids(), plan.generator, &text.tokenizer());
-  std::vector<Sample> questions;
+  std::vector<posttrain::Sample> questions;
   std::int64_t first_request = -1;  // they are numbered one after another
   for (const std::size_t index : plan.chosen) {
     const PromptItem& item = (*plan.items)[index];
