@@ -45,7 +45,6 @@ RewardSum<V...> as_reward_sum(const RewardSum<V...>& verifiers) {
 template <class V>
 struct Rollouts {
   using Batch = RolloutBatch;
-  static constexpr bool rolls_out = true;
 
   LiteralString path{};  // a file or a folder of files (data/formats/reader.hpp)
   V verifier{};          // anything that rewards/verifier.hpp takes, or a RewardSum of several

@@ -6,6 +6,7 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#include "posttrain/data/impl/rollout_file.ipp"
 #include "posttrain/data/pipeline/impl/stream.ipp"
 #include "posttrain/data/rollouts/impl/answer_prompts.ipp"
 #include "posttrain/data/rollouts/impl/minibatches.ipp"

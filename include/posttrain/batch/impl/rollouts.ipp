@@ -177,6 +177,9 @@ POSTTRAIN_INLINE RolloutBatch pack_rollout(std::span<const RolloutItem> items, d
     });
   };
   batch.advantage = of_advantage(&SampleAdvantage::advantage);
+  if (!batch.advantage.defined() && !items.empty() && items.front().advantage != nullptr) {
+    fail("expected an advantage for each id of a sample, got none");
+  }
   batch.returns = of_advantage(&SampleAdvantage::returns);
   batch.importance = of_advantage(&SampleAdvantage::importance);
   batch.old_logps = of_sample(&RolloutSample::old_logps);

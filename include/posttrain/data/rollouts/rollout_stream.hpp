@@ -26,6 +26,7 @@
 #include "posttrain/data/rollouts/prompt_kind.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
 #include "posttrain/data/rollouts/rollout_queue.hpp"
+#include "posttrain/data/rollouts/score_rollout.hpp"
 #include "posttrain/rewards/pool.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
@@ -179,7 +180,7 @@ class RolloutStream {
     }
     check_scored(rollout);
     const Stopwatch watch;
-    score(view, rollout);
+    score_rollout(view, rollout, queue_.steps_of(rollout), options_.sizes.max_tokens_per_batch);
     work_.score_seconds = watch.seconds();
     return rollout;
   }
@@ -212,26 +213,6 @@ class RolloutStream {
         kMostUnscored,
         options_.filter == GroupFilter::informative ? "no group had rewards that differ"
                                                     : "no sample had a reward");
-  }
-
-  /// Numbers that the loss wants beside rewards, by training's kernels.
-  template <class View>
-  void score(const View& view, Rollout& rollout) {
-    const RolloutNeeds needs = view.needs();
-    const bool updates = queue_.steps_of(rollout) > 1;
-    const bool old_logps = needs.old_logps || (needs.ratio && updates);
-    if (!old_logps && !View::needs_reference && !needs.log_sum_sq) return;
-    for (const ScoringBatch& scored :
-         scoring_batches(rollout, options_.sizes.max_tokens_per_batch)) {
-      if (old_logps || needs.log_sum_sq) {
-        const auto scores = view.scores(scored.batch, {.log_sum_sq = needs.log_sum_sq});
-        if (old_logps) keep_scores(scored, &RolloutSample::old_logps, scores.logp);
-        if (needs.log_sum_sq) keep_scores(scored, &RolloutSample::log_sum_sq, scores.log_sum_sq);
-      }
-      if constexpr (View::needs_reference) {
-        keep_scores(scored, &RolloutSample::ref_logps, view.reference_logps(scored.batch));
-      }
-    }
   }
 
   /// What one more answer of each prompt is worth that is written without chance.

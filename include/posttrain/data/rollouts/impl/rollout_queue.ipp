@@ -25,7 +25,9 @@ inline std::vector<std::int64_t> prompt_order(const RolloutSizes& sizes, std::in
 }  // namespace detail
 
 POSTTRAIN_INLINE RolloutQueue::RolloutQueue(const RolloutSizes& sizes)
-    : sizes_(sizes), order_(detail::prompt_order(sizes, 0)) {}
+    : sizes_(sizes), order_(detail::prompt_order(sizes, 0)) {
+  if (sizes.prompts < 1) fail("expected at least one prompt to draw, got none");
+}
 
 POSTTRAIN_INLINE std::vector<std::size_t> RolloutQueue::draw(std::int64_t count) {
   std::vector<std::size_t> drawn;
