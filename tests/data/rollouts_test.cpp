@@ -9,6 +9,7 @@
 #include "posttrain/losses/grpo.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
+#include "posttrain/params/lora.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/loss_curve.hpp"
@@ -98,4 +99,17 @@ TEST_CASE("A run that is resumed in the middle of a rollout is the run that was 
     CHECK(rest.steps.size() == static_cast<std::size_t>(9 - stop));
     CHECK(same(rest.weights, whole.weights));
   }
+}
+
+TEST_CASE("Noise that would make the policy that trains another one is refused",
+          "[data][rollouts]") {
+  const TempFolder folder;
+  const auto data = short_rollouts(folder.write("prompts.jsonl", counting_prompts(4)));
+  Options options = run_of(1);
+  options.neftune_noise_alpha = 5.0;
+  CHECK_THROWS_WITH(Trainer(TalkingModel(), Grpo{}, Full{}, data, AdamW{}, options),
+                    Catch::Contains("no dropout"));
+  CHECK_THROWS_WITH(
+      Trainer(TalkingModel(), Grpo{}, Lora{.rank = 2, .dropout = 0.1}, data, AdamW{}, run_of(1)),
+      Catch::Contains("no dropout"));
 }

@@ -373,6 +373,7 @@ class Engine {
     if constexpr (EstimatesAdvantages<Loss>) {
       bool noisy = options.neftune_noise_alpha > 0.0;
       if constexpr (requires { params.dropout; }) noisy = noisy || params.dropout > 0.0;
+      if constexpr (requires { params.lora.dropout; }) noisy = noisy || params.lora.dropout > 0.0;
       if (noisy) {
         fail(
             "expected neftune_noise_alpha = 0 and no dropout: the policy that trains would be "
@@ -459,7 +460,7 @@ class Engine {
     all.add("loss", to_record(loss_));
     all.add("params", to_record(params).without({"cache_dir"}));
     RunRecord data_record =
-        to_record(data).without({"path", "validation_path", "generator", "threads", "timeout"});
+        to_record(data).without({"path", "validation_path", "generator", "threads"});
     if constexpr (requires { stream_.content(); }) {
       data_record.add("content", std::string_view(stream_.content().text()));
     }
