@@ -114,7 +114,7 @@ TEST_CASE("components: the head scores predictions in chunks", "[components]") {
   const Tensor w = normal({10, 4}, 2);
   const TokenBatch batch = test::batch_of({test::some_sequence(6, 3, 10)}).to(at::kCPU);
   // [snippet: head]
-  const HeadFunction head = [&](const Tensor& rows) { return rows.matmul(w.t()); };  // [n, V]
+  const ScoringHead head = [&](const Tensor& rows) { return rows.matmul(w.t()); };  // [n, V]
   const Scores scores = score_predictions(head, hidden, batch, {.entropy = true}, /*chunk=*/128);
   const NextToken loss;
   const double sum = backward_through_head(head, hidden, batch, loss, loss.needs(),

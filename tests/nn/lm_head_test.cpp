@@ -147,6 +147,44 @@ TEST_CASE("scores and gradients do not depend on the chunk", "[tensor][lm_head][
   }
 }
 
+TEST_CASE("a critic's values are scores beside those of the logits", "[tensor][lm_head]") {
+  const TokenBatch batch = batch_of_rows(7, 13);
+  const Tensor direction = normal({4}, 9);
+  const auto sum_of = [&](const Tensor& logps, const Tensor& values) {
+    return (values * values * batch.weight).sum() - 0.2 * (logps * values).sum();
+  };
+  const Tensor hidden2 = normal({7, 4}, 3).requires_grad_();
+  const Tensor rows = hidden2.index_select(0, batch.row);
+  const Head plain;
+  const Tensor expected = sum_of(plain_scores(rows.matmul(plain.weight.t()), batch.target).logp,
+                                 rows.matmul(direction));
+  expected.backward();
+  for (const std::int64_t chunk : {4, 512}) {
+    const auto check = [&](bool whole) {
+      const Head logits;
+      const ScoringHead head{logits, [&](const Tensor& x) { return x.matmul(direction); }};
+      const Tensor hidden = normal({7, 4}, 3).requires_grad_();
+      const auto loss = [&](const Scores& scores, std::int64_t begin, std::int64_t size) {
+        const Tensor weight = batch.weight.narrow(0, begin, size);
+        return (scores.value * scores.value * weight).sum() -
+               0.2 * (scores.logp * scores.value).sum();
+      };
+      const PredictedRows predicted{batch.row, batch.target};
+      const Need need{.value = true};
+      const Tensor sum = whole ? posttrain::detail::backward_whole(head, hidden * 1.0, predicted,
+                                                                   loss, need, 1.0, chunk)
+                               : posttrain::detail::backward_row_local(
+                                     head, hidden * 1.0, predicted, loss, need, 1.0, chunk);
+      CHECK(sum.item<double>() == Approx(expected.item<double>()).epsilon(1e-12));
+      CHECK(relative_error(hidden.grad(), hidden2.grad()) < 1e-12);
+    };
+    check(true);
+    check(false);
+  }
+  CHECK_THROWS_WITH(score_predictions(plain, normal({7, 4}, 3), batch, {.value = true}, 4),
+                    Catch::Contains("expected parameters with a critic"));
+}
+
 TEST_CASE("a loss that couples all rows gets its exact gradient", "[tensor][lm_head]") {
   const TokenBatch batch = batch_of_rows(7, 13);
   const Tensor hidden2 = normal({7, 4}, 3).requires_grad_();

@@ -144,7 +144,7 @@ class Probe {
 
  private:
   template <class Gate>
-  static HeadFunction head(const models::Decoder& model, const Gate& gate) {
+  static ScoringHead::Function head(const models::Decoder& model, const Gate& gate) {
     return [&](const Tensor& rows) { return model.logits(gate, rows); };
   }
   template <class AnyBatch>

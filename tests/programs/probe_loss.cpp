@@ -58,7 +58,7 @@ Rollout read_rollout(const Arguments& arguments) {
 
 /// The model under its parameters, whatever they are.
 struct Policy {
-  HeadFunction head;
+  ScoringHead::Function head;
   std::function<Tensor(const TokenBatch&)> hidden;
   std::function<void()> zero_gradients;
   std::function<NamedTensors()> gradients;

@@ -19,13 +19,13 @@ namespace posttrain::test {
 class TalkingModel : public models::Decoder {
  public:
   explicit TalkingModel(at::ScalarType dtype = at::kFloat)
-      : models::Decoder(config(), {.dtype = dtype, .device = test_device(), .seed = 3}),
+      : models::Decoder(small_config(), {.dtype = dtype, .device = test_device(), .seed = 3}),
         text_(std::make_shared<text::ChatTokenizer>(tiny_tokenizer_files())) {}
 
   const text::ChatTokenizer* text() const { return text_.get(); }
 
  private:
-  static models::DecoderConfig config() {
+  static models::DecoderConfig small_config() {
     models::DecoderConfig config = tiny_config();
     config.vocab_size = 100;
     return config;

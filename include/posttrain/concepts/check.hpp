@@ -190,6 +190,16 @@ constexpr bool check_reference() {
   return reference;
 }
 
+/// `State`: of the parameters.
+template <class Loss, class State>
+constexpr bool check_critic() {
+  constexpr bool critic = !needs_critic<Loss>() || EstimatesValues<State>;
+  static_assert(critic,
+                "posttrain: this Loss trains a critic and these Params have none; take WithCritic "
+                "[docs/parameters.md#critics]");
+  return critic;
+}
+
 template <class Optimizer>
 constexpr bool check_optimizer() {
   constexpr bool attaches = AttachesToGroups<Optimizer>;
@@ -226,6 +236,8 @@ constexpr bool check_trainer() {
                                        PolicyView<Model, StateOf<Params, Model>, Loss>>()) {
     return false;
   } else if constexpr (!check_reference<Loss, Params>()) {
+    return false;
+  } else if constexpr (!check_critic<Loss, StateOf<Params, Model>>()) {
     return false;
   } else {
     return check_optimizer<Optimizer>();

@@ -63,6 +63,19 @@ concept WatchesLayers = requires(const G& gate, const Tensor& x) {
   gate.after_layer(int{}, x, x);
 };
 
+/// A critic: hidden rows [n, d] → the reward that is expected behind each, [n].
+template <class G>
+concept EstimatesValues = requires(const G& gate, const Tensor& rows) {
+  { gate.critic_values(rows) } -> std::same_as<Tensor>;
+};
+
+/// A critic with hidden rows [T, d'] of its own, which stand behind the model's in each row that
+/// `critic_values` gets.
+template <class G>
+concept ReadsForCritic = requires(const G& gate, const TokenBatch& batch) {
+  { gate.critic_hidden(batch) } -> std::same_as<Tensor>;
+};
+
 /// Counts the changes of the weights, so that what was computed from them can tell that it is
 /// stale.
 template <class G>
@@ -155,6 +168,10 @@ constexpr bool check_facets() {
       POSTTRAIN_CHECK_SIGNATURE(prefix, HasPrefix, "std::pair<Tensor, Tensor> prefix(int) const")
       POSTTRAIN_CHECK_SIGNATURE(after_layer, WatchesLayers,
                                 "void after_layer(int, const Tensor&, const Tensor&) const")
+      POSTTRAIN_CHECK_SIGNATURE(critic_values, EstimatesValues,
+                                "Tensor critic_values(const Tensor& rows) const")
+      POSTTRAIN_CHECK_SIGNATURE(critic_hidden, ReadsForCritic,
+                                "Tensor critic_hidden(const TokenBatch&) const")
       POSTTRAIN_CHECK_SIGNATURE(begin_batch, TakesBatches,
                                 "void begin_batch(const TokenBatch&, std::uint64_t seed, "
                                 "std::int64_t step)` with `void end_batch()")
@@ -169,8 +186,9 @@ constexpr bool check_facets() {
                                 "std::uint64_t weights_version() const")
 #undef POSTTRAIN_CHECK_SIGNATURE
       constexpr bool signatures = is_virtual_tokens && is_prepare && is_prompt_ids && is_prefix &&
-                                  is_after_layer && is_begin_batch && is_end_batch &&
-                                  is_checkpoint_tensors && is_reference && is_weights_version;
+                                  is_after_layer && is_critic_values && is_critic_hidden &&
+                                  is_begin_batch && is_end_batch && is_checkpoint_tensors &&
+                                  is_reference && is_weights_version;
       constexpr bool together = HasVirtualTokens<T> == PreparesBatches<T> &&
                                 (HasVirtualTokens<T> ? HasPromptIds<T> != HasPrefix<T>
                                                      : !HasPromptIds<T> && !HasPrefix<T>);

@@ -123,6 +123,13 @@ concept MeasuresScores = ValuesPairs<L> ||
 template <class L>
 concept LossPolicy = HasBatchType<L> && DeclaresRowLocal<L> && CountsBatch<L> && SumsScores<L>;
 
+/// A loss that trains a critic says `static constexpr bool needs_critic = true`.
+template <class L>
+constexpr bool needs_critic() {
+  if constexpr (requires { L::needs_critic; }) return L::needs_critic;
+  return false;
+}
+
 /// A loss that compares with a reference says `static constexpr bool needs_reference = true`.
 template <class L>
 constexpr bool needs_reference() {

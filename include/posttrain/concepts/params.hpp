@@ -69,6 +69,22 @@ constexpr bool has_reference() {
   return false;
 }
 
+/// Whether a policy, or one within it, has dropout.
+template <class P>
+constexpr bool drops_out(const P& policy) {
+  if constexpr (requires { policy.dropout > 0.0; }) {
+    if (policy.dropout > 0.0) return true;
+  }
+  if constexpr (requires { policy.lora; }) {
+    if (drops_out(policy.lora)) return true;
+  }
+  if constexpr (requires { policy.critic_params; }) {
+    if (drops_out(policy.critic_params)) return true;
+  }
+  if constexpr (requires { policy.params; }) return drops_out(policy.params);
+  return false;
+}
+
 /// A policy whose numbers have no place in the model's checkpoint says `saves_model = false`.
 template <class P>
 constexpr bool saves_model() {

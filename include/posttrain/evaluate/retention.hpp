@@ -35,7 +35,7 @@ class RetentionMeter {
   /// A model's head, its hidden states [T, d] of the batch and the rows [P] that predict: a gate
   /// with virtual tokens has rows of its own.
   struct View {
-    const HeadFunction* logits;
+    const ScoringHead::Function* logits;
     Tensor hidden, row;
   };
 
@@ -58,13 +58,13 @@ Retention measure_retention(const Model& model, const Gate& now,
                             const Before* before = nullptr) {
   at::NoGradGuard no_grad;
   const std::int64_t chunk = head_chunk_rows(model.vocab_size(), model.device());
-  const HeadFunction logits = [&](const Tensor& rows) { return model.logits(now, rows); };
-  const HeadFunction logits_before = [&](const Tensor& rows) {
+  const ScoringHead::Function logits = [&](const Tensor& rows) { return model.logits(now, rows); };
+  const ScoringHead::Function logits_before = [&](const Tensor& rows) {
     return model.logits(*before, rows);
   };
   RetentionMeter meter;
   for (const TokenBatch& host_batch : batches) {
-    const auto view = [&](const HeadFunction& head, const auto& gate) {
+    const auto view = [&](const ScoringHead::Function& head, const auto& gate) {
       TokenBatch batch = prepared(gate, host_batch).to(model.device());
       return RetentionMeter::View{&head, model.hidden(gate, batch), batch.row};
     };

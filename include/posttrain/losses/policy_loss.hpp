@@ -247,13 +247,17 @@ struct PolicyLoss {
   Advantages advantages(const Rollout& rollout) const {
     Advantages all = blank_advantages(rollout);
     weigh_importance(rollout, importance, all);
-    const Kl* penalty = nullptr;
-    if constexpr (std::same_as<KlPart, Kl>) {
-      if (kl_in_reward()) penalty = &kl;
-    }
-    estimate_advantages(rollout, advantage, penalty, equal_rewards, all);
+    estimate_advantages(rollout, advantage, reward_penalty(), equal_rewards, all);
     if (truncated == Truncated::mask) leave_out_truncated(rollout, all);
     return all;
+  }
+
+  /// What is subtracted from the reward of each token; null: nothing.
+  const Kl* reward_penalty() const {
+    if constexpr (std::same_as<KlPart, Kl>) {
+      if (kl_in_reward()) return &kl;
+    }
+    return nullptr;
   }
 
  private:

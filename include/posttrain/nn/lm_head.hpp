@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -26,6 +27,7 @@ struct Need {
   bool lse = false;
   bool mean_logit = false;
   bool log_sum_sq = false;
+  bool value = false;  // of a critic (concepts/gate.hpp)
 };
 
 /// A loss on rewards asks for Scores::reward.
@@ -38,6 +40,7 @@ struct Scores {
   Tensor lse;           // log Σ exp z
   Tensor mean_logit;    // Σ z / V
   Tensor log_sum_sq{};  // log Σ p²; never carries a gradient
+  Tensor value{};       // a critic's, of what stands before the target
 
   /// The reward of a model whose head gives one number: with one logit in a row, their mean.
   const Tensor& reward() const { return mean_logit; }
@@ -47,7 +50,7 @@ struct Scores {
   Scores map(const Change& change) const {
     Scores changed;
     for (auto field : {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit,
-                       &Scores::log_sum_sq}) {
+                       &Scores::log_sum_sq, &Scores::value}) {
       if ((this->*field).defined()) changed.*field = change(this->*field);
     }
     return changed;
@@ -101,8 +104,18 @@ inline std::int64_t head_chunk_rows(std::int64_t vocab_size, at::Device device =
 /// keep them.
 Scores score_logits(const Tensor& logits, const Tensor& target, Need need);
 
-/// The head: rows [n, d] → logits [n, V].
-using HeadFunction = std::function<Tensor(const Tensor&)>;
+/// What scores hidden rows [n, d].
+struct ScoringHead {
+  using Function = std::function<Tensor(const Tensor&)>;
+
+  ScoringHead(Function all_logits, Function all_values = {})
+      : logits(std::move(all_logits)), values(std::move(all_values)) {}
+  template <std::invocable<const Tensor&> Logits>
+  ScoringHead(const Logits& all_logits) : logits(all_logits) {}
+
+  Function logits;  // [n, V]
+  Function values;  // [n]; none: there is no critic
+};
 
 /// The hidden rows that are scored and the tokens on which they are: [P] int64 each.
 struct PredictedRows {
@@ -112,44 +125,43 @@ struct PredictedRows {
 
 namespace detail {
 
-Scores score_rows(const HeadFunction& logits, const Tensor& hidden, const PredictedRows& rows,
+Scores score_rows(const ScoringHead& head, const Tensor& hidden, const PredictedRows& rows,
                   Need need, std::int64_t chunk);
 
 /// The loss's sum over the predictions [begin, begin + size).
 using LossSum = std::function<Tensor(const Scores&, std::int64_t begin, std::int64_t size)>;
 
-Tensor backward_row_local(const HeadFunction& logits, const Tensor& hidden,
-                          const PredictedRows& rows, const LossSum& sum, Need need, double scale,
-                          std::int64_t chunk);
-Tensor backward_whole(const HeadFunction& logits, const Tensor& hidden, const PredictedRows& rows,
+Tensor backward_row_local(const ScoringHead& head, const Tensor& hidden, const PredictedRows& rows,
+                          const LossSum& sum, Need need, double scale, std::int64_t chunk);
+Tensor backward_whole(const ScoringHead& head, const Tensor& hidden, const PredictedRows& rows,
                       const LossSum& sum, Need need, double scale, std::int64_t chunk);
 
 }  // namespace detail
 
 /// Scores without a graph, of all predictions of the batch.
 template <class Batch>
-Scores score_predictions(const HeadFunction& logits, const Tensor& hidden, const Batch& batch,
+Scores score_predictions(const ScoringHead& head, const Tensor& hidden, const Batch& batch,
                          Need need, std::int64_t chunk) {
-  return detail::score_rows(logits, hidden, {batch.row, batch.target}, need, chunk);
+  return detail::score_rows(head, hidden, {batch.row, batch.target}, need, chunk);
 }
 
 /// Adds the gradient of `scale · loss.sum(scores, batch)` to every trained parameter, through the
 /// head and the graph of `hidden` [T, d], and returns the unscaled sum, a number in double on the
 /// device. The graph is consumed.
 template <class Loss, class Batch>
-Tensor backward_through_head(const HeadFunction& logits, const Tensor& hidden, const Batch& batch,
+Tensor backward_through_head(const ScoringHead& head, const Tensor& hidden, const Batch& batch,
                              const Loss& loss, Need need, double scale, std::int64_t chunk) {
   const PredictedRows rows{batch.row, batch.target};
   if constexpr (Loss::row_local) {
     return detail::backward_row_local(
-        logits, hidden, rows,
+        head, hidden, rows,
         [&](const Scores& scores, std::int64_t begin, std::int64_t size) {
           return loss.sum(scores, batch.slice(begin, begin + size));
         },
         need, scale, chunk);
   } else {
     return detail::backward_whole(
-        logits, hidden, rows,
+        head, hidden, rows,
         [&](const Scores& scores, std::int64_t, std::int64_t) { return loss.sum(scores, batch); },
         need, scale, chunk);
   }

@@ -66,6 +66,24 @@ struct ForwardsLayers<Self, Other, true> {
   }
 };
 
+template <class Self, class Other, bool = EstimatesValues<Other>>
+struct ForwardsValues {};
+template <class Self, class Other>
+struct ForwardsValues<Self, Other, true> {
+  Tensor critic_values(const Tensor& rows) const {
+    return static_cast<const Self&>(*this).gate().critic_values(rows);
+  }
+};
+
+template <class Self, class Other, bool = ReadsForCritic<Other>>
+struct ForwardsCriticRows {};
+template <class Self, class Other>
+struct ForwardsCriticRows<Self, Other, true> {
+  Tensor critic_hidden(const TokenBatch& batch) const {
+    return static_cast<const Self&>(*this).gate().critic_hidden(batch);
+  }
+};
+
 template <class Self, class Other, bool = TakesBatches<Other>>
 struct ForwardsBatches {};
 template <class Self, class Other>
@@ -107,6 +125,8 @@ struct ForwardsFacets : Checked<check_gate<std::remove_const_t<Other>>()>,
                         ForwardsPromptIds<Self, Other>,
                         ForwardsPrefix<Self, Other>,
                         ForwardsLayers<Self, Other>,
+                        ForwardsValues<Self, Other>,
+                        ForwardsCriticRows<Self, Other>,
                         ForwardsBatches<Self, Other>,
                         ForwardsTensors<Self, Other>,
                         ForwardsReference<Self, Other>,

@@ -6,6 +6,7 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#include "posttrain/params/critic/impl/value_head.ipp"
 #include "posttrain/params/lora/impl/files.ipp"
 #include "posttrain/params/lora/impl/gguf.ipp"
 #include "posttrain/params/osft/impl/complement.ipp"

@@ -371,10 +371,7 @@ class Engine {
           "them in a callback on event::Evaluated");
     }
     if constexpr (EstimatesAdvantages<Loss>) {
-      bool noisy = options.neftune_noise_alpha > 0.0;
-      if constexpr (requires { params.dropout; }) noisy = noisy || params.dropout > 0.0;
-      if constexpr (requires { params.lora.dropout; }) noisy = noisy || params.lora.dropout > 0.0;
-      if (noisy) {
+      if (options.neftune_noise_alpha > 0.0 || drops_out(params)) {
         fail(
             "expected neftune_noise_alpha = 0 and no dropout: the policy that trains would be "
             "another "

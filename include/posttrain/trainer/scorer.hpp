@@ -16,6 +16,7 @@
 #include "posttrain/nn/lm_head.hpp"
 #include "posttrain/nn/model_call.hpp"
 #include "posttrain/tensor/operators.hpp"
+#include "posttrain/tensor/ops.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
 
@@ -103,9 +104,10 @@ class Scorer {
   /// the device.
   Tensor backward(const Batch& batch, const Objective<Loss>& objective) const {
     begin_batch(batch);
+    const Need need = needs_of(loss_);
     const Tensor share =
-        backward_through_head(head(state_, batch), hidden(batch, /*training=*/true), batch,
-                              objective, needs_of(loss_), 1.0, chunk());
+        backward_through_head(head(state_, batch), hidden(batch, /*training=*/true, need), batch,
+                              objective, need, 1.0, chunk());
     end_batch();
     return share;
   }
@@ -117,7 +119,7 @@ class Scorer {
     at::NoGradGuard no_grad;
     if (training) begin_batch(batch);
     Scores scores =
-        score_predictions(head(state_, batch), hidden(batch, training), batch, need, chunk());
+        score_predictions(head(state_, batch), hidden(batch, training, need), batch, need, chunk());
     if (training) end_batch();
     return scores;
   }
@@ -135,17 +137,42 @@ class Scorer {
   /// The head under a gate. A batch's temperature acts here and nowhere else: policy and reference,
   /// log-probabilities and entropy are all of the distribution that was drawn from.
   template <class Gate, class AnyBatch>
-  auto head(const Gate& gate, const AnyBatch& batch) const {
+  ScoringHead head(const Gate& gate, const AnyBatch& batch) const {
     double temperature = 1.0;
     if constexpr (HasTemperature<AnyBatch>) temperature = batch.temperature;
-    return [this, &gate, temperature](const Tensor& rows) {
-      Tensor logits = model_.logits(gate, rows);
-      return temperature == 1.0 ? logits : logits / temperature;
-    };
+    ScoringHead::Function values;
+    if constexpr (EstimatesValues<Gate>) {
+      values = [&gate](const Tensor& rows) { return gate.critic_values(rows); };
+    }
+    return {[this, &gate, temperature](const Tensor& rows) {
+              Tensor logits = model_.logits(gate, own_columns<Gate>(rows));
+              return temperature == 1.0 ? logits : logits / temperature;
+            },
+            std::move(values)};
+  }
+
+  /// Hidden rows without those of a critic that stand behind them.
+  template <class Gate>
+  Tensor own_columns(const Tensor& rows) const {
+    if constexpr (ReadsForCritic<Gate>) {
+      const std::int64_t width = model_.config().hidden_size;
+      if (rows.size(1) > width) return rows.narrow(1, 0, width).contiguous();
+    }
+    return rows;
+  }
+
+  /// `need`: what is scored on the rows.
+  template <class AnyBatch>
+  Tensor hidden(const AnyBatch& batch, bool training, [[maybe_unused]] const Need& need) const {
+    const Tensor own = own_hidden(batch, training);
+    if constexpr (ReadsForCritic<State>) {
+      if (need.value) return at::cat({own, state_.critic_hidden(batch)}, 1);
+    }
+    return own;
   }
 
   template <class AnyBatch>
-  Tensor hidden(const AnyBatch& batch, bool training) const {
+  Tensor own_hidden(const AnyBatch& batch, bool training) const {
     if constexpr (kTakesCall) {
       ModelCall call;
       call.gradient_checkpointing = training && options_.gradient_checkpointing;

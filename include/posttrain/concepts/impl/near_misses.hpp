@@ -6,9 +6,9 @@
 // clang-format off
 #define POSTTRAIN_FACETS(X) \
   X(virtual_tokens) X(prepare) X(prompt_ids) \
-  X(prefix) X(after_layer) X(begin_batch) \
-  X(end_batch) X(checkpoint_tensors) X(reference) \
-  X(weights_version)
+  X(prefix) X(after_layer) X(critic_values) \
+  X(critic_hidden) X(begin_batch) X(end_batch) \
+  X(checkpoint_tensors) X(reference) X(weights_version)
 
 #define POSTTRAIN_NEAR_MISSES(X) \
   X(irtual_tokens, virtual_tokens) X(ivrtual_tokens, virtual_tokens) \
@@ -62,6 +62,34 @@
   X(afterr_layer, after_layer) X(aftr_layer, after_layer) X(aftre_layer, after_layer) \
   X(aftter_layer, after_layer) X(ater_layer, after_layer) X(atfer_layer, after_layer) \
   X(fater_layer, after_layer) X(fter_layer, after_layer) \
+  X(ccritic_values, critic_values) X(cirtic_values, critic_values) X(citic_values, critic_values) \
+  X(criic_values, critic_values) X(criitc_values, critic_values) X(criitic_values, critic_values) \
+  X(critc_values, critic_values) X(critci_values, critic_values) X(criti_cvalues, critic_values) \
+  X(criti_values, critic_values) X(criticValues, critic_values) X(critic_alues, critic_values) \
+  X(critic_avlues, critic_values) X(critic_vaalues, critic_values) X(critic_vales, critic_values) \
+  X(critic_valeus, critic_values) X(critic_vallues, critic_values) X(critic_value, critic_values) \
+  X(critic_valuees, critic_values) X(critic_valuess, critic_values) \
+  X(critic_valus, critic_values) X(critic_valuse, critic_values) X(critic_valuues, critic_values) \
+  X(critic_vaues, critic_values) X(critic_vaules, critic_values) X(critic_vlaues, critic_values) \
+  X(critic_vlues, critic_values) X(critic_vvalues, critic_values) \
+  X(criticc_values, critic_values) X(criticv_alues, critic_values) X(criticvalues, critic_values) \
+  X(critiic_values, critic_values) X(crittic_values, critic_values) \
+  X(crritic_values, critic_values) X(crtic_values, critic_values) X(crtiic_values, critic_values) \
+  X(rcitic_values, critic_values) X(ritic_values, critic_values) \
+  X(ccritic_hidden, critic_hidden) X(cirtic_hidden, critic_hidden) X(citic_hidden, critic_hidden) \
+  X(criic_hidden, critic_hidden) X(criitc_hidden, critic_hidden) X(criitic_hidden, critic_hidden) \
+  X(critc_hidden, critic_hidden) X(critci_hidden, critic_hidden) X(criti_chidden, critic_hidden) \
+  X(criti_hidden, critic_hidden) X(criticHidden, critic_hidden) X(critic_hdden, critic_hidden) \
+  X(critic_hdiden, critic_hidden) X(critic_hhidden, critic_hidden) \
+  X(critic_hiddden, critic_hidden) X(critic_hidde, critic_hidden) \
+  X(critic_hiddeen, critic_hidden) X(critic_hiddenn, critic_hidden) \
+  X(critic_hiddn, critic_hidden) X(critic_hiddne, critic_hidden) X(critic_hidedn, critic_hidden) \
+  X(critic_hiden, critic_hidden) X(critic_hiidden, critic_hidden) X(critic_idden, critic_hidden) \
+  X(critic_ihdden, critic_hidden) X(criticc_hidden, critic_hidden) \
+  X(critich_idden, critic_hidden) X(critichidden, critic_hidden) X(critiic_hidden, critic_hidden) \
+  X(crittic_hidden, critic_hidden) X(crritic_hidden, critic_hidden) \
+  X(crtic_hidden, critic_hidden) X(crtiic_hidden, critic_hidden) X(rcitic_hidden, critic_hidden) \
+  X(ritic_hidden, critic_hidden) \
   X(bbegin_batch, begin_batch) X(beegin_batch, begin_batch) X(beggin_batch, begin_batch) \
   X(begi_batch, begin_batch) X(begi_nbatch, begin_batch) X(begiin_batch, begin_batch) \
   X(beginBatch, begin_batch) X(begin_abtch, begin_batch) X(begin_atch, begin_batch) \

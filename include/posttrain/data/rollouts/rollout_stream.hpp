@@ -74,11 +74,6 @@ class RolloutStream {
           "of one prompt with each other",
           needs.least_group, options_.group_size);
     }
-    if (needs.values) {
-      fail(
-          "expected a loss without a critic, got one that wants its values; hint: rollouts have "
-          "none");
-    }
   }
 
   /// The micro-batches of the next optimizer step; nothing at the end of an epoch.

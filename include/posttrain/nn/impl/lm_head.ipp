@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
 #include "posttrain/nn/cpu/softmax_rows.hpp"
 #include "posttrain/nn/lm_head.hpp"
 #include "posttrain/tensor/differentiable.hpp"
@@ -49,10 +50,14 @@ struct HeadChunk {
         row(filled(rows.row, begin)),
         target(filled(rows.target, begin)) {}
 
-  Scores score(const Tensor& logits, Need need) const {
-    return score_logits(logits, target, need).map([&](const Tensor& score) {
-      return score.narrow(0, 0, size);
-    });
+  /// Scores of the hidden rows `input` [filled, d].
+  Scores score(const ScoringHead& head, const Tensor& input, Need need) const {
+    Scores scores = score_logits(head.logits(input), target, need);
+    if (need.value) {
+      if (!head.values) fail("expected parameters with a critic, got none; hint: WithCritic");
+      scores.value = head.values(input);
+    }
+    return scores.map([&](const Tensor& score) { return score.narrow(0, 0, size); });
   }
 
  private:
@@ -61,14 +66,14 @@ struct HeadChunk {
   }
 };
 
-POSTTRAIN_INLINE Scores score_rows(const HeadFunction& logits, const Tensor& hidden,
+POSTTRAIN_INLINE Scores score_rows(const ScoringHead& head, const Tensor& hidden,
                                    const PredictedRows& rows, Need need, std::int64_t chunk) {
   at::NoGradGuard no_grad;
   Scores all;
   std::vector<Scores> chunks;
   for (std::int64_t begin = 0; begin < rows.size(); begin += chunk) {
     const HeadChunk piece(rows, begin, chunk);
-    chunks.push_back(piece.score(logits(at::index_select(hidden, 0, piece.row)), need));
+    chunks.push_back(piece.score(head, at::index_select(hidden, 0, piece.row), need));
   }
   const auto join = [&](Tensor Scores::*field, bool wanted) {
     if (!wanted) return;
@@ -82,11 +87,12 @@ POSTTRAIN_INLINE Scores score_rows(const HeadFunction& logits, const Tensor& hid
   join(&Scores::lse, need.lse);
   join(&Scores::mean_logit, need.mean_logit);
   join(&Scores::log_sum_sq, need.log_sum_sq);
+  join(&Scores::value, need.value);
   return all;
 }
 
 /// Runs `step` on each chunk and collects the gradient of the hidden rows.
-inline void head_chunks(const HeadFunction& logits, const Tensor& hidden, const PredictedRows& rows,
+inline void head_chunks(const ScoringHead& head, const Tensor& hidden, const PredictedRows& rows,
                         Need need, std::int64_t chunk, const LossSum& step) {
   const bool hidden_trains = hidden.requires_grad();
   const Tensor detached = hidden.detach();
@@ -95,23 +101,19 @@ inline void head_chunks(const HeadFunction& logits, const Tensor& hidden, const 
     const HeadChunk piece(rows, begin, chunk);
     Tensor input = at::index_select(detached, 0, piece.row);
     input.requires_grad_(hidden_trains);
-    Tensor objective;
-    {
-      const Tensor z = logits(input);
-      objective = step(piece.score(z, need), begin, piece.size);
-    }
+    const Tensor objective = step(piece.score(head, input, need), begin, piece.size);
     if (objective.requires_grad()) objective.backward();
     if (hidden_trains && input.grad().defined()) d_hidden.index_add_(0, piece.row, input.grad());
   }
   if (hidden_trains) hidden.backward(d_hidden);
 }
 
-POSTTRAIN_INLINE Tensor backward_row_local(const HeadFunction& logits, const Tensor& hidden,
+POSTTRAIN_INLINE Tensor backward_row_local(const ScoringHead& head, const Tensor& hidden,
                                            const PredictedRows& rows, const LossSum& sum, Need need,
                                            double scale, std::int64_t chunk) {
   at::AutoGradMode enabled(true);
   Tensor total = at::zeros({}, hidden.options().dtype(at::kDouble));
-  head_chunks(logits, hidden, rows, need, chunk,
+  head_chunks(head, hidden, rows, need, chunk,
               [&](const Scores& scores, std::int64_t begin, std::int64_t size) {
                 const Tensor part = sum(scores, begin, size);
                 total += part.detach();
@@ -120,26 +122,26 @@ POSTTRAIN_INLINE Tensor backward_row_local(const HeadFunction& logits, const Ten
   return total;
 }
 
-POSTTRAIN_INLINE Tensor backward_whole(const HeadFunction& logits, const Tensor& hidden,
+POSTTRAIN_INLINE Tensor backward_whole(const ScoringHead& head, const Tensor& hidden,
                                        const PredictedRows& rows, const LossSum& sum, Need need,
                                        double scale, std::int64_t chunk) {
   // One chunk: its scores are all there are, and the head is passed once.
   if (rows.size() <= chunk) {
-    return backward_row_local(logits, hidden, rows, sum, need, scale, chunk);
+    return backward_row_local(head, hidden, rows, sum, need, scale, chunk);
   }
   at::AutoGradMode enabled(true);
   const Scores scores =
-      score_rows(logits, hidden.detach(), rows, need, chunk).map([](const Tensor& score) {
+      score_rows(head, hidden.detach(), rows, need, chunk).map([](const Tensor& score) {
         return score.detach().requires_grad_();
       });
   const Tensor total = sum(scores, 0, rows.size());
   // A sum that no score goes into has nothing to carry back.
   if (total.requires_grad()) (total * scale).backward();
-  head_chunks(logits, hidden, rows, need, chunk,
+  head_chunks(head, hidden, rows, need, chunk,
               [&](const Scores& chunk_scores, std::int64_t begin, std::int64_t size) {
                 Tensor surrogate = at::zeros({}, chunk_scores.logp.options());
-                for (Tensor Scores::*field :
-                     {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit}) {
+                for (Tensor Scores::*field : {&Scores::logp, &Scores::entropy, &Scores::lse,
+                                              &Scores::mean_logit, &Scores::value}) {
                   if (!(scores.*field).defined() || !(scores.*field).grad().defined()) continue;
                   surrogate =
                       surrogate +

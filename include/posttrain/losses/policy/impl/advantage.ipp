@@ -13,87 +13,12 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/losses/policy/advantage.hpp"
+#include "posttrain/losses/policy/impl/estimate.hpp"
 #include "posttrain/losses/policy/kl.hpp"
 
 namespace posttrain {
 
 namespace detail {
-
-/// Numbers that are compared, in double and in two passes.
-class Comparison {
- public:
-  void add(double value) { values_.push_back(value); }
-  std::size_t size() const { return values_.size(); }
-
-  /// Nothing to compare: no two different numbers.
-  bool equal() const {
-    return std::adjacent_find(values_.begin(), values_.end(), std::not_equal_to<>()) ==
-           values_.end();
-  }
-  double mean() const {
-    double sum = 0.0;
-    for (const double value : values_) sum += value;
-    return sum / static_cast<double>(values_.size());
-  }
-  /// Unbiased; 0 of equal numbers.
-  double variance() const {
-    if (equal()) return 0.0;
-    const double centre = mean();
-    double sum = 0.0;
-    for (const double value : values_) sum += (value - centre) * (value - centre);
-    return sum / static_cast<double>(values_.size() - 1);
-  }
-  double deviation() const { return std::sqrt(variance()); }
-  /// The greatest and the one behind it, which may be the same number.
-  std::pair<double, double> best_two() const {
-    std::vector<double> sorted = values_;
-    std::partial_sort(sorted.begin(), sorted.begin() + 2, sorted.end(), std::greater<>());
-    return {sorted[0], sorted[1]};
-  }
-
- private:
-  std::vector<double> values_;
-};
-
-/// A sample on its way from rewards to advantages. `of_tokens` has an entry for each trained token.
-struct Estimate {
-  const RolloutGroup* group = nullptr;
-  const RolloutSample* sample = nullptr;
-  SampleAdvantage* out = nullptr;
-  std::optional<double> reward{};  // the penalty's sum subtracted
-  std::vector<double> penalties{};
-  std::vector<double> of_tokens{};
-  bool compared = true;  // false: there is nothing to compare it with
-
-  /// The numbers of trained tokens out of those of all ids.
-  std::vector<double> trained(const std::vector<float>& of_ids, const char* what) const {
-    if (of_ids.size() != sample->ids.size()) {
-      raise("prompt {}: advantages need {} of each id of a sample, expected {} numbers, got {}",
-            group->sample, what, sample->ids.size(), of_ids.size());
-    }
-    std::vector<double> numbers;
-    for (std::size_t i = 0; i < of_ids.size(); ++i) {
-      if (sample->sampled[i] != 0) numbers.push_back(of_ids[i]);
-    }
-    return numbers;
-  }
-
-  void set(double value) { of_tokens.assign(of_tokens.size(), value); }
-
-  /// The reward from each token on: what is subtracted before it is none of its doing.
-  std::vector<double> returns() const {
-    std::vector<double> all(of_tokens.size());
-    double behind = sample->reward.value_or(0.0);
-    for (std::size_t t = all.size(); t-- > 0;) {
-      if (!penalties.empty()) behind -= penalties[t];
-      all[t] = behind;
-    }
-    return all;
-  }
-};
-
-/// The samples of one prompt that have a reward.
-using Compared = std::vector<Estimate*>;
 
 inline Comparison rewards_of(const Compared& samples) {
   Comparison rewards;
@@ -186,29 +111,6 @@ inline void subtract_baseline(const Compared& samples, const Comparison& rewards
   }
 }
 
-inline void scale_advantages(const Compared& samples, double factor) {
-  for (Estimate* sample : samples) {
-    for (double& advantage : sample->of_tokens) advantage *= factor;
-  }
-}
-
-/// Over all trained tokens of the rollout, each counted once. What was not compared stays 0.
-inline void whiten_tokens(const Compared& samples) {
-  Comparison tokens;
-  for (const Estimate* sample : samples) {
-    for (const double advantage : sample->of_tokens) tokens.add(advantage);
-  }
-  if (tokens.equal()) {
-    scale_advantages(samples, 0.0);
-    return;
-  }
-  const double mean = tokens.mean(), factor = 1.0 / std::sqrt(tokens.variance() + 1e-8);
-  for (Estimate* sample : samples) {
-    if (!sample->compared) continue;
-    for (double& advantage : sample->of_tokens) advantage = (advantage - mean) * factor;
-  }
-}
-
 /// GDPO: the weighted sum of rewards that were compared one by one, whitened over the rollout. A
 /// sample all of whose rewards are those of its group has nothing to learn.
 inline void compare_each(const Rollout& rollout, const std::vector<Compared>& groups,
@@ -261,26 +163,6 @@ inline bool nothing_to_compare(const Rollout& rollout, const Compared& samples, 
     if (!of_verifier.equal()) return false;
   }
   return true;
-}
-
-inline Estimate estimate_of(const RolloutGroup& group, const RolloutSample& sample,
-                            SampleAdvantage& out, const Kl* penalty) {
-  Estimate estimate{&group, &sample, &out};
-  if (sample.sampled.size() != sample.ids.size()) {
-    raise("prompt {}: expected {} marks of sampled ids, one for each id, got {}", group.sample,
-          sample.ids.size(), sample.sampled.size());
-  }
-  estimate.of_tokens.assign(static_cast<std::size_t>(sample.trained_tokens()), 0.0);
-  estimate.reward = sample.reward;
-  if (penalty != nullptr) {
-    const std::vector<double> logps = estimate.trained(sample.old_logps, "log p");
-    const std::vector<double> refs = estimate.trained(sample.ref_logps, "log p of the reference");
-    for (std::size_t t = 0; t < logps.size(); ++t) {
-      estimate.penalties.push_back(penalty->penalty(logps[t], refs[t]));
-      if (estimate.reward) *estimate.reward -= estimate.penalties.back();
-    }
-  }
-  return estimate;
 }
 
 /// Advantages of a prompt whose samples are not compared with each other.
@@ -377,14 +259,8 @@ POSTTRAIN_INLINE void estimate_advantages(const Rollout& rollout,
   }
   if (estimator.scale == AdvantageScale::tokens) whiten_tokens(all);
 
-  for (const Compared& samples : groups) {
-    for (const Estimate* estimate : samples) {
-      std::size_t t = 0;
-      for (std::size_t i = 0; i < estimate->sample->ids.size(); ++i) {
-        if (estimate->sample->sampled[i] == 0) continue;
-        estimate->out->advantage[i] = static_cast<float>(estimate->of_tokens[t++]);
-      }
-    }
+  for (const Estimate* estimate : all) {
+    estimate->put(estimate->of_tokens, estimate->out->advantage);
   }
 }
 
