@@ -19,6 +19,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/nn/attention.hpp"
+#include "posttrain/nn/impl/attention.ipp"  // the ways that attention_forward chooses between
 #include "posttrain/tensor/allocator.hpp"
 #include "posttrain/tensor/ops.hpp"
 

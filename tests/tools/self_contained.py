@@ -4,11 +4,12 @@
 Each is compiled against declarations (-DPOSTTRAIN_COMPILED); definitions (impl/) are what the compiled
 library and the last case reach. All public headers in one file, header-only, must define no symbol: one
 is a function that lacks `inline`. Headers that do not reach LibTorch are compiled without its include
-folders.
+folders. Benchmarks, which no other test compiles, are read likewise.
 
 usage: self_contained.py FLAGS_FILE WORK_FOLDER [FILTER]
 """
 
+import glob
 import os
 import subprocess
 import sys
@@ -53,6 +54,16 @@ def main():
         status, output = compilers[kind].run(source, extra, stem, **how)
         return header, [] if status == 0 else [output.strip()[-3000:] or f"exit status {status}"]
 
+    def check_benchmark(path):
+        direct = [header for _, header, _ in repo.includes(path) if header in reach]
+        reached = set(direct).union(*(reach[header] for header in direct))
+        stem = os.path.join(work, path.replace("/", "_").replace(".", "_"))
+        behind = behind_of["torch"].behind(reached)
+        how = dict(before=behind.make, also=behind.files) if behind else {}
+        extra = ("-Ibenchmarks", *(("-include", behind.path) if behind else ()))
+        status, output = compilers["torch"].run(path, extra, stem, **how)
+        return path, [] if status == 0 else [output.strip()[-3000:] or f"exit status {status}"]
+
     def check_symbols():
         compiler = repo.Compiler(flags["compiler"], flags["host"] + flags["torch"] + ["-c", "-O0"],
                                  os.path.join(work, "all.json"))
@@ -73,6 +84,8 @@ def main():
 
     cases = repo.Cases()
     jobs = [lambda name=name: check(name) for name in repo.headers() if wanted in name]
+    jobs += [lambda path=path: check_benchmark(path) for path in sorted(glob.glob("benchmarks/*.cpp"))
+             if wanted in path]
     for name, problems in repo.in_parallel(lambda job: job(), [check_symbols] * (not wanted) + jobs):
         cases.case(name, problems)
     for compiler in compilers.values():
