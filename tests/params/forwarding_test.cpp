@@ -38,6 +38,8 @@ struct Rich : Plain {
   void after_layer(int layer, const Tensor&, const Tensor&) const { layers += layer; }
   Tensor critic_values(const Tensor& rows) const { return rows.sum(1); }
   Tensor critic_hidden(const TokenBatch&) const { return at::full({2, 3}, 5.0); }
+  Tensor teacher_hidden(const TokenBatch&) const { return at::full({2, 3}, 7.0); }
+  Tensor teacher_logits(const Tensor& rows) const { return rows * 2.0; }
   void begin_batch(const TokenBatch&, std::uint64_t seed, std::int64_t step) {
     open = static_cast<int>(seed) + static_cast<int>(step);
   }
@@ -56,8 +58,8 @@ using Watcher = Forwarding<const Plain&>;
 static_assert(Gate<Owner> && Gate<Watcher> && check_gate<Owner>() && check_gate<Watcher>());
 static_assert(HasVirtualTokens<Owner> && HasPromptIds<Owner> && !HasPrefix<Owner>);
 static_assert(!HasVirtualTokens<Watcher> && !PreparesBatches<Watcher> && !WatchesLayers<Watcher>);
-static_assert(EstimatesValues<Owner> && ReadsForCritic<Owner>);
-static_assert(!EstimatesValues<Watcher> && !ReadsForCritic<Watcher>);
+static_assert(EstimatesValues<Owner> && ReadsForCritic<Owner> && HasTeacher<Owner>);
+static_assert(!EstimatesValues<Watcher> && !ReadsForCritic<Watcher> && !HasTeacher<Watcher>);
 static_assert(!TakesBatches<Watcher> && !KeepsTensors<Watcher> && !GivesReference<Watcher>);
 static_assert(Hears<Owner, event::AfterStep> && !Hears<Owner, event::TrainEnd>);
 
@@ -82,6 +84,7 @@ TEST_CASE("every facet of a gate is passed on", "[params]") {
   CHECK(gate.gate().layers == 4);
   CHECK(at::equal(gate.critic_values(at::ones({2, 4})), at::full({2}, 4.0)));
   CHECK(gate.critic_hidden(TokenBatch{}).sum().item<double>() == 30.0);
+  CHECK(gate.teacher_logits(gate.teacher_hidden(TokenBatch{})).sum().item<double>() == 84.0);
   gate.begin_batch(TokenBatch{}, 5, 6);
   CHECK(gate.gate().open == 11);
   gate.end_batch();

@@ -25,6 +25,7 @@ struct RolloutSample {
   std::vector<float> sampled_logps;  // log p under the distribution that an id was drawn from
   std::vector<float> old_logps;      // log p by training's kernels, before the first update
   std::vector<float> ref_logps;      // log p of the reference
+  std::vector<float> teacher_logps;  // log p of a teacher
   std::vector<float> log_sum_sq;     // log Σ p² of the distribution over the vocabulary
   std::vector<float> values;         // a critic's, of what stands before the id
   FinishReason finish = FinishReason::stop_id;
@@ -96,6 +97,7 @@ enum class Normalizer {
 
 /// What a loss wants of a rollout beside rewards, and how its tokens are counted.
 struct RolloutNeeds {
+  bool rewards = true;           // false: a rollout without any is one to learn from
   std::int64_t least_group = 1;  // samples of a prompt: 2 where they are compared with each other
   Normalizer normalizer = Normalizer::tokens;
   std::int64_t max_length = 0;  // of Normalizer::constant, in tokens
@@ -103,6 +105,7 @@ struct RolloutNeeds {
   bool old_logps = false;  // for the advantages, so before any update
   bool log_sum_sq = false;
   bool values = false;
+  bool teacher_logps = false;
   bool greedy = false;  // one more sample of each prompt, at temperature 0
 };
 

@@ -200,6 +200,15 @@ constexpr bool check_critic() {
   return critic;
 }
 
+template <class Loss, class State>
+constexpr bool check_teacher() {
+  constexpr bool teacher = !needs_teacher<Loss>() || HasTeacher<State>;
+  static_assert(teacher,
+                "posttrain: this Loss compares with a teacher and these Params have none; take "
+                "WithTeacher [docs/parameters.md#teachers]");
+  return teacher;
+}
+
 template <class Optimizer>
 constexpr bool check_optimizer() {
   constexpr bool attaches = AttachesToGroups<Optimizer>;
@@ -238,6 +247,8 @@ constexpr bool check_trainer() {
   } else if constexpr (!check_reference<Loss, Params>()) {
     return false;
   } else if constexpr (!check_critic<Loss, StateOf<Params, Model>>()) {
+    return false;
+  } else if constexpr (!check_teacher<Loss, StateOf<Params, Model>>()) {
     return false;
   } else {
     return check_optimizer<Optimizer>();

@@ -69,11 +69,17 @@ concept EstimatesValues = requires(const G& gate, const Tensor& rows) {
   { gate.critic_values(rows) } -> std::same_as<Tensor>;
 };
 
-/// A critic with hidden rows [T, d'] of its own, which stand behind the model's in each row that
-/// `critic_values` gets.
+/// A critic with hidden rows [T, d'] of its own, which `critic_values` gets instead of the model's.
 template <class G>
 concept ReadsForCritic = requires(const G& gate, const TokenBatch& batch) {
   { gate.critic_hidden(batch) } -> std::same_as<Tensor>;
+};
+
+/// A teacher: its hidden rows [T, d'] of a batch, and the logits [n, V] of rows of it.
+template <class G>
+concept HasTeacher = requires(const G& gate, const TokenBatch& batch, const Tensor& rows) {
+  { gate.teacher_hidden(batch) } -> std::same_as<Tensor>;
+  { gate.teacher_logits(rows) } -> std::same_as<Tensor>;
 };
 
 /// Counts the changes of the weights, so that what was computed from them can tell that it is
@@ -172,6 +178,14 @@ constexpr bool check_facets() {
                                 "Tensor critic_values(const Tensor& rows) const")
       POSTTRAIN_CHECK_SIGNATURE(critic_hidden, ReadsForCritic,
                                 "Tensor critic_hidden(const TokenBatch&) const")
+      POSTTRAIN_CHECK_SIGNATURE(teacher_hidden, HasTeacher,
+                                "Tensor teacher_hidden(const TokenBatch&) const` with `Tensor "
+                                "teacher_logits(const Tensor& rows) const")
+      constexpr bool is_teacher_logits =
+          !detail::HasName_teacher_logits<T> || detail::HasName_teacher_hidden<T>;
+      static_assert(is_teacher_logits,
+                    "posttrain: the facet `teacher_logits` of a gate goes with `teacher_hidden` "
+                    "[docs/concepts.md#gate]");
       POSTTRAIN_CHECK_SIGNATURE(begin_batch, TakesBatches,
                                 "void begin_batch(const TokenBatch&, std::uint64_t seed, "
                                 "std::int64_t step)` with `void end_batch()")
@@ -187,8 +201,9 @@ constexpr bool check_facets() {
 #undef POSTTRAIN_CHECK_SIGNATURE
       constexpr bool signatures = is_virtual_tokens && is_prepare && is_prompt_ids && is_prefix &&
                                   is_after_layer && is_critic_values && is_critic_hidden &&
-                                  is_begin_batch && is_end_batch && is_checkpoint_tensors &&
-                                  is_reference && is_weights_version;
+                                  is_teacher_hidden && is_teacher_logits && is_begin_batch &&
+                                  is_end_batch && is_checkpoint_tensors && is_reference &&
+                                  is_weights_version;
       constexpr bool together = HasVirtualTokens<T> == PreparesBatches<T> &&
                                 (HasVirtualTokens<T> ? HasPromptIds<T> != HasPrefix<T>
                                                      : !HasPromptIds<T> && !HasPrefix<T>);

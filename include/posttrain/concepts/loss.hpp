@@ -130,6 +130,13 @@ constexpr bool needs_critic() {
   return false;
 }
 
+/// A loss that compares with a teacher says `static constexpr bool needs_teacher = true`.
+template <class L>
+constexpr bool needs_teacher() {
+  if constexpr (requires { L::needs_teacher; }) return L::needs_teacher;
+  return false;
+}
+
 /// A loss that compares with a reference says `static constexpr bool needs_reference = true`.
 template <class L>
 constexpr bool needs_reference() {

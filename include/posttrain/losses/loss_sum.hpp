@@ -25,6 +25,7 @@ struct Weighted {
   using Batch = typename Loss::Batch;
   static constexpr bool row_local = posttrain::row_local<Loss>();
   static constexpr bool needs_reference = posttrain::needs_reference<Loss>();
+  static constexpr bool needs_teacher = posttrain::needs_teacher<Loss>();
   static constexpr std::size_t terms = term_count<Loss>();
   struct Statistics {
     StatisticsOf<Loss> of_loss{};
@@ -59,6 +60,8 @@ struct LossSum {
   static constexpr bool row_local = posttrain::row_local<First>() && posttrain::row_local<Second>();
   static constexpr bool needs_reference =
       posttrain::needs_reference<First>() || posttrain::needs_reference<Second>();
+  static constexpr bool needs_teacher =
+      posttrain::needs_teacher<First>() || posttrain::needs_teacher<Second>();
   static constexpr std::size_t terms = term_count<First>() + term_count<Second>();
   struct Statistics {
     StatisticsOf<First> first{};
@@ -75,8 +78,16 @@ struct LossSum {
 
   Need needs() const {
     const Need a = needs_of(first), b = needs_of(second);
-    return {a.entropy || b.entropy, a.lse || b.lse, a.mean_logit || b.mean_logit,
-            a.log_sum_sq || b.log_sum_sq};
+    if (a.divergence && b.divergence && *a.divergence != *b.divergence) {
+      raise("expected one β of all divergences in a sum of losses, got {} and {}", *a.divergence,
+            *b.divergence);
+    }
+    return {.entropy = a.entropy || b.entropy,
+            .lse = a.lse || b.lse,
+            .mean_logit = a.mean_logit || b.mean_logit,
+            .log_sum_sq = a.log_sum_sq || b.log_sum_sq,
+            .value = a.value || b.value,
+            .divergence = a.divergence ? a.divergence : b.divergence};
   }
   std::vector<double> counts(const Batch& batch) const {
     std::vector<double> all = term_counts(first, batch);

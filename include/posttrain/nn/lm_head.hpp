@@ -14,6 +14,7 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "posttrain/batch/tokens.hpp"
@@ -27,7 +28,8 @@ struct Need {
   bool lse = false;
   bool mean_logit = false;
   bool log_sum_sq = false;
-  bool value = false;  // of a critic (concepts/gate.hpp)
+  bool value = false;                  // of a critic (concepts/gate.hpp)
+  std::optional<double> divergence{};  // from a teacher: its β (nn/divergence.hpp)
 };
 
 /// A loss on rewards asks for Scores::reward.
@@ -41,6 +43,7 @@ struct Scores {
   Tensor mean_logit;    // Σ z / V
   Tensor log_sum_sq{};  // log Σ p²; never carries a gradient
   Tensor value{};       // a critic's, of what stands before the target
+  Tensor divergence{};  // from the teacher's distribution
 
   /// The reward of a model whose head gives one number: with one logit in a row, their mean.
   const Tensor& reward() const { return mean_logit; }
@@ -50,7 +53,7 @@ struct Scores {
   Scores map(const Change& change) const {
     Scores changed;
     for (auto field : {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit,
-                       &Scores::log_sum_sq, &Scores::value}) {
+                       &Scores::log_sum_sq, &Scores::value, &Scores::divergence}) {
       if ((this->*field).defined()) changed.*field = change(this->*field);
     }
     return changed;
@@ -100,21 +103,25 @@ inline std::int64_t head_chunk_rows(std::int64_t vocab_size, at::Device device =
   return std::clamp<std::int64_t>(rows / 32 * 32, 128, most);
 }
 
-/// Differentiable scores of a chunk. The backward pass overwrites `logits`, so nothing else may
-/// keep them.
-Scores score_logits(const Tensor& logits, const Tensor& target, Need need);
+/// Differentiable scores of a chunk. The backward pass overwrites `logits` and the teacher's, so
+/// nothing else may keep them. `teacher` [n, V]: of a divergence.
+Scores score_logits(const Tensor& logits, const Tensor& target, Need need,
+                    const Tensor& teacher = {});
 
 /// What scores hidden rows [n, d].
 struct ScoringHead {
   using Function = std::function<Tensor(const Tensor&)>;
 
-  ScoringHead(Function all_logits, Function all_values = {})
-      : logits(std::move(all_logits)), values(std::move(all_values)) {}
+  ScoringHead(Function all_logits, Function all_values = {}, Function of_teacher = {})
+      : logits(std::move(all_logits)),
+        values(std::move(all_values)),
+        teacher(std::move(of_teacher)) {}
   template <std::invocable<const Tensor&> Logits>
   ScoringHead(const Logits& all_logits) : logits(all_logits) {}
 
-  Function logits;  // [n, V]
-  Function values;  // [n]; none: there is no critic
+  Function logits;   // [n, V], fresh memory
+  Function values;   // [n]; none: there is no critic
+  Function teacher;  // logits [n, V], fresh memory; none: there is no teacher
 };
 
 /// The hidden rows that are scored and the tokens on which they are: [P] int64 each.

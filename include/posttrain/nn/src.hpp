@@ -10,6 +10,7 @@
 #include "posttrain/nn/cuda/impl/flash_attention.ipp"
 #include "posttrain/nn/impl/attention.ipp"
 #include "posttrain/nn/impl/attention_parts.ipp"
+#include "posttrain/nn/impl/divergence.ipp"
 #include "posttrain/nn/impl/dropout.ipp"
 #include "posttrain/nn/impl/gated_activation.ipp"
 #include "posttrain/nn/impl/gemm.ipp"

@@ -84,6 +84,18 @@ struct ForwardsCriticRows<Self, Other, true> {
   }
 };
 
+template <class Self, class Other, bool = HasTeacher<Other>>
+struct ForwardsTeacher {};
+template <class Self, class Other>
+struct ForwardsTeacher<Self, Other, true> {
+  Tensor teacher_hidden(const TokenBatch& batch) const {
+    return static_cast<const Self&>(*this).gate().teacher_hidden(batch);
+  }
+  Tensor teacher_logits(const Tensor& rows) const {
+    return static_cast<const Self&>(*this).gate().teacher_logits(rows);
+  }
+};
+
 template <class Self, class Other, bool = TakesBatches<Other>>
 struct ForwardsBatches {};
 template <class Self, class Other>
@@ -127,6 +139,7 @@ struct ForwardsFacets : Checked<check_gate<std::remove_const_t<Other>>()>,
                         ForwardsLayers<Self, Other>,
                         ForwardsValues<Self, Other>,
                         ForwardsCriticRows<Self, Other>,
+                        ForwardsTeacher<Self, Other>,
                         ForwardsBatches<Self, Other>,
                         ForwardsTensors<Self, Other>,
                         ForwardsReference<Self, Other>,

@@ -43,15 +43,13 @@ class CriticModelState : public Inner {
     }
   }
 
-  /// The critic's hidden rows [T, d] of a batch, behind which `critic_values` finds its own.
+  /// The critic's hidden rows [T, d] of a batch.
   Tensor critic_hidden(const TokenBatch& batch) const {
     return critic_->hidden(critic_gate_, batch);
   }
-  /// Rows [n, d of the policy + d of the critic] → values [n].
+  /// Some of them, [n, d] → values [n], float32 (fp64 for fp64 models).
   Tensor critic_values(const Tensor& rows) const {
-    const std::int64_t width = critic_->config().hidden_size;
-    const Tensor own = rows.narrow(1, rows.size(1) - width, width).contiguous();
-    return critic_->logits(critic_gate_, own).flatten().to(master_dtype(own.scalar_type()));
+    return critic_->logits(critic_gate_, rows).flatten().to(master_dtype(rows.scalar_type()));
   }
   const CriticGate& critic() const { return critic_gate_; }
 

@@ -64,6 +64,8 @@ class Tokenizer {
 
   /// The token of an id; an id outside the vocabulary is an error.
   const std::string& token(TokenId id) const;
+  /// The same; null for an id outside.
+  const std::string* find_token(TokenId id) const;
 
   /// One more than the largest id, added tokens included.
   std::int64_t vocab_size() const;
@@ -88,8 +90,6 @@ class Tokenizer {
 
   /// Adds a token that is not there yet, under the id that it gets.
   static void add_token(Parts& parts, AddedToken token);
-
-  const std::string* find_token(TokenId id) const;
 
   std::shared_ptr<const Parts> parts_;
 };

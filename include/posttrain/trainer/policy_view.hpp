@@ -44,6 +44,11 @@ class PolicyView {
   Tensor reference_logps(const Batch& batch) const requires(needs_reference) {
     return scorer().reference_logps(batch);
   }
+  /// log p under the teacher, [P]; an error where the parameters have none.
+  Tensor teacher_logps(const Batch& batch) const {
+    if constexpr (HasTeacher<State>) return scorer().teacher_logps(batch);
+    fail("expected parameters with a teacher, got none; hint: WithTeacher");
+  }
 
  private:
   Scorer<Model, const State, Loss> scorer() const {

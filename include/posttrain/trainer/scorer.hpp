@@ -100,14 +100,24 @@ class Scorer {
                  need);
   }
 
+  /// log p of the targets under the teacher, [P].
+  Tensor teacher_logps(const Batch& host_batch) const requires(HasTeacher<State>) {
+    at::NoGradGuard no_grad;
+    const Batch batch = host_batch.to(model_.device());
+    const ScoringHead of_teacher = [this, temperature = temperature_of(batch)](const Tensor& rows) {
+      return cooled(state_.teacher_logits(rows), temperature);
+    };
+    return score_predictions(of_teacher, state_.teacher_hidden(batch), batch, {}, chunk()).logp;
+  }
+
   /// Adds the gradients of one micro-batch's share in the objective; returns the share, a number on
   /// the device.
   Tensor backward(const Batch& batch, const Objective<Loss>& objective) const {
     begin_batch(batch);
     const Need need = needs_of(loss_);
+    const Scoring of = scoring(batch, /*training=*/true, need);
     const Tensor share =
-        backward_through_head(head(state_, batch), hidden(batch, /*training=*/true, need), batch,
-                              objective, need, 1.0, chunk());
+        backward_through_head(of.head, of.rows, batch, objective, need, 1.0, chunk());
     end_batch();
     return share;
   }
@@ -118,8 +128,8 @@ class Scorer {
   Scores score(const AnyBatch& batch, bool training, Need need) const {
     at::NoGradGuard no_grad;
     if (training) begin_batch(batch);
-    Scores scores =
-        score_predictions(head(state_, batch), hidden(batch, training, need), batch, need, chunk());
+    const Scoring of = scoring(batch, training, need);
+    Scores scores = score_predictions(of.head, of.rows, batch, need, chunk());
     if (training) end_batch();
     return scores;
   }
@@ -134,45 +144,82 @@ class Scorer {
 
   std::int64_t chunk() const { return head_chunk_rows(model_.vocab_size(), model_.device()); }
 
-  /// The head under a gate. A batch's temperature acts here and nowhere else: policy and reference,
+  /// Rows of hidden states [T, …] and what scores them. Those of a critic and of a teacher that
+  /// read for themselves stand behind the model's own in each row, so that one pass over chunks of
+  /// rows serves all of them.
+  struct Scoring {
+    ScoringHead head;
+    Tensor rows;
+  };
+
+  /// `need`: what is scored.
+  template <class AnyBatch>
+  Scoring scoring(const AnyBatch& batch, bool training, [[maybe_unused]] const Need& need) const {
+    Tensors pieces{hidden(batch, training)};
+    const std::int64_t own = pieces[0].size(1);
+    ScoringHead::Function values, teacher;
+    [[maybe_unused]] const auto add = [&](const Tensor& piece) {
+      const std::int64_t begin = total_columns(pieces), width = piece.size(1);
+      pieces.push_back(piece);
+      return
+          [begin, width](const Tensor& rows) { return rows.narrow(1, begin, width).contiguous(); };
+    };
+    if constexpr (ReadsForCritic<State>) {
+      if (need.value) {
+        values = [this, columns = add(state_.critic_hidden(batch))](const Tensor& rows) {
+          return state_.critic_values(columns(rows));
+        };
+      }
+    } else if constexpr (EstimatesValues<State>) {
+      values = [this, own](const Tensor& rows) {
+        return state_.critic_values(rows.narrow(1, 0, own));
+      };
+    }
+    if constexpr (HasTeacher<State>) {
+      if (need.divergence) {
+        teacher = [this, columns = add(state_.teacher_hidden(batch)),
+                   temperature = temperature_of(batch)](const Tensor& rows) {
+          return cooled(state_.teacher_logits(columns(rows)), temperature);
+        };
+      }
+    }
+    ScoringHead all = head(state_, batch);
+    all.values = std::move(values);
+    all.teacher = std::move(teacher);
+    if (pieces.size() == 1) return {std::move(all), pieces[0]};
+    all.logits = [logits = std::move(all.logits), own](const Tensor& rows) {
+      return logits(rows.narrow(1, 0, own).contiguous());
+    };
+    return {std::move(all), at::cat(pieces, 1)};
+  }
+
+  static std::int64_t total_columns(const Tensors& pieces) {
+    std::int64_t total = 0;
+    for (const Tensor& piece : pieces) total += piece.size(1);
+    return total;
+  }
+
+  /// A batch's temperature acts here and nowhere else: policy, reference and teacher,
   /// log-probabilities and entropy are all of the distribution that was drawn from.
+  static Tensor cooled(Tensor logits, double temperature) {
+    return temperature == 1.0 ? logits : logits / temperature;
+  }
+  template <class AnyBatch>
+  static double temperature_of([[maybe_unused]] const AnyBatch& batch) {
+    if constexpr (HasTemperature<AnyBatch>) return batch.temperature;
+    return 1.0;
+  }
+
+  /// The language-model head under a gate.
   template <class Gate, class AnyBatch>
   ScoringHead head(const Gate& gate, const AnyBatch& batch) const {
-    double temperature = 1.0;
-    if constexpr (HasTemperature<AnyBatch>) temperature = batch.temperature;
-    ScoringHead::Function values;
-    if constexpr (EstimatesValues<Gate>) {
-      values = [&gate](const Tensor& rows) { return gate.critic_values(rows); };
-    }
-    return {[this, &gate, temperature](const Tensor& rows) {
-              Tensor logits = model_.logits(gate, own_columns<Gate>(rows));
-              return temperature == 1.0 ? logits : logits / temperature;
-            },
-            std::move(values)};
-  }
-
-  /// Hidden rows without those of a critic that stand behind them.
-  template <class Gate>
-  Tensor own_columns(const Tensor& rows) const {
-    if constexpr (ReadsForCritic<Gate>) {
-      const std::int64_t width = model_.config().hidden_size;
-      if (rows.size(1) > width) return rows.narrow(1, 0, width).contiguous();
-    }
-    return rows;
-  }
-
-  /// `need`: what is scored on the rows.
-  template <class AnyBatch>
-  Tensor hidden(const AnyBatch& batch, bool training, [[maybe_unused]] const Need& need) const {
-    const Tensor own = own_hidden(batch, training);
-    if constexpr (ReadsForCritic<State>) {
-      if (need.value) return at::cat({own, state_.critic_hidden(batch)}, 1);
-    }
-    return own;
+    return [this, &gate, temperature = temperature_of(batch)](const Tensor& rows) {
+      return cooled(model_.logits(gate, rows), temperature);
+    };
   }
 
   template <class AnyBatch>
-  Tensor own_hidden(const AnyBatch& batch, bool training) const {
+  Tensor hidden(const AnyBatch& batch, bool training) const {
     if constexpr (kTakesCall) {
       ModelCall call;
       call.gradient_checkpointing = training && options_.gradient_checkpointing;

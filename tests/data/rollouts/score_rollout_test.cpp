@@ -33,6 +33,9 @@ struct FakeView {
   Tensor reference_logps(const RolloutBatch& batch) const {
     return batch.target.to(at::kFloat) + 400;
   }
+  Tensor teacher_logps(const RolloutBatch& batch) const {
+    return batch.target.to(at::kFloat) + 500;
+  }
 };
 
 void check(const Rollout& rollout, std::vector<float> RolloutSample::*field, float offset) {
@@ -68,6 +71,12 @@ TEST_CASE("A rollout is scored for what its loss wants, and for nothing else", "
     data::score_rollout(view, rollout, 1, 100);
     check(rollout, &RolloutSample::values, 300);
     check(rollout, &RolloutSample::old_logps, kNone);
+  }
+  SECTION("a teacher's numbers and nothing of the policy") {
+    const FakeView<false> view{.wanted = {.teacher_logps = true}};
+    data::score_rollout(view, rollout, 1, 100);
+    CHECK(view.scored == 0);
+    check(rollout, &RolloutSample::teacher_logps, 500);
   }
   SECTION("all of it, in several micro-batches") {
     const FakeView<true> view{.wanted = {.old_logps = true, .log_sum_sq = true, .values = true}};

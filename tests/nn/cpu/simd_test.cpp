@@ -30,6 +30,10 @@ POSTTRAIN_SIMD void sqrt_loop(const float* x, float* y, std::int64_t count) {
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) y[i] = simd::sqrt(x[i]);
 }
+POSTTRAIN_SIMD void log_loop(const float* x, float* y, std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) y[i] = simd::log(x[i]);
+}
 POSTTRAIN_SIMD void bfloat16_loop(const float* x, c10::BFloat16* y, std::int64_t count) {
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) simd::store(y, i, x[i]);
@@ -61,6 +65,22 @@ TEST_CASE("The vectorised square root is accurate at all magnitudes") {
     worst = std::max(worst, std::fabs(y[i] - exact) / exact);
   }
   CHECK(worst < 1.2e-7);
+}
+
+TEST_CASE("The vectorised logarithm is accurate at all magnitudes") {
+  std::vector<float> x{1.0F};
+  for (const float value : many_floats()) {
+    if (value >= std::numeric_limits<float>::min()) x.push_back(value);
+  }
+  std::vector<float> y(x.size());
+  log_loop(x.data(), y.data(), static_cast<std::int64_t>(x.size()));
+  CHECK(y[0] == 0.0F);
+  double worst = 0;
+  for (std::size_t i = 1; i < x.size(); ++i) {
+    const double exact = std::log(static_cast<double>(x[i]));
+    worst = std::max(worst, std::fabs(y[i] - exact) / std::max(std::fabs(exact), 1e-3));
+  }
+  CHECK(worst < 2.5e-7);
 }
 
 TEST_CASE("The vectorised exp, tanh and erf are accurate at all magnitudes") {

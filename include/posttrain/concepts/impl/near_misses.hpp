@@ -7,8 +7,9 @@
 #define POSTTRAIN_FACETS(X) \
   X(virtual_tokens) X(prepare) X(prompt_ids) \
   X(prefix) X(after_layer) X(critic_values) \
-  X(critic_hidden) X(begin_batch) X(end_batch) \
-  X(checkpoint_tensors) X(reference) X(weights_version)
+  X(critic_hidden) X(teacher_hidden) X(teacher_logits) \
+  X(begin_batch) X(end_batch) X(checkpoint_tensors) \
+  X(reference) X(weights_version)
 
 #define POSTTRAIN_NEAR_MISSES(X) \
   X(irtual_tokens, virtual_tokens) X(ivrtual_tokens, virtual_tokens) \
@@ -90,6 +91,46 @@
   X(crittic_hidden, critic_hidden) X(crritic_hidden, critic_hidden) \
   X(crtic_hidden, critic_hidden) X(crtiic_hidden, critic_hidden) X(rcitic_hidden, critic_hidden) \
   X(ritic_hidden, critic_hidden) \
+  X(eacher_hidden, teacher_hidden) X(etacher_hidden, teacher_hidden) \
+  X(tacher_hidden, teacher_hidden) X(taecher_hidden, teacher_hidden) \
+  X(teaacher_hidden, teacher_hidden) X(teaccher_hidden, teacher_hidden) \
+  X(teacehr_hidden, teacher_hidden) X(teacer_hidden, teacher_hidden) \
+  X(teache_hidden, teacher_hidden) X(teache_rhidden, teacher_hidden) \
+  X(teacheer_hidden, teacher_hidden) X(teacherHidden, teacher_hidden) \
+  X(teacher_hdden, teacher_hidden) X(teacher_hdiden, teacher_hidden) \
+  X(teacher_hhidden, teacher_hidden) X(teacher_hiddden, teacher_hidden) \
+  X(teacher_hidde, teacher_hidden) X(teacher_hiddeen, teacher_hidden) \
+  X(teacher_hiddenn, teacher_hidden) X(teacher_hiddn, teacher_hidden) \
+  X(teacher_hiddne, teacher_hidden) X(teacher_hidedn, teacher_hidden) \
+  X(teacher_hiden, teacher_hidden) X(teacher_hiidden, teacher_hidden) \
+  X(teacher_idden, teacher_hidden) X(teacher_ihdden, teacher_hidden) \
+  X(teacherh_idden, teacher_hidden) X(teacherhidden, teacher_hidden) \
+  X(teacherr_hidden, teacher_hidden) X(teachher_hidden, teacher_hidden) \
+  X(teachr_hidden, teacher_hidden) X(teachre_hidden, teacher_hidden) \
+  X(teahcer_hidden, teacher_hidden) X(teaher_hidden, teacher_hidden) \
+  X(tecaher_hidden, teacher_hidden) X(techer_hidden, teacher_hidden) \
+  X(teeacher_hidden, teacher_hidden) X(tteacher_hidden, teacher_hidden) \
+  X(eacher_logits, teacher_logits) X(etacher_logits, teacher_logits) \
+  X(tacher_logits, teacher_logits) X(taecher_logits, teacher_logits) \
+  X(teaacher_logits, teacher_logits) X(teaccher_logits, teacher_logits) \
+  X(teacehr_logits, teacher_logits) X(teacer_logits, teacher_logits) \
+  X(teache_logits, teacher_logits) X(teache_rlogits, teacher_logits) \
+  X(teacheer_logits, teacher_logits) X(teacherLogits, teacher_logits) \
+  X(teacher_lgits, teacher_logits) X(teacher_lgoits, teacher_logits) \
+  X(teacher_llogits, teacher_logits) X(teacher_loggits, teacher_logits) \
+  X(teacher_logiits, teacher_logits) X(teacher_logis, teacher_logits) \
+  X(teacher_logist, teacher_logits) X(teacher_logit, teacher_logits) \
+  X(teacher_logitss, teacher_logits) X(teacher_logitts, teacher_logits) \
+  X(teacher_logtis, teacher_logits) X(teacher_logts, teacher_logits) \
+  X(teacher_loigts, teacher_logits) X(teacher_loits, teacher_logits) \
+  X(teacher_loogits, teacher_logits) X(teacher_ogits, teacher_logits) \
+  X(teacher_olgits, teacher_logits) X(teacherl_ogits, teacher_logits) \
+  X(teacherlogits, teacher_logits) X(teacherr_logits, teacher_logits) \
+  X(teachher_logits, teacher_logits) X(teachr_logits, teacher_logits) \
+  X(teachre_logits, teacher_logits) X(teahcer_logits, teacher_logits) \
+  X(teaher_logits, teacher_logits) X(tecaher_logits, teacher_logits) \
+  X(techer_logits, teacher_logits) X(teeacher_logits, teacher_logits) \
+  X(tteacher_logits, teacher_logits) \
   X(bbegin_batch, begin_batch) X(beegin_batch, begin_batch) X(beggin_batch, begin_batch) \
   X(begi_batch, begin_batch) X(begi_nbatch, begin_batch) X(begiin_batch, begin_batch) \
   X(beginBatch, begin_batch) X(begin_abtch, begin_batch) X(begin_atch, begin_batch) \

@@ -173,7 +173,7 @@ class RolloutStream {
       }
       if (options_.filter == GroupFilter::keep_all) break;
     }
-    check_scored(rollout);
+    if (view.needs().rewards) check_scored(rollout);
     const Stopwatch watch;
     score_rollout(view, rollout, queue_.steps_of(rollout), options_.sizes.max_tokens_per_batch);
     work_.score_seconds = watch.seconds();

@@ -95,6 +95,26 @@ POSTTRAIN_ALWAYS_INLINE float exp(float x) {
   return choose(x < kLow, 0.0F, limited);
 }
 
+/// log(x) of a positive number that is not denormal: mantissa around 1, minimax polynomial.
+POSTTRAIN_ALWAYS_INLINE float log(float x) {
+  constexpr std::int32_t kRootHalf = 0x3F3504F3;  // the bits of √½
+  const std::int32_t above = std::bit_cast<std::int32_t>(x) - kRootHalf;
+  const auto n = static_cast<float>(above >> 23);
+  const float f = std::bit_cast<float>((above & 0x007FFFFF) + kRootHalf) - 1.0F;
+  float p = 7.0376836292e-2F;
+  p = p * f - 1.1514610310e-1F;
+  p = p * f + 1.1676998740e-1F;
+  p = p * f - 1.2420140846e-1F;
+  p = p * f + 1.4249322787e-1F;
+  p = p * f - 1.6668057665e-1F;
+  p = p * f + 2.0000714765e-1F;
+  p = p * f - 2.4999993993e-1F;
+  p = p * f + 3.3333331174e-1F;
+  const float square = f * f;
+  const float small = f * square * p - 2.12194440e-4F * n - 0.5F * square;
+  return f + small + 0.693359375F * n;
+}
+
 /// √x for x from 0 to 1e38 by Newton's iteration: std::sqrt sets errno, and loops with it do not
 /// vectorise. Of denormal numbers to their order of magnitude only.
 POSTTRAIN_ALWAYS_INLINE float sqrt(float x) {

@@ -9,30 +9,46 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/nn/cpu/softmax_rows.hpp"
+#include "posttrain/nn/divergence.hpp"
 #include "posttrain/nn/lm_head.hpp"
 #include "posttrain/tensor/differentiable.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
 
-POSTTRAIN_INLINE Scores score_logits(const Tensor& logits, const Tensor& target, Need need) {
+POSTTRAIN_INLINE Scores score_logits(const Tensor& logits, const Tensor& target, Need need,
+                                     const Tensor& teacher) {
   Tensor z = logits.detach();
+  const Tensor t = teacher.defined() ? teacher.detach() : Tensor();
   RowStats stats;
+  Tensor teacher_lse;
+  Divergence divergence;
   {
     at::NoGradGuard no_grad;
     stats = row_stats(z, target, {need.entropy, need.mean_logit, need.log_sum_sq});
+    if (need.divergence) {
+      teacher_lse = row_stats(t, target).lse;
+      divergence = divergence_rows({z, stats.lse}, {t, teacher_lse}, *need.divergence);
+    }
   }
   // An undefined output cannot carry a graph: what is not needed gets a placeholder.
   // The outputs get the graph; the node keeps aliases without it.
   Tensors outputs{stats.logp, need.lse ? stats.lse.detach() : Tensor(),
-                  need.entropy ? stats.entropy.detach() : Tensor(), stats.mean_logit};
+                  need.entropy ? stats.entropy.detach() : Tensor(), stats.mean_logit,
+                  need.divergence ? divergence.value.detach() : Tensor()};
   outputs = differentiable(
       std::move(outputs), {logits},
-      [z, kept = RowStats{{}, stats.lse, stats.entropy, {}}, target](const Tensors& d) -> Tensors {
+      [z, kept = RowStats{{}, stats.lse, stats.entropy, {}}, target, t, teacher_lse, divergence,
+       beta = need.divergence.value_or(0.0)](const Tensors& d) -> Tensors {
+        if (d[4].defined()) {
+          divergence_backward_({z, kept.lse}, {t, teacher_lse}, divergence, d[4], beta);
+        }
+        const bool of_rows = d[0].defined() || d[1].defined() || d[2].defined() || d[3].defined();
+        if (d[4].defined() && !of_rows) return {t};
         row_stats_backward_(z, target, kept, {d[0], d[1], d[2], d[3]});
-        return {z};
+        return {d[4].defined() ? z.add_(t) : z};
       });
-  return {outputs[0], outputs[2], outputs[1], outputs[3], stats.log_sum_sq};
+  return {outputs[0], outputs[2], outputs[1], outputs[3], stats.log_sum_sq, {}, outputs[4]};
 }
 
 namespace detail {
@@ -52,7 +68,13 @@ struct HeadChunk {
 
   /// Scores of the hidden rows `input` [filled, d].
   Scores score(const ScoringHead& head, const Tensor& input, Need need) const {
-    Scores scores = score_logits(head.logits(input), target, need);
+    Tensor teacher;
+    if (need.divergence) {
+      if (!head.teacher) fail("expected parameters with a teacher, got none; hint: WithTeacher");
+      at::NoGradGuard no_grad;
+      teacher = head.teacher(input.detach());
+    }
+    Scores scores = score_logits(head.logits(input), target, need, teacher);
     if (need.value) {
       if (!head.values) fail("expected parameters with a critic, got none; hint: WithCritic");
       scores.value = head.values(input);
@@ -88,6 +110,7 @@ POSTTRAIN_INLINE Scores score_rows(const ScoringHead& head, const Tensor& hidden
   join(&Scores::mean_logit, need.mean_logit);
   join(&Scores::log_sum_sq, need.log_sum_sq);
   join(&Scores::value, need.value);
+  join(&Scores::divergence, need.divergence.has_value());
   return all;
 }
 
@@ -137,18 +160,18 @@ POSTTRAIN_INLINE Tensor backward_whole(const ScoringHead& head, const Tensor& hi
   const Tensor total = sum(scores, 0, rows.size());
   // A sum that no score goes into has nothing to carry back.
   if (total.requires_grad()) (total * scale).backward();
-  head_chunks(head, hidden, rows, need, chunk,
-              [&](const Scores& chunk_scores, std::int64_t begin, std::int64_t size) {
-                Tensor surrogate = at::zeros({}, chunk_scores.logp.options());
-                for (Tensor Scores::*field : {&Scores::logp, &Scores::entropy, &Scores::lse,
-                                              &Scores::mean_logit, &Scores::value}) {
-                  if (!(scores.*field).defined() || !(scores.*field).grad().defined()) continue;
-                  surrogate =
-                      surrogate +
+  head_chunks(
+      head, hidden, rows, need, chunk,
+      [&](const Scores& chunk_scores, std::int64_t begin, std::int64_t size) {
+        Tensor surrogate = at::zeros({}, chunk_scores.logp.options());
+        for (Tensor Scores::*field : {&Scores::logp, &Scores::entropy, &Scores::lse,
+                                      &Scores::mean_logit, &Scores::value, &Scores::divergence}) {
+          if (!(scores.*field).defined() || !(scores.*field).grad().defined()) continue;
+          surrogate = surrogate +
                       (chunk_scores.*field * (scores.*field).grad().narrow(0, begin, size)).sum();
-                }
-                return surrogate;
-              });
+        }
+        return surrogate;
+      });
   return total.detach().to(at::kDouble);
 }
 

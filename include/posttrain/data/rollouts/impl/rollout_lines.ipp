@@ -30,11 +30,12 @@ inline constexpr std::array<std::pair<std::string_view, FinishReason>, 5> kFinis
 }};
 
 /// A sample's vectors of numbers by their keys.
-inline constexpr std::array<std::pair<const char*, std::vector<float> RolloutSample::*>, 5>
+inline constexpr std::array<std::pair<const char*, std::vector<float> RolloutSample::*>, 6>
     kNumbersOfIds{{
         {"sampled_logps", &RolloutSample::sampled_logps},
         {"old_logps", &RolloutSample::old_logps},
         {"ref_logps", &RolloutSample::ref_logps},
+        {"teacher_logps", &RolloutSample::teacher_logps},
         {"log_sum_sq", &RolloutSample::log_sum_sq},
         {"values", &RolloutSample::values},
     }};
@@ -71,8 +72,8 @@ inline TokenIds ids_under(const Json& object, const char* key, std::string_view 
 inline RolloutSample rollout_sample_from(const Json& value, std::string_view where) {
   io::object_from(value, where, "a sample");
   check_keys(value,
-             {"ids", "sampled", "sampled_logps", "old_logps", "ref_logps", "log_sum_sq", "values",
-              "finish", "text", "scores", "reward", "parsed", "reason"},
+             {"ids", "sampled", "sampled_logps", "old_logps", "ref_logps", "teacher_logps",
+              "log_sum_sq", "values", "finish", "text", "scores", "reward", "parsed", "reason"},
              where);
   RolloutSample sample;
   sample.ids = ids_under(value, "ids", where);
