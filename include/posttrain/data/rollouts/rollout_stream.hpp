@@ -18,14 +18,15 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/hash.hpp"
+#include "posttrain/base/stopwatch.hpp"
 #include "posttrain/batch/rollouts.hpp"
 #include "posttrain/concepts/kind.hpp"
 #include "posttrain/concepts/rollout.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/data/rollouts/answer_prompts.hpp"
 #include "posttrain/data/rollouts/prompt_kind.hpp"
+#include "posttrain/data/rollouts/queued_stream.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
-#include "posttrain/data/rollouts/rollout_queue.hpp"
 #include "posttrain/data/rollouts/score_rollout.hpp"
 #include "posttrain/rewards/pool.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
@@ -49,7 +50,7 @@ struct RolloutStreamOptions {
   double solved = 1.0;
 };
 
-class RolloutStream {
+class RolloutStream : public QueuedStream {
  public:
   using Batch = RolloutBatch;
 
@@ -57,13 +58,13 @@ class RolloutStream {
   RolloutStream(LoadedItems<PromptItem> prompts, const text::ChatTokenizer& text,
                 const RolloutStreamOptions& options, std::shared_ptr<VerifierPool> pool,
                 std::vector<std::string> verifiers, std::vector<double> verifier_weights)
-      : prompts_(std::move(prompts)),
+      : QueuedStream(RolloutQueue(options.sizes)),
+        prompts_(std::move(prompts)),
         text_(&text),
         options_(options),
         pool_(std::move(pool)),
         verifiers_(std::move(verifiers)),
-        weights_(std::move(verifier_weights)),
-        queue_(options_.sizes) {}
+        weights_(std::move(verifier_weights)) {}
 
   /// An error where the loss wants what these rollouts have not.
   void check(const RolloutNeeds& needs) const {
@@ -84,34 +85,15 @@ class RolloutStream {
   /// The micro-batches of the next optimizer step; nothing at the end of an epoch.
   template <class View>
   std::optional<std::vector<RolloutBatch>> next(const View& view) {
-    made_rollout_ = false;
-    if (!queue_.has_step()) {
-      if (queue_.at_epoch_end()) {
-        queue_.next_epoch();
-        return std::nullopt;
-      }
-      queue_.start(roll_out(view));
-      made_rollout_ = true;
-    }
-    if (!queue_.has_advantages()) queue_.set_advantages(view.advantages(queue_.rollout()));
-    StepBatches step = queue_.next_step(view.needs());
+    if (!begin_step([&] { return roll_out(view); })) return std::nullopt;
+    StepBatches step = next_step(view);
     split_groups_ = step.split_groups;
     return std::move(step.batches);
   }
 
-  bool at_epoch_end() const { return queue_.at_epoch_end(); }
-  std::int64_t steps_per_epoch() const { return queue_.steps_per_epoch(); }
-  SamplerPosition position() const { return queue_.position(); }
-  void seek(SamplerPosition position) { queue_.seek(position); }
-  /// What `position` does not say, for checkpoints.
-  std::string kept() const { return queue_.text(); }
-  void restore(std::string_view kept) { queue_.restore(kept); }
   /// Whether an epoch has as many steps as `steps_per_epoch` says at the most: a run needs
   /// Options::max_steps then.
   bool needs_max_steps() const { return options_.filter != GroupFilter::keep_all; }
-
-  /// The rollout that the last `next` made; null: it went on with an earlier one.
-  const Rollout* new_rollout() const { return made_rollout_ ? &queue_.rollout() : nullptr; }
 
   /// Of the rollout in work, for the step's record.
   Metrics measure() const {
@@ -249,11 +231,9 @@ class RolloutStream {
   std::shared_ptr<VerifierPool> pool_;
   std::vector<std::string> verifiers_;
   std::vector<double> weights_;
-  RolloutQueue queue_;
   RolloutWork work_{};
   std::int64_t split_groups_ = 0;
   int unscored_ = 0;  // rollouts in a row
-  bool made_rollout_ = false;
 };
 
 }  // namespace posttrain::data
