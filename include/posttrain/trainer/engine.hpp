@@ -78,7 +78,7 @@ class Engine {
             stream_.steps_per_epoch());
     }
     if constexpr (kRollsOut) {
-      stream_.check(loss_.rollout_needs());
+      if constexpr (EstimatesAdvantages<Loss>) stream_.check(loss_.rollout_needs());
       if (stream_.needs_max_steps() && options_.max_steps == 0) {
         fail(
             "expected Options.max_steps: a filter of groups decides how many steps an epoch has; "

@@ -47,8 +47,10 @@ class RolloutQueue {
   /// Optimizer steps on a rollout; at least one, if an empty one.
   std::int64_t steps_of(const Rollout& rollout) const;
   bool has_step() const { return started_ && next_ < steps_of(rollout_); }
-  /// The next optimizer step. The first of a rollout compares with no old policy: it is the old
-  /// policy, and the ratio is 1 to the bit.
+  /// The groups of the rollout that the next optimizer step trains on.
+  std::vector<std::size_t> next_groups();
+  /// The next optimizer step of a loss on rollouts. The first of a rollout compares with no old
+  /// policy: it is the old policy, and the ratio is 1 to the bit.
   StepBatches next_step(const RolloutNeeds& needs);
 
   // --- the place in the data --------------------------------------------------------------------

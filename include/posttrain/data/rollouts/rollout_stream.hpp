@@ -59,9 +59,9 @@ class RolloutStream : public QueuedStream {
                 const RolloutStreamOptions& options, std::shared_ptr<VerifierPool> pool,
                 std::vector<std::string> verifiers, std::vector<double> verifier_weights)
       : QueuedStream(RolloutQueue(options.sizes)),
+        options_(options),
         prompts_(std::move(prompts)),
         text_(&text),
-        options_(options),
         pool_(std::move(pool)),
         verifiers_(std::move(verifiers)),
         weights_(std::move(verifier_weights)) {}
@@ -85,7 +85,14 @@ class RolloutStream : public QueuedStream {
   /// The micro-batches of the next optimizer step; nothing at the end of an epoch.
   template <class View>
   std::optional<std::vector<RolloutBatch>> next(const View& view) {
-    if (!begin_step([&] { return roll_out(view); })) return std::nullopt;
+    const auto make = [&] {
+      Rollout rollout = roll_out(view, view.needs().greedy);
+      const Stopwatch watch;
+      score_rollout(view, rollout, queue_.steps_of(rollout), options_.sizes.max_tokens_per_batch);
+      work_.score_seconds = watch.seconds();
+      return rollout;
+    };
+    if (!begin_step(make)) return std::nullopt;
     StepBatches step = next_step(view);
     split_groups_ = step.split_groups;
     return std::move(step.batches);
@@ -118,6 +125,7 @@ class RolloutStream : public QueuedStream {
     return pass_metrics(rollout, options_.solved);
   }
 
+  const std::vector<PromptItem>& prompts() const { return prompts_.train; }
   const DataReport& report() const { return prompts_.report; }
 
   ContentHash content() const {
@@ -129,18 +137,10 @@ class RolloutStream : public QueuedStream {
     return hash;
   }
 
- private:
-  Rollout empty_rollout(std::int64_t number) const {
-    Rollout rollout;
-    rollout.number = number;
-    rollout.temperature = options_.sampling.temperature;
-    rollout.verifiers = verifiers_;
-    rollout.verifier_weights = weights_;
-    return rollout;
-  }
-
+ protected:
+  /// Answers to the next prompts, judged. `greedy`: with one more answer of each without chance.
   template <class View>
-  Rollout roll_out(const View& view) {
+  Rollout roll_out(const View& view, bool greedy) {
     work_ = {};
     Rollout rollout = empty_rollout(queue_.rollouts());
     const std::int64_t wanted = options_.sizes.groups_per_rollout;
@@ -153,7 +153,7 @@ class RolloutStream : public QueuedStream {
       const auto epoch = static_cast<std::uint64_t>(queue_.epoch());
       answer(view, prompts_.train, drawn, options_.sampling, options_.group_size, epoch, round,
              work_);
-      if (view.needs().greedy) add_greedy_rewards(view, drawn, epoch, round);
+      if (greedy) add_greedy_rewards(view, drawn, epoch, round);
       for (RolloutGroup& group : round.groups) {
         if (options_.filter == GroupFilter::informative && !informative(group)) continue;
         rollout.groups.push_back(std::move(group));
@@ -161,9 +161,19 @@ class RolloutStream : public QueuedStream {
       if (options_.filter == GroupFilter::keep_all) break;
     }
     check_scored(rollout);
-    const Stopwatch watch;
-    score_rollout(view, rollout, queue_.steps_of(rollout), options_.sizes.max_tokens_per_batch);
-    work_.score_seconds = watch.seconds();
+    return rollout;
+  }
+
+  RolloutStreamOptions options_;
+  RolloutWork work_{};  // of the rollout in work
+
+ private:
+  Rollout empty_rollout(std::int64_t number) const {
+    Rollout rollout;
+    rollout.number = number;
+    rollout.temperature = options_.sampling.temperature;
+    rollout.verifiers = verifiers_;
+    rollout.verifier_weights = weights_;
     return rollout;
   }
 
@@ -227,11 +237,9 @@ class RolloutStream : public QueuedStream {
 
   LoadedItems<PromptItem> prompts_;
   const text::ChatTokenizer* text_;
-  RolloutStreamOptions options_;
   std::shared_ptr<VerifierPool> pool_;
   std::vector<std::string> verifiers_;
   std::vector<double> weights_;
-  RolloutWork work_{};
   std::int64_t split_groups_ = 0;
   int unscored_ = 0;  // rollouts in a row
 };

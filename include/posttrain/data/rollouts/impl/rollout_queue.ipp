@@ -58,18 +58,23 @@ POSTTRAIN_INLINE std::int64_t RolloutQueue::steps_of(const Rollout& rollout) con
   return (groups + sizes_.groups_per_step - 1) / sizes_.groups_per_step * sizes_.num_iterations;
 }
 
-POSTTRAIN_INLINE StepBatches RolloutQueue::next_step(const RolloutNeeds& needs) {
+POSTTRAIN_INLINE std::vector<std::size_t> RolloutQueue::next_groups() {
   const std::int64_t per_iteration = steps_of(rollout_) / sizes_.num_iterations;
-  const auto steps = minibatches(rollout_.groups.size(), sizes_.groups_per_step, sizes_.seed,
-                                 rollout_.number, next_ / per_iteration);
-  StepBatches step =
-      step_batches(rollout_, advantages_, steps[static_cast<std::size_t>(next_ % per_iteration)],
-                   needs, sizes_.max_tokens_per_batch);
-  if (next_ == 0) {
-    for (RolloutBatch& batch : step.batches) batch.old_logps = Tensor();
-  }
+  auto steps = minibatches(rollout_.groups.size(), sizes_.groups_per_step, sizes_.seed,
+                           rollout_.number, next_ / per_iteration);
+  auto& groups = steps[static_cast<std::size_t>(next_ % per_iteration)];
   ++next_;
   ++position_.step;
+  return std::move(groups);
+}
+
+POSTTRAIN_INLINE StepBatches RolloutQueue::next_step(const RolloutNeeds& needs) {
+  const bool first = next_ == 0;
+  StepBatches step =
+      step_batches(rollout_, advantages_, next_groups(), needs, sizes_.max_tokens_per_batch);
+  if (first) {
+    for (RolloutBatch& batch : step.batches) batch.old_logps = Tensor();
+  }
   return step;
 }
 
