@@ -21,6 +21,7 @@
 #include "posttrain/data/pipeline/impl/step_loading.ipp"
 #include "posttrain/data/pipeline/impl/supervised.ipp"
 #include "posttrain/data/rollouts/impl/best_and_worst.ipp"
+#include "posttrain/data/rollouts/impl/best_samples.ipp"
 #include "posttrain/data/rollouts/impl/prompt_loading.ipp"
 #include "posttrain/data/rollouts/impl/ranked_samples.ipp"
 #include "posttrain/data/rollouts/impl/rollout_lines.ipp"
