@@ -49,7 +49,8 @@ TEST_CASE("The best of what the policy writes trains with losses on tokens", "[d
   check(Full{});
 }
 
-TEST_CASE("Sequences are scored at the temperature that they were drawn at", "[data][rollouts]") {
+TEST_CASE("Sequences are scored at the temperature that they were drawn at",
+          "[data][rollouts][C19]") {
   const TempFolder folder;
   auto data = best_of(folder.write("prompts.jsonl", counting_prompts(6)));
   data.rollouts.sampling.temperature = 0.7;
@@ -107,7 +108,7 @@ TEST_CASE("Where no sample is good enough nothing is trained", "[data][rollouts]
 
 TEST_CASE(
     "A run on best samples that is resumed in the middle of a rollout is the uninterrupted one",
-    "[data][rollouts][checkpoints]") {
+    "[data][rollouts][checkpoints][C25]") {
   const TempFolder folder;
   auto data = best_of(folder.write("prompts.jsonl", counting_prompts(10)));
   data.rollouts.rollout_size = 16;

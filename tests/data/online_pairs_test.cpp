@@ -127,7 +127,7 @@ TEST_CASE("Groups of equal rewards give no pair, and a step without a pair chang
 }
 
 TEST_CASE("A run on pairs that is resumed in the middle of a rollout is the uninterrupted one",
-          "[data][rollouts][checkpoints]") {
+          "[data][rollouts][checkpoints][C25]") {
   const TempFolder folder;
   auto data = short_pairs(folder.write("prompts.jsonl", counting_prompts(10)));
   data.rollouts.rollout_size = 16;

@@ -25,11 +25,12 @@
 
 namespace posttrain {
 
-template <class V>
+/// `More`: what Rollouts takes beside its verifier.
+template <class V, class... More>
 struct BestOfGroup {
   using Batch = TokenBatch;
 
-  Rollouts<V> rollouts{};
+  Rollouts<V, More...> rollouts{};
   std::int64_t keep = 1;  // samples of each group, 1 … group_size
   // Only samples with at least this reward; −∞: all that have one.
   double least_reward = -std::numeric_limits<double>::infinity();
@@ -49,7 +50,7 @@ struct BestOfGroup {
   }
 };
 
-template <class V>
-BestOfGroup(Rollouts<V>) -> BestOfGroup<V>;
+template <class V, class... More>
+BestOfGroup(Rollouts<V, More...>) -> BestOfGroup<V, More...>;
 
 }  // namespace posttrain

@@ -23,11 +23,12 @@
 
 namespace posttrain {
 
-template <class V>
+/// `More`: what Rollouts takes beside its verifier.
+template <class V, class... More>
 struct OnlinePairs {
   using Batch = PairBatch;
 
-  Rollouts<V> rollouts{};
+  Rollouts<V, More...> rollouts{};
 
   void validate() const {
     rollouts.validate();
@@ -54,7 +55,7 @@ struct OnlinePairs {
   }
 };
 
-template <class V>
-OnlinePairs(Rollouts<V>) -> OnlinePairs<V>;
+template <class V, class... More>
+OnlinePairs(Rollouts<V, More...>) -> OnlinePairs<V, More...>;
 
 }  // namespace posttrain

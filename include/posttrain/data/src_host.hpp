@@ -23,6 +23,7 @@
 #include "posttrain/data/rollouts/impl/best_and_worst.ipp"
 #include "posttrain/data/rollouts/impl/best_samples.ipp"
 #include "posttrain/data/rollouts/impl/prompt_loading.ipp"
+#include "posttrain/data/rollouts/impl/prompt_order.ipp"
 #include "posttrain/data/rollouts/impl/ranked_samples.ipp"
 #include "posttrain/data/rollouts/impl/rollout_lines.ipp"
 #include "posttrain/data/rollouts/impl/rollout_metrics.ipp"

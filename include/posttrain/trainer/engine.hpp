@@ -81,8 +81,8 @@ class Engine {
       if constexpr (EstimatesAdvantages<Loss>) stream_.check(loss_.rollout_needs());
       if (stream_.needs_max_steps() && options_.max_steps == 0) {
         fail(
-            "expected Options.max_steps: a filter of groups decides how many steps an epoch has; "
-            "hint: set it");
+            "expected Options.max_steps: a filter of groups or a curriculum decides how many steps "
+            "an epoch has; hint: set it");
       }
       static_assert(
           !(needs_reference<Loss>() && ScoresReferenceOnce<State>),

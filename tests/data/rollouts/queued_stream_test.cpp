@@ -64,7 +64,7 @@ TEST_CASE("A stream of rollouts begins one where none is in work", "[data][rollo
 }
 
 TEST_CASE("A stream of rollouts goes on from what was kept of it",
-          "[data][rollouts][checkpoints]") {
+          "[data][rollouts][checkpoints][C25]") {
   Numbered stream(6);
   for (int step = 0; step < 10; ++step) {
     Numbered other(6);

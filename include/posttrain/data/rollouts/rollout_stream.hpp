@@ -9,8 +9,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,6 +50,8 @@ struct RolloutStreamOptions {
   std::int64_t max_attempts = 10;
   std::int64_t validation_samples = 1;
   double solved = 1.0;
+  /// The weight of a record by the mean rewards of its visits; none: all are drawn alike.
+  std::function<double(std::int64_t, std::span<const double>)> curriculum{};
 };
 
 class RolloutStream : public QueuedStream {
@@ -58,7 +62,7 @@ class RolloutStream : public QueuedStream {
   RolloutStream(LoadedItems<PromptItem> prompts, const text::ChatTokenizer& text,
                 const RolloutStreamOptions& options, std::shared_ptr<VerifierPool> pool,
                 std::vector<std::string> verifiers, std::vector<double> verifier_weights)
-      : QueuedStream(RolloutQueue(options.sizes)),
+      : QueuedStream(RolloutQueue(options.sizes, weights_of(options, prompts))),
         options_(options),
         prompts_(std::move(prompts)),
         text_(&text),
@@ -100,7 +104,9 @@ class RolloutStream : public QueuedStream {
 
   /// Whether an epoch has as many steps as `steps_per_epoch` says at the most: a run needs
   /// Options::max_steps then.
-  bool needs_max_steps() const { return options_.filter != GroupFilter::keep_all; }
+  bool needs_max_steps() const {
+    return options_.filter != GroupFilter::keep_all || options_.curriculum;
+  }
 
   /// Of the rollout in work, for the step's record.
   Metrics measure() const {
@@ -154,6 +160,9 @@ class RolloutStream : public QueuedStream {
       answer(view, prompts_.train, drawn, options_.sampling, options_.group_size, epoch, round,
              work_);
       if (greedy) add_greedy_rewards(view, drawn, epoch, round);
+      for (std::size_t g = 0; g < drawn.size(); ++g) {
+        if (const auto mean = mean_reward(round.groups[g])) queue_.visited(drawn[g], *mean);
+      }
       for (RolloutGroup& group : round.groups) {
         if (options_.filter == GroupFilter::informative && !informative(group)) continue;
         rollout.groups.push_back(std::move(group));
@@ -168,6 +177,13 @@ class RolloutStream : public QueuedStream {
   RolloutWork work_{};  // of the rollout in work
 
  private:
+  static PromptWeights weights_of(const RolloutStreamOptions& options,
+                                  const LoadedItems<PromptItem>& prompts) {
+    PromptWeights weights{options.curriculum, {}};
+    for (const PromptItem& item : prompts.train) weights.records.push_back(item.sample);
+    return weights;
+  }
+
   Rollout empty_rollout(std::int64_t number) const {
     Rollout rollout;
     rollout.number = number;
