@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "posttrain/data/rollouts/learnable.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/losses/hinge.hpp"
 #include "posttrain/losses/simpo.hpp"
@@ -163,7 +164,15 @@ TEST_CASE("Pairs that cannot be are refused before anything is loaded or written
                     Catch::Contains("two answers of max_new_tokens = 6"));
 }
 
-TEST_CASE("Pairs are made of rollouts of any verifier", "[data][rollouts]") {
+TEST_CASE("Pairs are made of rollouts of any verifier and curriculum", "[data][rollouts]") {
+  const TempFolder folder;
+  Rollouts<LowerCase, Learnable> rollouts;
+  rollouts.path = folder.write("prompts.jsonl", counting_prompts(6));
+  rollouts.sampling.max_new_tokens = 6;
+  rollouts.group_size = 4;
+  const RolloutRun run = run_rollouts(SimPo{}, Full{}, OnlinePairs{rollouts}, rollout_options(4));
+  CHECK(run.rollouts.size() == 4);
+
   const OnlinePairs pairs{short_rollouts("prompts.jsonl")};
   CHECK(pairs.rollouts.group_size == 4);
   CHECK(describe(pairs).find(".group_size = 4") != std::string::npos);
