@@ -14,6 +14,8 @@ REASONS = {
     "posttrain/base/compiled.hpp": "a macro; the build uses it both ways",
     "posttrain/fwd.hpp": "names only",
     "posttrain/data/rollouts/answer_prompts.hpp": "tested with data/rollouts.hpp and evaluate/solved.hpp",
+    "posttrain/data/rollouts/chosen_stream.hpp": "tested with data/online_pairs.hpp and data/best_of_group.hpp",
+    "posttrain/data/rollouts/curriculum.hpp": "a concept, tested with data/rollouts/learnable.hpp, tests/compile_fail/curriculum_*",
     "posttrain/data/rollouts/prompt_kind.hpp": "tested with data/rollouts/prompt_loading.hpp",
     "posttrain/data/rollouts/rollout_stream.hpp": "the stream of data/rollouts.hpp, tested with it",
     "posttrain/generate/generator_core.hpp": "the work of generate/generator.hpp, tested with it",

@@ -28,7 +28,6 @@ struct RolloutBatch : TokenBatch {
   Tensor draw;             // [P] float32 uniform in [0, 1), keyed by prompt, sample and position
   std::vector<std::int64_t> group;  // [S] which samples are of one prompt
   double counted = 0.0;             // the share of this batch in the divisor of the step
-  double temperature = 1.0;         // logits are divided by it before any score is taken
 
   /// The number of samples.
   std::int64_t items() const { return static_cast<std::int64_t>(offsets.size()) - 1; }

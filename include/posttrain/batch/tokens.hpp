@@ -33,6 +33,7 @@ struct TokenBatch {
   // How many virtual tokens precede every sequence; positions count them
   // (batch/virtual_tokens.hpp)
   std::int64_t virtual_tokens = 0;
+  double temperature = 1.0;  // logits are divided by it before any score is taken
   // Of rows and predictions, for work on another device; `to` makes them there. Undefined: they are
   // made from `nodes` and `offsets` where they are needed.
   Tensor position{};     // [T] int64

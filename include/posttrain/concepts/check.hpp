@@ -171,7 +171,8 @@ constexpr bool check_rollouts() {
       static_assert(samples,
                     "posttrain: rollouts are made by a Model that samples, a models::Decoder "
                     "[docs/concepts.md#rollouts]");
-      constexpr bool estimates = samples && EstimatesAdvantages<Loss>;
+      constexpr bool judges = std::is_same_v<typename Data::Batch, RolloutBatch>;
+      constexpr bool estimates = samples && (!judges || EstimatesAdvantages<Loss>);
       static_assert(!samples || estimates,
                     "posttrain: a Loss on rollouts needs `Advantages advantages(const Rollout&) "
                     "const` and `RolloutNeeds rollout_needs() const` [docs/concepts.md#rollouts]");

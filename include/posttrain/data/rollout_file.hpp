@@ -19,8 +19,8 @@
 #include "posttrain/base/hash.hpp"
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
+#include "posttrain/data/rollouts/queued_stream.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
-#include "posttrain/data/rollouts/rollout_queue.hpp"
 #include "posttrain/data/rollouts/score_rollout.hpp"
 
 namespace posttrain {
@@ -41,12 +41,15 @@ struct RecordedGroups {
 RecordedGroups read_rollout_file(std::string_view path, std::int64_t vocab_size,
                                  std::int64_t max_tokens_per_batch);
 
-class RolloutFileStream {
+class RolloutFileStream : public QueuedStream {
  public:
   using Batch = RolloutBatch;
 
   RolloutFileStream(RecordedGroups recorded, const RolloutSizes& sizes, double temperature)
-      : recorded_(std::move(recorded)), sizes_(sizes), temperature_(temperature), queue_(sizes) {}
+      : QueuedStream(RolloutQueue(sizes)),
+        recorded_(std::move(recorded)),
+        sizes_(sizes),
+        temperature_(temperature) {}
 
   void check(const RolloutNeeds& needs) const {
     if (recorded_.group_size < needs.least_group) {
@@ -57,12 +60,7 @@ class RolloutFileStream {
 
   template <class View>
   std::optional<std::vector<RolloutBatch>> next(const View& view) {
-    new_ = false;
-    if (!queue_.has_step()) {
-      if (queue_.at_epoch_end()) {
-        queue_.next_epoch();
-        return std::nullopt;
-      }
+    const auto read = [&] {
       Rollout rollout;
       rollout.number = queue_.rollouts();
       rollout.temperature = temperature_;
@@ -70,21 +68,13 @@ class RolloutFileStream {
         rollout.groups.push_back(recorded_.groups[group]);
       }
       score_rollout(view, rollout, queue_.steps_of(rollout), sizes_.max_tokens_per_batch);
-      queue_.start(std::move(rollout));
-      new_ = true;
-    }
-    if (!queue_.has_advantages()) queue_.set_advantages(view.advantages(queue_.rollout()));
-    return std::move(queue_.next_step(view.needs()).batches);
+      return rollout;
+    };
+    if (!begin_step(read)) return std::nullopt;
+    return std::move(next_step(view).batches);
   }
 
-  bool at_epoch_end() const { return queue_.at_epoch_end(); }
-  std::int64_t steps_per_epoch() const { return queue_.steps_per_epoch(); }
-  SamplerPosition position() const { return queue_.position(); }
-  void seek(SamplerPosition position) { queue_.seek(position); }
-  std::string kept() const { return queue_.text(); }
-  void restore(std::string_view kept) { queue_.restore(kept); }
   bool needs_max_steps() const { return false; }
-  const Rollout* new_rollout() const { return new_ ? &queue_.rollout() : nullptr; }
   Metrics measure() const { return rollout_metrics(queue_.rollout(), {}); }
   bool has_validation() const { return false; }
   template <class View>
@@ -98,8 +88,6 @@ class RolloutFileStream {
   RecordedGroups recorded_;
   RolloutSizes sizes_;
   double temperature_;
-  RolloutQueue queue_;
-  bool new_ = false;
 };
 
 }  // namespace data

@@ -4,6 +4,7 @@
 //
 //   Rollouts<NumericAnswer>{.path = "gsm8k.jsonl", .group_size = 8}
 //   Rollouts<RewardSum<MathAnswer, FormatTags>>{.path = …, .verifier = RewardSum{…}}
+//   Rollouts<MathAnswer, Learnable>{.path = …, .curriculum = {.floor = 0.1}}
 //
 // An optimizer step is `effective_batch_size` completions; a rollout has `rollout_size` of them
 // (0: one step's) and is passed over `num_iterations` times. Prompts with answers come in every
@@ -20,6 +21,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/literal_string.hpp"
+#include "posttrain/data/rollouts/curriculum.hpp"
 #include "posttrain/data/rollouts/prompt_loading.hpp"
 #include "posttrain/data/rollouts/rollout_stream.hpp"
 #include "posttrain/rewards/pool.hpp"
@@ -42,7 +44,7 @@ RewardSum<V...> as_reward_sum(const RewardSum<V...>& verifiers) {
 
 }  // namespace detail
 
-template <class V>
+template <class V, class C = NoCurriculum>
 struct Rollouts {
   using Batch = RolloutBatch;
 
@@ -59,6 +61,7 @@ struct Rollouts {
   std::int64_t validation_samples = 1;  // of each held-out prompt
   double solved = 1.0;                  // the reward from which on a sample counts for pass@k
   LiteralString validation_path{};      // a source of its own, instead of Options::validation_split
+  C curriculum{};                       // which prompts come first (data/rollouts/curriculum.hpp)
 
   void validate() const {
     source().validate();
@@ -87,6 +90,7 @@ struct Rollouts {
       fail("posttrain: Rollouts.sampling.seed must be 0: Options.seed is the seed of all draws");
     }
     detail::as_reward_sum(verifier).validate();
+    if constexpr (requires { curriculum.validate(); }) curriculum.validate();
   }
 
   constexpr data::Source source() const { return {path.view(), validation_path.view()}; }
@@ -123,6 +127,7 @@ struct Rollouts {
     options.max_attempts = max_attempts;
     options.validation_samples = validation_samples;
     options.solved = solved;
+    if constexpr (check_curriculum<C>() && WeighsRecords<C>) options.curriculum = curriculum;
     check_room(prompts, context);
     const auto& weights = verifiers.weights();
     return {std::move(prompts),

@@ -20,6 +20,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/error_text.hpp"
 #include "posttrain/base/join.hpp"
+#include "posttrain/base/stopwatch.hpp"
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/data/pipeline/stream.hpp"
@@ -77,11 +78,11 @@ class Engine {
             stream_.steps_per_epoch());
     }
     if constexpr (kRollsOut) {
-      stream_.check(loss_.rollout_needs());
+      if constexpr (EstimatesAdvantages<Loss>) stream_.check(loss_.rollout_needs());
       if (stream_.needs_max_steps() && options_.max_steps == 0) {
         fail(
-            "expected Options.max_steps: a filter of groups decides how many steps an epoch has; "
-            "hint: set it");
+            "expected Options.max_steps: a filter of groups or a curriculum decides how many steps "
+            "an epoch has; hint: set it");
       }
       static_assert(
           !(needs_reference<Loss>() && ScoresReferenceOnce<State>),
@@ -122,7 +123,7 @@ class Engine {
 
   /// One optimizer step on these micro-batches.
   StepMetrics step(const std::vector<Batch>& batches) {
-    const double start = steady_seconds();
+    const Stopwatch watch;
     const TransferCounts before = transfer_counts();
     StepMetrics metrics;
     std::int64_t scored = 0;
@@ -157,7 +158,7 @@ class Engine {
     metrics.total_samples_accumulated = progress_.samples;
     metrics.total_tokens_accumulated = progress_.tokens;
     metrics.grad_accum = static_cast<std::int64_t>(batches.size());
-    metrics.time_per_batch = steady_seconds() - start;
+    metrics.time_per_batch = watch.seconds();
     const double seconds = std::max(metrics.time_per_batch, 1e-9);
     metrics.tokens_per_second = static_cast<double>(metrics.num_total_tokens) / seconds;
     metrics.samples_per_second = static_cast<double>(metrics.num_samples) / seconds;

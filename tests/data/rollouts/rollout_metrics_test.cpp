@@ -49,6 +49,15 @@ TEST_CASE("What nobody judged does not count", "[data][rollouts]") {
   CHECK(data::pass_metrics(rollout, 1.0).empty());
 }
 
+TEST_CASE("A group's mean reward is that of its judged samples", "[data][rollouts]") {
+  RolloutGroup group = some_rollout(1, 4).groups[0];  // 0, 1, 0, 1
+  CHECK(data::mean_reward(group) == 0.5);
+  group.samples[0].reward = std::nullopt;
+  CHECK(data::mean_reward(group).value() == Approx(2.0 / 3.0));
+  for (RolloutSample& sample : group.samples) sample.reward = std::nullopt;
+  CHECK(data::mean_reward(group) == std::nullopt);
+}
+
 TEST_CASE("pass@k is the chance that one of k samples is right", "[data][rollouts]") {
   Rollout rollout = some_rollout(2, 4);  // two of four are right
   for (RolloutSample& sample : rollout.groups[1].samples) sample.reward = 0.5;

@@ -73,7 +73,7 @@ TEST_CASE("The first step of a rollout has no older policy", "[data][rollouts]")
   }
 }
 
-TEST_CASE("A queue goes on from its text at any step", "[data][rollouts][checkpoints]") {
+TEST_CASE("A queue goes on from its text at any step", "[data][rollouts][checkpoints][C25]") {
   RolloutQueue queue(kSizes);
   for (int step = 0; step < 12; ++step) {
     RolloutQueue other(kSizes);

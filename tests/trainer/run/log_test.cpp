@@ -90,6 +90,4 @@ TEST_CASE("without a folder nothing is written, nor the record made", "[trainer]
   RunLog bad(in_folder(scratch / "file/run"), some_record);
   CHECK(contains(error_of([&] { bad.begin(""); }), "cannot create folder"));
   CHECK(peak_memory_gib() > 0.0);
-  const double before = steady_seconds();
-  CHECK(steady_seconds() >= before);
 }

@@ -122,7 +122,6 @@ POSTTRAIN_INLINE std::vector<RolloutItem> rollout_items(
 POSTTRAIN_INLINE RolloutBatch pack_rollout(std::span<const RolloutItem> items, double temperature) {
   BatchBuilder builder;
   RolloutBatch batch;
-  batch.temperature = temperature;
   std::vector<float> rewards, lengths, draws;
   const RolloutGroup* group = nullptr;
   int prompt = -1;
@@ -161,6 +160,7 @@ POSTTRAIN_INLINE RolloutBatch pack_rollout(std::span<const RolloutItem> items, d
     }
   }
   static_cast<TokenBatch&>(batch) = std::move(builder).build();
+  batch.temperature = temperature;
   batch.reward = at::tensor(rewards, at::kFloat);
   batch.length = at::tensor(lengths, at::kFloat);
   batch.draw = at::tensor(draws, at::kFloat);

@@ -3,13 +3,13 @@
 // written, while others are.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "posttrain/base/stopwatch.hpp"
 #include "posttrain/batch/rollout.hpp"
 #include "posttrain/data/rollouts/prompt_kind.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
@@ -19,16 +19,6 @@
 #include "posttrain/text/chat_tokenizer.hpp"
 
 namespace posttrain::data {
-
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
 
 /// What the answers to one prompt have in common for a verifier.
 posttrain::Sample asked(const PromptItem& item, const text::ChatTokenizer& text);

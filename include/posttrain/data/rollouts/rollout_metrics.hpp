@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,9 @@ struct RolloutWork {
   std::int64_t rounds = 0;             // of drawing
   std::int64_t verifier_failures = 0;  // timeouts included
 };
+
+/// The mean of a group's rewards; none where no sample has one.
+std::optional<double> mean_reward(const RolloutGroup& group);
 
 /// Means are over samples, and standard deviations unbiased; reward_std is the mean of the groups'.
 /// A sample without a reward does not count. What nothing counts for is left out.

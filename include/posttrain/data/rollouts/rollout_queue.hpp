@@ -9,10 +9,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "posttrain/data/pipeline/sampler.hpp"
 #include "posttrain/data/rollouts/minibatches.hpp"
+#include "posttrain/data/rollouts/prompt_order.hpp"
 
 namespace posttrain::data {
 
@@ -28,12 +30,16 @@ struct RolloutSizes {
 
 class RolloutQueue {
  public:
-  explicit RolloutQueue(const RolloutSizes& sizes);
+  /// `weights`: of a curriculum over the prompts; they decide how many steps an epoch has.
+  explicit RolloutQueue(const RolloutSizes& sizes, PromptWeights weights = {})
+      : sizes_(sizes), order_(sizes.prompts, sizes.seed, std::move(weights)) {}
 
   // --- prompts ----------------------------------------------------------------------------------
   /// The next `count` prompts of this epoch, fewer at its end.
-  std::vector<std::size_t> draw(std::int64_t count);
-  bool prompts_left() const { return cursor_ < sizes_.prompts; }
+  std::vector<std::size_t> draw(std::int64_t count) { return order_.draw(count); }
+  bool prompts_left() const { return order_.any_left(); }
+  /// The mean reward of the answers to a prompt that was drawn.
+  void visited(std::size_t prompt, double mean_reward) { order_.visited(prompt, mean_reward); }
   std::int64_t epoch() const { return position_.epoch; }
   /// Rollouts begun so far.
   std::int64_t rollouts() const { return rollouts_; }
@@ -47,15 +53,17 @@ class RolloutQueue {
   /// Optimizer steps on a rollout; at least one, if an empty one.
   std::int64_t steps_of(const Rollout& rollout) const;
   bool has_step() const { return started_ && next_ < steps_of(rollout_); }
-  /// The next optimizer step. The first of a rollout compares with no old policy: it is the old
-  /// policy, and the ratio is 1 to the bit.
+  /// The groups of the rollout that the next optimizer step trains on.
+  std::vector<std::size_t> next_groups();
+  /// The next optimizer step of a loss on rollouts. The first of a rollout compares with no old
+  /// policy: it is the old policy, and the ratio is 1 to the bit.
   StepBatches next_step(const RolloutNeeds& needs);
 
   // --- the place in the data --------------------------------------------------------------------
   SamplerPosition position() const { return position_; }
   void seek(SamplerPosition position) { position_ = position; }
   void next_epoch();
-  /// Where every prompt gives a group.
+  /// Where every prompt is drawn and gives a group.
   std::int64_t steps_per_epoch() const;
   bool at_epoch_end() const { return !prompts_left() && !has_step(); }
 
@@ -65,8 +73,7 @@ class RolloutQueue {
 
  private:
   RolloutSizes sizes_;
-  std::vector<std::int64_t> order_;  // of the epoch's prompts
-  std::int64_t cursor_ = 0;          // in it
+  PromptOrder order_;  // of the epoch's prompts
   SamplerPosition position_{};
   std::int64_t rollouts_ = 0;
   bool started_ = false;

@@ -9,8 +9,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,14 +20,15 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/hash.hpp"
+#include "posttrain/base/stopwatch.hpp"
 #include "posttrain/batch/rollouts.hpp"
 #include "posttrain/concepts/kind.hpp"
 #include "posttrain/concepts/rollout.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/data/rollouts/answer_prompts.hpp"
 #include "posttrain/data/rollouts/prompt_kind.hpp"
+#include "posttrain/data/rollouts/queued_stream.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
-#include "posttrain/data/rollouts/rollout_queue.hpp"
 #include "posttrain/data/rollouts/score_rollout.hpp"
 #include "posttrain/rewards/pool.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
@@ -47,9 +50,11 @@ struct RolloutStreamOptions {
   std::int64_t max_attempts = 10;
   std::int64_t validation_samples = 1;
   double solved = 1.0;
+  /// The weight of a record by the mean rewards of its visits; none: all are drawn alike.
+  std::function<double(std::int64_t, std::span<const double>)> curriculum{};
 };
 
-class RolloutStream {
+class RolloutStream : public QueuedStream {
  public:
   using Batch = RolloutBatch;
 
@@ -57,13 +62,13 @@ class RolloutStream {
   RolloutStream(LoadedItems<PromptItem> prompts, const text::ChatTokenizer& text,
                 const RolloutStreamOptions& options, std::shared_ptr<VerifierPool> pool,
                 std::vector<std::string> verifiers, std::vector<double> verifier_weights)
-      : prompts_(std::move(prompts)),
-        text_(&text),
+      : QueuedStream(RolloutQueue(options.sizes, weights_of(options, prompts))),
         options_(options),
+        prompts_(std::move(prompts)),
+        text_(&text),
         pool_(std::move(pool)),
         verifiers_(std::move(verifiers)),
-        weights_(std::move(verifier_weights)),
-        queue_(options_.sizes) {}
+        weights_(std::move(verifier_weights)) {}
 
   /// An error where the loss wants what these rollouts have not.
   void check(const RolloutNeeds& needs) const {
@@ -79,34 +84,24 @@ class RolloutStream {
   /// The micro-batches of the next optimizer step; nothing at the end of an epoch.
   template <class View>
   std::optional<std::vector<RolloutBatch>> next(const View& view) {
-    made_rollout_ = false;
-    if (!queue_.has_step()) {
-      if (queue_.at_epoch_end()) {
-        queue_.next_epoch();
-        return std::nullopt;
-      }
-      queue_.start(roll_out(view));
-      made_rollout_ = true;
-    }
-    if (!queue_.has_advantages()) queue_.set_advantages(view.advantages(queue_.rollout()));
-    StepBatches step = queue_.next_step(view.needs());
+    const auto make = [&] {
+      Rollout rollout = roll_out(view, view.needs());
+      const Stopwatch watch;
+      score_rollout(view, rollout, queue_.steps_of(rollout), options_.sizes.max_tokens_per_batch);
+      work_.score_seconds = watch.seconds();
+      return rollout;
+    };
+    if (!begin_step(make)) return std::nullopt;
+    StepBatches step = next_step(view);
     split_groups_ = step.split_groups;
     return std::move(step.batches);
   }
 
-  bool at_epoch_end() const { return queue_.at_epoch_end(); }
-  std::int64_t steps_per_epoch() const { return queue_.steps_per_epoch(); }
-  SamplerPosition position() const { return queue_.position(); }
-  void seek(SamplerPosition position) { queue_.seek(position); }
-  /// What `position` does not say, for checkpoints.
-  std::string kept() const { return queue_.text(); }
-  void restore(std::string_view kept) { queue_.restore(kept); }
   /// Whether an epoch has as many steps as `steps_per_epoch` says at the most: a run needs
   /// Options::max_steps then.
-  bool needs_max_steps() const { return options_.filter != GroupFilter::keep_all; }
-
-  /// The rollout that the last `next` made; null: it went on with an earlier one.
-  const Rollout* new_rollout() const { return made_rollout_ ? &queue_.rollout() : nullptr; }
+  bool needs_max_steps() const {
+    return options_.filter != GroupFilter::keep_all || options_.curriculum;
+  }
 
   /// Of the rollout in work, for the step's record.
   Metrics measure() const {
@@ -131,6 +126,7 @@ class RolloutStream {
     return pass_metrics(rollout, options_.solved);
   }
 
+  const std::vector<PromptItem>& prompts() const { return prompts_.train; }
   const DataReport& report() const { return prompts_.report; }
 
   ContentHash content() const {
@@ -142,18 +138,11 @@ class RolloutStream {
     return hash;
   }
 
- private:
-  Rollout empty_rollout(std::int64_t number) const {
-    Rollout rollout;
-    rollout.number = number;
-    rollout.temperature = options_.sampling.temperature;
-    rollout.verifiers = verifiers_;
-    rollout.verifier_weights = weights_;
-    return rollout;
-  }
-
+ protected:
+  /// Answers to the next prompts, judged; with one more answer of each without chance where it is
+  /// needed. Ten rollouts in a row without a reward are an error where rewards are.
   template <class View>
-  Rollout roll_out(const View& view) {
+  Rollout roll_out(const View& view, const RolloutNeeds& needs) {
     work_ = {};
     Rollout rollout = empty_rollout(queue_.rollouts());
     const std::int64_t wanted = options_.sizes.groups_per_rollout;
@@ -166,17 +155,37 @@ class RolloutStream {
       const auto epoch = static_cast<std::uint64_t>(queue_.epoch());
       answer(view, prompts_.train, drawn, options_.sampling, options_.group_size, epoch, round,
              work_);
-      if (view.needs().greedy) add_greedy_rewards(view, drawn, epoch, round);
+      if (needs.greedy) add_greedy_rewards(view, drawn, epoch, round);
+      for (std::size_t g = 0; g < drawn.size(); ++g) {
+        if (const auto mean = mean_reward(round.groups[g])) queue_.visited(drawn[g], *mean);
+      }
       for (RolloutGroup& group : round.groups) {
         if (options_.filter == GroupFilter::informative && !informative(group)) continue;
         rollout.groups.push_back(std::move(group));
       }
       if (options_.filter == GroupFilter::keep_all) break;
     }
-    if (view.needs().rewards) check_scored(rollout);
-    const Stopwatch watch;
-    score_rollout(view, rollout, queue_.steps_of(rollout), options_.sizes.max_tokens_per_batch);
-    work_.score_seconds = watch.seconds();
+    if (needs.rewards) check_scored(rollout);
+    return rollout;
+  }
+
+  RolloutStreamOptions options_;
+  RolloutWork work_{};  // of the rollout in work
+
+ private:
+  static PromptWeights weights_of(const RolloutStreamOptions& options,
+                                  const LoadedItems<PromptItem>& prompts) {
+    PromptWeights weights{options.curriculum, {}};
+    for (const PromptItem& item : prompts.train) weights.records.push_back(item.sample);
+    return weights;
+  }
+
+  Rollout empty_rollout(std::int64_t number) const {
+    Rollout rollout;
+    rollout.number = number;
+    rollout.temperature = options_.sampling.temperature;
+    rollout.verifiers = verifiers_;
+    rollout.verifier_weights = weights_;
     return rollout;
   }
 
@@ -240,15 +249,11 @@ class RolloutStream {
 
   LoadedItems<PromptItem> prompts_;
   const text::ChatTokenizer* text_;
-  RolloutStreamOptions options_;
   std::shared_ptr<VerifierPool> pool_;
   std::vector<std::string> verifiers_;
   std::vector<double> weights_;
-  RolloutQueue queue_;
-  RolloutWork work_{};
   std::int64_t split_groups_ = 0;
   int unscored_ = 0;  // rollouts in a row
-  bool made_rollout_ = false;
 };
 
 }  // namespace posttrain::data

@@ -15,9 +15,6 @@
 
 namespace posttrain {
 
-/// Seconds of a clock that never goes back; its zero means nothing.
-double steady_seconds();
-
 /// Peak resident memory of the process in GiB.
 double peak_memory_gib();
 

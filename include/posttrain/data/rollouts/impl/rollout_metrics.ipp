@@ -41,6 +41,12 @@ inline std::vector<double> rewards_of(const RolloutGroup& group) {
 
 }  // namespace detail
 
+POSTTRAIN_INLINE std::optional<double> mean_reward(const RolloutGroup& group) {
+  const std::vector<double> rewards = detail::rewards_of(group);
+  if (rewards.empty()) return std::nullopt;
+  return detail::mean_of(rewards);
+}
+
 POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWork& work) {
   Metrics metrics;
   std::vector<double> rewards, deviations, lengths, ended;

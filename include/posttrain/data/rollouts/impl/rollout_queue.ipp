@@ -8,34 +8,11 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
-#include "posttrain/base/rng.hpp"
 #include "posttrain/data/rollouts/rollout_lines.hpp"
 #include "posttrain/data/rollouts/rollout_queue.hpp"
 #include "posttrain/io/json.hpp"
 
 namespace posttrain::data {
-
-namespace detail {
-
-inline std::vector<std::int64_t> prompt_order(const RolloutSizes& sizes, std::int64_t epoch) {
-  return permutation(sizes.prompts, sizes.seed,
-                     mix_streams(stream_of("prompts"), static_cast<std::uint64_t>(epoch)));
-}
-
-}  // namespace detail
-
-POSTTRAIN_INLINE RolloutQueue::RolloutQueue(const RolloutSizes& sizes)
-    : sizes_(sizes), order_(detail::prompt_order(sizes, 0)) {
-  if (sizes.prompts < 1) fail("expected at least one prompt to draw, got none");
-}
-
-POSTTRAIN_INLINE std::vector<std::size_t> RolloutQueue::draw(std::int64_t count) {
-  std::vector<std::size_t> drawn;
-  for (; count > 0 && prompts_left(); --count) {
-    drawn.push_back(static_cast<std::size_t>(order_[static_cast<std::size_t>(cursor_++)]));
-  }
-  return drawn;
-}
 
 POSTTRAIN_INLINE void RolloutQueue::start(Rollout rollout) {
   rollout_ = std::move(rollout);
@@ -58,25 +35,29 @@ POSTTRAIN_INLINE std::int64_t RolloutQueue::steps_of(const Rollout& rollout) con
   return (groups + sizes_.groups_per_step - 1) / sizes_.groups_per_step * sizes_.num_iterations;
 }
 
-POSTTRAIN_INLINE StepBatches RolloutQueue::next_step(const RolloutNeeds& needs) {
+POSTTRAIN_INLINE std::vector<std::size_t> RolloutQueue::next_groups() {
   const std::int64_t per_iteration = steps_of(rollout_) / sizes_.num_iterations;
-  const auto steps = minibatches(rollout_.groups.size(), sizes_.groups_per_step, sizes_.seed,
-                                 rollout_.number, next_ / per_iteration);
-  StepBatches step =
-      step_batches(rollout_, advantages_, steps[static_cast<std::size_t>(next_ % per_iteration)],
-                   needs, sizes_.max_tokens_per_batch);
-  if (next_ == 0) {
-    for (RolloutBatch& batch : step.batches) batch.old_logps = Tensor();
-  }
+  auto steps = minibatches(rollout_.groups.size(), sizes_.groups_per_step, sizes_.seed,
+                           rollout_.number, next_ / per_iteration);
+  auto& groups = steps[static_cast<std::size_t>(next_ % per_iteration)];
   ++next_;
   ++position_.step;
+  return std::move(groups);
+}
+
+POSTTRAIN_INLINE StepBatches RolloutQueue::next_step(const RolloutNeeds& needs) {
+  const bool first = next_ == 0;
+  StepBatches step =
+      step_batches(rollout_, advantages_, next_groups(), needs, sizes_.max_tokens_per_batch);
+  if (first) {
+    for (RolloutBatch& batch : step.batches) batch.old_logps = Tensor();
+  }
   return step;
 }
 
 POSTTRAIN_INLINE void RolloutQueue::next_epoch() {
   position_ = {position_.epoch + 1, 0};
-  order_ = detail::prompt_order(sizes_, position_.epoch);
-  cursor_ = 0;
+  order_.begin(position_.epoch);
 }
 
 POSTTRAIN_INLINE std::int64_t RolloutQueue::steps_per_epoch() const {
@@ -91,9 +72,9 @@ POSTTRAIN_INLINE std::int64_t RolloutQueue::steps_per_epoch() const {
 POSTTRAIN_INLINE std::string RolloutQueue::text() const {
   Json head = {{"epoch", position_.epoch},
                {"step", position_.step},
-               {"cursor", cursor_},
                {"rollouts", rollouts_},
                {"next", has_step() ? Json(next_) : Json(nullptr)}};
+  order_.write(head);
   if (has_step()) {
     head["number"] = rollout_.number;
     head["temperature"] = rollout_.temperature;
@@ -125,10 +106,9 @@ POSTTRAIN_INLINE void RolloutQueue::restore(std::string_view text) {
     return io::integer_from(io::required_under(head, key, where), where, key, 0, most);
   };
   constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
-  RolloutQueue read(sizes_);
+  RolloutQueue read(sizes_, order_.weights());
   read.position_ = {count("epoch", kAny), count("step", kAny)};
-  read.order_ = detail::prompt_order(sizes_, read.position_.epoch);
-  read.cursor_ = count("cursor", sizes_.prompts);
+  read.order_.read(head, read.position_.epoch, where);
   read.rollouts_ = count("rollouts", kAny);
   if (io::value_under(head, "next") != nullptr) {
     read.started_ = true;

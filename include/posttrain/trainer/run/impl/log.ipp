@@ -21,10 +21,6 @@
 
 namespace posttrain {
 
-POSTTRAIN_INLINE double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 POSTTRAIN_INLINE double peak_memory_gib() {
   // Not getrusage(): its maximum begins with that of the process that started this one.
   double kib = 0.0;
