@@ -13,7 +13,6 @@ REASONS = {
     "posttrain/base/json.hpp": "a name for a type",
     "posttrain/base/compiled.hpp": "a macro; the build uses it both ways",
     "posttrain/fwd.hpp": "names only",
-    "posttrain/data/rollouts/answer_prompts.hpp": "tested with data/rollouts.hpp and evaluate/solved.hpp",
     "posttrain/data/rollouts/prompt_kind.hpp": "tested with data/rollouts/prompt_loading.hpp",
     "posttrain/data/rollouts/score_rollout.hpp": "tested with data/rollouts.hpp and data/rollout_file.hpp",
     "posttrain/data/rollouts/rollout_stream.hpp": "the stream of data/rollouts.hpp, tested with it",

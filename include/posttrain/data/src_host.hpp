@@ -23,3 +23,4 @@
 #include "posttrain/data/rollouts/impl/prompt_loading.ipp"
 #include "posttrain/data/rollouts/impl/rollout_lines.ipp"
 #include "posttrain/data/rollouts/impl/rollout_metrics.ipp"
+#include "posttrain/data/rollouts/impl/turns.ipp"

@@ -27,6 +27,7 @@
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
 #include "posttrain/data/rollouts/rollout_queue.hpp"
 #include "posttrain/data/rollouts/score_rollout.hpp"
+#include "posttrain/data/rollouts/turns.hpp"
 #include "posttrain/rewards/pool.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
@@ -47,6 +48,7 @@ struct RolloutStreamOptions {
   std::int64_t max_attempts = 10;
   std::int64_t validation_samples = 1;
   double solved = 1.0;
+  TurnOptions turns{};  // without an environment: one
 };
 
 class RolloutStream {
@@ -117,6 +119,9 @@ class RolloutStream {
   Metrics measure() const {
     Metrics metrics = rollout_metrics(queue_.rollout(), work_);
     metrics.emplace_back("rollout/split_groups", static_cast<double>(split_groups_));
+    if (options_.turns.environment) {
+      for (auto& metric : turn_metrics(queue_.rollout(), work_)) metrics.push_back(metric);
+    }
     return metrics;
   }
 
@@ -238,7 +243,8 @@ class RolloutStream {
                     .samples = samples,
                     .epoch = epoch,
                     .sampling = sampling,
-                    .generator = options_.generator};
+                    .generator = options_.generator,
+                    .turns = options_.turns.environment ? &options_.turns : nullptr};
     plan.sampling.seed = options_.sizes.seed;
     answer_prompts(view.model(), view.gate(), *text_, plan, *pool_, rollout, work);
   }
