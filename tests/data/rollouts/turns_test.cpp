@@ -109,7 +109,7 @@ data::TurnOptions always(Reply reply) {
 }  // namespace
 
 TEST_CASE("Ids in, ids out: what was drawn stays, and only what the template adds is tokenized",
-          "[data][rollouts]") {
+          "[data][rollouts][C19]") {
   const text::ChatTokenizer text = tokenizer_with(kChatMl);
   Round round(text, says_once(tool("24")));
   CHECK(round.says("calc(12+12)") == 1000 - 12);
