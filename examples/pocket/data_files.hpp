@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "calls.hpp"
 #include "model_files.hpp"
 #include "world.hpp"
 
@@ -78,6 +79,9 @@ inline Files data_files(const World& world) {
   files["preferences_heldout.jsonl"] = detail::preference_lines(preferences(world, 200, true));
   files["arithmetic.jsonl"] = detail::problem_lines(arithmetic_problems(world, 800, false));
   files["arithmetic_heldout.jsonl"] = detail::problem_lines(arithmetic_problems(world, 150, true));
+  files["calls.jsonl"] = detail::conversation_lines(call_conversations(600));
+  files["products.jsonl"] = detail::problem_lines(product_problems(400, false));
+  files["products_heldout.jsonl"] = detail::problem_lines(product_problems(100, true));
   for (const auto& task : tasks()) {
     std::vector<Conversation> train;
     for (const auto& asked : task.train)

@@ -16,16 +16,15 @@ using namespace posttrain;
 struct Unseen {
 #ifdef LEGAL
   double operator()(std::int64_t, std::span<const double> rewards) const {
+    return rewards.empty() ? 1.0 : 0.1;
+  }
 #else
-  double operator()(std::span<const double> rewards) const {
+  double operator()(std::span<const double> rewards) const { return rewards.empty() ? 1.0 : 0.1; }
 #endif
-      return rewards.empty() ? 1.0 : 0.1;
-}
-}
-;
+};
 
 int main() {
   Trainer trainer(models::Decoder(models::DecoderConfig{}), Grpo{}, Full{},
-                  Rollouts<NumericAnswer, Unseen>{}, AdamW{});
+                  Rollouts<NumericAnswer, NoEnvironment, Unseen>{}, AdamW{});
   return trainer.train().loss < 1.0 ? 0 : 1;
 }

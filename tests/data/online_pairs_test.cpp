@@ -166,7 +166,7 @@ TEST_CASE("Pairs that cannot be are refused before anything is loaded or written
 
 TEST_CASE("Pairs are made of rollouts of any verifier and curriculum", "[data][rollouts]") {
   const TempFolder folder;
-  Rollouts<LowerCase, Learnable> rollouts;
+  Rollouts<LowerCase, NoEnvironment, Learnable> rollouts;
   rollouts.path = folder.write("prompts.jsonl", counting_prompts(6));
   rollouts.sampling.max_new_tokens = 6;
   rollouts.group_size = 4;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "posttrain/data/rollouts/learnable.hpp"
+#include "posttrain/data/rollouts/rollout_lines.hpp"
 #include "posttrain/losses/grpo.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"
@@ -49,12 +50,33 @@ struct Every {
 };
 
 template <class Curriculum>
-Rollouts<LowerCase, Curriculum> weighed_rollouts(const std::string& path,
-                                                 const Curriculum& curriculum = {}) {
-  Rollouts<LowerCase, Curriculum> data{.path = path, .curriculum = curriculum};
+Rollouts<LowerCase, NoEnvironment, Curriculum> weighed_rollouts(const std::string& path,
+                                                                const Curriculum& curriculum = {}) {
+  Rollouts<LowerCase, NoEnvironment, Curriculum> data{.path = path, .curriculum = curriculum};
   data.sampling.max_new_tokens = 6;
   data.group_size = 4;
   return data;
+}
+
+/// The number of a sample's messages, those of its prompt left out.
+struct CountsMessages {
+  double operator()(const Sample& sample) const {
+    return static_cast<double>(sample.messages->size()) - 1.0;
+  }
+};
+
+/// Turns of one token each: every id ends one.
+Rollouts<CountsMessages, TurnCounter> counted_rollouts(const std::string& path) {
+  Rollouts<CountsMessages, TurnCounter> data{.path = path};
+  data.sampling.max_new_tokens = 8;
+  for (TokenId id = 0; id < 100; ++id) data.sampling.stop_ids.push_back(id);
+  data.group_size = 4;
+  return data;
+}
+
+template <class Data, class Loss = Grpo>
+RolloutRun run(const Data& data, const Options& options, const Loss& loss = {}) {
+  return run_rollouts(loss, Full{}, data, options);
 }
 
 }  // namespace
@@ -160,4 +182,100 @@ TEST_CASE("A run with a curriculum that is resumed is the run that was not inter
   check_resumes(Grpo{}, Full{}, learnable, 10, {1, 3, 6});
   learnable.curriculum.floor = -1.0;
   CHECK_THROWS_WITH(learnable.validate(), Catch::Contains("Learnable.floor"));
+}
+
+TEST_CASE(
+    "An environment's turns are trained on and measured; validations and greedy answers have it",
+    "[data][rollouts][grpo]") {
+  const TempFolder folder;
+  auto data = counted_rollouts(folder.write("prompts.jsonl", counting_conversations(6)));
+  data.validation_path = folder.write("held_out.jsonl", counting_conversations(3));
+  Options options = rollout_options(2);
+  options.validation_frequency = 1;
+  Grpo remax;
+  remax.advantage = {.baseline = Baseline::greedy, .scale = AdvantageScale::none};
+  const RolloutRun turns = run(data, options, remax);
+  REQUIRE(turns.steps.size() == 2);
+  CHECK(metric(turns.steps[0], "turns/mean") == 3.0);
+  CHECK(metric(turns.steps[0], "tools/call_frequency") == 2.0);
+  CHECK(metric(turns.steps[0], "tools/failure_frequency") == 0.5);
+  CHECK(metric(turns.steps[0], "reward") == 5.0);  // answer, reply, answer, reply, answer
+  CHECK(metric(turns.steps[0], "completions/mean_length") == 3.0);
+  CHECK(metric(turns.steps[0], "ratio/mean") == 1.0);
+  CHECK(turns.validations == std::vector<double>{-5.0, -5.0});
+  for (const RolloutGroup& group : turns.rollouts[0].groups) {
+    CHECK(group.greedy_reward == 5.0);
+    for (const RolloutSample& sample : group.samples) {
+      CHECK(sample.finish == FinishReason::stop_id);
+      CHECK(sample.trained_tokens() == 3);
+      CHECK(std::ssize(sample.ids) > 3);
+    }
+    CHECK(data::rollout_group_from(data::to_json(group), "line") == group);
+  }
+  data.max_turns = 2;
+  const RolloutRun cut = run(data, rollout_options(1));
+  CHECK(metric(cut.steps[0], "turns/mean") == 2.0);
+  CHECK(metric(cut.steps[0], "completions/clipped_ratio") == 1.0);
+  CHECK(metric(cut.steps[0], "reward") == 3.0);
+
+  const RolloutRun single =
+      run(short_rollouts((folder / "prompts.jsonl").string()), rollout_options(1));
+  for (const auto& [name, value] : single.steps[0].loss_metrics) {
+    CHECK(name != "turns/mean");
+    CHECK(name != "tools/call_frequency");
+  }
+}
+
+TEST_CASE("A conversation fits the micro-batch, whatever an environment says", "[data][rollouts]") {
+  const TempFolder folder;
+  auto data = counted_rollouts(folder.write("prompts.jsonl", counting_conversations(6)));
+  Options options = rollout_options(1);
+  // "u:n0=<eos>a:" has eight ids, a reply "<eos>t:1<eos>a:" seven.
+  for (const auto& [tokens, turns] : {std::pair(8 + 8 + 1, 2.0), std::pair(8 + 8 + 8 + 1, 3.0)}) {
+    options.max_tokens_per_batch = tokens;
+    const RolloutRun turned = run(data, options);
+    CHECK(metric(turned.steps[0], "turns/mean") == turns);
+    for (const RolloutGroup& group : turned.rollouts[0].groups) {
+      for (const RolloutSample& sample : group.samples) {
+        CHECK(sample.truncated() == (turns < 3.0));
+        CHECK(std::ssize(group.prompt) + std::ssize(sample.ids) <= tokens);
+      }
+    }
+  }
+}
+
+TEST_CASE("A run with an environment that is resumed is the run that was not interrupted",
+          "[data][rollouts][checkpoints]") {
+  const TempFolder folder;
+  auto data = counted_rollouts(folder.write("prompts.jsonl", counting_conversations(10)));
+  data.sampling.stop_ids.resize(40);  // turns of several lengths
+  data.sampling.max_new_tokens = 20;
+  data.rollout_size = 16;
+  data.num_iterations = 2;
+  check_resumes(Grpo{}, Full{}, data, 6, {1, 3, 4});
+}
+
+TEST_CASE("What an environment cannot do is refused in one line", "[data][rollouts]") {
+  const TempFolder folder;
+  const auto refused = [&](const auto& data, const std::string& part) {
+    CHECK_THROWS_WITH(run(data, rollout_options(1)), Catch::Contains(part));
+  };
+  auto data = counted_rollouts(folder.write("texts.jsonl", counting_prompts(4)));
+  refused(data, "texts.jsonl:1: expected a conversation, which the environment goes on with");
+  data.path = folder.write("prompts.jsonl", counting_conversations(4));
+  data.max_turns = 0;
+  refused(data, "Rollouts.max_turns must be at least 1");
+  data.max_turns = 3;
+  data.generator.exact = true;
+  refused(data, "Rollouts.generator.exact is for answers of one turn");
+  data.generator.exact = false;
+  data.environment.breaks = true;
+  refused(data, "the environment failed: the counter is broken; hint: on_environment_error");
+  data.on_environment_error = OnError::zero;
+  const RolloutRun goes_on = run(data, rollout_options(1));
+  CHECK(metric(goes_on.steps[0], "reward") == 0.0);
+  CHECK(metric(goes_on.steps[0], "tools/failure_frequency") == 1.0);
+  auto single = short_rollouts((folder / "prompts.jsonl").string());
+  single.max_turns = 2;
+  refused(single, "Rollouts.max_turns and on_environment_error are for an environment");
 }

@@ -146,6 +146,35 @@ TEST_CASE("a sample depends on its key, not on slots, order or what else is gene
   }
 }
 
+TEST_CASE("a sample that was broken off anywhere goes on as if it had not been", "[generate]") {
+  const models::Decoder model = tiny_model();
+  const FrozenState gate = Frozen{}.attach(model);
+  const Request whole{.prompt = some_ids(4, 1),
+                      .sampling = kWarm,
+                      .epoch = 2,
+                      .prompt_index = 7,
+                      .first_sample = 3};
+  const TokenIds ids = Generator(model, gate, {}).run({whole})[0][0].ids;
+  for (const std::int64_t at : {1, 4, 8}) {
+    Request rest = whole;
+    rest.prompt.insert(rest.prompt.end(), ids.begin(), ids.begin() + at);
+    rest.sampling.max_new_tokens = 9 - at;
+    rest.first_position = at;
+    for (const GeneratorOptions& options :
+         std::vector<GeneratorOptions>{{}, {.draft_ngrams = 1, .draft_tokens = 3}}) {
+      const TokenIds more = Generator(model, gate, {}, options).run({rest})[0][0].ids;
+      CHECK(more == TokenIds(ids.begin() + at, ids.end()));
+    }
+    rest.first_position = 0;
+    CHECK(Generator(model, gate, {}).run({rest})[0][0].ids !=
+          TokenIds(ids.begin() + at, ids.end()));
+  }
+  Request before = whole;
+  before.first_position = -1;
+  Generator generator(model, gate, {});
+  CHECK_THROWS_WITH(generator.add(before), Catch::Contains("first_position to be 0 or more"));
+}
+
 TEST_CASE("log-probabilities are those that training gives to the sampled ids", "[generate][C19]") {
   for (const at::ScalarType dtype : {at::kDouble, at::kFloat, at::kBFloat16}) {
     // In 16 bits the rounding of activations is what is left (docs/generation.md).

@@ -32,6 +32,13 @@ TEST_CASE("the penalty grows over the buffer and stays at one beyond") {
   CHECK(value({.max_length = 4, .buffer = 4}, 1) == -0.25);
 }
 
+TEST_CASE("what a tool said is no length of the model's") {
+  Sample sample = sample_of("text");
+  sample.ids.assign(12, 7);
+  sample.sampled = {1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1};
+  CHECK(Overlong{.max_length = 10, .buffer = 4}(sample).value == -0.25);
+}
+
 TEST_CASE("defaults are those of DAPO") {
   CHECK(value({}, 16384) == 0.0);
   CHECK(value({}, 18432) == -0.5);

@@ -43,6 +43,8 @@ TEST_CASE("n-grams are of token ids by option") {
   CHECK(value_of(of_ids(sample)) == "n/a");
   sample.ids = {1, 2, 1, 2, 1};
   CHECK(of_ids(sample).value.value() == Approx(-0.5));
+  sample.sampled = {1, 1, 0, 0, 1};  // what a tool repeats is not the model's doing
+  CHECK(of_ids(sample).value.value() == 0.0);
 }
 
 TEST_CASE("bad options of Repetition are refused") {

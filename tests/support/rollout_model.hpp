@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "posttrain/data/rollouts.hpp"
@@ -53,6 +54,32 @@ inline std::string counting_prompts(int count) {
   }
   return lines;
 }
+
+/// The same as conversations, which an environment can go on with.
+inline std::string counting_conversations(int count) {
+  std::string lines;
+  for (int i = 0; i < count; ++i) {
+    const std::string number = std::to_string(i);
+    lines += R"({"messages": [{"role": "user", "content": "n)" + number + R"(="}], "answer": ")" +
+             number + "\"}\n";
+  }
+  return lines;
+}
+
+/// Repeats the number of turns until there were so many of them.
+struct TurnCounter {
+  std::int64_t replies = 2;
+  bool breaks = false;
+
+  std::optional<Reply> operator()(const text::Conversation& so_far) const {
+    if (breaks) fail("the counter is broken");
+    const auto turns = static_cast<std::int64_t>(so_far.messages.size() / 2);
+    if (turns > replies) return std::nullopt;
+    Reply reply = Reply::of("tool", std::to_string(turns));
+    reply.failed = turns == 2;
+    return reply;
+  }
+};
 
 /// Four answers of at most six tokens to each prompt of a file, by their lower-case letters.
 inline Rollouts<LowerCase> short_rollouts(const std::string& path) {

@@ -29,6 +29,7 @@ struct RolloutRun {
   std::vector<Rollout> rollouts;
   std::vector<StepMetrics> steps;
   std::vector<Tensor> weights;
+  std::vector<double> validations;  // losses of them
   double val_loss = 0.0;
 };
 
@@ -37,6 +38,7 @@ struct HearsRollouts {
   RolloutRun* run;
   void on(const event::RolloutEnd& event) { run->rollouts.push_back(*event.rollout); }
   void on(const event::AfterStep& event) { run->steps.push_back(event.metrics); }
+  void on(const event::Evaluated& event) { run->validations.push_back(event.loss); }
 };
 }  // namespace detail
 

@@ -264,6 +264,7 @@ TEST_CASE("Named templates come from files of their own, too, and are chosen by 
   question["messages"].erase(1);
   CHECK(chat.tokenizer().decode(chat.prompt_ids(Conversation::from(question))) ==
         "the user ! hello<|im_end|>");
+  CHECK(chat.prompt_text(Conversation::from(question)) == "the user ! hello<|im_end|>");
   question.erase("chat_template_kwargs");
   CHECK(chat.tokenizer().decode(chat.prompt_ids(Conversation::from(question))) ==
         "the user hello<|im_end|>");
@@ -399,6 +400,9 @@ TEST_CASE("Calls given as text are trained and prompted as the template takes th
   CHECK(chat.tokenizer().decode(prompt) ==
         "<|im_start|>user\ntide?<|im_end|>\n<|im_start|>assistant\ntide{\"hour\": 12}<|im_end|>\n"
         "<|im_start|>assistant\n");
+  CHECK(chat.prompt_text(calls) == chat.tokenizer().decode(prompt));
+  CHECK(chat.prompt_text(calls, /*add_generation_prompt=*/false) + "<|im_start|>assistant\n" ==
+        chat.prompt_text(calls));
   const std::string parsed = chat.fingerprint();
   chat.set_parse_arguments(false);
   CHECK(trained(chat, chat.training_sequences(calls).at(0)) ==

@@ -13,7 +13,6 @@ REASONS = {
     "posttrain/base/json.hpp": "a name for a type",
     "posttrain/base/compiled.hpp": "a macro; the build uses it both ways",
     "posttrain/fwd.hpp": "names only",
-    "posttrain/data/rollouts/answer_prompts.hpp": "tested with data/rollouts.hpp and evaluate/solved.hpp",
     "posttrain/data/rollouts/chosen_stream.hpp": "tested with data/online_pairs.hpp and data/best_of_group.hpp",
     "posttrain/data/rollouts/curriculum.hpp": "a concept, tested with data/rollouts/learnable.hpp, tests/compile_fail/curriculum_*",
     "posttrain/data/rollouts/prompt_kind.hpp": "tested with data/rollouts/prompt_loading.hpp",

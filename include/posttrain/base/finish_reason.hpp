@@ -7,7 +7,7 @@ namespace posttrain {
 enum class FinishReason {
   stop_id,      // an end-of-sequence id, or one of the options' `stop_ids`, was drawn
   stop_string,  // the text completed one of the options' `stop_strings`
-  length,       // cut off: `max_new_tokens`, or no room left
+  length,       // cut off: `max_new_tokens`, `max_turns`, or no room left
   environment,  // the environment (a tool, a game) ended the conversation
   error,        // the sample could not be finished; its text says nothing
 };

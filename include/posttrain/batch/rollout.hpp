@@ -29,7 +29,7 @@ struct RolloutSample {
   std::vector<float> log_sum_sq;     // log Σ p² of the distribution over the vocabulary
   std::vector<float> values;         // a critic's, of what stands before the id
   FinishReason finish = FinishReason::stop_id;
-  std::string text;                           // without special tokens
+  std::string text;  // without special tokens; of several turns, the last one's
   std::vector<std::optional<double>> scores;  // of each verifier; none: it does not apply
   std::optional<double> reward;               // their weighted sum; none: nothing applies
   std::string parsed, reason;                 // for people: what was judged, and why so

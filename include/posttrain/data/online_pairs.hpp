@@ -41,7 +41,7 @@ struct OnlinePairs {
 
   data::ChosenStream<data::BestAndWorst> open(const data::LoadContext& context,
                                               std::int64_t effective_batch_size) const {
-    data::RolloutStream stream = rollouts.open(context, effective_batch_size);
+    data::RolloutStream stream = rollouts.open_for(context, effective_batch_size, 2);
     const std::int64_t answers = 2 * rollouts.sampling.max_new_tokens;
     for (const data::PromptItem& item : stream.prompts()) {
       if (std::ssize(item.ids) + answers <= context.max_tokens_per_batch) continue;

@@ -4,12 +4,16 @@
 //
 //   Rollouts<NumericAnswer>{.path = "gsm8k.jsonl", .group_size = 8}
 //   Rollouts<RewardSum<MathAnswer, FormatTags>>{.path = …, .verifier = RewardSum{…}}
-//   Rollouts<MathAnswer, Learnable>{.path = …, .curriculum = {.floor = 0.1}}
+//   Rollouts<NumericAnswer, Calculator>{.path = …, .max_turns = 4}
+//   Rollouts<MathAnswer, NoEnvironment, Learnable>{.path = …, .curriculum = {.floor = 0.1}}
 //
 // An optimizer step is `effective_batch_size` completions; a rollout has `rollout_size` of them
 // (0: one step's) and is passed over `num_iterations` times. Prompts with answers come in every
 // format of docs/data.md (GSM8K's files as they are). TRL: GRPOTrainer's generation, with
 // num_generations, generation_batch_size and num_iterations.
+//
+// With an environment (data/rollouts/environment.hpp) a sample has several turns: what the policy
+// writes is answered, by a tool, say, and it writes on. Answers are read and never trained.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +26,10 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/data/rollouts/curriculum.hpp"
+#include "posttrain/data/rollouts/environment.hpp"
 #include "posttrain/data/rollouts/prompt_loading.hpp"
 #include "posttrain/data/rollouts/rollout_stream.hpp"
+#include "posttrain/data/rollouts/turns.hpp"
 #include "posttrain/rewards/pool.hpp"
 #include "posttrain/rewards/reward_sum.hpp"
 
@@ -44,13 +50,20 @@ RewardSum<V...> as_reward_sum(const RewardSum<V...>& verifiers) {
 
 }  // namespace detail
 
-template <class V, class C = NoCurriculum>
+template <class V, class E = NoEnvironment, class C = NoCurriculum>
 struct Rollouts {
   using Batch = RolloutBatch;
 
   LiteralString path{};  // a file or a folder of files (data/formats/reader.hpp)
   V verifier{};          // anything that rewards/verifier.hpp takes, or a RewardSum of several
-  Sampling sampling{};   // what is drawn is what is trained: only lengths, temperature and ends
+  E environment{};       // what replies to a turn of the policy; NoEnvironment: nothing does
+  std::int64_t max_turns = 8;  // of the policy; one that is replied to still then is cut off
+  /// What becomes of a sample whose environment failed, or whose turn the template does not keep:
+  /// the run stops, or it ends there (FinishReason::error), with a reward of 0 or without one.
+  OnError on_environment_error = OnError::stop;
+  /// What is drawn is what is trained: only lengths, temperature and ends. `max_new_tokens` bounds
+  /// the ids that are drawn for a sample, in all of its turns together.
+  Sampling sampling{};
   std::int64_t group_size = 8;    // samples of a prompt, compared with each other
   std::int64_t rollout_size = 0;  // completions; 0: Options::effective_batch_size
   std::int64_t num_iterations = 1;
@@ -73,6 +86,17 @@ struct Rollouts {
     if (num_iterations < 1) fail("posttrain: Rollouts.num_iterations must be at least 1");
     if (max_attempts < 1) fail("posttrain: Rollouts.max_attempts must be at least 1");
     if (validation_samples < 1) fail("posttrain: Rollouts.validation_samples must be at least 1");
+    if (max_turns < 1) fail("posttrain: Rollouts.max_turns must be at least 1");
+    if (!replies<E> && (max_turns != 8 || on_environment_error != OnError::stop)) {
+      fail(
+          "posttrain: Rollouts.max_turns and on_environment_error are for an environment, and "
+          "there is none; hint: Rollouts<Verifier, Environment>");
+    }
+    if (replies<E> && generator.exact) {
+      fail(
+          "posttrain: Rollouts.generator.exact is for answers of one turn: a later turn is read "
+          "with what stands before it");
+    }
     if (sampling.temperature == 0.0) {
       fail(
           "posttrain: Rollouts.sampling.temperature must be positive: greedy samples of a group "
@@ -97,6 +121,13 @@ struct Rollouts {
 
   data::RolloutStream open(const data::LoadContext& context,
                            std::int64_t effective_batch_size) const {
+    return open_for(context, effective_batch_size, 1);
+  }
+
+  /// `together`: samples that have to stand in one micro-batch, which conversations with an
+  /// environment keep short enough for.
+  data::RolloutStream open_for(const data::LoadContext& context, std::int64_t effective_batch_size,
+                               std::int64_t together) const {
     const std::int64_t completions = rollout_size > 0 ? rollout_size : effective_batch_size;
     if (effective_batch_size % group_size != 0) {
       raise(
@@ -112,7 +143,8 @@ struct Rollouts {
     }
     const auto verifiers = detail::as_reward_sum(verifier);
     data::LoadedItems<data::PromptItem> prompts = data::load_prompts(
-        source(), context, [&](std::string_view answer) { verifiers.check_answer(answer); });
+        source(), context, [&](std::string_view answer) { verifiers.check_answer(answer); }, {},
+        /*only_conversations=*/replies<E>);
     data::RolloutStreamOptions options;
     options.sizes = {.prompts = std::ssize(prompts.train),
                      .groups_per_rollout = completions / group_size,
@@ -128,6 +160,8 @@ struct Rollouts {
     options.validation_samples = validation_samples;
     options.solved = solved;
     if constexpr (check_curriculum<C>() && WeighsRecords<C>) options.curriculum = curriculum;
+    options.turns = turns(context);
+    options.turns.max_tokens /= together;
     check_room(prompts, context);
     const auto& weights = verifiers.weights();
     return {std::move(prompts),
@@ -138,8 +172,20 @@ struct Rollouts {
             {weights.begin(), weights.end()}};
   }
 
+  /// Who answers the policy, and how long a conversation may get: it fits a micro-batch, and no
+  /// turn is written behind more than `max_seq_len` tokens.
+  data::TurnOptions turns(const data::LoadContext& context) const {
+    data::TurnOptions options{.max_turns = max_turns,
+                              .on_error = on_environment_error,
+                              .max_tokens = context.max_tokens_per_batch,
+                              .max_read = context.max_seq_len};
+    if constexpr (check_environment<E>() && replies<E>) options.environment = environment;
+    return options;
+  }
+
  private:
-  /// Every prompt with an answer of the full length fits a micro-batch.
+  /// Every prompt with an answer of the full length fits a micro-batch; what an environment replies
+  /// shortens it.
   void check_room(const data::LoadedItems<data::PromptItem>& prompts,
                   const data::LoadContext& context) const {
     for (const data::PromptItem& item : prompts.train) {

@@ -27,3 +27,4 @@
 #include "posttrain/data/rollouts/impl/ranked_samples.ipp"
 #include "posttrain/data/rollouts/impl/rollout_lines.ipp"
 #include "posttrain/data/rollouts/impl/rollout_metrics.ipp"
+#include "posttrain/data/rollouts/impl/turns.ipp"

@@ -32,25 +32,33 @@ struct SolvedShare {
   }
 };
 
-/// An answer with a reward of at least `solved_from` is solved.
-template <BringsText Model, class Gate, class V>
+/// An answer with a reward of at least `solved_from` is solved. With an environment it has several
+/// turns, as in Rollouts.
+template <BringsText Model, class Gate, class V, class E = NoEnvironment>
 SolvedShare solved_share(const Model& model, const Gate& gate, const std::string& path,
                          const V& verifier,
                          const Sampling& sampling = {.max_new_tokens = 64, .temperature = 0.0},
-                         double solved_from = 1.0) {
+                         double solved_from = 1.0, const E& environment = {},
+                         std::int64_t max_turns = 8) {
   const auto verifiers = detail::as_reward_sum(verifier);
   data::LoadContext context;
   context.text = &tokenizer_of(model);
   const auto prompts = data::load_prompts(
-      {path, {}}, context, [&](std::string_view answer) { verifiers.check_answer(answer); });
+      {path, {}}, context, [&](std::string_view answer) { verifiers.check_answer(answer); }, {},
+      /*only_conversations=*/replies<E>);
+  data::TurnOptions turns{.max_turns = max_turns};
+  if constexpr (check_environment<E>() && replies<E>) turns.environment = environment;
   std::vector<std::size_t> all(prompts.train.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   VerifierPool pool(verifiers);
   Rollout rollout;
   data::RolloutWork work;
   data::answer_prompts(model, gate, *context.text,
-                       {.items = &prompts.train, .chosen = all, .sampling = sampling}, pool,
-                       rollout, work);
+                       {.items = &prompts.train,
+                        .chosen = all,
+                        .sampling = sampling,
+                        .turns = turns.environment ? &turns : nullptr},
+                       pool, rollout, work);
   SolvedShare result;
   std::int64_t judged = 0;
   for (const RolloutGroup& group : rollout.groups) {

@@ -18,7 +18,7 @@ struct DrawKey {
   std::uint64_t seed = 0, epoch = 0, prompt = 0, sample = 0;
 };
 
-/// Uniform in [0, 1), a multiple of 2^-53. `position` counts the tokens that precede the new one.
+/// Uniform in [0, 1), a multiple of 2^-53. `position` counts the sample's ids before the new one.
 constexpr double uniform_at(const DrawKey& key, std::int64_t position) {
   std::uint64_t stream = stream_of("generate");
   for (const std::uint64_t part : {key.epoch, key.prompt, key.sample}) {

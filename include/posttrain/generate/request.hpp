@@ -21,6 +21,8 @@ struct Request {
   std::int64_t samples = 1;
   std::uint64_t epoch = 0, prompt_index = 0;
   std::int64_t first_sample = 0;  // the number of the first of these samples
+  /// Ids of the sample that stand in `prompt` already: its draws are keyed from there on.
+  std::int64_t first_position = 0;
 };
 
 struct LikelyToken {

@@ -73,7 +73,7 @@ struct CosineLength {
     Verdict verdict = verdict_from(judge(sample));
     if (!verdict.applicable()) return verdict;
     const bool right = *verdict.value > 0.5;
-    const auto length = static_cast<std::int64_t>(sample.ids.size());
+    const std::int64_t length = sample.sampled_tokens();
     verdict.value = lengths.value(right, length);
     verdict.reason =
         (right ? "right" : "wrong: " + verdict.reason) + ", " + std::to_string(length) + " tokens";

@@ -29,7 +29,7 @@ struct Overlong {
     if (sample.ids.empty() && !sample.completion.empty()) {
       return Verdict::not_applicable("the sample has no ids to count");
     }
-    const auto length = static_cast<std::int64_t>(sample.ids.size());
+    const std::int64_t length = sample.sampled_tokens();
     const std::int64_t beyond = length - (max_length - buffer);
     const double value = beyond <= 0 ? 0.0
                          : length <= max_length

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,10 @@ namespace posttrain {
 
 /// One completion of a prompt. Samples of one prompt form a group and share `record` and
 /// `messages`' beginning; each has texts of its own.
+///
+/// Where an environment answered (data/rollouts/environment.hpp), `completion` is the model's last
+/// turn, which holds the answer; `ids` are those of all turns with the replies between them, and
+/// `messages` the whole conversation.
 struct Sample {
   std::string prompt;      // as the model read it, special tokens included
   TokenIds prompt_ids;     // its ids
@@ -26,6 +31,13 @@ struct Sample {
   std::string answer;                    // the record's gold answer; empty: it has none
   std::shared_ptr<const Json> record;    // all columns of the prompt's record; null: none
   std::shared_ptr<const Json> messages;  // the conversation turn by turn, this answer last; or null
+  std::vector<std::uint8_t> sampled{};   // 1 for each of `ids` that the model wrote; empty: all
+
+  /// How many ids the model wrote: what a bound of lengths is about.
+  std::int64_t sampled_tokens() const {
+    if (sampled.empty()) return static_cast<std::int64_t>(ids.size());
+    return std::accumulate(sampled.begin(), sampled.end(), std::int64_t{0});
+  }
 };
 
 /// One verifier's judgement of one sample.

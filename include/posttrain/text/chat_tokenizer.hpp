@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -99,6 +100,10 @@ class ChatTokenizer {
   /// The ids that inference sees of a conversation, up to where the assistant starts to write.
   TokenIds prompt_ids(const Conversation& conversation) const;
 
+  /// Their text; without the generation prompt, that of the messages alone.
+  std::string prompt_text(const Conversation& conversation,
+                          bool add_generation_prompt = true) const;
+
   /// Training sequences of a conversation. The loss is on assistant turns (content, reasoning, tool
   /// calls, terminator); with `unmask`, the argument or the field, also on the content of all other
   /// messages except system ones. A message's own "weight" or "loss_weight" (0 or 1) goes before
@@ -111,6 +116,12 @@ class ChatTokenizer {
  private:
   /// This one with further variables for the template.
   ChatTokenizer with_variables(const Json& own) const;
+
+  /// `use(tokenizer, messages, tools)` of what the template gets of a conversation; an error for
+  /// what it does not show.
+  template <class Use>
+  std::invoke_result_t<const Use&, const ChatTokenizer&, const Json&, const Json&> as_inference(
+      const Conversation& conversation, const Use& use) const;
 
   EncodedChat tokenize(std::string text, const std::vector<ChatSpans::Bytes>& spans) const;
 

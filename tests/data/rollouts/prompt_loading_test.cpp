@@ -14,12 +14,16 @@ using namespace posttrain::test;
 
 namespace {
 
-data::LoadedItems<data::PromptItem> load(const std::string& path, data::LoadContext context = {}) {
+data::LoadedItems<data::PromptItem> load(const std::string& path, data::LoadContext context = {},
+                                         bool only_conversations = false) {
   static const text::ChatTokenizer tokenizer = tiny_tokenizer();
   context.text = &tokenizer;
-  return data::load_prompts({path, {}}, context, [](std::string_view answer) {
-    if (answer == "unread") fail("expected a number as answer, got 'unread'");
-  });
+  return data::load_prompts(
+      {path, {}}, context,
+      [](std::string_view answer) {
+        if (answer == "unread") fail("expected a number as answer, got 'unread'");
+      },
+      {}, only_conversations);
 }
 
 }  // namespace
@@ -41,6 +45,25 @@ TEST_CASE("Prompts are texts or conversations, with answers of several names", "
   CHECK(plain.train[0].ids.size() == 3);
   CHECK(plain.train[0].answer.empty());
   CHECK(plain.train[0].messages.empty());
+}
+
+TEST_CASE("A conversation keeps the template's inputs; a text is none", "[data][rollouts]") {
+  const TempFolder folder;
+  const std::string file =
+      folder.write("c.jsonl", R"({"messages": [{"role": "user", "content": "hi"}],)"
+                              R"( "chat_template_kwargs": {"enable_thinking": false}})");
+  const std::string cache = (folder / "cache").string();
+  for (int again = 0; again < 2; ++again) {
+    const auto chat = load(file, {.cache_dir = cache}, true);
+    CHECK(chat.train[0].inputs ==
+          R"({"tools":null,"documents":null,"chat_template_kwargs":{"enable_thinking":false}})");
+  }
+  const std::string texts = folder.write("t.jsonl", "{\"prompt\": \"abc\"}\n");
+  CHECK(load(texts).train[0].inputs.empty());
+  CHECK_THROWS_WITH(load(texts, {}, true),
+                    Catch::Contains("t.jsonl:1: expected a conversation, which the environment"));
+  CHECK_THROWS_WITH(load(texts, {.skip_bad_samples = true}, true),
+                    Catch::Contains("1 bad samples skipped"));
 }
 
 TEST_CASE("An answer that no verifier can judge is an error with its line", "[data][rollouts]") {

@@ -58,6 +58,22 @@ TEST_CASE("A group's mean reward is that of its judged samples", "[data][rollout
   CHECK(data::mean_reward(group) == std::nullopt);
 }
 
+TEST_CASE("Turns are runs of ids that the policy drew, replies those between them",
+          "[data][rollouts]") {
+  Rollout rollout = some_rollout(1, 4);  // lengths 1 2 3 4
+  auto& samples = rollout.groups[0].samples;
+  samples[1].sampled = {1, 0};
+  samples[2].sampled = {1, 0, 1};
+  samples[3].sampled = {1, 0, 0, 1};
+  auto metrics = by_name(data::turn_metrics(rollout, {.replies = 4, .failed_replies = 1}));
+  CHECK(metrics["turns/mean"] == 6.0 / 4.0);
+  CHECK(metrics["tools/call_frequency"] == 3.0 / 4.0);
+  CHECK(metrics["tools/failure_frequency"] == 0.25);
+  CHECK(by_name(data::turn_metrics(rollout, {})).count("tools/failure_frequency") == 0);
+  // What was read is no length of a completion.
+  CHECK(by_name(data::rollout_metrics(rollout, {}))["completions/max_length"] == 2.0);
+}
+
 TEST_CASE("pass@k is the chance that one of k samples is right", "[data][rollouts]") {
   Rollout rollout = some_rollout(2, 4);  // two of four are right
   for (RolloutSample& sample : rollout.groups[1].samples) sample.reward = 0.5;

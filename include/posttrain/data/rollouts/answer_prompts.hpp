@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "posttrain/batch/rollout.hpp"
 #include "posttrain/data/rollouts/prompt_kind.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
+#include "posttrain/data/rollouts/turns.hpp"
 #include "posttrain/generate/generator.hpp"
 #include "posttrain/rewards/pool.hpp"
 #include "posttrain/rewards/sample.hpp"
@@ -23,8 +26,10 @@ namespace posttrain::data {
 /// What the answers to one prompt have in common for a verifier.
 posttrain::Sample asked(const PromptItem& item, const text::ChatTokenizer& text);
 
-/// An answer to it as a verifier sees it.
-posttrain::Sample judged(const posttrain::Sample& asked, const RolloutSample& answer);
+/// An answer to it as a verifier sees it. `messages`: the whole conversation; null: it is the
+/// prompt's with one answer.
+posttrain::Sample judged(const posttrain::Sample& asked, const RolloutSample& answer,
+                         std::shared_ptr<const Json> messages = nullptr);
 
 /// What is answered, and how.
 struct AnswerPlan {
@@ -34,7 +39,16 @@ struct AnswerPlan {
   std::uint64_t epoch = 0;                // keys the draws, beside the seed and the item's index
   Sampling sampling{};
   GeneratorOptions generator{};
+  const TurnOptions* turns = nullptr;  // null: the answer is one turn
 };
+
+/// All samples of a group's prompt; one of them, which goes on with at most `most` ids.
+Request first_turn(const AnswerPlan& plan, const RolloutGroup& group);
+Request next_turn(const AnswerPlan& plan, const RolloutGroup& group, std::int64_t sample,
+                  std::int64_t most);
+
+/// What the policy drew, behind what the sample has.
+void append_turn(RolloutSample& sample, const Completion& turn);
 
 /// Adds a group of judged answers to `rollout` for each chosen prompt, in order.
 template <class Gate>
@@ -45,40 +59,48 @@ void answer_prompts(const models::Decoder& model, const Gate& gate, const text::
   const auto group_size = static_cast<std::size_t>(plan.samples);
   const Stopwatch writes;
   Generator generator(model, gate, text.eos_ids(), plan.generator, &text.tokenizer());
+  std::optional<Turns> turns;
+  if (plan.turns != nullptr) {
+    const models::DecoderConfig& config = model.config();
+    turns.emplace(text, *plan.turns, plan.sampling.max_new_tokens,
+                  config.learned_positions ? config.max_positions - virtual_tokens(gate) : 0);
+  }
   std::vector<posttrain::Sample> questions;
-  std::int64_t first_request = -1;  // they are numbered one after another
+  std::vector<std::size_t> group_of;  // of each request: they are numbered one after another
   for (const std::size_t index : plan.chosen) {
     const PromptItem& item = (*plan.items)[index];
-    const std::int64_t request =
-        generator.add({.prompt = item.ids,
-                       .sampling = plan.sampling,
-                       .samples = plan.samples,
-                       .epoch = plan.epoch,
-                       .prompt_index = static_cast<std::uint64_t>(item.sample)});
-    if (first_request < 0) first_request = request;
     RolloutGroup& group = rollout.groups.emplace_back();
     group.prompt = item.ids;
     group.sample = item.sample;
     group.samples.resize(group_size);
+    generator.add(first_turn(plan, group));
+    group_of.push_back(questions.size());
     questions.push_back(asked(item, text));
+    if (turns) turns->add(item, plan.samples);
   }
   pool.begin(plan.chosen.size() * group_size, group_size);
   const auto take = [&] {
     for (Completion& written : generator.take()) {
-      const auto g = static_cast<std::size_t>(written.request - first_request);
-      const auto s = static_cast<std::size_t>(written.sample);
+      const std::size_t g = group_of[static_cast<std::size_t>(written.request)];
+      const std::size_t i = g * group_size + static_cast<std::size_t>(written.sample);
       work.sampled_tokens += std::ssize(written.ids);
-      RolloutSample& sample = rollout.groups[first_group + g].samples[s];
-      sample.sampled.assign(written.ids.size(), 1);
-      sample.ids = std::move(written.ids);
-      sample.sampled_logps = std::move(written.logps);
-      sample.finish = written.finish;
-      sample.text = std::move(written.text);
-      pool.add(g * group_size + s, judged(questions[g], sample));
+      RolloutGroup& group = rollout.groups[first_group + g];
+      RolloutSample& sample = group.samples[i % group_size];
+      append_turn(sample, written);
+      const std::int64_t left =
+          turns ? turns->after(i, group.prompt.size(), written, sample, work) : 0;
+      if (left > 0) {
+        generator.add(next_turn(plan, group, written.sample, left));
+        group_of.push_back(g);
+      } else {
+        pool.add(i, judged(questions[g], sample, turns ? turns->messages(i) : nullptr));
+      }
     }
   };
-  while (generator.step()) take();
-  take();
+  do {
+    while (generator.step()) take();
+    take();
+  } while (!generator.idle());  // replies are answered in turn
   work.generate_seconds += writes.seconds();
   const Stopwatch waits;
   const Verified verified = pool.finish();
@@ -90,6 +112,7 @@ void answer_prompts(const models::Decoder& model, const Gate& gate, const text::
     sample.reward = verified.rewards[i].value;
     sample.parsed = verified.rewards[i].parsed;
     sample.reason = verified.rewards[i].reason;
+    if (sample.finish == FinishReason::error) turns->give_up(i, sample);
   }
 }
 

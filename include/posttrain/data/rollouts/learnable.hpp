@@ -4,7 +4,7 @@
 //
 //   weight = floor + (1 − floor) · 4 p (1 − p),   p = (mean reward − least) / (most − least)
 //
-//   Rollouts<MathAnswer, Learnable>{.path = "gsm8k.jsonl", .curriculum = {.floor = 0.1}}
+//   Rollouts<MathAnswer, NoEnvironment, Learnable>{.path = …, .curriculum = {.floor = 0.1}}
 //
 // p (1 − p) is the variance of a reward of 0 or 1, "learnability" (arXiv 2502.12272). prime-rl
 // keeps pools of easy, normal and hard problems for the same end.

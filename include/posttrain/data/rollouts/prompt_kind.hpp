@@ -19,6 +19,7 @@ struct PromptItem {
   std::string answer;        // the record's gold answer; empty: it has none
   std::string record;        // the whole record, JSON
   std::string messages;      // the conversation so far, JSON; empty: the prompt is a text
+  std::string inputs;        // of the template beside them, JSON; empty: none
   std::int64_t sample = -1;  // index in the data source
 };
 
@@ -36,7 +37,7 @@ struct PromptKind {
   /// The ids, then the texts as their bytes.
   static std::vector<Sequence> parts(const PromptItem& item) {
     std::vector<Sequence> all{{item.ids, std::vector<float>(item.ids.size()), item.sample}};
-    for (const std::string* text : {&item.answer, &item.record, &item.messages}) {
+    for (const std::string* text : {&item.answer, &item.record, &item.messages, &item.inputs}) {
       Sequence bytes;
       for (const char c : *text) bytes.ids.push_back(static_cast<unsigned char>(c));
       bytes.weights.resize(bytes.ids.size());
@@ -45,9 +46,9 @@ struct PromptKind {
     return all;
   }
   static PromptItem from_parts(std::vector<Sequence> parts) {
-    PromptItem item{std::move(parts.at(0).ids), {}, {}, {}, parts.at(0).sample};
+    PromptItem item{std::move(parts.at(0).ids), {}, {}, {}, {}, parts.at(0).sample};
     std::size_t part = 1;
-    for (std::string* text : {&item.answer, &item.record, &item.messages}) {
+    for (std::string* text : {&item.answer, &item.record, &item.messages, &item.inputs}) {
       for (const TokenId byte : parts.at(part).ids) text->push_back(static_cast<char>(byte));
       ++part;
     }

@@ -12,10 +12,12 @@
 namespace posttrain::data {
 
 /// `check_answer` throws for a record's gold answer that no verifier can judge: an error with file
-/// and line, or a sample that is counted (Options::skip_bad_samples).
+/// and line, or a sample that is counted (Options::skip_bad_samples). So is a prompt that is a text
+/// with `only_conversations`.
 LoadedItems<PromptItem> load_prompts(const Source& source, const LoadContext& context,
                                      const std::function<void(std::string_view)>& check_answer,
-                                     const CallOptions& calls = {});
+                                     const CallOptions& calls = {},
+                                     bool only_conversations = false);
 
 }  // namespace posttrain::data
 

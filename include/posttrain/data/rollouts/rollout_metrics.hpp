@@ -20,17 +20,24 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 struct RolloutWork {
   double generate_seconds = 0.0, verify_seconds = 0.0, score_seconds = 0.0;
   std::int64_t sampled_tokens = 0;
-  std::int64_t prompts = 0;            // drawn, those that a filter dropped included
-  std::int64_t rounds = 0;             // of drawing
-  std::int64_t verifier_failures = 0;  // timeouts included
+  std::int64_t prompts = 0;                      // drawn, those that a filter dropped included
+  std::int64_t rounds = 0;                       // of drawing
+  std::int64_t verifier_failures = 0;            // timeouts included
+  std::int64_t replies = 0, failed_replies = 0;  // of an environment
 };
 
 /// The mean of a group's rewards; none where no sample has one.
 std::optional<double> mean_reward(const RolloutGroup& group);
 
 /// Means are over samples, and standard deviations unbiased; reward_std is the mean of the groups'.
+/// Lengths are counts of ids that the policy drew.
 /// A sample without a reward does not count. What nothing counts for is left out.
 Metrics rollout_metrics(const Rollout& rollout, const RolloutWork& work);
+
+/// Of samples that an environment replied to: turns/mean, the policy's in a sample;
+/// tools/call_frequency, replies in a sample; tools/failure_frequency, the share of replies that
+/// failed or were none by an error, those of samples that a filter dropped included.
+Metrics turn_metrics(const Rollout& rollout, const RolloutWork& work);
 
 /// The mean reward, and the share of prompts that at least one of k samples solves, for k = 1, 2, 4
 /// … up to the group's size: pass@k, unbiased (arXiv 2107.03374). A sample with a reward of at

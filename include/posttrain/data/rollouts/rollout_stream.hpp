@@ -30,6 +30,7 @@
 #include "posttrain/data/rollouts/queued_stream.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
 #include "posttrain/data/rollouts/score_rollout.hpp"
+#include "posttrain/data/rollouts/turns.hpp"
 #include "posttrain/rewards/pool.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
 
@@ -52,6 +53,7 @@ struct RolloutStreamOptions {
   double solved = 1.0;
   /// The weight of a record by the mean rewards of its visits; none: all are drawn alike.
   std::function<double(std::int64_t, std::span<const double>)> curriculum{};
+  TurnOptions turns{};  // without an environment: one
 };
 
 class RolloutStream : public QueuedStream {
@@ -107,6 +109,9 @@ class RolloutStream : public QueuedStream {
   Metrics measure() const {
     Metrics metrics = rollout_metrics(queue_.rollout(), work_);
     metrics.emplace_back("rollout/split_groups", static_cast<double>(split_groups_));
+    if (options_.turns.environment) {
+      for (auto& metric : turn_metrics(queue_.rollout(), work_)) metrics.push_back(metric);
+    }
     return metrics;
   }
 
@@ -242,7 +247,8 @@ class RolloutStream : public QueuedStream {
                     .samples = samples,
                     .epoch = epoch,
                     .sampling = sampling,
-                    .generator = options_.generator};
+                    .generator = options_.generator,
+                    .turns = options_.turns.environment ? &options_.turns : nullptr};
     plan.sampling.seed = options_.sizes.seed;
     answer_prompts(view.model(), view.gate(), *text_, plan, *pool_, rollout, work);
   }

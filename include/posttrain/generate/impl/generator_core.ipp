@@ -59,6 +59,10 @@ POSTTRAIN_INLINE std::int64_t GeneratorCore::add(Request request) {
   if (request.samples < 1) {
     raise("prompt {}: expected at least one sample, got {}", index, request.samples);
   }
+  if (request.first_position < 0) {
+    raise("prompt {}: expected first_position to be 0 or more, got {}", index,
+          request.first_position);
+  }
   for (const TokenId id : request.prompt) {
     if (id >= 0 && id < model_->vocab_size()) continue;
     raise("prompt {}: expected ids from 0 to {}, got {}", index, model_->vocab_size() - 1, id);
@@ -517,7 +521,8 @@ POSTTRAIN_INLINE Drawn GeneratorCore::drawn_from(const Tensor& logits,
     const std::int64_t position = live.sampled() + draws[i].guesses;
     const auto guesses =
         std::span<const TokenId>(live.draft).first(static_cast<std::size_t>(draws[i].guesses));
-    DrawRow row = DrawRow::of(sampling, uniform_at(live.key, position));
+    const std::int64_t first = live.active->request.first_position;
+    DrawRow row = DrawRow::of(sampling, uniform_at(live.key, first + position));
     if (position < sampling.min_new_tokens) row.suppressed = live.active->ends;
     if (penalizes(sampling)) {
       row.seen = live.seen.tokens();

@@ -62,9 +62,15 @@ POSTTRAIN_INLINE Verdict Repetition::operator()(const Sample& sample) const {
   if (of_ids && sample.ids.empty() && !sample.completion.empty()) {
     return Verdict::not_applicable("the sample has no ids to count");
   }
-  const std::vector<std::size_t> items =
-      of_ids ? std::vector<std::size_t>(sample.ids.begin(), sample.ids.end())
-             : detail::numbered_words(text::case_folded(sample.completion));
+  std::vector<std::size_t> items;
+  if (of_ids) {
+    for (std::size_t i = 0; i < sample.ids.size(); ++i) {
+      const bool own = sample.sampled.empty() || sample.sampled[i] != 0;
+      if (own) items.push_back(static_cast<std::size_t>(sample.ids[i]));
+    }
+  } else {
+    items = detail::numbered_words(text::case_folded(sample.completion));
+  }
   const auto n = static_cast<std::size_t>(ngram);
   if (items.size() < n) return Verdict::of(0.0, "", "too short to repeat anything");
   const std::size_t all = items.size() - n + 1;

@@ -102,17 +102,34 @@ POSTTRAIN_INLINE std::vector<Sequence> ChatTokenizer::training_sequences(
   return sequences;
 }
 
-POSTTRAIN_INLINE TokenIds ChatTokenizer::prompt_ids(const Conversation& conversation) const {
+template <class Use>
+std::invoke_result_t<const Use&, const ChatTokenizer&, const Json&, const Json&>
+ChatTokenizer::as_inference(const Conversation& conversation, const Use& use) const {
   const Json& tools = conversation.inputs.tools;
   check_messages(conversation.messages);
   if (const Json own = conversation.inputs.variables(); !own.empty()) {
-    return with_variables(own).prompt_ids(
-        Conversation(conversation.messages, {tools, nullptr, nullptr}));
+    return with_variables(own).as_inference(
+        Conversation(conversation.messages, {tools, nullptr, nullptr}), use);
   }
   const auto adapted = forms_.adapted(renderer_, conversation.messages, tools, parse_arguments_);
   const Json& messages = adapted ? *adapted : conversation.messages;
   fields_.check(renderer_, messages, tools, renderer_.variable("documents"));
-  return encode(messages, tools, true).ids;
+  return use(*this, messages, tools);
+}
+
+POSTTRAIN_INLINE TokenIds ChatTokenizer::prompt_ids(const Conversation& conversation) const {
+  return as_inference(conversation,
+                      [](const ChatTokenizer& text, const Json& messages, const Json& tools) {
+                        return text.encode(messages, tools, true).ids;
+                      });
+}
+
+POSTTRAIN_INLINE std::string ChatTokenizer::prompt_text(const Conversation& conversation,
+                                                        bool add_generation_prompt) const {
+  return as_inference(conversation,
+                      [&](const ChatTokenizer& text, const Json& messages, const Json& tools) {
+                        return text.render(messages, tools, add_generation_prompt);
+                      });
 }
 
 POSTTRAIN_INLINE ChatTokenizer ChatTokenizer::with_variables(const Json& own) const {

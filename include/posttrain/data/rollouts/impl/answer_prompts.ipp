@@ -25,17 +25,49 @@ POSTTRAIN_INLINE posttrain::Sample asked(const PromptItem& item, const text::Cha
 }
 
 POSTTRAIN_INLINE posttrain::Sample judged(const posttrain::Sample& asked,
-                                          const RolloutSample& answer) {
+                                          const RolloutSample& answer,
+                                          std::shared_ptr<const Json> messages) {
   posttrain::Sample sample = asked;
   sample.completion = answer.text;
   sample.ids = answer.ids;
   sample.finish = answer.finish;
-  if (asked.messages) {
-    Json messages = *asked.messages;
-    messages.push_back({{"role", "assistant"}, {"content", answer.text}});
-    sample.messages = std::make_shared<const Json>(std::move(messages));
+  sample.sampled = answer.sampled;
+  if (messages) {
+    sample.messages = std::move(messages);
+  } else if (asked.messages) {
+    Json all = *asked.messages;
+    all.push_back({{"role", "assistant"}, {"content", answer.text}});
+    sample.messages = std::make_shared<const Json>(std::move(all));
   }
   return sample;
+}
+
+POSTTRAIN_INLINE Request first_turn(const AnswerPlan& plan, const RolloutGroup& group) {
+  return {.prompt = group.prompt,
+          .sampling = plan.sampling,
+          .samples = plan.samples,
+          .epoch = plan.epoch,
+          .prompt_index = static_cast<std::uint64_t>(group.sample)};
+}
+
+POSTTRAIN_INLINE Request next_turn(const AnswerPlan& plan, const RolloutGroup& group,
+                                   std::int64_t sample, std::int64_t most) {
+  const TokenIds& ids = group.samples[static_cast<std::size_t>(sample)].ids;
+  Request request = first_turn(plan, group);
+  request.prompt.insert(request.prompt.end(), ids.begin(), ids.end());
+  request.sampling.max_new_tokens = most;
+  request.samples = 1;
+  request.first_sample = sample;
+  request.first_position = std::ssize(ids);
+  return request;
+}
+
+POSTTRAIN_INLINE void append_turn(RolloutSample& sample, const Completion& turn) {
+  sample.ids.insert(sample.ids.end(), turn.ids.begin(), turn.ids.end());
+  sample.sampled.resize(sample.ids.size(), 1);
+  sample.sampled_logps.insert(sample.sampled_logps.end(), turn.logps.begin(), turn.logps.end());
+  sample.finish = turn.finish;
+  sample.text = turn.text;
 }
 
 }  // namespace posttrain::data

@@ -17,7 +17,8 @@ namespace posttrain::data {
 
 POSTTRAIN_INLINE LoadedItems<PromptItem> load_prompts(
     const Source& source, const LoadContext& context,
-    const std::function<void(std::string_view)>& check_answer, const CallOptions& calls) {
+    const std::function<void(std::string_view)>& check_answer, const CallOptions& calls,
+    bool only_conversations) {
   const auto tokenize = [&](const text::ChatTokenizer& text, const PromptRecord& record) {
     const auto said = [](const Json& value) {
       return value.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -32,11 +33,21 @@ POSTTRAIN_INLINE LoadedItems<PromptItem> load_prompts(
     }
     check_answer(item.answer);
     item.record = said(record.sample);
-    if (!record.prompt.is_text()) item.messages = said(record.prompt.messages);
+    if (!record.prompt.is_text()) {
+      item.messages = said(record.prompt.messages);
+      item.inputs = said({{"tools", record.inputs.tools},
+                          {"documents", record.inputs.documents},
+                          {"chat_template_kwargs", record.inputs.chat_template_kwargs}});
+    } else if (only_conversations) {
+      fail(
+          "expected a conversation, which the environment goes on with, got a prompt that is a "
+          "text; hint: \"prompt\": [{\"role\": \"user\", \"content\": …}]");
+    }
     return std::vector<PromptItem>{std::move(item)};
   };
-  auto prompts =
-      load_records<PromptRecord>(PromptKind{}, source, context, tokenize, "prompts", calls);
+  auto prompts = load_records<PromptRecord>(
+      PromptKind{}, source, context, tokenize,
+      only_conversations ? "conversations with inputs" : "prompts with inputs", calls);
   prompts.report.unread = {};  // a verifier sees every column
   return prompts;
 }

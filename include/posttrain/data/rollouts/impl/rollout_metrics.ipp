@@ -60,7 +60,7 @@ POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWo
       equal += *least == *most ? 1.0 : 0.0;
     }
     for (const RolloutSample& sample : group.samples) {
-      lengths.push_back(static_cast<double>(sample.ids.size()));
+      lengths.push_back(static_cast<double>(sample.trained_tokens()));
       cut += sample.truncated() ? 1.0 : 0.0;
       if (!sample.truncated()) ended.push_back(lengths.back());
     }
@@ -104,6 +104,31 @@ POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWo
   if (work.generate_seconds > 0.0) {
     metrics.emplace_back("rollout/tokens_per_second",
                          static_cast<double>(work.sampled_tokens) / work.generate_seconds);
+  }
+  return metrics;
+}
+
+POSTTRAIN_INLINE Metrics turn_metrics(const Rollout& rollout, const RolloutWork& work) {
+  Metrics metrics;
+  std::vector<double> turns, replies;
+  for (const RolloutGroup& group : rollout.groups) {
+    for (const RolloutSample& sample : group.samples) {
+      double of[2] = {0.0, 0.0};  // runs of ids that were read, and of ids that were drawn
+      for (std::size_t i = 0; i < sample.sampled.size(); ++i) {
+        const bool begins = i == 0 || sample.sampled[i] != sample.sampled[i - 1];
+        if (begins) of[sample.sampled[i] != 0] += 1.0;
+      }
+      replies.push_back(of[0]);
+      turns.push_back(of[1]);
+    }
+  }
+  if (!turns.empty()) {
+    metrics.emplace_back("turns/mean", detail::mean_of(turns));
+    metrics.emplace_back("tools/call_frequency", detail::mean_of(replies));
+  }
+  if (work.replies > 0) {
+    metrics.emplace_back("tools/failure_frequency", static_cast<double>(work.failed_replies) /
+                                                        static_cast<double>(work.replies));
   }
   return metrics;
 }
