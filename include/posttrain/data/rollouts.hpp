@@ -87,12 +87,12 @@ struct Rollouts {
     if (max_attempts < 1) fail("posttrain: Rollouts.max_attempts must be at least 1");
     if (validation_samples < 1) fail("posttrain: Rollouts.validation_samples must be at least 1");
     if (max_turns < 1) fail("posttrain: Rollouts.max_turns must be at least 1");
-    if (!replies<E> && (max_turns != 8 || on_environment_error != OnError::stop)) {
+    if (!has_environment<E> && (max_turns != 8 || on_environment_error != OnError::stop)) {
       fail(
           "posttrain: Rollouts.max_turns and on_environment_error are for an environment, and "
           "there is none; hint: Rollouts<Verifier, Environment>");
     }
-    if (replies<E> && generator.exact) {
+    if (has_environment<E> && generator.exact) {
       fail(
           "posttrain: Rollouts.generator.exact is for answers of one turn: a later turn is read "
           "with what stands before it");
@@ -144,7 +144,7 @@ struct Rollouts {
     const auto verifiers = detail::as_reward_sum(verifier);
     data::LoadedItems<data::PromptItem> prompts = data::load_prompts(
         source(), context, [&](std::string_view answer) { verifiers.check_answer(answer); }, {},
-        /*only_conversations=*/replies<E>);
+        /*only_conversations=*/has_environment<E>);
     data::RolloutStreamOptions options;
     options.sizes = {.prompts = std::ssize(prompts.train),
                      .groups_per_rollout = completions / group_size,
@@ -172,6 +172,7 @@ struct Rollouts {
             {weights.begin(), weights.end()}};
   }
 
+ private:
   /// Who answers the policy, and how long a conversation may get: it fits a micro-batch, and no
   /// turn is written behind more than `max_seq_len` tokens.
   data::TurnOptions turns(const data::LoadContext& context) const {
@@ -179,11 +180,10 @@ struct Rollouts {
                               .on_error = on_environment_error,
                               .max_tokens = context.max_tokens_per_batch,
                               .max_read = context.max_seq_len};
-    if constexpr (check_environment<E>() && replies<E>) options.environment = environment;
+    if constexpr (check_environment<E>() && has_environment<E>) options.environment = environment;
     return options;
   }
 
- private:
   /// Every prompt with an answer of the full length fits a micro-batch; what an environment replies
   /// shortens it.
   void check_room(const data::LoadedItems<data::PromptItem>& prompts,

@@ -45,9 +45,9 @@ SolvedShare solved_share(const Model& model, const Gate& gate, const std::string
   context.text = &tokenizer_of(model);
   const auto prompts = data::load_prompts(
       {path, {}}, context, [&](std::string_view answer) { verifiers.check_answer(answer); }, {},
-      /*only_conversations=*/replies<E>);
+      /*only_conversations=*/has_environment<E>);
   data::TurnOptions turns{.max_turns = max_turns};
-  if constexpr (check_environment<E>() && replies<E>) turns.environment = environment;
+  if constexpr (check_environment<E>() && has_environment<E>) turns.environment = environment;
   std::vector<std::size_t> all(prompts.train.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   VerifierPool pool(verifiers);

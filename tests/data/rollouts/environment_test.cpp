@@ -41,7 +41,7 @@ static_assert(Environment<CityTool> && check_environment<CityTool>());
 static_assert(!Environment<Silent> && !Environment<Texts> && !Environment<int>);
 static_assert(!Environment<Changes>);  // it keeps no state between calls
 static_assert(!Environment<NoEnvironment> && check_environment<NoEnvironment>());
-static_assert(replies<CityTool> && !replies<NoEnvironment>);
+static_assert(has_environment<CityTool> && !has_environment<NoEnvironment>);
 
 }  // namespace
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/data/rollouts/turns.hpp"
 
+#include <filesystem>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -278,6 +280,47 @@ TEST_CASE("A template that rewrites earlier turns is refused with the place", "[
   const std::string place = error_of([&] { later.says("3"); });
   CHECK_THAT(place, Catch::StartsWith("sample 3, turn 2: the chat template rewrites what stands"));
   CHECK(contains(place, "expected \"<think>"));
+}
+
+TEST_CASE("Published templates: a conversation in turns is the one that inference renders",
+          "[data][rollouts]") {
+  POSTTRAIN_SHARED_OR_SKIP(folder, "data/chat_templates/trl");
+  std::map<std::string, int> kept;
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    if (file.path().extension() != ".jinja") continue;
+    for (const std::string role : {"tool", "user"}) {
+      for (const std::string said : {"calc(12+12)", "add\n</think>\n\ncalc(12+12)"}) {
+        CAPTURE(file.path().filename().string(), role, said);
+        std::string got, wanted;
+        const std::string refused = error_of([&] {
+          const text::ChatTokenizer text = tokenizer_with(io::read_text_file(file.path().string()));
+          Round round(text, always(Reply::of(role, "24")));
+          const bool ends = text.tokenizer().id(text.terminator()).has_value();
+          for (int turn = 0; turn < 3; ++turn) {
+            if (ends) {
+              round.says(said, text.terminator());
+            } else {
+              Completion spoken;
+              for (const char c : said) spoken.ids.push_back(static_cast<unsigned char>(c));
+              spoken.text = said;
+              spoken.finish = FinishReason::stop_string;
+              round.goes_on(std::move(spoken));
+            }
+          }
+          TokenIds all = round.item.ids;
+          all.insert(all.end(), round.sample.ids.begin(), round.sample.ids.end());
+          got = text.tokenizer().decode(all);
+          wanted = text.prompt_text(text::Conversation(*round.turns.messages(0)));
+        });
+        if (!refused.empty()) continue;  // with the place: a role, or a text, that it does not keep
+        CHECK(got == wanted);
+        kept[role] += 1;
+      }
+    }
+  }
+  CAPTURE(kept);
+  CHECK(kept["tool"] >= 30);
+  CHECK(kept["user"] >= 50);
 }
 
 TEST_CASE("Whether a failure ends the run is said by on_error", "[data][rollouts]") {

@@ -54,12 +54,12 @@ concept Environment = requires(const E& environment, const text::Conversation& s
 struct NoEnvironment {};
 
 template <class E>
-inline constexpr bool replies = !std::is_same_v<E, NoEnvironment>;
+inline constexpr bool has_environment = !std::is_same_v<E, NoEnvironment>;
 
 /// Whether E is an environment, or none; a message says why not.
 template <class E>
 constexpr bool check_environment() {
-  constexpr bool answers = !replies<E> || Environment<E>;
+  constexpr bool answers = !has_environment<E> || Environment<E>;
   static_assert(answers,
                 "posttrain: an environment needs `std::optional<Reply> operator()(const "
                 "text::Conversation&) const` [docs/concepts.md#environment]");
