@@ -11,6 +11,7 @@ made of, so that the other side can repeat its update.
 """
 
 import argparse
+import json
 import random
 import sys
 import tempfile
@@ -79,7 +80,7 @@ def main():
                 record = dict(step=protocol.done, loss=float(logs["loss"]), seconds=self.seconds,
                               grad_norm=float(logs["grad_norm"]), **trainer.step_ids)
                 protocol.done += 1
-                protocol.say(__import__("json").dumps(record))
+                protocol.say(json.dumps(record))
 
     with tempfile.TemporaryDirectory() as folder:
         arguments = {**trl_arguments(options, folder)}

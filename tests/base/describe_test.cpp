@@ -147,6 +147,12 @@ TEST_CASE("names of types lose namespaces and template arguments", "[core][descr
   CHECK(enum_name(static_cast<Colour>(9)) != "red");
 }
 
+TEST_CASE("what is no aggregate is its type", "[core][describe]") {
+  const auto closure = [factor = 2](int x) { return factor * x; };
+  CHECK_FALSE(describe(closure).empty());
+  CHECK(describe(std::vector{closure}) == "[" + describe(closure) + "]");
+}
+
 TEST_CASE("names are constants", "[core][describe]") {
   static_assert(type_name<Inner>() == "Inner");
   static_assert(enum_name(Colour::deep_blue) == "deep_blue");

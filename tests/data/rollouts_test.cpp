@@ -6,6 +6,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "posttrain/data/rollouts/learnable.hpp"
@@ -126,6 +127,22 @@ TEST_CASE("Noise that would make the policy that trains another one is refused",
   CHECK_THROWS_WITH(Trainer(TalkingModel(), Grpo{}, Lora{.rank = 2, .dropout = 0.1}, data, AdamW{},
                             rollout_options(1)),
                     Catch::Contains("no dropout"));
+}
+
+TEST_CASE("A closure judges as any verifier does", "[data][rollouts]") {
+  const TempFolder folder;
+  const auto length = [scale = 0.5](const Sample& sample) {
+    return scale * static_cast<double>(sample.ids.size());
+  };
+  Rollouts<std::remove_const_t<decltype(length)>> data{
+      .path = folder.write("prompts.jsonl", counting_prompts(2)), .verifier = length};
+  data.sampling.max_new_tokens = 6;
+  data.group_size = 4;
+  const RolloutRun judged = run(data, rollout_options(1));
+  REQUIRE(judged.rollouts.size() == 1);
+  for (const RolloutSample& sample : judged.rollouts[0].groups[0].samples) {
+    CHECK(sample.reward == 0.5 * static_cast<double>(sample.ids.size()));
+  }
 }
 
 TEST_CASE("A curriculum sees each record's mean rewards, visit by visit", "[data][rollouts]") {

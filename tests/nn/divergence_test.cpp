@@ -49,7 +49,7 @@ TEST_CASE("a divergence and its gradient are those of the plain formulas", "[ten
       const Tensor expected = plain_divergence(exact, t, beta);
       (expected * upstream).sum().backward();
       const LogitsOf student = rows_of(z), teacher = rows_of(t.clone());
-      const Divergence divergence = divergence_rows(student, teacher, beta);
+      const RowDivergence divergence = divergence_rows(student, teacher, beta);
       CHECK(relative_error(divergence.value, expected) < (each.type == at::kDouble ? 1e-12 : 2e-6));
       divergence_backward_(student, teacher, divergence, upstream, beta);
       CHECK(relative_error(teacher.logits, exact.grad()) < each.tolerance);
@@ -62,7 +62,7 @@ TEST_CASE("equal distributions do not differ, whatever is added to their logits"
   const Tensor z = normal({3, 100}, 1, at::kFloat);
   for (const double beta : {0.0, 0.3, 1.0}) {
     const LogitsOf student = rows_of(z), teacher = rows_of(z + 7.0);
-    const Divergence divergence = divergence_rows(student, teacher, beta);
+    const RowDivergence divergence = divergence_rows(student, teacher, beta);
     CHECK(divergence.value.abs().max().item<double>() < 1e-6);
     divergence_backward_(student, teacher, divergence, at::ones({3}), beta);
     CHECK(teacher.logits.abs().max().item<double>() < 1e-6);
@@ -79,7 +79,7 @@ TEST_CASE("tokens that both rule out do not count, one that the other allows is 
     const auto kept = [](const Tensor& x) {
       return at::cat({x.narrow(1, 0, 3), x.narrow(1, 8, 32)}, 1);
     };
-    const Divergence divergence = divergence_rows(rows_of(z), rows_of(t), beta);
+    const RowDivergence divergence = divergence_rows(rows_of(z), rows_of(t), beta);
     CHECK(relative_error(divergence.value, plain_divergence(kept(z), kept(t), beta)) < 1e-6);
     const LogitsOf teacher = rows_of(t.clone());
     divergence_backward_(rows_of(z), teacher, divergence, at::ones({2}), beta);

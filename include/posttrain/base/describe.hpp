@@ -236,6 +236,8 @@ std::string describe(const T& value) {
       text += (text.size() > 1 ? ", " : "") + describe(element);
     }
     return text + "]";
+  } else if constexpr (!std::is_aggregate_v<T>) {  // a closure, say
+    return std::string(type_name<T>());
   } else {
     std::string text = std::string(type_name<T>()) + "{";
     std::string_view separator;

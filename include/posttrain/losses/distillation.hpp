@@ -22,7 +22,6 @@
 #include "posttrain/nn/lm_head.hpp"
 #include "posttrain/tensor/metric_means.hpp"
 #include "posttrain/tensor/operators.hpp"
-#include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
 

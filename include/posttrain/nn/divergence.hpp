@@ -20,18 +20,18 @@ struct LogitsOf {
 };
 
 /// Per row, [n] float32 (float64 for double logits).
-struct Divergence {
+struct RowDivergence {
   Tensor value;
   Tensor student;  // Σ p log(p / q) over the student's p, which the gradient needs
 };
 
 /// Computed without a graph.
-Divergence divergence_rows(const LogitsOf& student, const LogitsOf& teacher, double beta);
+RowDivergence divergence_rows(const LogitsOf& student, const LogitsOf& teacher, double beta);
 
 /// Overwrites the teacher's logits with the gradient of the student's: that of
 /// Σ upstream · value, with upstream [n].
 void divergence_backward_(const LogitsOf& student, const LogitsOf& teacher,
-                          const Divergence& divergence, const Tensor& upstream, double beta);
+                          const RowDivergence& divergence, const Tensor& upstream, double beta);
 
 }  // namespace posttrain
 

@@ -108,6 +108,9 @@ inline std::int64_t head_chunk_rows(std::int64_t vocab_size, at::Device device =
 Scores score_logits(const Tensor& logits, const Tensor& target, Need need,
                     const Tensor& teacher = {});
 
+/// Hidden rows [T, d₁], [T, d₂], … beside each other, [T, Σ d].
+Tensor beside(const Tensors& pieces);
+
 /// What scores hidden rows [n, d].
 struct ScoringHead {
   using Function = std::function<Tensor(const Tensor&)>;

@@ -11,9 +11,12 @@
 // judged by others. TRL takes a model among its reward functions likewise, and tokenises texts.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
@@ -29,6 +32,13 @@ class ModelReward {
   /// About `max_tokens` are read at a time.
   ModelReward(const Model& model, const Gate& gate, std::int64_t max_tokens = 16384)
       : model_(&model), gate_(&gate), max_tokens_(max_tokens) {}
+
+  /// For the record of a run: which model it is, where it can say so.
+  std::string description() const {
+    std::string content;
+    if constexpr (requires { model_->content(); }) content = model_->content().text();
+    return fmt::format("ModelReward{{{}}}", content);
+  }
 
   /// The scores of samples of one prompt, which is read once for all. Samples without ids, or of
   /// several prompts, are an error.

@@ -16,7 +16,6 @@
 #include "posttrain/nn/lm_head.hpp"
 #include "posttrain/nn/model_call.hpp"
 #include "posttrain/tensor/operators.hpp"
-#include "posttrain/tensor/ops.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
 
@@ -190,7 +189,7 @@ class Scorer {
     all.logits = [logits = std::move(all.logits), own](const Tensor& rows) {
       return logits(rows.narrow(1, 0, own).contiguous());
     };
-    return {std::move(all), at::cat(pieces, 1)};
+    return {std::move(all), beside(pieces)};
   }
 
   static std::int64_t total_columns(const Tensors& pieces) {

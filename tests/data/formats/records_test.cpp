@@ -253,6 +253,17 @@ TEST_CASE("unpaired preferences have a verdict, prompts an answer and all column
       contains(from_error<PromptRecord>(R"({"messages": [{"role": "assistant", "content": "a"}]})"),
                "expected the prompt to end with a message to answer"));
   CHECK(contains(from_error<PromptRecord>(R"({"prompt": ""})"), "not empty"));
+  const TempFolder scratch;
+  const auto read = [&](const std::string& line) {
+    return RecordReader<PromptRecord>(scratch.write("prompts.jsonl", line)).next().value();
+  };
+  const auto pair = read(R"({"prompt": "q", "chosen": "a", "rejected": "b"})");
+  REQUIRE(pair.record);
+  CHECK(said(pair.record->prompt) == "q");
+  CHECK(pair.record->sample["chosen"] == "a");
+  CHECK(read(R"({"prompt": "r", "completion": "a", "label": true})").record);
+  CHECK(contains(read(R"({"chosen": "q a", "rejected": "q b"})").error,
+                 "got preference pairs with implicit prompts"));
 }
 
 TEST_CASE("a solution has steps with a verdict each, and a prompt of text or messages") {

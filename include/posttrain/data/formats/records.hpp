@@ -69,7 +69,8 @@ struct SteppedRecord {
   static SteppedRecord from(const Json& sample);
 };
 
-/// A prompt to be answered by the model, with what a reward needs (GRPO).
+/// A prompt to be answered by the model, with what a reward needs (GRPO). Answers that a record has
+/// beside it, of preferences say, are columns like any others.
 struct PromptRecord {
   Passage prompt{};
   Json answer = nullptr;  // "answer", "ground_truth", "solution" or "target", the first there is

@@ -148,7 +148,7 @@ inline bool divergence_takes_fast_path(const LogitsOf& student, const LogitsOf& 
 /// Calls `run(arguments, begin, end)` with the arguments of a kernel on pieces of the rows.
 template <class Run>
 void over_divergence_rows(const LogitsOf& student, const LogitsOf& teacher, double beta,
-                          const Divergence& out, const Tensor& upstream, const Run& run) {
+                          const RowDivergence& out, const Tensor& upstream, const Run& run) {
   const auto exact = [](const Tensor& t) { return t.to(at::kFloat).contiguous(); };
   const Tensor student_lse = exact(student.lse), teacher_lse = exact(teacher.lse);
   with_element_type(student.logits, [&](auto element) {
@@ -191,8 +191,8 @@ struct DivergenceLogs {
 
 }  // namespace detail
 
-POSTTRAIN_INLINE Divergence divergence_rows(const LogitsOf& student, const LogitsOf& teacher,
-                                            double beta) {
+POSTTRAIN_INLINE RowDivergence divergence_rows(const LogitsOf& student, const LogitsOf& teacher,
+                                               double beta) {
   using namespace detail;
   check_divergence(student, teacher, beta);
   at::NoGradGuard no_grad;
@@ -207,7 +207,7 @@ POSTTRAIN_INLINE Divergence divergence_rows(const LogitsOf& student, const Logit
   const auto made = [&] {
     return at::empty({student.logits.size(0)}, student.logits.options().dtype(at::kFloat));
   };
-  const Divergence out{made(), made()};
+  const RowDivergence out{made(), made()};
   over_divergence_rows(student, teacher, beta, out, {},
                        [&](const auto& rows, std::int64_t begin, std::int64_t end) {
                          if (beta == 0.0) return divergence_forward(rows, begin, end);
@@ -218,7 +218,7 @@ POSTTRAIN_INLINE Divergence divergence_rows(const LogitsOf& student, const Logit
 }
 
 POSTTRAIN_INLINE void divergence_backward_(const LogitsOf& student, const LogitsOf& teacher,
-                                           const Divergence& divergence, const Tensor& upstream,
+                                           const RowDivergence& divergence, const Tensor& upstream,
                                            double beta) {
   using namespace detail;
   check_divergence(student, teacher, beta);

@@ -22,7 +22,7 @@ POSTTRAIN_INLINE Scores score_logits(const Tensor& logits, const Tensor& target,
   const Tensor t = teacher.defined() ? teacher.detach() : Tensor();
   RowStats stats;
   Tensor teacher_lse;
-  Divergence divergence;
+  RowDivergence divergence;
   {
     at::NoGradGuard no_grad;
     stats = row_stats(z, target, {need.entropy, need.mean_logit, need.log_sum_sq});
@@ -50,6 +50,8 @@ POSTTRAIN_INLINE Scores score_logits(const Tensor& logits, const Tensor& target,
       });
   return {outputs[0], outputs[2], outputs[1], outputs[3], stats.log_sum_sq, {}, outputs[4]};
 }
+
+POSTTRAIN_INLINE Tensor beside(const Tensors& pieces) { return at::cat(pieces, 1); }
 
 namespace detail {
 

@@ -79,7 +79,7 @@ RunRecord to_record(const T& value) {
   record.add("type", type_name<T>());
   if constexpr (DescribesItself<T>) {
     record.add("description", std::string_view(value.description()));
-  } else {
+  } else if constexpr (std::is_aggregate_v<T>) {  // of a closure, say, the type is all
     for_each_field(value, [&](std::string_view name, const auto& field) {
       detail::add_field(record, name, field);
     });

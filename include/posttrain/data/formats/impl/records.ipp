@@ -348,7 +348,8 @@ POSTTRAIN_INLINE SteppedRecord SteppedRecord::from(const Json& sample) {
 POSTTRAIN_INLINE bool PromptRecord::accepts(Format format) {
   return format == Format::prompt || format == Format::question || format == Format::messages ||
          format == Format::sharegpt || format == Format::alpaca ||
-         format == Format::ranked_preference || format == Format::prompt_completion;
+         format == Format::ranked_preference || format == Format::preference ||
+         format == Format::unpaired_preference || format == Format::prompt_completion;
 }
 
 POSTTRAIN_INLINE PromptRecord PromptRecord::from(const Json& sample) {
