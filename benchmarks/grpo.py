@@ -40,13 +40,14 @@ class Worker(Server):
         return json.loads(self.line())
 
 
-def update_flops(shared):
-    """Forward and backward of an update: products, scores and values. LoRA spares the weights' gradients,
-    which is not counted."""
+def update_flops(shared, params):
+    """Forward and backward of an update: products, scores and values. Adapters spare the weights'
+    gradients; their own products are not counted."""
     prompts = 1 if shared else SAMPLES
     tokens = prompts * PROMPT + SAMPLES * NEW
     keys = prompts * PROMPT * PROMPT / 2 + SAMPLES * NEW * (PROMPT + NEW / 2)
-    return 6 * (tokens * BODY + SAMPLES * NEW * VOCAB * HIDDEN) + 3 * 4 * LAYERS * HIDDEN * keys
+    passes = 6 if params == "full" else 4
+    return passes * (tokens * BODY + SAMPLES * NEW * VOCAB * HIDDEN) + 3 * 4 * LAYERS * HIDDEN * keys
 
 
 def in_turns(repeats, *works):
@@ -71,11 +72,12 @@ def line(name, ours, peer, target, limit=None, **more):
                       "share_of_limit": limit and round(ours / limit, 3), **more}), flush=True)
 
 
-def check_equal(ours, peer):
-    """The gradient of TRL's first step, by both."""
+def check_equal(ours, peer, params):
+    """The gradient of TRL's first step, by both. Adapters begin as other random numbers there."""
+    tolerance = 1e-3 if params == "full" else 0.02
     first = peer.ask()
     own = ours.ask(prompt=first["prompt"], completions=first["completions"], shared=True)
-    if abs(own["grad_norm"] - first["grad_norm"]) > 1e-3 * first["grad_norm"] or \
+    if abs(own["grad_norm"] - first["grad_norm"]) > tolerance * first["grad_norm"] or \
             abs(own["loss"] - first["loss"]) > 1e-4:
         sys.exit(f"the first step differs from TRL's: gradient norm {own['grad_norm']:.6g} and "
                  f"{first['grad_norm']:.6g}, loss {own['loss']:.3g} and {first['loss']:.3g}")
@@ -97,20 +99,22 @@ def run(dtype, params, cases, repeats, command, model):
                                "--prompt-tokens", str(PROMPT), "--new", str(NEW),
                                "--samples", str(SAMPLES)], ALLOCATOR)
         if dtype == "float32":
-            check_equal(ours, peer)
+            check_equal(ours, peer, params)
     draw = random.Random(2)
     ids = lambda count: [draw.randrange(VOCAB) for _ in range(count)]
     prompt = ids(PROMPT)
     name = f"{dtype} {params}, one prompt of {PROMPT}, {SAMPLES} samples of {NEW}"
     if "R3" in cases:
+        machine = machine_rate(dtype)
         given = [ids(NEW) for _ in range(SAMPLES)]
         shared, unshared = in_turns(
             repeats, *(lambda worker=worker, is_shared=is_shared: worker.ask(
                 prompt=prompt, completions=given, shared=is_shared)
                 for worker, is_shared in ((ours, True), (alone, False))))
-        flops = update_flops(False) / update_flops(True)
+        flops = update_flops(False, params) / update_flops(True, params)
+        machine = max(machine, machine_rate(dtype))  # other processes may have slowed the first
         line(f"R3 update, {name}, to ours without sharing", rate(shared), rate(unshared),
-             round(0.85 * flops, 2), SAMPLES * machine_rate(dtype) / update_flops(True))
+             round(0.85 * flops, 2), SAMPLES * machine / update_flops(True, params))
     if "R4" in cases:
         asked = dict(prompt=prompt, samples=SAMPLES, new=NEW)
         shared, unshared, theirs = in_turns(
