@@ -6,14 +6,13 @@ that a signal ended goes on to the weights of one that was not interrupted.
 usage: calculator_test.py EXAMPLES_FOLDER
 """
 
-import filecmp
-import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
+
+from interrupted import check_signal, steps_of
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 POCKET = os.path.join(ROOT, "examples", "pocket")
@@ -37,11 +36,6 @@ def command(examples, method, folder, output):
             os.path.join(data, "products_heldout.jsonl"), "--output", os.path.join(folder, output),
             "--max-steps", str(STEPS), "--effective-batch-size", "32", "--rollout-size", "64",
             "--print-samples", "8"]
-
-
-def steps_of(folder, output):
-    with open(os.path.join(folder, output + "-run", "metrics.jsonl")) as file:
-        return [step for step in map(json.loads, file) if "loss" in step]
 
 
 def check(examples, method, folder):
@@ -69,27 +63,6 @@ def check(examples, method, folder):
     return problems
 
 
-def check_signal(examples, folder):
-    """Ended by a signal after its first step, in the middle of a rollout, and started again."""
-    arguments = command(examples, "full", folder, "again")
-    run = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-    for line in run.stdout:
-        if line.startswith("step 1:"):
-            run.send_signal(signal.SIGTERM)
-            break
-    run.stdout.read()
-    if run.wait() != 128 + signal.SIGTERM:
-        return [f"expected an interrupted run, got status {run.returncode}"]
-    before = len(steps_of(folder, "again"))
-    done = subprocess.run(arguments, capture_output=True, text=True)
-    if done.returncode != 0 or before >= STEPS:
-        return [f"status {done.returncode} after {before} steps: {done.stderr[-300:]}"]
-    if not filecmp.cmp(os.path.join(folder, "again", "model.safetensors"),
-                       os.path.join(folder, "full", "model.safetensors"), shallow=False):
-        return ["expected the weights of the run that was not interrupted"]
-    return []
-
-
 def main():
     examples = sys.argv[1]
     passed = failed = 0
@@ -97,7 +70,8 @@ def main():
         cases = [("calls", lambda: show_calls(examples, folder))]
         cases += [(method, lambda method=method: check(examples, method, folder))
                   for method in ("lora", "full")]
-        for name, run in [*cases, ("signal", lambda: check_signal(examples, folder))]:
+        for name, run in [*cases, ("signal", lambda: check_signal(
+            command(examples, "full", folder, "again"), folder, "again", "full", STEPS))]:
             problems = run()
             passed += not problems
             failed += bool(problems)

@@ -6,14 +6,14 @@ goes on to the weights of one that was not interrupted.
 usage: grpo_test.py EXAMPLES_FOLDER
 """
 
-import filecmp
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
+
+from interrupted import check_signal, steps_of
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MODEL = os.path.join(ROOT, "examples", "pocket", "model")
@@ -26,11 +26,6 @@ def command(program, method, folder, output):
             "--output", os.path.join(folder, output), "--max-steps", str(STEPS),
             "--effective-batch-size", "16", "--rollout-size", "32", "--sampling-max-new-tokens", "6",
             "--learning-rate", "1e-4"]
-
-
-def steps_of(folder, output):
-    with open(os.path.join(folder, output + "-run", "metrics.jsonl")) as file:
-        return [step for step in map(json.loads, file) if "loss" in step]
 
 
 def check(program, method, folder):
@@ -50,28 +45,6 @@ def check(program, method, folder):
     return problems
 
 
-def check_signal(program, folder):
-    """Ended by a signal after its first step, in the middle of a rollout, and started again."""
-    arguments = command(program, "full", folder, "again")
-    run = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-    for line in run.stdout:
-        if line.startswith("step 1:"):
-            run.send_signal(signal.SIGTERM)
-            break
-    run.stdout.read()
-    if run.wait() != 128 + signal.SIGTERM:
-        return [f"expected an interrupted run, got status {run.returncode}"]
-    before = len(steps_of(folder, "again"))
-    done = subprocess.run(arguments, capture_output=True, text=True)
-    problems = []
-    if done.returncode != 0 or before >= STEPS:
-        problems.append(f"status {done.returncode} after {before} steps: {done.stderr[-300:]}")
-    elif not filecmp.cmp(os.path.join(folder, "again", "model.safetensors"),
-                         os.path.join(folder, "full", "model.safetensors"), shallow=False):
-        problems.append("expected the weights of the run that was not interrupted")
-    return problems
-
-
 def main():
     program = os.path.join(sys.argv[1], "11_grpo")
     passed = failed = 0
@@ -82,7 +55,8 @@ def main():
                 file.write(json.dumps({"prompt": f"{a} * {b} =", "answer": str(a * b)}) + "\n")
         cases = [(method, lambda method=method: check(program, method, folder))
                  for method in ("lora", "osft", "full")]
-        for name, run in [*cases, ("signal", lambda: check_signal(program, folder))]:
+        for name, run in [*cases, ("signal", lambda: check_signal(
+            command(program, "full", folder, "again"), folder, "again", "full", STEPS))]:
             problems = run()
             passed += not problems
             failed += bool(problems)
