@@ -57,6 +57,11 @@ TEST_CASE("A token's advantage is the teacher's lead on it", "[losses][distillat
                     Catch::Contains("log p of policy and teacher of each of 1 ids, got 1 and 0"));
   CHECK_THROWS_WITH((DistillationGradient{.coefficient = 0.0}.validate()),
                     Catch::Contains("coefficient"));
+  DistillationGradient dropping;
+  dropping.policy.equal_rewards = EqualRewards::drop;
+  CHECK_THROWS_WITH(dropping.validate(), Catch::Contains("expected DistillationGradient.rewards"));
+  dropping.rewards = true;
+  CHECK_NOTHROW(dropping.validate());
 }
 
 TEST_CASE("A policy follows its teacher by the tokens that it samples",

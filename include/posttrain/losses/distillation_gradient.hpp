@@ -36,6 +36,11 @@ struct DistillationGradient {
     if (!(coefficient > 0.0)) {
       fail("posttrain: DistillationGradient.coefficient must be positive");
     }
+    if (!rewards && policy.equal_rewards == EqualRewards::drop) {
+      fail(
+          "posttrain: expected DistillationGradient.rewards where groups of equal rewards are "
+          "dropped; hint: the teacher's lead has nothing to do with them");
+    }
   }
 
   Need needs() const { return policy.needs(); }
