@@ -6,7 +6,6 @@
 #include <set>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "posttrain/data/rollouts/learnable.hpp"
@@ -53,9 +52,8 @@ struct Every {
 template <class Curriculum>
 Rollouts<LowerCase, NoEnvironment, Curriculum> weighed_rollouts(const std::string& path,
                                                                 const Curriculum& curriculum = {}) {
-  Rollouts<LowerCase, NoEnvironment, Curriculum> data{.path = path, .curriculum = curriculum};
-  data.sampling.max_new_tokens = 6;
-  data.group_size = 4;
+  auto data = short_rollouts<LowerCase, NoEnvironment, Curriculum>(path);
+  data.curriculum = curriculum;
   return data;
 }
 
@@ -131,11 +129,13 @@ TEST_CASE("Noise that would make the policy that trains another one is refused",
 
 TEST_CASE("A closure judges as any verifier does", "[data][rollouts]") {
   const TempFolder folder;
-  const auto length = [scale = 0.5](const Sample& sample) {
+  const std::string path = folder.write("prompts.jsonl", counting_prompts(2));
+  // [snippet: closure]
+  auto length = [scale = 0.5](const Sample& sample) {
     return scale * static_cast<double>(sample.ids.size());
   };
-  Rollouts<std::remove_const_t<decltype(length)>> data{
-      .path = folder.write("prompts.jsonl", counting_prompts(2)), .verifier = length};
+  Rollouts<decltype(length)> data{.path = path, .verifier = length};
+  // [/snippet]
   data.sampling.max_new_tokens = 6;
   data.group_size = 4;
   const RolloutRun judged = run(data, rollout_options(1));
@@ -241,6 +241,67 @@ TEST_CASE(
     CHECK(name != "turns/mean");
     CHECK(name != "tools/call_frequency");
   }
+}
+
+TEST_CASE("A step's metrics have TRL's names, and ours beside them", "[data][rollouts][grpo]") {
+  const TempFolder folder;
+  auto data = counted_rollouts(folder.write("prompts.jsonl", counting_conversations(6)));
+  Grpo::With<Kl> loss;
+  loss.importance.level = ImportanceLevel::token;
+  loss.entropy_control.target = 1.0;
+  const RolloutRun run = run_rollouts(loss, Lora{.rank = 2}, data, rollout_options(1));
+  std::set<std::string> names;
+  for (const auto& [name, value] : run.steps.at(0).loss_metrics) {
+    CHECK(names.insert(name).second);
+  }
+  // What trl/trainer/grpo_trainer.py of TRL 1.16.0 puts into `_metrics`, without num_tokens and
+  // step_time (StepMetrics has them under Training Hub's names), clip_ratio/low_min and /high_max
+  // (extremes of samples: a loss that is local to tokens sees none as a whole), policy_loss (the
+  // loss without its bonus), aux_loss, and those of losses of which this is none.
+  std::set<std::string> expected{"reward",
+                                 "reward_std",
+                                 "rewards/CountsMessages/mean",
+                                 "rewards/CountsMessages/std",
+                                 "frac_reward_zero_std",
+                                 "completions/mean_length",
+                                 "completions/min_length",
+                                 "completions/max_length",
+                                 "completions/clipped_ratio",
+                                 "completions/mean_terminated_length",
+                                 "completions/min_terminated_length",
+                                 "completions/max_terminated_length",
+                                 "tools/call_frequency",
+                                 "tools/failure_frequency",
+                                 "sampling/sampling_logp_difference/mean",
+                                 "sampling/sampling_logp_difference/max",
+                                 "sampling/importance_sampling_ratio/min",
+                                 "sampling/importance_sampling_ratio/mean",
+                                 "sampling/importance_sampling_ratio/max",
+                                 "kl",
+                                 "entropy",
+                                 "entropy_coef",
+                                 "clip_ratio/low_mean",
+                                 "clip_ratio/high_mean",
+                                 "clip_ratio/region_mean"};
+  for (const char* own :
+       {"sampling/effective_sample_size", "ratio/mean", "ratio/max", "ratio/clamped", "turns/mean",
+        "rollout/prompts", "rollout/rounds", "rollout/verifier_failures", "rollout/split_groups",
+        "rollout/tokens_per_second", "rollout/live_rows"}) {
+    expected.insert(own);
+  }
+  double shares = 0.0;
+  for (const std::string part : {"generate", "verify", "score", "update"}) {
+    expected.insert("rollout/" + part + "_seconds");
+    expected.insert("rollout/" + part + "_share");
+    shares += metric(run.steps[0], "rollout/" + part + "_share");
+  }
+  CHECK(names == expected);
+  CHECK(shares == Approx(1.0));
+  CHECK(metric(run.steps[0], "rollout/live_rows") > 0.0);
+  CHECK(metric(run.steps[0], "rollout/update_seconds") == run.steps[0].time_per_batch);
+  // What is sampled is scored alike.
+  CHECK(metric(run.steps[0], "sampling/sampling_logp_difference/max") < 1e-4);
+  CHECK(metric(run.steps[0], "sampling/effective_sample_size") > 0.999);
 }
 
 TEST_CASE("A conversation fits the micro-batch, whatever an environment says", "[data][rollouts]") {

@@ -38,7 +38,11 @@ constexpr bool check_loss() {
   static_assert(!counts || sums,
                 "posttrain: Loss needs `Tensor sum(const Scores&, const Batch&) const` "
                 "[docs/concepts.md#loss]");
-  return sums;
+  constexpr bool moves = sums && (!NamesRunState<Loss> || MovesWithRun<Loss>);
+  static_assert(!sums || moves,
+                "posttrain: a Loss that moves with the run needs `first_state`, `next_state` and "
+                "`in_state` [docs/concepts.md#loss]");
+  return moves;
 }
 
 template <class Batch>

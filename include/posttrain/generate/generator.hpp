@@ -94,6 +94,9 @@ class Generator {
   bool idle() const { return core_.idle(); }
   /// Memory of keys and values.
   std::int64_t cache_bytes() const { return core_.cache_bytes(); }
+  /// The tokens of a prompt and of one of its samples, but the last, that max_cache_bytes has room
+  /// for.
+  std::int64_t room() const { return core_.room(); }
   /// Memory of packed matrices.
   std::int64_t packed_bytes() const { return packed_.bytes(); }
   const GeneratorCounts& counts() const { return core_.counts(); }

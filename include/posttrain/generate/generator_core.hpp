@@ -77,6 +77,7 @@ class GeneratorCore {
   void keep(Completion sample) { finished_.push_back(std::move(sample)); }
   bool idle() const { return queue_.empty() && live_.empty(); }
   std::int64_t cache_bytes() const { return pool_.bytes(); }
+  std::int64_t room() const { return pool_.max_rows() - calls_.virtual_tokens; }
   const GeneratorCounts& counts() const { return counts_; }
 
   std::function<void(const TokenEvent&)> on_token{};

@@ -25,7 +25,8 @@ struct Progress {
   std::int64_t scored = 0;
   double best_val_loss = std::numeric_limits<double>::infinity();
   data::SamplerPosition position{};
-  std::string stream{};  // what a stream keeps beside it, such as a rollout in work
+  std::string stream{};        // what a stream keeps beside it, such as a rollout in work
+  std::vector<double> loss{};  // the state of a loss that moves with the run
 };
 
 class Checkpoints {

@@ -92,10 +92,13 @@ class Engine {
       score_reference_once(stream_, state_.reference_cache(), state_.weights(),
                            [this](const Batch& batch) { return scorer().reference_logps(batch); });
     }
-    if (folder_.empty()) return;
-    checkpoints_ = Checkpoints(options_.run_dir.str(), options_.keep_checkpoints,
-                               identity(params, data, optimizer));
-    if (options_.resume) resume();
+    if (!folder_.empty()) {
+      checkpoints_ = Checkpoints(options_.run_dir.str(), options_.keep_checkpoints,
+                                 identity(params, data, optimizer));
+    }
+    if constexpr (MovesWithRun<Loss>) progress_.loss = loss_.first_state();
+    if (!folder_.empty() && options_.resume) resume();
+    if constexpr (MovesWithRun<Loss>) loss_ = loss_.in_state(progress_.loss);
   }
 
   /// Registers a callback (concepts/events.hpp).
@@ -145,6 +148,10 @@ class Engine {
       }
       metrics.lr = learning_rate(progress_.step);
       update(batches, loss, objective.means(), metrics);
+      if constexpr (MovesWithRun<Loss>) {
+        progress_.loss = loss_.next_state(progress_.loss, metrics.loss_metrics);
+        loss_ = loss_.in_state(progress_.loss);
+      }
     }
     progress_.step += 1;
     progress_.samples += metrics.num_samples;
@@ -224,7 +231,8 @@ class Engine {
       }
       notify(event::StepBegin{progress_.step});
       StepMetrics metrics = step(*batches);
-      if constexpr (kRollsOut) append(metrics.loss_metrics, stream_.measure());
+      if constexpr (kRollsOut)
+        append(metrics.loss_metrics, stream_.measure(metrics.time_per_batch));
       checkpoints_.confirm();
       result.loss = metrics.loss;
       log_.step(metrics, total_steps_);

@@ -190,6 +190,42 @@ TEST_CASE("A sample of several turns depends on its key alone", "[data][rollouts
             .size() == 3);
 }
 
+TEST_CASE("A conversation whose keys and values would not fit is cut off before the reply",
+          "[data][rollouts]") {
+  Answers answers;
+  answers.sampling.max_new_tokens = 12;
+  const Rollout free = answers(kAll);
+  std::int64_t prompt = 0, longest = 0;
+  for (const RolloutGroup& group : free.groups) {
+    prompt = std::max(prompt, std::ssize(group.prompt));
+    for (const RolloutSample& sample : group.samples) {
+      longest = std::max(longest, std::ssize(group.prompt) + std::ssize(sample.ids));
+    }
+  }
+  const std::int64_t first = prompt + 12 - 1;  // what one turn may need
+  const std::int64_t room = first + 24;
+  REQUIRE(longest > room);
+  const models::DecoderConfig& config = answers.model.config();
+  const std::int64_t row = 2 * config.num_layers() * config.num_kv_heads * config.head_dim *
+                           static_cast<std::int64_t>(c10::elementSize(answers.model.dtype()));
+  const Rollout tight = answers(kAll, {.max_cache_bytes = room * row});
+  std::int64_t cut = 0;
+  for (std::size_t g = 0; g < tight.groups.size(); ++g) {
+    for (std::size_t s = 0; s < tight.groups[g].samples.size(); ++s) {
+      const RolloutSample& sample = tight.groups[g].samples[s];
+      const TokenIds& whole = free.groups[g].samples[s].ids;
+      CHECK(std::ssize(tight.groups[g].prompt) + std::ssize(sample.ids) <= room + 1);
+      CHECK(std::equal(sample.ids.begin(), sample.ids.end(), whole.begin()));
+      if (sample.ids.size() == whole.size()) continue;
+      CHECK(sample.finish == FinishReason::length);
+      cut += 1;
+    }
+  }
+  CHECK(cut > 0);
+  CHECK_THROWS_WITH(answers(kAll, {.max_cache_bytes = (first - 1) * row}),
+                    Catch::Contains("to fit into max_cache_bytes"));
+}
+
 TEST_CASE("A turn is what its request draws: from the position where it begins",
           "[data][rollouts]") {
   Answers answers;

@@ -24,12 +24,12 @@
 namespace posttrain::data {
 
 /// What the answers to one prompt have in common for a verifier.
-posttrain::Sample asked(const PromptItem& item, const text::ChatTokenizer& text);
+Sample asked(const PromptItem& item, const text::ChatTokenizer& text);
 
 /// An answer to it as a verifier sees it. `messages`: the whole conversation; null: it is the
 /// prompt's with one answer.
-posttrain::Sample judged(const posttrain::Sample& asked, const RolloutSample& answer,
-                         std::shared_ptr<const Json> messages = nullptr);
+Sample judged(const Sample& asked, const RolloutSample& answer,
+              std::shared_ptr<const Json> messages = nullptr);
 
 /// What is answered, and how.
 struct AnswerPlan {
@@ -63,9 +63,10 @@ void answer_prompts(const models::Decoder& model, const Gate& gate, const text::
   if (plan.turns != nullptr) {
     const models::DecoderConfig& config = model.config();
     turns.emplace(text, *plan.turns, plan.sampling.max_new_tokens,
-                  config.learned_positions ? config.max_positions - virtual_tokens(gate) : 0);
+                  config.learned_positions ? config.max_positions - virtual_tokens(gate) : 0,
+                  generator.room());
   }
-  std::vector<posttrain::Sample> questions;
+  std::vector<Sample> questions;
   std::vector<std::size_t> group_of;  // of each request: they are numbered one after another
   for (const std::size_t index : plan.chosen) {
     const PromptItem& item = (*plan.items)[index];
@@ -102,6 +103,8 @@ void answer_prompts(const models::Decoder& model, const Gate& gate, const text::
     take();
   } while (!generator.idle());  // replies are answered in turn
   work.generate_seconds += writes.seconds();
+  work.passes += generator.counts().steps;
+  work.rows += generator.counts().sample_rows;
   const Stopwatch waits;
   const Verified verified = pool.finish();
   work.verify_seconds += waits.seconds();

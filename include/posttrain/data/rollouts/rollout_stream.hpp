@@ -105,13 +105,10 @@ class RolloutStream : public QueuedStream {
     return options_.filter != GroupFilter::keep_all || options_.curriculum;
   }
 
-  /// Of the rollout in work, for the step's record.
-  Metrics measure() const {
-    Metrics metrics = rollout_metrics(queue_.rollout(), work_);
+  /// Of the rollout in work, for the record of an optimizer step that took so long.
+  Metrics measure(double update_seconds) {
+    Metrics metrics = rolled_out(update_seconds);
     metrics.emplace_back("rollout/split_groups", static_cast<double>(split_groups_));
-    if (options_.turns.environment) {
-      for (auto& metric : turn_metrics(queue_.rollout(), work_)) metrics.push_back(metric);
-    }
     return metrics;
   }
 
@@ -170,8 +167,46 @@ class RolloutStream : public QueuedStream {
       }
       if (options_.filter == GroupFilter::keep_all) break;
     }
-    if (needs.rewards) check_scored(rollout);
+    if (needs.rewards) {
+      check_useful(scored(rollout), options_.filter == GroupFilter::informative
+                                        ? "no group had rewards that differ"
+                                        : kWithoutRewards);
+    }
     return rollout;
+  }
+
+  /// The metrics of the rollout in work, whatever is trained of it.
+  Metrics rolled_out(double update_seconds) {
+    work_.update_seconds += update_seconds;
+    Metrics metrics = rollout_metrics(queue_.rollout(), work_);
+    if (options_.turns.environment) {
+      for (auto& metric : turn_metrics(queue_.rollout(), work_)) metrics.push_back(metric);
+    }
+    return metrics;
+  }
+
+  static constexpr std::string_view kWithoutRewards = "no sample had a reward";
+
+  /// Whether any sample has a reward.
+  static bool scored(const Rollout& rollout) {
+    for (const RolloutGroup& group : rollout.groups) {
+      for (const RolloutSample& sample : group.samples) {
+        if (sample.reward) return true;
+      }
+    }
+    return false;
+  }
+
+  /// Counts rollouts in a row that nothing can be learned from; the tenth is an error that says
+  /// `why`.
+  void check_useful(bool useful, std::string_view why) {
+    constexpr int kMostUseless = 10;
+    useless_ = useful ? 0 : useless_ + 1;
+    if (useless_ < kMostUseless) return;
+    raise(
+        "{} rollouts in a row had nothing to learn from: {}; hint: is the task too hard or too "
+        "easy for the model, and does the verifier apply to its answers?",
+        kMostUseless, why);
   }
 
   RolloutStreamOptions options_;
@@ -203,25 +238,6 @@ class RolloutStream : public QueuedStream {
       first = sample.reward;
     }
     return false;
-  }
-
-  void check_scored(const Rollout& rollout) {
-    constexpr int kMostUnscored = 10;
-    for (const RolloutGroup& group : rollout.groups) {
-      for (const RolloutSample& sample : group.samples) {
-        if (sample.reward) {
-          unscored_ = 0;
-          return;
-        }
-      }
-    }
-    if (++unscored_ < kMostUnscored) return;
-    raise(
-        "{} rollouts in a row had nothing to learn from: {}; hint: is the task too hard or too "
-        "easy for the model, and does the verifier apply to its answers?",
-        kMostUnscored,
-        options_.filter == GroupFilter::informative ? "no group had rewards that differ"
-                                                    : "no sample had a reward");
   }
 
   /// What one more answer of each prompt is worth that is written without chance.
@@ -259,7 +275,7 @@ class RolloutStream : public QueuedStream {
   std::vector<std::string> verifiers_;
   std::vector<double> weights_;
   std::int64_t split_groups_ = 0;
-  int unscored_ = 0;  // rollouts in a row
+  int useless_ = 0;  // rollouts in a row
 };
 
 }  // namespace posttrain::data

@@ -182,6 +182,7 @@ POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
                  {"identity", identity_.json()},
                  {"tensors", std::move(hashes)}};
   if (std::isfinite(progress.best_val_loss)) record["best_val_loss"] = progress.best_val_loss;
+  if (!progress.loss.empty()) record["loss"] = progress.loss;
   if (!progress.stream.empty()) {
     io::write_file_atomically(folder.path() / detail::kStreamFile, progress.stream);
     record["stream"] = detail::hash_of_text(progress.stream);
@@ -267,6 +268,7 @@ POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<Na
     progress.scored = record.at("scored");
     progress.position = {record.at("epoch"), record.at("step_in_epoch")};
     progress.stream = std::move(stream);
+    progress.loss = record.value("loss", std::vector<double>());
     progress.best_val_loss = record.value("best_val_loss", std::numeric_limits<double>::infinity());
     if (!damaged.empty()) {
       warning = fmt::format("{}; the run goes on from {}", join(damaged, "; "), folder.string());
