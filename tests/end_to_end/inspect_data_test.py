@@ -104,7 +104,7 @@ def main():
                                str(path)], capture_output=True, text=True)
         help_text = subprocess.run([program, "--help"], capture_output=True, text=True).stdout
         check("a default that is a line's end is shown on one line",
-              any("--step-separator" in line and "[\\n]" in line
+              any("--step-separator" in line and line.rstrip().endswith("=\\n")
                   for line in help_text.splitlines()), help_text)
         check("and so is a folder", done.returncode == 2 and
               "nowhere: no such folder" in done.stderr, done.stderr)

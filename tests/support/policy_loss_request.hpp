@@ -46,7 +46,7 @@ void with_policy_loss(const Json& request, Use use) {
     const auto set = [&](auto loss) {
       read_nested_options(request, loss, "the loss", {"name"});
       loss.validate();
-      use(loss);
+      use(loss.in_state(loss.first_state()));  // as in the first step
     };
     if (request.contains("kl")) {
       set(typename Loss::template With<Kl>{});

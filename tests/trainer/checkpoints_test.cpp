@@ -68,7 +68,8 @@ TEST_CASE("a checkpoint gives tensors and progress back, bit for bit [C25]", "[t
   Checkpoints checkpoints = checkpoints_in(folder);
   const Tensor master = at::arange(7, at::kFloat) / 3,
                moments = (at::ones({2, 3}) / 3).to(at::kBFloat16);
-  const Progress progress{5, 20, 300, 200, 0.25, {1, 2}};
+  Progress progress{5, 20, 300, 200, 0.25, {1, 2}};
+  progress.loss = {1.0 / 3.0, 1.0};
   const std::string path = checkpoints.save(progress, {{"a", master}, {"b", moments}});
   CHECK(path.ends_with("checkpoints/step-00000005"));
 
@@ -85,6 +86,7 @@ TEST_CASE("a checkpoint gives tensors and progress back, bit for bit [C25]", "[t
   CHECK(read.scored == 200);
   CHECK(read.best_val_loss == 0.25);
   CHECK(read.position == data::SamplerPosition{1, 2});
+  CHECK(read.loss == progress.loss);
   // No validation so far is no number in JSON.
   Progress early;
   checkpoints.save({.step = 6}, {{"a", master}});
