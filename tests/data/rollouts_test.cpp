@@ -114,6 +114,34 @@ TEST_CASE("A run that is resumed in the middle of a rollout is the run that was 
   check_resumes(Grpo{}, Full{}, data, 9, {1, 2, 3, 4, 6});
 }
 
+TEST_CASE("A run moves the coefficient of entropy by what it measures, and goes on with it",
+          "[data][rollouts][grpo][checkpoints][C25]") {
+  const TempFolder folder;
+  const auto data = short_rollouts(folder.write("prompts.jsonl", counting_prompts(10)));
+  std::vector<double> entropies;
+  for (const StepMetrics& step : run_rollouts(Grpo{}, Full{}, data, rollout_options(9)).steps) {
+    entropies.push_back(metric(step, "entropy"));
+  }
+  std::sort(entropies.begin(), entropies.end());
+  const double target = entropies[4];
+  const Grpo loss{.entropy_coefficient = 0.0625,
+                  .entropy_control = {.target = target, .change = 0.03125, .most = 0.125}};
+  const RolloutRun run = run_rollouts(loss, Full{}, data, rollout_options(9));
+  double coefficient = 0.0625, applied = 0.0;
+  int acting = 0;
+  for (const StepMetrics& step : run.steps) {
+    CHECK(metric(step, "entropy_coef") == applied);
+    acting += applied > 0.0;
+    const double entropy = metric(step, "entropy");
+    coefficient = entropy <= target ? std::min(coefficient + 0.03125, 0.125)
+                                    : std::max(coefficient - 0.03125, 0.0);
+    applied = entropy <= target ? coefficient : 0.0;
+  }
+  CHECK(acting > 1);
+  CHECK(acting < 9);
+  check_resumes(loss, Full{}, data, 9, {1, 3, 6});
+}
+
 TEST_CASE("Noise that would make the policy that trains another one is refused",
           "[data][rollouts]") {
   const TempFolder folder;
@@ -136,6 +164,8 @@ TEST_CASE("A closure judges as any verifier does", "[data][rollouts]") {
   };
   Rollouts<decltype(length)> data{.path = path, .verifier = length};
   // [/snippet]
+  CHECK_THROWS_WITH((Rollouts<decltype(length)>{.path = path}),
+                    Catch::Contains("as a closure, to be given"));
   data.sampling.max_new_tokens = 6;
   data.group_size = 4;
   const RolloutRun judged = run(data, rollout_options(1));

@@ -20,6 +20,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,17 @@ RewardSum<V...> as_reward_sum(const RewardSum<V...>& verifiers) {
   return verifiers;
 }
 
+/// The value of a part that is not given; a closure with captures has none.
+template <class Part>
+constexpr Part default_part() {
+  if constexpr (std::is_default_constructible_v<Part>) {
+    return Part{};
+  } else {
+    fail(
+        "posttrain: expected each part of Rollouts that has no default, as a closure, to be given");
+  }
+}
+
 }  // namespace detail
 
 template <class V, class E = NoEnvironment, class C = NoCurriculum>
@@ -55,8 +67,10 @@ struct Rollouts {
   using Batch = RolloutBatch;
 
   LiteralString path{};  // a file or a folder of files (data/formats/reader.hpp)
-  V verifier{};          // anything that rewards/verifier.hpp takes, or a RewardSum of several
-  E environment{};       // what replies to a turn of the policy; NoEnvironment: nothing does
+  /// Anything that rewards/verifier.hpp takes, or a RewardSum of several.
+  V verifier = detail::default_part<V>();
+  /// What replies to a turn of the policy; NoEnvironment: nothing does.
+  E environment = detail::default_part<E>();
   std::int64_t max_turns = 8;  // of the policy; one that is replied to still then is cut off
   /// What becomes of a sample whose environment failed, or whose turn the template does not keep:
   /// the run stops, or it ends there (FinishReason::error), with a reward of 0 or without one.
@@ -74,7 +88,8 @@ struct Rollouts {
   std::int64_t validation_samples = 1;  // of each held-out prompt
   double solved = 1.0;                  // the reward from which on a sample counts for pass@k
   LiteralString validation_path{};      // a source of its own, instead of Options::validation_split
-  C curriculum{};                       // which prompts come first (data/rollouts/curriculum.hpp)
+  /// Which prompts come first (data/rollouts/curriculum.hpp).
+  C curriculum = detail::default_part<C>();
 
   void validate() const {
     source().validate();

@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/losses/policy/entropy_control.hpp"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "posttrain/losses/distillation_gradient.hpp"
 #include "posttrain/losses/grpo.hpp"
+#include "posttrain/losses/next_token.hpp"
 #include "posttrain/losses/ppo.hpp"
-#include "posttrain/params/full.hpp"
-#include "posttrain/trainer/checkpoints.hpp"
 #include "support/catch.hpp"
-#include "support/loss_curve.hpp"
 #include "support/policy_loss_check.hpp"
-#include "support/rollout_model.hpp"
-#include "support/rollout_run.hpp"
-#include "support/temp_folder.hpp"
 
 using namespace posttrain;
 using namespace posttrain::test;
@@ -91,33 +85,6 @@ TEST_CASE("In a state the loss is that of its coefficient", "[losses][entropy]")
   CHECK(metric(acting, "entropy_coef") == 0.2);
   CHECK(metric(value(loss.in_state({0.2, 0.0})), "entropy_coef") == 0.0);
   CHECK(value(loss.in_state({0.2, 0.0})).loss == value(Grpo{}).loss);
-}
-
-TEST_CASE("A run moves the coefficient by what it measures, and goes on with it",
-          "[losses][entropy][checkpoints]") {
-  const TempFolder folder;
-  const auto data = short_rollouts(folder.write("prompts.jsonl", counting_prompts(10)));
-  std::vector<double> entropies;
-  for (const StepMetrics& step : run_rollouts(Grpo{}, Full{}, data, rollout_options(9)).steps) {
-    entropies.push_back(metric(step, "entropy"));
-  }
-  std::sort(entropies.begin(), entropies.end());
-  const double target = entropies[4];
-  const Grpo loss = controlled(target);
-  const RolloutRun run = run_rollouts(loss, Full{}, data, rollout_options(9));
-  double coefficient = 0.0625, applied = 0.0;
-  int acting = 0;
-  for (const StepMetrics& step : run.steps) {
-    CHECK(metric(step, "entropy_coef") == applied);
-    acting += applied > 0.0;
-    const double entropy = metric(step, "entropy");
-    coefficient = entropy <= target ? std::min(coefficient + 0.03125, 0.125)
-                                    : std::max(coefficient - 0.03125, 0.0);
-    applied = entropy <= target ? coefficient : 0.0;
-  }
-  CHECK(acting > 1);
-  CHECK(acting < 9);
-  check_resumes(loss, Full{}, data, 9, {1, 3, 6});
 }
 
 TEST_CASE("Bounds and two ways of steering are checked", "[losses][entropy]") {
