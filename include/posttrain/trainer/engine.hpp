@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,11 +23,12 @@
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/data/pipeline/stream.hpp"
-#include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/allocator.hpp"
 #include "posttrain/tensor/first_non_finite.hpp"
 #include "posttrain/tensor/transfer.hpp"
 #include "posttrain/trainer/checkpoints.hpp"
+#include "posttrain/trainer/evaluation.hpp"
+#include "posttrain/trainer/identity.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
 #include "posttrain/trainer/policy_view.hpp"
@@ -39,6 +39,8 @@
 #include "posttrain/trainer/run/run_folder.hpp"
 #include "posttrain/trainer/run/signals.hpp"
 #include "posttrain/trainer/scorer.hpp"
+#include "posttrain/trainer/set_up.hpp"
+#include "posttrain/trainer/update.hpp"
 
 namespace posttrain {
 
@@ -64,8 +66,8 @@ class Engine {
         folder_(options_.run_dir.str()),
         model_(std::move(model)),
         loss_(std::move(loss)),
-        stream_(data::open_stream(data, load_context(), options_.effective_batch_size,
-                                  model_.vocab_size())),
+        stream_(data::open_stream(data, load_context(options_, model_),
+                                  options_.effective_batch_size, model_.vocab_size())),
         state_(params.attach(model_)),
         optimizer_(optimizer.attach(state_.trainable())),
         log_(options_, [&] { return record(params, data, optimizer); }) {
@@ -93,8 +95,9 @@ class Engine {
                            [this](const Batch& batch) { return scorer().reference_logps(batch); });
     }
     if (folder_.empty()) return;
-    checkpoints_ = Checkpoints(options_.run_dir.str(), options_.keep_checkpoints,
-                               identity(params, data, optimizer));
+    checkpoints_ =
+        Checkpoints(options_.run_dir.str(), options_.keep_checkpoints,
+                    identity_of(options_, model_, loss_, params, data, optimizer, stream_));
     if (options_.resume) resume();
   }
 
@@ -144,7 +147,9 @@ class Engine {
         loss = loss.defined() ? loss + share : share;
       }
       metrics.lr = learning_rate(progress_.step);
-      update(batches, loss, objective.means(), metrics);
+      const auto bad = update(state_, optimizer_, loss, objective.means(), options_.max_grad_norm,
+                              device(), metrics);
+      if (bad) stop_at(batches, *bad);
     }
     progress_.step += 1;
     progress_.samples += metrics.num_samples;
@@ -171,7 +176,9 @@ class Engine {
   }
 
   /// The loss over these micro-batches, without gradients and without NEFTune.
-  double evaluate(const std::vector<Batch>& batches) const { return evaluation(batches).loss; }
+  double evaluate(const std::vector<Batch>& batches) const {
+    return evaluation_of(loss_, scorer(), batches).loss;
+  }
 
   /// Writes the model as a Hugging Face folder, replacing what is there in one step.
   void save(const std::string& folder) const requires requires(const Model& model) {
@@ -280,61 +287,9 @@ class Engine {
     return {model_, state_, loss_, options_, progress_.step};
   }
 
-  /// The update, and the numbers of the step. On a GPU everything is under way before they are
-  /// read, once; where the loss or the norm is not finite, the update has left all as it was. On
-  /// the CPU, and for an optimizer that takes the clip coefficient as a number, the read comes
-  /// first.
-  void update(const std::vector<Batch>& batches, const Tensor& loss, const MetricMeans& means,
-              StepMetrics& metrics) {
-    const Tensor norm = optim::device_norm(state_.trainable());
-    const auto step = [&](const auto& scale) {
-      optimizer_.step(state_.trainable(), metrics.lr, scale);
-      state_.publish();
-    };
-    bool updated = false;
-    if constexpr (StepsWithScale<OptimizerStateOf<Optimizer>, GradientScale>) {
-      updated = !device().is_cpu();
-      if (updated) step(optim::clip_scale(norm, options_.max_grad_norm, loss));
-    }
-    Tensors numbers = means.pending();
-    numbers.insert(numbers.end(), {loss, norm});
-    const std::vector<double> read = read_numbers(numbers);
-    metrics.grad_norm = read.back();
-    metrics.loss = read[read.size() - 2];
-    metrics.loss_metrics = means.values(read);
-    if (!std::isfinite(metrics.loss)) stop_at(batches, "loss", metrics.loss);
-    if (!std::isfinite(metrics.grad_norm)) stop_at(batches, "gradient norm", metrics.grad_norm);
-    if (!updated) step(optim::clip_coefficient(metrics.grad_norm, options_.max_grad_norm));
-  }
-
   at::Device device() const {
     if constexpr (requires { model_.device(); }) return model_.device();
     return at::kCPU;
-  }
-
-  struct Evaluation {
-    double loss = 0.0;
-    std::vector<std::pair<std::string, double>> loss_metrics{};
-  };
-  Evaluation evaluation(const std::vector<Batch>& batches) const {
-    at::NoGradGuard no_grad;
-    Evaluation result;
-    Objective<Loss> objective(loss_, batches);
-    if (objective.empty()) return result;
-    const std::vector<Batch> ready = scorer().prepared(batches);
-    const std::vector<Scored<Batch>> all = scorer().scored(ready, /*training=*/false);
-    if constexpr (Objective<Loss>::gathers) objective.gather(all);
-    Tensors sums;
-    for (const Scored<Batch>& each : all) {
-      sums.push_back(objective.sum(each.scores(), each.batch()));
-    }
-    const std::size_t count = sums.size();
-    const Tensors pending = objective.means().pending();
-    sums.insert(sums.end(), pending.begin(), pending.end());
-    const std::vector<double> read = read_numbers(sums);
-    for (std::size_t i = 0; i < count; ++i) result.loss += read[i];
-    result.loss_metrics = objective.means().values(std::span(read).subspan(count));
-    return result;
   }
 
   /// Of held-out data; where the policy answers them, by its rewards, of which less is better here.
@@ -346,55 +301,16 @@ class Engine {
       }
       return result;
     } else {
-      return evaluation(stream_.validation());
+      return evaluation_of(loss_, scorer(), stream_.validation());
     }
   }
 
   /// Checks every policy before anything is loaded.
   static Options prepared(Options options, const Loss& loss, const Params& params, const Data& data,
                           const Optimizer& optimizer) {
-    const auto validate_if_possible = [](const auto& policy) {
-      if constexpr (requires { policy.validate(); }) policy.validate();
-    };
-    validate_if_possible(loss);
-    validate_if_possible(params);
-    validate_if_possible(data);
-    validate_if_possible(optimizer);
-    options.validate();
-    if (!kTakesCall && (options.neftune_noise_alpha > 0.0 || options.gradient_checkpointing)) {
-      fail(
-          "neftune_noise_alpha and gradient_checkpointing need a model whose `hidden` takes a "
-          "ModelCall; hint: docs/concepts.md#model");
-    }
-    if (!saves_model<Params>() && options.save_best) {
-      fail(
-          "save_best writes whole models, which have no place for these parameters; hint: save "
-          "them in a callback on event::Evaluated");
-    }
-    if constexpr (EstimatesAdvantages<Loss>) {
-      if (options.neftune_noise_alpha > 0.0 || drops_out(params)) {
-        fail(
-            "expected neftune_noise_alpha = 0 and no dropout: the policy that trains would be "
-            "another "
-            "one than that which wrote the samples");
-      }
-    }
+    check_set_up(options, loss, params, data, optimizer, kTakesCall);
     if (options.tune_allocator) tune_allocator();
     return options;
-  }
-
-  data::LoadContext load_context() const {
-    data::LoadContext context;
-    if constexpr (requires { model_.text(); }) context.text = model_.text();
-    context.max_seq_len = options_.max_seq_len;
-    context.truncate = options_.truncate;
-    context.max_tokens_per_batch = options_.max_tokens_per_batch;
-    context.seed = options_.seed;
-    context.validation_split = options_.validation_split;
-    context.skip_bad_samples = options_.skip_bad_samples;
-    context.deduplicate = options_.deduplicate;
-    context.cache_dir = options_.cache_dir.view();
-    return context;
   }
 
   double learning_rate(std::int64_t step) const {
@@ -447,34 +363,6 @@ class Engine {
     }
   }
 
-  /// All that decides the numbers of a run; by the content of data and model, not by their place.
-  RunRecord identity(const Params& params, const Data& data, const Optimizer& optimizer) const {
-    RunRecord all;
-    all.add("options",
-            to_record(options_).only({"effective_batch_size", "max_tokens_per_batch", "max_seq_len",
-                                      "truncate", "validation_split", "deduplicate",
-                                      "learning_rate", "lr_scheduler", "warmup_steps",
-                                      "max_grad_norm", "neftune_noise_alpha", "seed"}));
-    all.add("loss", to_record(loss_));
-    all.add("params", to_record(params).without({"cache_dir"}));
-    RunRecord data_record =
-        to_record(data).without({"path", "validation_path", "generator", "threads"});
-    if constexpr (requires { stream_.content(); }) {
-      data_record.add("content", std::string_view(stream_.content().text()));
-    }
-    all.add("data", data_record);
-    all.add("optimizer", to_record(optimizer));
-    RunRecord model_record;
-    if constexpr (requires { model_.dtype(); }) {
-      model_record.add("dtype", std::string_view(c10::toString(model_.dtype())));
-    }
-    if constexpr (requires { model_.content(); }) {
-      model_record.add("content", std::string_view(model_.content().text()));
-    }
-    all.add("model", model_record);
-    return all;
-  }
-
   RunRecord record(const Params& params, const Data& data, const Optimizer& optimizer) const {
     RunRecord all;
     all.add("loss", to_record(loss_));
@@ -495,14 +383,14 @@ class Engine {
     }
   }
 
-  [[noreturn]] void stop_at(const std::vector<Batch>& batches, const char* what, double value) {
+  [[noreturn]] void stop_at(const std::vector<Batch>& batches, const NonFiniteNumber& bad) {
     std::vector<std::int64_t> samples;
     for (const Batch& batch : batches) {
       samples.insert(samples.end(), batch.samples.begin(), batch.samples.end());
     }
     log_.finish();
-    raise("{} is {} at step {} (samples {}); the weights were not updated; {}", what,
-          std::isnan(value) ? "nan" : "infinite", progress_.step + 1, join(samples, ", "),
+    raise("{} is {} at step {} (samples {}); the weights were not updated; {}", bad.what,
+          std::isnan(bad.value) ? "nan" : "infinite", progress_.step + 1, join(samples, ", "),
           progress_.step == 0 ? hint_at_first_step() : checkpoints_.hint(progress_.step));
   }
 
