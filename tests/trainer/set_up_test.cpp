@@ -51,6 +51,18 @@ TEST_CASE("every policy and the options are checked, and one against another", "
   CHECK(contains(refusal({}, Grpo{}, Lora{.dropout = 0.1}), "another one than that which wrote"));
 }
 
+TEST_CASE("what needs a validation set is refused without one", "[trainer][options]") {
+  Options patient, best;
+  patient.early_stopping_patience = 2;
+  best.save_best = true;
+  CHECK_NOTHROW(check_validation({}, false));
+  for (const Options& options : {patient, best}) CHECK_NOTHROW(check_validation(options, true));
+  CHECK_THROWS_WITH(check_validation(patient, false),
+                    Catch::Contains("early_stopping_patience needs validation, and the data have"));
+  CHECK_THROWS_WITH(check_validation(best, false),
+                    Catch::Contains("save_best needs validation, and the data have none; hint: "));
+}
+
 TEST_CASE("data policies are told the options that concern them", "[trainer]") {
   Options options;
   options.max_seq_len = 7;

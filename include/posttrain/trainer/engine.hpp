@@ -27,6 +27,7 @@
 #include "posttrain/tensor/first_non_finite.hpp"
 #include "posttrain/tensor/transfer.hpp"
 #include "posttrain/trainer/checkpoints.hpp"
+#include "posttrain/trainer/early_stopping.hpp"
 #include "posttrain/trainer/evaluation.hpp"
 #include "posttrain/trainer/identity.hpp"
 #include "posttrain/trainer/objective.hpp"
@@ -50,8 +51,9 @@ struct TrainResult {
   std::int64_t first_step = 0;  // those done before; equal to steps where nothing was left to do
   double loss = std::numeric_limits<double>::quiet_NaN();      // of the last step, if one was made
   double val_loss = std::numeric_limits<double>::quiet_NaN();  // of the last validation, if any
-  bool interrupted = false;  // by a signal; run again with the same run_dir to go on
-  int signal = 0;            // which one (trainer/run/signals.hpp)
+  bool interrupted = false;    // by a signal; run again with the same run_dir to go on
+  int signal = 0;              // which one (trainer/run/signals.hpp)
+  bool stopped_early = false;  // by early stopping or by a hook's Request
 };
 
 template <class Model, class Loss, class Params, class Data, class Optimizer>
@@ -68,7 +70,7 @@ class Engine {
         loss_(std::move(loss)),
         stream_(data::open_stream(data, load_context(options_, model_),
                                   options_.effective_batch_size, model_.vocab_size())),
-        state_(params.attach(model_)),
+        state_(attached(params)),
         optimizer_(optimizer.attach(state_.trainable())),
         log_(options_, [&] { return record(params, data, optimizer); }) {
     if constexpr (requires { model_.check_all_loaded(); }) model_.check_all_loaded();
@@ -107,9 +109,9 @@ class Engine {
     callbacks_.add(std::move(callback));
   }
 
-  /// Runs until num_epochs or max_steps are done, or until a signal asks to stop. A run with a
-  /// run_dir leaves a checkpoint in any case. With resume = false, what an earlier run left in
-  /// run_dir is set aside before the first step.
+  /// Runs until num_epochs or max_steps are done, early stopping or a hook's Request ends it, or a
+  /// signal asks to stop. A run with a run_dir leaves a checkpoint in any case. With resume =
+  /// false, what an earlier run left in run_dir is set aside before the first step.
   TrainResult train() {
     try {
       return train_to_end();
@@ -217,12 +219,15 @@ class Engine {
  private:
   TrainResult train_to_end() {
     SignalGuard signals;
+    request_ = {};
     begin();
     notify(event::TrainBegin{progress_.step, total_steps_});
     TrainResult result;
     result.first_step = progress_.step;
     std::int64_t announced_epoch = -1;
-    while (progress_.step < total_steps_) {
+    if (request_.save) checkpoint();
+    request_.save = false;
+    while (!done()) {
       const std::optional<std::vector<Batch>> batches = next_batches();
       if (!batches) continue;  // an epoch ended; it was announced with its last step
       if (const std::int64_t epoch = stream_.position().epoch; epoch != announced_epoch) {
@@ -238,22 +243,27 @@ class Engine {
       notify(event::AfterStep{metrics});
       if (due(options_.validation_frequency)) validate();
       if (stream_.at_epoch_end()) end_epoch(announced_epoch);
-      if (signals.stop_signal() != 0 && progress_.step < total_steps_) {
+      // The last checkpoint is made below, behind the last validation.
+      if (done()) break;
+      if (signals.stop_signal() != 0) {
         result.interrupted = true;
         result.signal = signals.stop_signal();
         break;
       }
-      if (due(options_.checkpoint_steps)) checkpoint();
+      if (due(options_.checkpoint_steps) || request_.save) checkpoint();
+      request_.save = false;
     }
     if (!result.interrupted) validate();
+    result.stopped_early = !result.interrupted && progress_.step < total_steps_;
+    if (result.stopped_early) note_early_end();
     if (!folder_.empty()) {
       if (last_checkpoint_ != progress_.step) checkpoint();
       if (!result.interrupted && training_is_finite()) checkpoints_.confirm();
     }
     result.steps = progress_.step;
-    result.val_loss = val_loss_;
+    result.val_loss = progress_.val_loss;
     log_.finish();
-    notify(event::TrainEnd{progress_.step, result.interrupted});
+    notify(event::TrainEnd{progress_.step, result.interrupted, result.stopped_early});
     return result;
   }
 
@@ -313,6 +323,12 @@ class Engine {
     return options;
   }
 
+  /// Checks what the data have before weights are made ready.
+  State attached(const Params& params) const {
+    check_validation(options_, stream_.has_validation());
+    return params.attach(model_);
+  }
+
   double learning_rate(std::int64_t step) const {
     return options_.learning_rate * options_.lr_scheduler.factor(step, options_.warmup_steps,
                                                                  total_steps_,
@@ -329,21 +345,42 @@ class Engine {
   void end_epoch(std::int64_t epoch) {
     if (options_.validation_frequency == 0) validate();
     notify(event::EpochEnd{epoch});
-    if (options_.checkpoint_at_epoch) checkpoint();
+    if (options_.checkpoint_at_epoch && !done()) checkpoint();
   }
 
   void validate() {
-    if (!stream_.has_validation() || last_validation_ == progress_.step) return;
+    if (!stream_.has_validation() || progress_.last_validation == progress_.step) return;
     const Evaluation now = evaluated_stream();
-    val_loss_ = now.loss;
-    last_validation_ = progress_.step;
-    const bool best = val_loss_ < progress_.best_val_loss;
+    progress_.validations_without_gain = validations_without_gain(
+        progress_.validations_without_gain, progress_.last_validation < 0, now.loss,
+        progress_.best_val_loss, options_.early_stopping_threshold);
+    progress_.val_loss = now.loss;
+    progress_.last_validation = progress_.step;
+    const bool best = now.loss < progress_.best_val_loss;
     if (best) {
-      progress_.best_val_loss = val_loss_;
+      progress_.best_val_loss = now.loss;
       if (options_.save_best) save_best();
     }
-    log_.validation(progress_.step, val_loss_, best, now.loss_metrics);
-    notify(event::Evaluated{progress_.step, val_loss_, best, now.loss_metrics});
+    log_.validation(progress_.step, now.loss, best, now.loss_metrics);
+    notify(event::Evaluated{progress_.step, now.loss, best, now.loss_metrics});
+  }
+
+  /// All steps are made, or the run ends before.
+  bool done() const { return progress_.step >= total_steps_ || request_.stop || out_of_patience(); }
+  bool out_of_patience() const { return stops_early(options_, progress_.validations_without_gain); }
+
+  void note_early_end() {
+    if (out_of_patience()) {
+      log_.note(fmt::format(
+          "early stopping ended the run after {} of {} steps: val_loss did not fall by more than "
+          "{:g} in {} validations, the lowest is {:.6g}; hint: a greater early_stopping_patience "
+          "goes on",
+          progress_.step, total_steps_, options_.early_stopping_threshold,
+          progress_.validations_without_gain, progress_.best_val_loss));
+    } else {
+      log_.note(
+          fmt::format("a hook ended the run after {} of {} steps", progress_.step, total_steps_));
+    }
   }
 
   /// Before anything is written that would be taken for the earlier run's.
@@ -434,8 +471,11 @@ class Engine {
 
   template <class Event>
   void notify(const Event& event) {
-    if constexpr (Hears<State, Event>) state_.on(event);
-    callbacks_.notify(event);
+    if constexpr (Hears<State, Event>) request_ |= told(state_, event);
+    request_ |= callbacks_.notify(event);
+    if (request_.save && folder_.empty()) {
+      fail("a hook asks for a checkpoint, which needs Options.run_dir; hint: set it");
+    }
   }
 
   Options options_;
@@ -450,10 +490,9 @@ class Engine {
   Callbacks callbacks_;
   Progress progress_;
   std::int64_t total_steps_ = 0;
-  std::int64_t last_validation_ = -1;
+  event::Request request_{};           // what hooks asked for since the last step
   bool set_aside_ = false;             // what an earlier run left, with resume = false
   std::int64_t last_checkpoint_ = -1;  // step of the newest one of this run
-  double val_loss_ = std::numeric_limits<double>::quiet_NaN();
 };
 
 }  // namespace posttrain

@@ -44,6 +44,21 @@ void check_set_up(const Options& options, const Loss& loss, const Params& params
   }
 }
 
+/// Throws where an option needs a validation set and the data have none.
+inline void check_validation(const Options& options, bool has_validation) {
+  if (has_validation) return;
+  if (options.early_stopping_patience > 0) {
+    fail(
+        "early_stopping_patience needs validation, and the data have none; hint: "
+        "validation_split, or the data policy's validation_path");
+  }
+  if (options.save_best) {
+    fail(
+        "save_best needs validation, and the data have none; hint: validation_split, or the data "
+        "policy's validation_path");
+  }
+}
+
 /// What the data policies of a run are told.
 template <class Model>
 data::LoadContext load_context(const Options& options, const Model& model) {
