@@ -46,7 +46,7 @@ struct Options {
   bool allow_tf32 = false;    // on a GPU: float32 products with 10 bits of mantissa, faster
 
   // --- the run's folder -------------------------------------------------------------------------
-  LiteralString run_dir{};            // metrics, record and checkpoints; empty: nothing is written
+  LiteralString run_dir{};            // metrics, record and checkpoints; empty: none of them
   std::int64_t checkpoint_steps = 0;  // a resumable checkpoint every so many steps; 0: none
   bool checkpoint_at_epoch = false;
   std::int64_t keep_checkpoints = 1;      // newest ones kept
