@@ -29,3 +29,4 @@
 #include "posttrain/tensor/src.hpp"
 #include "posttrain/text/src.hpp"
 #include "posttrain/trainer/src.hpp"
+#include "posttrain/watch/src.hpp"

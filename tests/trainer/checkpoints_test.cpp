@@ -70,6 +70,9 @@ TEST_CASE("a checkpoint gives tensors and progress back, bit for bit [C25]", "[t
                moments = (at::ones({2, 3}) / 3).to(at::kBFloat16);
   Progress progress{5, 20, 300, 200, 0.25, {1, 2}};
   progress.loss = {1.0 / 3.0, 1.0};
+  progress.last_validation = 4;
+  progress.val_loss = 1.0 / 3.0;
+  progress.validations_without_gain = 2;
   const std::string path = checkpoints.save(progress, {{"a", master}, {"b", moments}});
   CHECK(path.ends_with("checkpoints/step-00000005"));
 
@@ -87,11 +90,16 @@ TEST_CASE("a checkpoint gives tensors and progress back, bit for bit [C25]", "[t
   CHECK(read.best_val_loss == 0.25);
   CHECK(read.position == data::SamplerPosition{1, 2});
   CHECK(read.loss == progress.loss);
+  CHECK(read.last_validation == 4);
+  CHECK(read.val_loss == 1.0 / 3.0);
+  CHECK(read.validations_without_gain == 2);
   // No validation so far is no number in JSON.
   Progress early;
   checkpoints.save({.step = 6}, {{"a", master}});
   REQUIRE(checkpoints.load(early, {{"a", again}}, warning));
   CHECK(early.best_val_loss == std::numeric_limits<double>::infinity());
+  CHECK(early.last_validation == -1);
+  CHECK(std::isnan(early.val_loss));
 }
 
 TEST_CASE("a checkpoint replaces older ones once a later step was finite", "[trainer]") {

@@ -83,7 +83,11 @@ constexpr bool check_state() {
   static_assert(!shows || names,
                 "posttrain: Params' State needs `std::vector<NamedTensor> weights() const` and "
                 "`gradients() const` [docs/concepts.md#params]");
-  if constexpr (names) return check_facets<State>();
+  constexpr bool returns = names && hooks_return_well<State>();
+  static_assert(!names || returns,
+                "posttrain: a hook returns void or event::Request, on event::TrainEnd void "
+                "[docs/concepts.md#events]");
+  if constexpr (returns) return check_facets<State>();
   return false;
 }
 
@@ -282,7 +286,11 @@ constexpr bool check_callback() {
   static_assert(known,
                 "posttrain: a callback needs `void on(event::AfterStep)` or another event "
                 "[docs/concepts.md#events]");
-  return hears;
+  constexpr bool returns = hears && hooks_return_well<Callback>();
+  static_assert(!hears || returns,
+                "posttrain: a hook returns void or event::Request, on event::TrainEnd void "
+                "[docs/concepts.md#events]");
+  return returns;
 }
 
 }  // namespace posttrain

@@ -7,6 +7,7 @@
 #endif
 
 #include "posttrain/io/impl/atomic_file.ipp"
+#include "posttrain/io/impl/event_file_writer.ipp"
 #include "posttrain/io/impl/file.ipp"
 #include "posttrain/io/impl/folder_check.ipp"
 #include "posttrain/io/impl/gguf.ipp"

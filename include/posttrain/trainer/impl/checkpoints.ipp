@@ -179,8 +179,11 @@ POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
                  {"scored", progress.scored},
                  {"epoch", progress.position.epoch},
                  {"step_in_epoch", progress.position.step},
+                 {"last_validation", progress.last_validation},
+                 {"validations_without_gain", progress.validations_without_gain},
                  {"identity", identity_.json()},
                  {"tensors", std::move(hashes)}};
+  if (std::isfinite(progress.val_loss)) record["val_loss"] = progress.val_loss;
   if (std::isfinite(progress.best_val_loss)) record["best_val_loss"] = progress.best_val_loss;
   if (!progress.loss.empty()) record["loss"] = progress.loss;
   if (!progress.stream.empty()) {
@@ -269,7 +272,10 @@ POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<Na
     progress.position = {record.at("epoch"), record.at("step_in_epoch")};
     progress.stream = std::move(stream);
     progress.loss = record.value("loss", std::vector<double>());
+    progress.last_validation = record.value("last_validation", std::int64_t{-1});
+    progress.val_loss = record.value("val_loss", std::numeric_limits<double>::quiet_NaN());
     progress.best_val_loss = record.value("best_val_loss", std::numeric_limits<double>::infinity());
+    progress.validations_without_gain = record.value("validations_without_gain", std::int64_t{0});
     if (!damaged.empty()) {
       warning = fmt::format("{}; the run goes on from {}", join(damaged, "; "), folder.string());
     }
