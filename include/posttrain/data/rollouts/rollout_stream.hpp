@@ -7,6 +7,7 @@
 // neither batches nor other requests, a resume or another number of threads change it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -59,6 +61,7 @@ struct RolloutStreamOptions {
 class RolloutStream : public QueuedStream {
  public:
   using Batch = RolloutBatch;
+  static constexpr bool kSamples = true;  // by the policy, as opposed to RolloutFileStream
 
   /// `text` has to live as long.
   RolloutStream(LoadedItems<PromptItem> prompts, const text::ChatTokenizer& text,
@@ -250,6 +253,11 @@ class RolloutStream : public QueuedStream {
                     .generator = options_.generator,
                     .turns = options_.turns.environment ? &options_.turns : nullptr};
     plan.sampling.seed = options_.sizes.seed;
+    if constexpr (!KeepsKeys<std::remove_cvref_t<decltype(view.model())>>) {
+      // Whole sequences are read for each token: a pass is no longer than one that trains.
+      plan.generator.prompt_chunk =
+          std::min(plan.generator.prompt_chunk, options_.sizes.max_tokens_per_batch);
+    }
     answer_prompts(view.model(), view.gate(), *text_, plan, *pool_, rollout, work);
   }
 
