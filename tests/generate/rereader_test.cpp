@@ -58,6 +58,8 @@ void check_same(const std::vector<std::vector<Completion>>& own,
       check_near(a.logps, b.logps);
       check_near(a.plain_logps, b.plain_logps);
       check_near(a.entropy, b.entropy);
+      CHECK(a.support == b.support);
+      CHECK(a.support.sizes.size() == (a.entropy.empty() ? 0 : a.ids.size()));
       REQUIRE(a.top.size() == b.top.size());
       for (std::size_t t = 0; t < a.top.size(); ++t) {
         REQUIRE(a.top[t].size() == b.top[t].size());
@@ -89,7 +91,8 @@ TEST_CASE("reading everything again gives the samples of a generator", "[generat
        .stop_ids = {0, 1, 2, 3, 4, 5},
        .seed = 9,
        .entropy = true,
-       .top_logps = 3},
+       .top_logps = 3,
+       .support = true},
   };
   for (const Sampling& sampling : all) {
     Generator generator(model.decoder, gate, {1, 2});

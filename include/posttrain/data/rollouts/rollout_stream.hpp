@@ -48,6 +48,7 @@ struct RolloutStreamOptions {
   RolloutSizes sizes{};
   std::int64_t group_size = 8;
   Sampling sampling{};
+  bool mirror_support = false;  // what the draws that are trained on were among is recorded
   GeneratorOptions generator{};
   GroupFilter filter = GroupFilter::keep_all;
   std::int64_t max_attempts = 10;
@@ -161,8 +162,9 @@ class RolloutStream : public QueuedStream {
       work_.prompts += std::ssize(drawn);
       Rollout round = empty_rollout(rollout.number);
       const auto epoch = static_cast<std::uint64_t>(queue_.epoch());
-      answer(view, prompts_.train, drawn, options_.sampling, options_.group_size, epoch, round,
-             work_);
+      Sampling sampling = options_.sampling;
+      sampling.support = options_.mirror_support;
+      answer(view, prompts_.train, drawn, sampling, options_.group_size, epoch, round, work_);
       if (needs.greedy) add_greedy_rewards(view, drawn, epoch, round);
       for (std::size_t g = 0; g < drawn.size(); ++g) {
         if (const auto mean = mean_reward(round.groups[g])) queue_.visited(drawn[g], *mean);

@@ -297,7 +297,7 @@ POSTTRAIN_INLINE std::int64_t GeneratorCore::tokens_ahead(const StepRows& rows) 
   if (slots && !queue_.empty()) return 0;
   std::int64_t most = options_.sync_every - 1;
   for (const auto& live : live_) {
-    if (live->first_row < 0 || penalizes(live->sampling())) return 0;
+    if (live->first_row < 0 || penalizes(live->sampling()) || live->sampling().support) return 0;
     most = std::min(most, live->active().max_new - live->sampled() - 1);
     const std::int64_t length = live->prompt->end_position() + live->in_tail() + 1;
     while (most > 0 && regime(length + most) != regime(length)) most -= 1;

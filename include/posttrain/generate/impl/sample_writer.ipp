@@ -113,6 +113,7 @@ POSTTRAIN_INLINE Drawn SampleWriter::drawn_from(const Tensor& logits,
     }
     record.entropy |= sampling.entropy;
     record.top_logps = std::max(record.top_logps, sampling.top_logps);
+    record.support |= sampling.support;
     rows.push_back(row);
   }
   Drawn drawn = draw_tokens(z, rows, record);
@@ -128,6 +129,29 @@ POSTTRAIN_INLINE Drawn SampleWriter::drawn_from(const Tensor& logits,
     if (same) drawn.logps = drawn.plain_logps;
   }
   return drawn;
+}
+
+/// What the rows of one call after another were drawn among, on the host.
+inline std::vector<TokenIds> supports_of(const std::vector<Drawn>& drawn) {
+  std::vector<TokenIds> all;
+  for (const Drawn& each : drawn) {
+    if (!each.support.defined()) continue;
+    Tensor ids = each.support, sizes = each.support_sizes;
+    for (Tensor* tensor : {&ids, &sizes}) {
+      if (tensor->is_cpu()) continue;
+      const Tensor host = at::empty(tensor->sizes(), at::kLong);
+      copy_down(host, *tensor);
+      *tensor = host;
+    }
+    const Tensor in_line = ids.contiguous();
+    const auto* next = in_line.const_data_ptr<std::int64_t>();
+    for (std::int64_t row = 0; row < sizes.size(0); ++row) {
+      const std::int64_t size = sizes.const_data_ptr<std::int64_t>()[row];
+      all.emplace_back(next, next + size);
+      next += size;
+    }
+  }
+  return all;
 }
 
 /// Everything that was drawn as double, column by column: ids, log-probabilities, those under the
@@ -157,6 +181,7 @@ POSTTRAIN_INLINE std::vector<SampleInWork*> SampleWriter::take_drawn(
     copy_down(table, there);
   }
   const auto* numbers = table.const_data_ptr<double>();
+  const std::vector<TokenIds> supports = supports_of(drawn);
   for (std::size_t i = 0; i < draws.size(); ++i) {
     SampleInWork& sample = *draws[i].sample;
     if (sample.done) continue;
@@ -192,6 +217,7 @@ POSTTRAIN_INLINE std::vector<SampleInWork*> SampleWriter::take_drawn(
             {static_cast<TokenId>(likely_id), static_cast<float>(row[top_at + top + k])});
       }
     }
+    if (sampling.support) sample.result.support.add(supports[i]);
     take_token(sample, id);
     if (sample.done) ended.push_back(&sample);
   }
