@@ -134,11 +134,13 @@ TEST_CASE("What top-k, top-p and min-p leave of a draw is what it is trained amo
           "[data][rollouts][grpo][checkpoints][C19][C25]") {
   const TempFolder folder;
   Rollouts<LowerCase> data = short_rollouts(folder.write("prompts.jsonl", counting_prompts(6)));
+  // [snippet: mirror]
   data.sampling.temperature = 0.8;
   data.sampling.top_k = 12;
   data.sampling.top_p = 0.9;
   data.sampling.min_p = 0.02;
   data.mirror_support = true;
+  // [/snippet]
   data.rollout_size = 16;
   data.num_iterations = 2;
   const auto loss = Grpo::With<Kl>{.kl = {.coefficient = 0.01}};

@@ -148,8 +148,8 @@ TEST_CASE("texts, ends and requests are those of a generator, read again", "[gen
   std::string shown;
   rereader.on_token([&](const TokenEvent& event) { shown += event.text; });
   const TokenIds prompt = letters.tokenizer().encode("q");
-  const auto groups =
-      rereader.run({{.prompt = prompt, .sampling = {.temperature = 0.0, .stop_strings = {"wo, t"}}}});
+  const auto groups = rereader.run(
+      {{.prompt = prompt, .sampling = {.temperature = 0.0, .stop_strings = {"wo, t"}}}});
   CHECK(groups[0][0].text == "one, t");
   CHECK(groups[0][0].finish == FinishReason::stop_string);
   CHECK(shown == "one, t");

@@ -443,8 +443,7 @@ TEST_CASE("what a module cannot do is refused with a reason", "[torch_module]") 
   const std::string prompts = folder.write("prompts.jsonl", test::counting_prompts(4));
   options = quiet();
   options.effective_batch_size = 4;
-  CHECK_THROWS_WITH(
-      Trainer(TorchModule(seeded<TinyTransformer>(), kVocabulary), Grpo{}, TrainModule{},
-              test::short_rollouts(prompts), AdamW{}, options),
-      Catch::Contains("need a tokenizer"));
+  CHECK_THROWS_WITH(Trainer(TorchModule(seeded<TinyTransformer>(), kVocabulary), Grpo{},
+                            TrainModule{}, test::short_rollouts(prompts), AdamW{}, options),
+                    Catch::Contains("need a tokenizer"));
 }

@@ -188,8 +188,7 @@ TEST_CASE("predictions are scored among the columns that they keep", "[tensor][l
   const Head reference;
   const Tensor w = reference.weight.clone().requires_grad_();
   const Tensor hidden2 = normal({7, 4}, 3).requires_grad_();
-  const Tensor z =
-      hidden2.index_select(0, batch.row).matmul(w.t()).masked_fill(cut, -1e300);
+  const Tensor z = hidden2.index_select(0, batch.row).matmul(w.t()).masked_fill(cut, -1e300);
   const Tensor logp = z.log_softmax(1), p = logp.exp();
   const Scores expected{logp.gather(1, batch.target.unsqueeze(1)).squeeze(1),
                         -(p * logp.masked_fill(cut, 0.0)).sum(1), at::logsumexp(z, 1), Tensor()};
@@ -233,9 +232,10 @@ TEST_CASE("predictions are scored among the columns that they keep", "[tensor][l
           .sum(1);
     };
     const Tensor student = p.detach(), mixture = beta * q + (1.0 - beta) * student;
-    const Tensor wanted = beta == 0.0   ? kl(q, student)
-                          : beta == 1.0 ? kl(student, q)
-                                        : beta * kl(q, mixture) + (1.0 - beta) * kl(student, mixture);
+    const Tensor wanted = beta == 0.0 ? kl(q, student)
+                          : beta == 1.0
+                              ? kl(student, q)
+                              : beta * kl(q, mixture) + (1.0 - beta) * kl(student, mixture);
     CHECK(relative_error(scores.divergence, wanted) < 1e-9);
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Of each prediction's row of logits the columns that it is scored on: the ids that could be drawn
-// where sampling cut others off (batch/support.hpp). Softmax, entropy and all other scores are those
-// of the distribution over them; the others have probability 0 and no gradient.
+// where sampling cut others off (batch/support.hpp). Softmax, entropy and all other scores are
+// those of the distribution over them; the others have probability 0 and no gradient.
 #pragma once
 
 #include <cstdint>

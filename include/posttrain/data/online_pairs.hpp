@@ -34,7 +34,8 @@ struct OnlinePairs {
     rollouts.validate();
     if (rollouts.mirror_support) {
       fail(
-          "posttrain: OnlinePairs.rollouts.mirror_support is for losses on rollouts: pairs are scored among "
+          "posttrain: OnlinePairs.rollouts.mirror_support is for losses on rollouts: pairs are "
+          "scored among "
           "all ids; hint: without top_k, top_p and min_p");
     }
     if (rollouts.group_size < 2) {

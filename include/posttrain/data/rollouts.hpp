@@ -61,8 +61,9 @@ struct Rollouts {
   /// What becomes of a sample whose environment failed, or whose turn the template does not keep:
   /// the run stops, or it ends there (FinishReason::error), with a reward of 0 or without one.
   OnError on_environment_error = OnError::stop;
-  /// What is drawn is what is trained: lengths, temperature, ends, and what `mirror_support` allows.
-  /// `max_new_tokens` bounds the ids that are drawn for a sample, in all of its turns together.
+  /// What is drawn is what is trained: lengths, temperature, ends, and what `mirror_support`
+  /// allows. `max_new_tokens` bounds the ids that are drawn for a sample, in all of its turns
+  /// together.
   Sampling sampling{};
   /// Allows top_k, top_p and min_p: the ids that they left of each draw are kept (batch/support.hpp
   /// has the memory), and policy, old policy, reference and teacher are scored among these alone.
@@ -124,7 +125,8 @@ struct Rollouts {
           "of them is set");
     }
     if (sampling.support) {
-      fail("posttrain: Rollouts.sampling.support must be false: mirror_support records what counts");
+      fail(
+          "posttrain: Rollouts.sampling.support must be false: mirror_support records what counts");
     }
     if (sampling.seed != 0) {
       fail("posttrain: Rollouts.sampling.seed must be 0: Options.seed is the seed of all draws");

@@ -65,7 +65,8 @@ TEST_CASE("A line that is no group is an error that says where and why", "[data]
           "expected 2 numbers under \"support\"");
   refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "support": [[0, 2]]}]})",
           "the drawn id 1 among the ids of its \"support\"");
-  refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "support": [[1, 1]]}]})", "found one twice");
+  refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "support": [[1, 1]]}]})",
+          "found one twice");
   refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "support": [1]}]})", "support");
   refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "finish": "tired"}]})", "\"tired\"");
   refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "reward": "1"}]})", "a number");

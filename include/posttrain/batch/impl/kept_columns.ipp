@@ -42,7 +42,8 @@ POSTTRAIN_INLINE void KeptColumns::apply_(const Tensor& logits) const {
   if (!whole.empty()) {
     kept.index_fill_(0, uploaded(at::tensor(whole, at::kLong), z.device()), true);
   }
-  z.narrow(0, 0, rows).masked_fill_(kept.logical_not_(), z.scalar_type() == at::kHalf ? -6e4 : -1e30);
+  z.narrow(0, 0, rows)
+      .masked_fill_(kept.logical_not_(), z.scalar_type() == at::kHalf ? -6e4 : -1e30);
 }
 
 }  // namespace posttrain

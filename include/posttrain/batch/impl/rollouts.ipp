@@ -101,8 +101,7 @@ POSTTRAIN_INLINE RolloutBatch RolloutBatch::to(at::Device device) const {
   RolloutBatch moved = *this;
   std::vector<Tensor*> tensors = moving_tensors(moved, device);
   for (const auto field : detail::per_prediction()) tensors.push_back(&(moved.*field));
-  tensors.insert(tensors.end(),
-                 {&moved.reward, &moved.support.column, &moved.support.prediction});
+  tensors.insert(tensors.end(), {&moved.reward, &moved.support.column, &moved.support.prediction});
   upload_together(tensors, device);
   return moved;
 }

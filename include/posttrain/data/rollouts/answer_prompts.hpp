@@ -58,8 +58,7 @@ void answer_prompts(const Model& model, const Gate& gate, const text::ChatTokeni
   const std::size_t first_group = rollout.groups.size();
   const auto group_size = static_cast<std::size_t>(plan.samples);
   const Stopwatch writes;
-  auto generator =
-      generator_for(model, gate, text.eos_ids(), plan.generator, &text.tokenizer());
+  auto generator = generator_for(model, gate, text.eos_ids(), plan.generator, &text.tokenizer());
   std::optional<Turns> turns;
   if (plan.turns != nullptr) {
     std::int64_t positions = 0;

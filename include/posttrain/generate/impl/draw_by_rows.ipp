@@ -230,9 +230,9 @@ inline void refuse_row(const DrawOutputs& out) {
 template <class Element>
 void list_kept(const Element* z, std::int64_t width, const Candidate& last, DrawScratch& scratch,
                std::vector<std::int32_t>& kept) {
-  const std::int64_t count = ids_between(z, width, scratch.block_max.data(), last.z,
-                                         std::numeric_limits<float>::infinity(),
-                                         scratch.ids.data());
+  const std::int64_t count =
+      ids_between(z, width, scratch.block_max.data(), last.z,
+                  std::numeric_limits<float>::infinity(), scratch.ids.data());
   kept.clear();
   for (const std::int32_t id : std::span(scratch.ids.data(), static_cast<std::size_t>(count))) {
     if (!(last < Candidate{simd::load(z, id), 0.0F, id})) kept.push_back(id);
@@ -374,8 +374,8 @@ POSTTRAIN_INLINE Drawn detail::draw_by_rows(const Tensor& logits, std::span<cons
   };
   constexpr float* kNoFloat = nullptr;
   constexpr std::int64_t* kNoInt = nullptr;
-  std::vector<std::vector<std::int32_t>> support(
-      record.support ? static_cast<std::size_t>(n) : std::size_t{0});
+  std::vector<std::vector<std::int32_t>> support(record.support ? static_cast<std::size_t>(n)
+                                                                : std::size_t{0});
   const RowLayout layout = row_layout(z);
   with_element_type(z, [&](auto element) {
     using Element = decltype(element);

@@ -414,7 +414,8 @@ POSTTRAIN_INLINE Drawn GeneratorCore::draw(const Tensor& hidden, std::vector<Sam
 }
 
 // The head reads each row once: samples that begin at one prompt share its row.
-POSTTRAIN_INLINE Tensor GeneratorCore::logits_of(const Tensor& hidden, std::vector<SampleDraw>& draws) {
+POSTTRAIN_INLINE Tensor GeneratorCore::logits_of(const Tensor& hidden,
+                                                 std::vector<SampleDraw>& draws) {
   std::vector<std::int64_t> rows;
   std::map<std::int64_t, Live*> going_on;  // by their rows, which then often are all there are
   std::map<const PrefixNode*, std::vector<Live*>> beginning;

@@ -109,7 +109,7 @@ POSTTRAIN_INLINE Drawn SampleWriter::drawn_from(const Tensor& logits,
       TokenIds sampled = sample.result.ids;
       sampled.insert(sampled.end(), guesses.begin(), guesses.end());
       process_(z.select(0, static_cast<std::int64_t>(i)),
-                     {sample.asked->id, sample.result.sample, sample.asked->request.prompt, sampled});
+               {sample.asked->id, sample.result.sample, sample.asked->request.prompt, sampled});
     }
     record.entropy |= sampling.entropy;
     record.top_logps = std::max(record.top_logps, sampling.top_logps);

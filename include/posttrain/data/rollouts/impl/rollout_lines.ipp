@@ -103,10 +103,11 @@ inline Json to_json(const Support& support) {
 
 inline RolloutSample rollout_sample_from(const Json& value, std::string_view where) {
   io::object_from(value, where, "a sample");
-  check_keys(value,
-             {"ids", "sampled", "sampled_logps", "old_logps", "ref_logps", "teacher_logps",
-              "log_sum_sq", "values", "support", "finish", "text", "scores", "reward", "parsed", "reason"},
-             where);
+  check_keys(
+      value,
+      {"ids", "sampled", "sampled_logps", "old_logps", "ref_logps", "teacher_logps", "log_sum_sq",
+       "values", "support", "finish", "text", "scores", "reward", "parsed", "reason"},
+      where);
   RolloutSample sample;
   sample.ids = ids_under(value, "ids", where);
   const auto check_count = [&](std::size_t count, const char* key) {
