@@ -20,6 +20,8 @@ REASONS = {
     "posttrain/generate/generator_core.hpp": "the work of generate/generator.hpp, tested with it",
     "posttrain/generate/generator_for.hpp": "a choice, tested with generate/rereader.hpp",
     "posttrain/generate/rereader_core.hpp": "the work of generate/rereader.hpp, tested with it",
+    "posttrain/generate/run_requests.hpp": "what generators have in common, tested with both",
+    "posttrain/generate/sample_in_work.hpp": "what generators have in common, tested with both",
     "posttrain/generate/sample_writer.hpp": "what generators have in common, tested with both",
     "posttrain/generate/generator_options.hpp": "options, tested with generate/generator.hpp",
     "posttrain/generate/request.hpp": "structs, tested with generate/generator.hpp",

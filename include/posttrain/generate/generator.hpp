@@ -22,7 +22,7 @@
 #include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/generate/generator_core.hpp"
-#include "posttrain/generate/sample_writer.hpp"
+#include "posttrain/generate/run_requests.hpp"
 #include "posttrain/nn/packed_matrices.hpp"
 
 namespace posttrain {

@@ -21,6 +21,7 @@
 #include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/generate/rereader_core.hpp"
+#include "posttrain/generate/run_requests.hpp"
 
 namespace posttrain {
 

@@ -7,7 +7,6 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
-#include "posttrain/generate/drafts.hpp"
 #include "posttrain/generate/sample_writer.hpp"
 #include "posttrain/nn/cpu/softmax_rows.hpp"
 #include "posttrain/tensor/ops.hpp"
@@ -15,22 +14,9 @@
 
 namespace posttrain::detail {
 
-POSTTRAIN_INLINE bool penalizes(const Sampling& s) {
-  return s.repetition_penalty != 1.0 || s.presence_penalty != 0.0 || s.frequency_penalty != 0.0;
-}
-
 /// Whether tokens are drawn from another distribution than softmax(logits / T).
 inline bool filters(const Sampling& s) {
   return s.top_k > 0 || s.top_p < 1.0 || s.min_p > 0.0 || s.min_new_tokens > 0 || penalizes(s);
-}
-
-POSTTRAIN_INLINE void SampleInWork::guess(const GeneratorOptions& options, std::int64_t most) {
-  draft.clear();
-  if (options.draft_ngrams == 0) return;
-  TokenIds own = asked->request.prompt;
-  own.insert(own.end(), result.ids.begin(), result.ids.end());
-  draft = detail::draft(own, asked->siblings, options.draft_ngrams,
-                        std::min({options.draft_tokens, asked->max_new - 1 - sampled(), most}));
 }
 
 POSTTRAIN_INLINE WaitingRequest SampleWriter::accept(Request request, std::int64_t vocab_size) {
