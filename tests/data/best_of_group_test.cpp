@@ -125,4 +125,8 @@ TEST_CASE("How many samples are kept is checked", "[data][rollouts]") {
   data.least_reward = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_WITH(data.validate(), Catch::Contains("least_reward must be a number"));
   CHECK(BestOfGroup{short_rollouts("prompts.jsonl")}.keep == 1);
+  BestOfGroup<LowerCase> cut = best_of("prompts.jsonl");
+  cut.rollouts.sampling.top_k = 5;
+  cut.rollouts.mirror_support = true;
+  CHECK_THROWS_WITH(cut.validate(), Catch::Contains("sequences are scored among all ids"));
 }

@@ -160,6 +160,10 @@ TEST_CASE("Pairs that cannot be are refused before anything is loaded or written
   CHECK_THROWS_WITH(data.validate(), Catch::Contains("a pair is two samples"));
   data.rollouts.group_size = 4;
   CHECK_NOTHROW(data.validate());
+  auto cut = data;
+  cut.rollouts.sampling.top_k = 5;
+  cut.rollouts.mirror_support = true;
+  CHECK_THROWS_WITH(cut.validate(), Catch::Contains("pairs are scored among all ids"));
   data.rollouts.num_iterations = 0;
   CHECK_THROWS_WITH(data.validate(), Catch::Contains("Rollouts.num_iterations"));
   data.rollouts.num_iterations = 1;

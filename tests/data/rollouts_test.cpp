@@ -2,6 +2,7 @@
 #include "posttrain/data/rollouts.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <span>
@@ -153,6 +154,77 @@ TEST_CASE("Noise that would make the policy that trains another one is refused",
   CHECK_THROWS_WITH(Trainer(TalkingModel(), Grpo{}, Lora{.rank = 2, .dropout = 0.1}, data, AdamW{},
                             rollout_options(1)),
                     Catch::Contains("no dropout"));
+}
+
+TEST_CASE("What top-k, top-p and min-p leave of a draw is what it is trained among",
+          "[data][rollouts][grpo][checkpoints][C19][C25]") {
+  const TempFolder folder;
+  Rollouts<LowerCase> data = short_rollouts(folder.write("prompts.jsonl", counting_prompts(6)));
+  // [snippet: mirror]
+  data.sampling.temperature = 0.8;
+  data.sampling.top_k = 12;
+  data.sampling.top_p = 0.9;
+  data.sampling.min_p = 0.02;
+  data.mirror_support = true;
+  // [/snippet]
+  data.rollout_size = 16;
+  data.num_iterations = 2;
+  const auto loss = Grpo::With<Kl>{.kl = {.coefficient = 0.01}};
+  const RolloutRun mirrored = run_rollouts(loss, Lora{.rank = 2}, data, rollout_options(4));
+  REQUIRE(mirrored.rollouts.size() == 1);
+  std::int64_t cut = 0;
+  for (const RolloutGroup& group : mirrored.rollouts[0].groups) {
+    for (const RolloutSample& sample : group.samples) {
+      REQUIRE(sample.support.sizes.size() == sample.ids.size());
+      REQUIRE(sample.old_logps.size() == sample.ids.size());
+      auto next = sample.support.ids.begin();
+      for (std::size_t i = 0; i < sample.ids.size(); ++i) {
+        const auto size = sample.support.sizes[i];
+        CHECK(size <= 12);
+        CHECK(std::binary_search(next, next + size, sample.ids[i]));
+        next += size;
+        cut += size;
+        // Drawn and scored among the same ids, by the policy and by its reference, which it is yet.
+        CHECK(sample.old_logps[i] == Approx(sample.sampled_logps[i]).margin(1e-5));
+        CHECK(sample.ref_logps[i] == Approx(sample.sampled_logps[i]).margin(1e-5));
+      }
+    }
+  }
+  CHECK(metric(mirrored.steps[0], "ratio/mean") == 1.0);
+  CHECK(metric(mirrored.steps[0], "kl") == Approx(0.0).margin(1e-6));
+  CHECK(metric(mirrored.steps[0], "sampling/max_support") <= 12.0);
+  CHECK(metric(mirrored.steps[0], "sampling/mean_support") > 1.0);
+  CHECK(metric(mirrored.steps[0], "entropy") < std::log(12.0));
+  CHECK(cut > 0);
+  check_resumes(loss, Lora{.rank = 2}, data, 6, {1, 3});
+}
+
+TEST_CASE("Sampling from another distribution than is trained is refused", "[data][rollouts]") {
+  const auto refuses = [](const auto& change, const std::string& part) {
+    auto data = short_rollouts("prompts.jsonl");
+    change(data);
+    CHECK_THROWS_WITH(data.validate(), Catch::Contains(part));
+  };
+  refuses([](auto& data) { data.sampling.top_k = 5; }, "hint: mirror_support = true");
+  refuses([](auto& data) { data.sampling.top_p = 0.5; }, "hint: mirror_support = true");
+  refuses([](auto& data) { data.sampling.min_p = 0.5; }, "hint: mirror_support = true");
+  refuses([](auto& data) { data.mirror_support = true; }, "none of them is set");
+  for (const bool mirror : {false, true}) {
+    const auto with = [&](const auto& change) {
+      refuses(
+          [&](auto& data) {
+            data.mirror_support = mirror;
+            data.sampling.top_k = mirror ? 5 : 0;
+            change(data.sampling);
+          },
+          "min_new_tokens and penalties change it, with mirror_support, too");
+    };
+    with([](Sampling& sampling) { sampling.repetition_penalty = 1.1; });
+    with([](Sampling& sampling) { sampling.presence_penalty = 1.1; });
+    with([](Sampling& sampling) { sampling.frequency_penalty = 1.1; });
+    with([](Sampling& sampling) { sampling.min_new_tokens = 1; });
+  }
+  refuses([](auto& data) { data.sampling.support = true; }, "mirror_support records");
 }
 
 TEST_CASE("A closure judges as any verifier does", "[data][rollouts]") {

@@ -175,13 +175,9 @@ template <class Model, class Loss, class Params, class Data, class View>
 constexpr bool check_rollouts() {
   if constexpr (OpensStream<Data>) {
     if constexpr (RollsOut<StreamOf<Data>, View>) {
-      constexpr bool samples = std::is_base_of_v<models::Decoder, Model>;
-      static_assert(samples,
-                    "posttrain: rollouts are made by a Model that samples, a models::Decoder "
-                    "[docs/concepts.md#rollouts]");
       constexpr bool judges = std::is_same_v<typename Data::Batch, RolloutBatch>;
-      constexpr bool estimates = samples && (!judges || EstimatesAdvantages<Loss>);
-      static_assert(!samples || estimates,
+      constexpr bool estimates = !judges || EstimatesAdvantages<Loss>;
+      static_assert(estimates,
                     "posttrain: a Loss on rollouts needs `Advantages advantages(const Rollout&) "
                     "const` and `RolloutNeeds rollout_needs() const` [docs/concepts.md#rollouts]");
       return estimates;

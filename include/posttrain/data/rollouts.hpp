@@ -75,9 +75,13 @@ struct Rollouts {
   /// What becomes of a sample whose environment failed, or whose turn the template does not keep:
   /// the run stops, or it ends there (FinishReason::error), with a reward of 0 or without one.
   OnError on_environment_error = OnError::stop;
-  /// What is drawn is what is trained: only lengths, temperature and ends. `max_new_tokens` bounds
-  /// the ids that are drawn for a sample, in all of its turns together.
+  /// What is drawn is what is trained: lengths, temperature, ends, and what `mirror_support`
+  /// allows. `max_new_tokens` bounds the ids that are drawn for a sample, in all of its turns
+  /// together.
   Sampling sampling{};
+  /// Allows top_k, top_p and min_p: the ids that they left of each draw are kept (batch/support.hpp
+  /// has the memory), and policy, old policy, reference and teacher are scored among these alone.
+  bool mirror_support = false;
   std::int64_t group_size = 8;    // samples of a prompt, compared with each other
   std::int64_t rollout_size = 0;  // completions; 0: Options::effective_batch_size
   std::int64_t num_iterations = 1;
@@ -118,12 +122,26 @@ struct Rollouts {
           "are "
           "equal, and nothing can be learned from them");
     }
-    if (sampling.top_k != 0 || sampling.top_p != 1.0 || sampling.min_p != 0.0 ||
-        sampling.repetition_penalty != 1.0 || sampling.presence_penalty != 0.0 ||
+    if (sampling.repetition_penalty != 1.0 || sampling.presence_penalty != 0.0 ||
         sampling.frequency_penalty != 0.0 || sampling.min_new_tokens != 0) {
       fail(
+          "posttrain: Rollouts.sampling must draw from the distribution that is trained: "
+          "min_new_tokens and penalties change it, with mirror_support, too");
+    }
+    const bool cuts = sampling.top_k != 0 || sampling.top_p != 1.0 || sampling.min_p != 0.0;
+    if (cuts && !mirror_support) {
+      fail(
           "posttrain: Rollouts.sampling must draw from the distribution that is trained: top_k, "
-          "top_p, min_p, min_new_tokens and penalties change it");
+          "top_p and min_p change it; hint: mirror_support = true trains the one that they leave");
+    }
+    if (mirror_support && !cuts) {
+      fail(
+          "posttrain: Rollouts.mirror_support is for top_k, top_p and min_p of sampling, and none "
+          "of them is set");
+    }
+    if (sampling.support) {
+      fail(
+          "posttrain: Rollouts.sampling.support must be false: mirror_support records what counts");
     }
     if (sampling.seed != 0) {
       fail("posttrain: Rollouts.sampling.seed must be 0: Options.seed is the seed of all draws");
@@ -169,6 +187,7 @@ struct Rollouts {
                      .seed = context.seed};
     options.group_size = group_size;
     options.sampling = sampling;
+    options.mirror_support = mirror_support;
     options.generator = generator;
     options.filter = filter;
     options.max_attempts = max_attempts;

@@ -402,6 +402,11 @@ class Engine {
   void begin() {
     set_aside_earlier();
     log_.begin(footprint().text());
+    if constexpr (kRollsOut && !KeepsKeys<Model> && requires { Stream::kSamples; }) {
+      log_.note(
+          "the model keeps no keys and values: each token that it samples reads its whole sequence "
+          "again, which is slow; a models::Decoder reads it once");
+    }
     if (progress_.step >= total_steps_) {
       log_.note(fmt::format("nothing is left to do: {} of {} steps are done", progress_.step,
                             total_steps_));

@@ -142,6 +142,29 @@ TEST_CASE("Samples have turns of the policy with replies between them", "[data][
   CHECK(answers({0}, {}, 1).groups[0].samples[0].ids == rollout.groups[0].samples[0].ids);
 }
 
+TEST_CASE("What an id was drawn among stands at its place, behind replies, too",
+          "[data][rollouts]") {
+  Answers answers;
+  answers.sampling.top_k = 5;
+  answers.sampling.support = true;
+  std::int64_t replies = 0;
+  for (const RolloutGroup& group : answers(kAll).groups) {
+    for (const RolloutSample& sample : group.samples) {
+      REQUIRE(sample.support.sizes.size() == sample.ids.size());
+      auto next = sample.support.ids.begin();
+      for (std::size_t i = 0; i < sample.ids.size(); ++i) {
+        const std::int32_t size = sample.support.sizes[i];
+        CHECK(size == (sample.sampled[i] != 0 ? 5 : 0));
+        if (size > 0) CHECK(std::binary_search(next, next + size, sample.ids[i]));
+        next += size;
+        replies += size == 0;
+      }
+      CHECK(next == sample.support.ids.end());
+    }
+  }
+  CHECK(replies > 0);
+}
+
 TEST_CASE("Replies are read and never trained", "[data][rollouts]") {
   Answers answers;
   Rollout rollout = answers(kAll);

@@ -16,7 +16,7 @@
 #include "posttrain/data/rollouts/prompt_kind.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
 #include "posttrain/data/rollouts/turns.hpp"
-#include "posttrain/generate/generator.hpp"
+#include "posttrain/generate/generator_for.hpp"
 #include "posttrain/rewards/pool.hpp"
 #include "posttrain/rewards/sample.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
@@ -51,20 +51,23 @@ Request next_turn(const AnswerPlan& plan, const RolloutGroup& group, std::int64_
 void append_turn(RolloutSample& sample, const Completion& turn);
 
 /// Adds a group of judged answers to `rollout` for each chosen prompt, in order.
-template <class Gate>
-void answer_prompts(const models::Decoder& model, const Gate& gate, const text::ChatTokenizer& text,
+template <class Model, class Gate>
+void answer_prompts(const Model& model, const Gate& gate, const text::ChatTokenizer& text,
                     const AnswerPlan& plan, VerifierPool& pool, Rollout& rollout,
                     RolloutWork& work) {
   const std::size_t first_group = rollout.groups.size();
   const auto group_size = static_cast<std::size_t>(plan.samples);
   const Stopwatch writes;
-  Generator generator(model, gate, text.eos_ids(), plan.generator, &text.tokenizer());
+  auto generator = generator_for(model, gate, text.eos_ids(), plan.generator, &text.tokenizer());
   std::optional<Turns> turns;
   if (plan.turns != nullptr) {
-    const models::DecoderConfig& config = model.config();
-    turns.emplace(text, *plan.turns, plan.sampling.max_new_tokens,
-                  config.learned_positions ? config.max_positions - virtual_tokens(gate) : 0,
-                  generator.room());
+    std::int64_t positions = 0, room = 0;  // no limits
+    if constexpr (KeepsKeys<Model>) {
+      const models::DecoderConfig& config = model.config();
+      if (config.learned_positions) positions = config.max_positions - virtual_tokens(gate);
+      room = generator.room();
+    }
+    turns.emplace(text, *plan.turns, plan.sampling.max_new_tokens, positions, room);
   }
   std::vector<Sample> questions;
   std::vector<std::size_t> group_of;  // of each request: they are numbered one after another

@@ -7,6 +7,7 @@
 // neither batches nor other requests, a resume or another number of threads change it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -46,6 +48,7 @@ struct RolloutStreamOptions {
   RolloutSizes sizes{};
   std::int64_t group_size = 8;
   Sampling sampling{};
+  bool mirror_support = false;  // what the draws that are trained on were among is recorded
   GeneratorOptions generator{};
   GroupFilter filter = GroupFilter::keep_all;
   std::int64_t max_attempts = 10;
@@ -59,6 +62,7 @@ struct RolloutStreamOptions {
 class RolloutStream : public QueuedStream {
  public:
   using Batch = RolloutBatch;
+  static constexpr bool kSamples = true;  // by the policy, as opposed to RolloutFileStream
 
   /// `text` has to live as long.
   RolloutStream(LoadedItems<PromptItem> prompts, const text::ChatTokenizer& text,
@@ -155,8 +159,9 @@ class RolloutStream : public QueuedStream {
       work_.prompts += std::ssize(drawn);
       Rollout round = empty_rollout(rollout.number);
       const auto epoch = static_cast<std::uint64_t>(queue_.epoch());
-      answer(view, prompts_.train, drawn, options_.sampling, options_.group_size, epoch, round,
-             work_);
+      Sampling sampling = options_.sampling;
+      sampling.support = options_.mirror_support;
+      answer(view, prompts_.train, drawn, sampling, options_.group_size, epoch, round, work_);
       if (needs.greedy) add_greedy_rewards(view, drawn, epoch, round);
       for (std::size_t g = 0; g < drawn.size(); ++g) {
         if (const auto mean = mean_reward(round.groups[g])) queue_.visited(drawn[g], *mean);
@@ -266,6 +271,11 @@ class RolloutStream : public QueuedStream {
                     .generator = options_.generator,
                     .turns = options_.turns.environment ? &options_.turns : nullptr};
     plan.sampling.seed = options_.sizes.seed;
+    if constexpr (!KeepsKeys<std::remove_cvref_t<decltype(view.model())>>) {
+      // Whole sequences are read for each token: a pass is no longer than one that trains.
+      plan.generator.prompt_chunk =
+          std::min(plan.generator.prompt_chunk, options_.sizes.max_tokens_per_batch);
+    }
     answer_prompts(view.model(), view.gate(), *text_, plan, *pool_, rollout, work);
   }
 

@@ -62,6 +62,7 @@ POSTTRAIN_INLINE Request next_turn(const AnswerPlan& plan, const RolloutGroup& g
 }
 
 POSTTRAIN_INLINE void append_turn(RolloutSample& sample, const Completion& turn) {
+  if (!turn.support.sizes.empty()) sample.support.append(turn.support, sample.ids.size());
   sample.ids.insert(sample.ids.end(), turn.ids.begin(), turn.ids.end());
   sample.sampled.resize(sample.ids.size(), 1);
   sample.sampled_logps.insert(sample.sampled_logps.end(), turn.logps.begin(), turn.logps.end());

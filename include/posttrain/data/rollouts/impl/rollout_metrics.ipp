@@ -39,6 +39,24 @@ inline std::vector<double> rewards_of(const RolloutGroup& group) {
   return rewards;
 }
 
+/// How many ids a draw was among, where others were cut off.
+inline void add_support(const Rollout& rollout, Metrics& metrics) {
+  double sum = 0.0, count = 0.0, most = 0.0;
+  for (const RolloutGroup& group : rollout.groups) {
+    for (const RolloutSample& sample : group.samples) {
+      for (const std::int32_t size : sample.support.sizes) {
+        if (size == 0) continue;
+        sum += size;
+        count += 1.0;
+        most = std::max(most, static_cast<double>(size));
+      }
+    }
+  }
+  if (count == 0.0) return;
+  metrics.emplace_back("sampling/mean_support", sum / count);
+  metrics.emplace_back("sampling/max_support", most);
+}
+
 }  // namespace detail
 
 POSTTRAIN_INLINE std::optional<double> mean_reward(const RolloutGroup& group) {
@@ -95,6 +113,7 @@ POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWo
   if (!lengths.empty()) {
     metrics.emplace_back("completions/clipped_ratio", cut / static_cast<double>(lengths.size()));
   }
+  detail::add_support(rollout, metrics);
   metrics.emplace_back("rollout/prompts", static_cast<double>(work.prompts));
   metrics.emplace_back("rollout/rounds", static_cast<double>(work.rounds));
   metrics.emplace_back("rollout/verifier_failures", static_cast<double>(work.verifier_failures));

@@ -128,6 +128,7 @@ POSTTRAIN_INLINE std::int64_t Turns::after(std::size_t index, std::size_t prompt
   sample.ids.insert(sample.ids.end(), longer.ids.begin(), longer.ids.end());
   sample.sampled.resize(sample.ids.size(), 0);
   sample.sampled_logps.resize(sample.ids.size(), 0.0F);
+  if (!sample.support.sizes.empty()) sample.support.sizes.resize(sample.ids.size(), 0);
   state.so_far = std::move(longer.so_far);
   state.rendered = std::move(longer.rendered);
   if (!reply->ends) return left;
