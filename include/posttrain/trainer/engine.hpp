@@ -440,6 +440,7 @@ class Engine {
 
   void begin() {
     set_aside_earlier();
+    checkpoints_.begin();
     log_.begin(footprint().text());
     if (progress_.step >= total_steps_) {
       log_.note(fmt::format("nothing is left to do: {} of {} steps are done", progress_.step,
