@@ -12,7 +12,7 @@ import repo
 LAYERS = (
     ("fwd",), ("base",), ("concepts", "tensor", "unicode"), ("batch", "jinja"), ("nn", "io"),
     ("storage", "watch"), ("losses", "models", "text", "optim", "rewards"),
-    ("params", "hub", "generate"), ("data",), ("trainer",), ("evaluate",),
+    ("params", "hub", "generate"), ("data",), ("trainer",), ("evaluate",), ("recipes",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # Not even downwards: policies know nothing of those that they are combined with.

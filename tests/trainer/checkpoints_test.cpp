@@ -182,6 +182,23 @@ TEST_CASE("where no checkpoint is whole, the run is refused", "[trainer]") {
   CHECK(names_in(folder).size() == 1);
 }
 
+TEST_CASE("a folder that another run began is refused before there is a checkpoint", "[trainer]") {
+  const TempFolder folder;
+  checkpoints_in(folder).begin();
+  const auto error = [&](const RunRecord& record) {
+    Checkpoints checkpoints = checkpoints_in(folder, 1, record);
+    Loader load{checkpoints};
+    return error_of([&] { load(); });
+  };
+  CHECK(error(identity()) == "");
+  CHECK(contains(error(identity(0.5)),
+                 "/run is of another run: loss.beta: the run there has 0.1, this run 0.5; "
+                 "hint: choose another run_dir, or resume = false"));
+  std::ofstream(folder / "run/checkpoints/identity.json") << "{";
+  CHECK(contains(error(identity()), "identity.json: expected JSON"));
+  CHECK_NOTHROW(Checkpoints().begin());
+}
+
 TEST_CASE("a checkpoint of another run or model is refused with both values", "[trainer]") {
   const TempFolder folder;
   checkpoints_in(folder).save({.step = 1}, {{"a", at::zeros({3})}});

@@ -248,6 +248,38 @@ TEST_CASE("a checkpoint of another run is refused with both values, and nothing 
   CHECK(make_trainer(write_samples(folder, 20, "moved.jsonl"), options).steps() == 2);
 }
 
+TEST_CASE("a run that was killed before its first checkpoint keeps its folder from another run",
+          "[trainer]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 20);
+  Options options = quiet();
+  options.run_dir = (folder / "run").string();
+  options.max_steps = 3;
+  struct Killed {};
+  struct KillAfterFirst {
+    void on(const event::AfterStep&) { throw Killed{}; }
+  };
+  {
+    auto trainer = make_trainer(path, options);
+    trainer.add(KillAfterFirst{});
+    CHECK_THROWS_AS(trainer.train(), Killed);
+  }
+  const auto before = files_in(folder / "run");
+  CHECK(before.contains((folder / "run/metrics.jsonl").string()));
+  Options other = options;
+  other.learning_rate = 1e-3;
+  CHECK_THROWS_WITH(
+      make_trainer(path, other),
+      Catch::Contains("is of another run: options.learning_rate: the run there has 0.01, this run "
+                      "0.001; hint: choose another run_dir, or resume = false"));
+  CHECK(files_in(folder / "run") == before);
+  // The same run begins anew; another one may set aside what is there.
+  CHECK(make_trainer(path, options).train().steps == 3);
+  other.resume = false;
+  CHECK(make_trainer(path, other).train().steps == 3);
+  CHECK(io::fs::exists(folder / "run/earlier-1/checkpoints/identity.json"));
+}
+
 TEST_CASE("a run that is done says so and has no loss", "[trainer]") {
   const TempFolder folder;
   const std::string path = write_samples(folder, 20);

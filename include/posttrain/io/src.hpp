@@ -12,6 +12,7 @@
 #include "posttrain/io/impl/folder_check.ipp"
 #include "posttrain/io/impl/gguf.ipp"
 #include "posttrain/io/impl/gguf_writer.ipp"
+#include "posttrain/io/impl/hub_cache.ipp"
 #include "posttrain/io/impl/json.ipp"
 #include "posttrain/io/impl/json_lines.ipp"
 #include "posttrain/io/impl/safetensors.ipp"

@@ -401,6 +401,7 @@ class Engine {
 
   void begin() {
     set_aside_earlier();
+    checkpoints_.begin();
     log_.begin(footprint().text());
     if constexpr (kRollsOut && !KeepsKeys<Model> && requires { Stream::kSamples; }) {
       log_.note(
