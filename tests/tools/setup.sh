@@ -155,8 +155,8 @@ posttrain_libtorch() {  # with peers: yes or no
       posttrain_pip peers "$offline" "torch==$posttrain_torch_version" transformers==5.23.0 \
         peft==0.21.2 trl==1.16.0 bitsandbytes==0.50.2 gguf==0.19.0 xllamacpp==2026.10.11549 safetensors tokenizers numpy \
         math-verify==0.9.0 latex2sympy2_extended==1.11.0 antlr4-python3-runtime==4.13.2
-      # Of mini_trainer one module is used; the package asks for a whole training stack.
-      posttrain_pip peers-alone "$offline" --no-deps rhai-innovation-mini-trainer==0.9.0
+      # Of mini_trainer and verl one module is used; the packages ask for whole training stacks.
+      posttrain_pip peers-alone "$offline" --no-deps rhai-innovation-mini-trainer==0.9.0 verl==0.9.1
     elif [ ! -f "$posttrain_venv/.posttrain-peers" ]; then
       [ -f "$posttrain_venv/.posttrain-libtorch" ] || posttrain_say "installing LibTorch $posttrain_torch_version (about 1.2 GB)"
       posttrain_pip libtorch "$offline" --no-deps "torch==$posttrain_torch_version" \
