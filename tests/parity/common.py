@@ -170,8 +170,8 @@ def random_batch(case, seed):
 
 
 @contextlib.contextmanager
-def double_precision(model):
-    """Lets a transformers model compute in float64 where its code says float32.
+def double_precision(model, *modules):
+    """Lets a transformers model, and modules of a peer, compute in float64 where their code says float32.
 
     The modeling files cast to `torch.float32` (norms, soft-max) or call `.float()`. Inside, the
     first name means float64 in that file and the second leaves doubles alone; rotary angles say
@@ -184,14 +184,16 @@ def double_precision(model):
         def __getattr__(self, name):
             return getattr(torch, name)
 
-    module = sys.modules[type(model).__module__]
+    patched = [sys.modules[type(model).__module__], *modules]
     original_float = torch.Tensor.float
-    module.torch = Torch()
+    for module in patched:
+        module.torch = Torch()
     torch.Tensor.float = lambda self: self if self.dtype == torch.float64 else original_float(self)
     try:
         yield
     finally:
-        module.torch = torch
+        for module in patched:
+            module.torch = torch
         torch.Tensor.float = original_float
 
 
