@@ -101,7 +101,38 @@ def failures(folder):
           "expected parts of ceilings, kernels, attention, parity, training, decode, grpo" in output, output)
 
 
+def prepared(folder):
+    build, made = os.path.join(folder, "build"), os.path.join(folder, "prepared")
+    os.makedirs(os.path.join(build, "tests", "programs"))
+    for name in ("gpu_kernels", "gpu_training"):
+        os.symlink(os.path.join(PROGRAMS, name), os.path.join(build, "tests", "programs", name))
+    os.symlink(os.path.join(PROGRAMS, "gpu_kernels"), os.path.join(build, "tests", "test_device"))
+    for name in ("nn.cpp", "text.cpp"):
+        with open(os.path.join(build, name), "w") as file:
+            file.write("// a list of includes\n")
+    done = subprocess.run([sys.executable, TOOL, "prepare", "--build", build, "--libtorch", folder, "--output",
+                           made], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    check("a folder is prepared", done.returncode == 0 and "MiB, for LibTorch unknown" in done.stdout,
+          done.stdout)
+    programs = os.path.join(made, "programs")
+    tool = os.path.join(made, "gpu.py")
+
+    def run_there(**variables):
+        return subprocess.run(
+            [sys.executable, tool, "run", "--stand-in", STAND_IN, "--tiny", "--out", os.path.join(folder, "there"),
+             "--only", "ceilings,decode", "--libtorch", folder], env=dict(os.environ, **variables),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    done = run_there()
+    check("it runs by itself", done.returncode == 0 and "ok      decoding, tiny" in done.stdout, done.stdout)
+    fake(programs, "gpu_kernels", "exit 127\n")
+    done = run_there(CXX="/bin/false")
+    check("programs that do not load are built", done.returncode == 1 and
+          "do not load with unknown: building" in done.stdout and "is not built" in done.stdout, done.stdout)
+
+
 with tempfile.TemporaryDirectory() as scratch:
+    prepared(scratch)
     all_parts(scratch)
     failures(scratch)
 print(f"{passed} passed, {failed} failed")

@@ -434,7 +434,8 @@ def run(options):
             if left < 3:
                 job.problems.append(f"not run: the {options.seconds:.0f} s were used up")
             else:
-                machine.run(job, min(job.limit, left), cache)
+                # The stand-in device computes on one thread of the host.
+                machine.run(job, min(job.limit * (3 if options.stand_in else 1), left), cache)
             state = "failed" if job.problems else "missing" if job.missing else "ok"
             print(f"{state:8}{job.name} ({job.seconds:.1f} s)", flush=True)
     missed = judge(chosen, gpu)
@@ -478,24 +479,29 @@ def build_here(machine, libtorch, options):
     library = sorted((sources / "library").glob("*.cpp"))
     programs = [sources / "tests" / "programs" / f"{name}.cpp" for name in PROGRAMS]
 
+    def called(what, command):
+        try:
+            done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=options.build_seconds)
+        except subprocess.TimeoutExpired:
+            raise SystemExit(f"error: {what} was not built within {options.build_seconds:.0f} s") from None
+        if done.returncode != 0:
+            lines = [line for line in done.stderr.splitlines() if "error" in line or "undefined" in line]
+            raise SystemExit(f"error: {what} is not built: " + "\n".join(lines[:10])[:3000])
+
     def compiled(source):
         made = folder / (source.stem + ".o")
-        extra = ["-include", str(sources / "tests" / "pch" / "program.hpp")] if source in programs else []
-        done = subprocess.run([compiler, *flags, *extra, "-c", source, "-o", made],
-                              stderr=subprocess.PIPE, text=True, timeout=options.build_seconds)
-        if done.returncode != 0:
-            raise SystemExit(f"error: {source.name} does not compile: " +
-                             "\n".join(line for line in done.stderr.splitlines() if "error" in line)[:3000])
+        extra = ["-include", sources / "tests" / "pch" / "program.hpp"] if source in programs else []
+        called(source.name, [compiler, *flags, *extra, "-c", source, "-o", made])
         return made
 
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = dict(zip([*programs, *library], pool.map(compiled, [*programs, *library])))
-    libraries = [str(path) for path in sorted((HERE / "lib").iterdir()) if "fmt" not in path.name]
+    libraries = [path for path in sorted((HERE / "lib").iterdir()) if "fmt" not in path.name]
     for program in programs:
-        subprocess.run([compiler, objects[program], *(objects[source] for source in library),
-                        f"-L{libtorch}/lib", "-lc10", "-ltorch_cpu", "-fopenmp", "-ldl", *libraries, "-o",
-                        folder / program.stem], check=True)
+        called(program.stem, [compiler, objects[program], *(objects[source] for source in library),
+                              f"-L{libtorch}/lib", "-lc10", "-ltorch_cpu", "-fopenmp", "-ldl", *libraries,
+                              "-o", folder / program.stem])
     machine.programs = folder
     print(f"built in {time.monotonic() - started:.0f} s", flush=True)
 
