@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Checks and measures on one GPU, in at most 8 minutes; the last lines are a table, gpu.json lies beside.
+# Checks and measures on one GPU, in at most 8 minutes; the last lines are a table,
+# gpu-results/gpu.json in the build folder has it all.
 #
 #   bash tests/gpu.sh [--out FOLDER] [--only PART,...]
 #       sets up, builds and runs here (parts: see tests/tools/gpu.py); without a GPU it runs the same
@@ -38,7 +39,7 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     -h | --help)
-      sed -n '3,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      sed -n '3,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
       exit 0
       ;;
     *) posttrain_die "unknown argument $1; hint: tests/gpu.sh [--prepare [--libtorch VERSION]] [--from FOLDER]" ;;
