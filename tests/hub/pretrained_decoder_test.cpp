@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "posttrain/base/environment.hpp"
+#include "posttrain/base/environment_variables.hpp"
 #include "posttrain/hub/reward_model.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/params/frozen.hpp"
@@ -36,7 +36,7 @@ std::string bare_folder(const TempFolder& scratch) {
 /// Sets a variable of the environment for its lifetime.
 struct Variable {
   const char* name;
-  std::optional<std::string> before = Environment().find(name);
+  std::optional<std::string> before = EnvironmentVariables().find(name);
   Variable(const char* variable, const std::string& value) : name(variable) {
     ::setenv(name, value.c_str(), 1);
   }

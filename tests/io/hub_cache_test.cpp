@@ -19,7 +19,8 @@ constexpr const char* kHash = "0123456789abcdef0123456789abcdef01234567";
 /// A scratch folder as cache, with one model in it.
 struct Cache {
   TempFolder scratch{};
-  Environment environment{Environment::Variables{{"HF_HUB_CACHE", scratch.path().string()}}};
+  EnvironmentVariables environment{
+      EnvironmentVariables::Variables{{"HF_HUB_CACHE", scratch.path().string()}}};
 
   explicit Cache(const std::string& folder, const std::string& ref = kHash) {
     std::filesystem::create_directories(scratch / folder / "refs");
@@ -47,10 +48,10 @@ TEST_CASE("names of the Hub are told from paths") {
 }
 
 TEST_CASE("the cache is where the variables say, in their order") {
-  Environment::Variables variables{{"HOME", "/my"}};
+  EnvironmentVariables::Variables variables{{"HOME", "/my"}};
   const auto cache = [&](const char* name, const char* value) {
     variables[name] = value;
-    return hub_cache(Environment(variables)).string();
+    return hub_cache(EnvironmentVariables(variables)).string();
   };
   CHECK(cache("HOME", "/my") == "/my/.cache/huggingface/hub");
   CHECK(cache("XDG_CACHE_HOME", "/caches") == "/caches/huggingface/hub");

@@ -17,12 +17,13 @@ int main() {
     Json answer;
     try {
       const Json request = io::parse_json(line, "request");
-      Environment::Variables variables;
+      EnvironmentVariables::Variables variables;
       for (const auto& [name, value] : request.at("variables").items()) {
         variables[name] = value.get<std::string>();
       }
       answer["path"] =
-          io::find_model(request.at("model").get<std::string>(), Environment(variables)).string();
+          io::find_model(request.at("model").get<std::string>(), EnvironmentVariables(variables))
+              .string();
     } catch (const Error& error) {
       answer["error"] = error.what();
     }

@@ -32,11 +32,12 @@ Json answer_to(const Json& request) {
                               .rdzv_endpoint = value_of(given, "rdzv_endpoint").text(),
                               .master_addr = value_of(given, "master_addr").text(),
                               .master_port = value_of(given, "master_port")};
-  Environment::Variables variables;
+  EnvironmentVariables::Variables variables;
   for (const auto& [name, value] : request.at("variables").items()) {
     variables[name] = value.get<std::string>();
   }
-  const Launch launch = resolve_launch(options, Environment(variables), request.at("gpus"));
+  const Launch launch =
+      resolve_launch(options, EnvironmentVariables(variables), request.at("gpus"));
   return {{"processes", launch.processes},
           {"nodes", launch.nodes},
           {"rank", launch.rank},

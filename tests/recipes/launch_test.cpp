@@ -9,11 +9,11 @@ using posttrain::test::error_of;
 
 namespace {
 
-using Variables = Environment::Variables;
+using Variables = EnvironmentVariables::Variables;
 
 Launch resolved(const LaunchOptions& given, const Variables& variables = {},
                 std::int64_t gpus = 0) {
-  return resolve_launch(given, Environment(variables), gpus);
+  return resolve_launch(given, EnvironmentVariables(variables), gpus);
 }
 
 std::string error(const LaunchOptions& given, const Variables& variables = {},
@@ -28,7 +28,7 @@ std::string place(const Launch& launch) {
 }
 
 std::string refusal(const LaunchOptions& given, const Variables& variables = {}) {
-  return error_of([&] { check_one_process(resolved(given), Environment(variables)); });
+  return error_of([&] { check_one_process(resolved(given), EnvironmentVariables(variables)); });
 }
 
 }  // namespace
@@ -171,7 +171,7 @@ TEST_CASE("a launch is resolved and refused in two lines", "[launch]") {
   const std::int64_t gpus = 0;
   const auto run = [&] {
     // [snippet: launch]
-    const Environment environment;  // the process's own
+    const EnvironmentVariables environment;  // the process's own
     const Launch launch =
         resolve_launch({.nproc_per_node = 8, .master_addr = "node0"}, environment, gpus);
     for (const std::string& line : launch.notes) fmt::print(stderr, "{}\n", line);

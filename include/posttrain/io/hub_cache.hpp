@@ -10,7 +10,7 @@
 
 #include <string_view>
 
-#include "posttrain/base/environment.hpp"
+#include "posttrain/base/environment_variables.hpp"
 #include "posttrain/io/file.hpp"
 
 namespace posttrain::io {
@@ -23,14 +23,14 @@ bool is_hub_name(std::string_view text);
 /// The folder of the client's cache: HF_HUB_CACHE, else HUGGINGFACE_HUB_CACHE (its former name),
 /// else hub/ in HF_HOME, else huggingface/hub/ in XDG_CACHE_HOME, else ~/.cache/huggingface/hub. In
 /// variables, a '~' that is the first part of the path, $NAME and ${NAME} are replaced.
-fs::path hub_cache(const Environment& environment = {});
+fs::path hub_cache(const EnvironmentVariables& environment = {});
 
 /// The path of a model: `model` itself where there is such a file or folder; else, of a name, the
 /// snapshot of its branch main in the cache. Throws where "org/name" is neither, and where the
 /// client's own listing says that a file of the configuration, the tokenizer or its templates is
 /// missing: reading goes on without some of them, to another model. Any other path is returned as
 /// it is.
-fs::path find_model(const fs::path& model, const Environment& environment = {});
+fs::path find_model(const fs::path& model, const EnvironmentVariables& environment = {});
 
 }  // namespace posttrain::io
 

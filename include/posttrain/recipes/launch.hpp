@@ -2,8 +2,9 @@
 // How many processes a run has, on which machines, and where they meet: torchrun's parameters, by
 // the rules of Training Hub.
 //
-//   const Launch launch = resolve_launch({.nproc_per_node = 8}, Environment(), /*gpus=*/8);
-//   check_one_process(launch, Environment());
+//   const EnvironmentVariables own;
+//   const Launch launch = resolve_launch({.nproc_per_node = 8}, own, /*gpus=*/8);
+//   check_one_process(launch, own);
 //   → nproc_per_node = 8 asks for 8 processes, this build runs one; hint: …
 //
 // A parameter that is not given comes from the environment (PET_NPROC_PER_NODE, PET_NNODES, …, as
@@ -18,7 +19,7 @@
 #include <string_view>
 #include <vector>
 
-#include "posttrain/base/environment.hpp"
+#include "posttrain/base/environment_variables.hpp"
 #include "posttrain/base/literal_string.hpp"
 
 namespace posttrain {
@@ -70,13 +71,13 @@ struct Launch {
 
 /// Depends on its arguments alone. `gpus`: how many this process sees, for "auto" and "gpu". Throws
 /// for what contradicts itself and for what is not of its kind.
-Launch resolve_launch(const LaunchOptions& given, const Environment& environment,
+Launch resolve_launch(const LaunchOptions& given, const EnvironmentVariables& environment,
                       std::int64_t gpus);
 
 /// Throws where a run is to have more than one process, or where a launcher started this program
 /// more than once (WORLD_SIZE of torchrun, SLURM_NTASKS of srun, OMPI_COMM_WORLD_SIZE and PMI_SIZE
 /// of mpirun): each would do the whole run.
-void check_one_process(const Launch& launch, const Environment& environment);
+void check_one_process(const Launch& launch, const EnvironmentVariables& environment);
 
 }  // namespace posttrain
 

@@ -34,14 +34,14 @@ inline bool is_part_of_name(std::string_view part) {
          });
 }
 
-inline std::string home_of(const Environment& environment) {
+inline std::string home_of(const EnvironmentVariables& environment) {
   if (auto home = environment.find("HOME")) return *std::move(home);
   const passwd* user = ::getpwuid(::getuid());
   return user == nullptr || user->pw_dir == nullptr ? "" : user->pw_dir;
 }
 
 /// A path with '~' at its beginning, $NAME and ${NAME} replaced; names that are not set stay.
-inline std::string expanded_path(std::string path, const Environment& environment) {
+inline std::string expanded_path(std::string path, const EnvironmentVariables& environment) {
   if (path == "~" || path.starts_with("~/")) path.replace(0, 1, home_of(environment));
   std::string text;
   for (std::size_t i = 0; i < path.size();) {
@@ -97,7 +97,7 @@ POSTTRAIN_INLINE bool is_hub_name(std::string_view text) {
          detail::is_part_of_name(text.substr(slash + 1));
 }
 
-POSTTRAIN_INLINE fs::path hub_cache(const Environment& environment) {
+POSTTRAIN_INLINE fs::path hub_cache(const EnvironmentVariables& environment) {
   const auto from = [&](const char* variable) -> std::optional<fs::path> {
     auto value = environment.find(variable);
     if (!value) return std::nullopt;
@@ -110,7 +110,8 @@ POSTTRAIN_INLINE fs::path hub_cache(const Environment& environment) {
   return fs::path(detail::home_of(environment)) / ".cache/huggingface/hub";
 }
 
-POSTTRAIN_INLINE fs::path find_model(const fs::path& model, const Environment& environment) {
+POSTTRAIN_INLINE fs::path find_model(const fs::path& model,
+                                     const EnvironmentVariables& environment) {
   const std::string name = model.string();
   std::error_code error;
   // What cannot be looked at is there as well: opening it says why not.

@@ -58,7 +58,7 @@ inline std::optional<LaunchSetting> given_setting(std::string_view name, std::st
 
 /// PET_NAME of the environment, as torchrun has it.
 inline std::optional<LaunchSetting> environment_setting(std::string_view name,
-                                                        const Environment& environment) {
+                                                        const EnvironmentVariables& environment) {
   std::string variable = fmt::format("PET_{}", name);
   std::ranges::transform(variable, variable.begin(), [](char c) {
     return static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
@@ -69,7 +69,7 @@ inline std::optional<LaunchSetting> environment_setting(std::string_view name,
 }
 
 inline std::optional<LaunchSetting> launch_setting(std::string_view name, std::string_view given,
-                                                   const Environment& environment) {
+                                                   const EnvironmentVariables& environment) {
   if (auto found = given_setting(name, given)) return found;
   return environment_setting(name, environment);
 }
@@ -77,7 +77,7 @@ inline std::optional<LaunchSetting> launch_setting(std::string_view name, std::s
 /// One that the environment may say under two names.
 inline std::optional<LaunchSetting> master_setting(std::string_view name, std::string_view given,
                                                    const char* bare,
-                                                   const Environment& environment) {
+                                                   const EnvironmentVariables& environment) {
   if (auto found = launch_setting(name, given, environment)) return found;
   const std::optional<std::string> value = environment.find(bare);
   if (!value) return std::nullopt;
@@ -86,7 +86,7 @@ inline std::optional<LaunchSetting> master_setting(std::string_view name, std::s
 
 /// Throws where a setting of the environment has another value under its bare name.
 inline void check_names_agree(const LaunchSetting& used, const char* bare,
-                              const Environment& environment) {
+                              const EnvironmentVariables& environment) {
   const std::optional<std::string> other = environment.find(bare);
   if (used.is_argument || !other || *other == used.value) return;
   raise("{} and {} = {} differ; hint: unset one of them", used.text(), bare, *other);
@@ -128,7 +128,7 @@ inline void read_endpoint(const LaunchSetting& endpoint, Rendezvous& into) {
 /// What says where processes meet, brought to one place.
 class RendezvousSettings {
  public:
-  RendezvousSettings(const LaunchOptions& given, const Environment& environment)
+  RendezvousSettings(const LaunchOptions& given, const EnvironmentVariables& environment)
       : environment_(environment),
         endpoint_(launch_setting("rdzv_endpoint", given.rdzv_endpoint.view(), environment)),
         address_(
@@ -178,14 +178,14 @@ class RendezvousSettings {
                        other.text());
   }
 
-  const Environment& environment_;
+  const EnvironmentVariables& environment_;
   std::optional<LaunchSetting> endpoint_, address_, port_;
 };
 
 }  // namespace detail
 
-POSTTRAIN_INLINE Launch resolve_launch(const LaunchOptions& given, const Environment& environment,
-                                       std::int64_t gpus) {
+POSTTRAIN_INLINE Launch resolve_launch(const LaunchOptions& given,
+                                       const EnvironmentVariables& environment, std::int64_t gpus) {
   using detail::launch_setting;
   Launch launch;
   if (const auto found =
@@ -209,7 +209,8 @@ POSTTRAIN_INLINE Launch resolve_launch(const LaunchOptions& given, const Environ
   return launch;
 }
 
-POSTTRAIN_INLINE void check_one_process(const Launch& launch, const Environment& environment) {
+POSTTRAIN_INLINE void check_one_process(const Launch& launch,
+                                        const EnvironmentVariables& environment) {
   if (launch.nodes > 1 && launch.processes > 1) {
     raise("nproc_per_node = {} on nnodes = {} asks for {} × {} processes, this build runs one",
           launch.processes, launch.nodes, launch.nodes, launch.processes);

@@ -12,14 +12,14 @@
 
 namespace posttrain {
 
-class Environment {
+class EnvironmentVariables {
  public:
   using Variables = std::map<std::string, std::string, std::less<>>;
 
   /// The process's variables, read when they are asked for.
-  Environment() = default;
+  EnvironmentVariables() = default;
   /// These variables and no others.
-  explicit Environment(Variables variables) : given_(std::move(variables)) {}
+  explicit EnvironmentVariables(Variables variables) : given_(std::move(variables)) {}
 
   /// A variable's value; nothing where it is not set, or is set to an empty text.
   std::optional<std::string> find(std::string_view name) const {

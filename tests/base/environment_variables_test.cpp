@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posttrain/base/environment.hpp"
+#include "posttrain/base/environment_variables.hpp"
 
 #include <cstdlib>
 
 #include "support/catch.hpp"
 
-using posttrain::Environment;
+using posttrain::EnvironmentVariables;
 
 TEST_CASE("variables come from the process, or from what is given alone") {
   constexpr const char* kName = "POSTTRAIN_ENVIRONMENT_TEST";
   ::setenv(kName, "x", 1);
-  const Environment own, given(Environment::Variables{{"A", "1"}, {"B", ""}});
+  const EnvironmentVariables own, given(EnvironmentVariables::Variables{{"A", "1"}, {"B", ""}});
   CHECK(own.find(kName) == "x");
   CHECK_FALSE(given.find(kName));
   CHECK(given.find("A") == "1");
@@ -21,9 +21,9 @@ TEST_CASE("variables come from the process, or from what is given alone") {
 }
 
 TEST_CASE("a variable that is set to nothing is as good as not set") {
-  const Environment given(Environment::Variables{{"B", ""}});
+  const EnvironmentVariables given(EnvironmentVariables::Variables{{"B", ""}});
   CHECK_FALSE(given.find("B"));
   ::setenv("POSTTRAIN_ENVIRONMENT_TEST", "", 1);
-  CHECK_FALSE(Environment().find("POSTTRAIN_ENVIRONMENT_TEST"));
+  CHECK_FALSE(EnvironmentVariables().find("POSTTRAIN_ENVIRONMENT_TEST"));
   ::unsetenv("POSTTRAIN_ENVIRONMENT_TEST");
 }
