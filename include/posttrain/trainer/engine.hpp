@@ -144,7 +144,7 @@ class Engine {
     Objective<Loss> objective(loss_, batches);
     if (!objective.empty()) {
       const TrainingScorer scorer = training_scorer();
-      const std::vector<Batch> ready = scorer.prepared(batches);
+      const std::vector<Batch> ready = this->scorer().prepared(batches);
       if constexpr (Objective<Loss>::gathers) objective.gather(scorer.scored(ready, true));
       Tensor loss;
       for (const Batch& batch : ready) {
@@ -455,9 +455,10 @@ class Engine {
   }
 
   bool training_is_finite() const {
-    const std::vector<NamedTensor> tensors = training_tensors();
-    return std::ranges::none_of(
-        tensors, [](const NamedTensor& tensor) { return first_non_finite(tensor).has_value(); });
+    for (const NamedTensor& tensor : training_tensors()) {
+      if (first_non_finite(tensor)) return false;
+    }
+    return true;
   }
 
   std::vector<NamedTensor> training_tensors() const {

@@ -21,6 +21,33 @@
 
 namespace posttrain {
 
+namespace detail {
+
+/// A batch's temperature acts here and nowhere else: policy, reference and teacher,
+/// log-probabilities and entropy are all of the distribution that was drawn from.
+inline Tensor cooled(Tensor logits, double temperature) {
+  return temperature == 1.0 ? logits : logits / temperature;
+}
+
+/// The language-model head under a gate; both stay referred to. Outside of the scorer, since every
+/// scorer of a model would have one of its own to compile.
+template <class Model, class Gate>
+ScoringHead model_head(const Model& model, const Gate& gate, double temperature) {
+  return [&model, &gate, temperature](const Tensor& rows) {
+    return cooled(model.logits(gate, rows), temperature);
+  };
+}
+
+/// A head of hidden rows, for rows with other columns behind those `width`.
+inline ScoringHead on_first_columns(ScoringHead head, std::int64_t width) {
+  head.logits = [logits = std::move(head.logits), width](const Tensor& rows) {
+    return logits(rows.narrow(1, 0, width).contiguous());
+  };
+  return head;
+}
+
+}  // namespace detail
+
 /// The scorer of one optimizer step. It refers to what it is made of; `State` is const where
 /// nothing trains.
 template <class Model, class State, class Loss>
@@ -104,7 +131,7 @@ class Scorer {
     at::NoGradGuard no_grad;
     const Batch batch = host_batch.to(model_.device());
     const ScoringHead of_teacher = [this, temperature = temperature_of(batch)](const Tensor& rows) {
-      return cooled(state_.teacher_logits(rows), temperature);
+      return detail::cooled(state_.teacher_logits(rows), temperature);
     };
     return score_predictions(of_teacher, state_.teacher_hidden(batch), batch, {}, chunk()).logp;
   }
@@ -178,7 +205,7 @@ class Scorer {
       if (need.divergence) {
         teacher = [this, columns = add(state_.teacher_hidden(batch)),
                    temperature = temperature_of(batch)](const Tensor& rows) {
-          return cooled(state_.teacher_logits(columns(rows)), temperature);
+          return detail::cooled(state_.teacher_logits(columns(rows)), temperature);
         };
       }
     }
@@ -186,10 +213,7 @@ class Scorer {
     all.values = std::move(values);
     all.teacher = std::move(teacher);
     if (pieces.size() == 1) return {std::move(all), pieces[0]};
-    all.logits = [logits = std::move(all.logits), own](const Tensor& rows) {
-      return logits(rows.narrow(1, 0, own).contiguous());
-    };
-    return {std::move(all), beside(pieces)};
+    return {detail::on_first_columns(std::move(all), own), beside(pieces)};
   }
 
   static std::int64_t total_columns(const Tensors& pieces) {
@@ -198,11 +222,6 @@ class Scorer {
     return total;
   }
 
-  /// A batch's temperature acts here and nowhere else: policy, reference and teacher,
-  /// log-probabilities and entropy are all of the distribution that was drawn from.
-  static Tensor cooled(Tensor logits, double temperature) {
-    return temperature == 1.0 ? logits : logits / temperature;
-  }
   template <class AnyBatch>
   static double temperature_of([[maybe_unused]] const AnyBatch& batch) {
     if constexpr (HasTemperature<AnyBatch>) return batch.temperature;
@@ -212,9 +231,7 @@ class Scorer {
   /// The language-model head under a gate.
   template <class Gate, class AnyBatch>
   ScoringHead head(const Gate& gate, const AnyBatch& batch) const {
-    return [this, &gate, temperature = temperature_of(batch)](const Tensor& rows) {
-      return cooled(model_.logits(gate, rows), temperature);
-    };
+    return detail::model_head(model_, gate, temperature_of(batch));
   }
 
   template <class AnyBatch>
