@@ -28,7 +28,8 @@ import statistics
 import sys
 from pathlib import Path
 
-from sft import ALLOCATOR, FFN, HERE, HIDDEN, LAYERS, VOCAB, Server, machine_rate, make_model
+from sft import (ALLOCATOR, FFN, HERE, HIDDEN, LAYERS, VOCAB, Server, in_turns, machine_rate,
+                 make_model)
 
 PROMPT, NEW, SAMPLES = 256, 64, 16
 BODY = LAYERS * (4 * HIDDEN * HIDDEN + 3 * HIDDEN * FFN)
@@ -48,17 +49,6 @@ def update_flops(shared, params):
     keys = prompts * PROMPT * PROMPT / 2 + SAMPLES * NEW * (PROMPT + NEW / 2)
     passes = 6 if params == "full" else 4
     return passes * (tokens * BODY + SAMPLES * NEW * VOCAB * HIDDEN) + 3 * 4 * LAYERS * HIDDEN * keys
-
-
-def in_turns(repeats, *works):
-    """The replies of each work, the first of which warms up."""
-    replies = [[] for _ in works]
-    for turn in range(repeats + 1):
-        for work, mine in zip(works, replies):
-            reply = work()
-            if turn > 0:
-                mine.append(reply)
-    return replies
 
 
 def rate(replies):

@@ -32,7 +32,8 @@ import statistics
 import sys
 from pathlib import Path
 
-from sft import ALLOCATOR, FFN, HEADS, HERE, HIDDEN, LAYERS, VOCAB, Server, make_model
+from sft import (ALLOCATOR, FFN, HEADS, HERE, HIDDEN, LAYERS, VOCAB, Server, in_turns,
+                 make_model)
 
 LAYER_WEIGHTS = LAYERS * (4 * HIDDEN * HIDDEN + 3 * HIDDEN * FFN)
 HEAD_WEIGHTS = VOCAB * HIDDEN
@@ -105,17 +106,6 @@ def line(name, ours, peer, target, limit=None):
         "ratio": ours and peer and round(ours / peer, 3), "target": target,
         "limit": limit and round(limit, 1),
         "share_of_limit": ours and limit and round(ours / limit, 3)}), flush=True)
-
-
-def in_turns(repeats, *works):
-    """The replies of each work, the first of which warms up."""
-    replies = [[] for _ in works]
-    for turn in range(repeats + 1):
-        for work, mine in zip(works, replies):
-            reply = work()
-            if turn > 0:
-                mine.append(reply)
-    return replies
 
 
 def rate(replies, seconds="seconds", tokens=None):

@@ -202,6 +202,17 @@ def interleave(servers, steps, warmup, dtype, keys=("loss", "grad_norm")):
         server.quit()
 
 
+def in_turns(repeats, *works):
+    """The replies of each work, the first of which warms up."""
+    replies = [[] for _ in works]
+    for turn in range(repeats + 1):
+        for work, mine in zip(works, replies):
+            reply = work()
+            if turn > 0:
+                mine.append(reply)
+    return replies
+
+
 def comparison(name, ours, peer, target, limit=None, memory=(None, None), digits=1):
     """One line of the results. `ours` and `peer`: more is better."""
     print(json.dumps({

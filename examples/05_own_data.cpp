@@ -25,7 +25,7 @@ struct Sums {
       posttrain::Philox4x32 draw(context.seed, static_cast<std::uint64_t>(i++));
       const auto a = draw.below(100), b = draw.below(100);
       posttrain::Json sample = {fmt::format("{} + {} =", a, b), fmt::format(" {}", a + b)};
-      return i <= problems ? std::optional(data::Sample{sample, fmt::format("problem {}", i)})
+      return i <= problems ? std::optional(data::SourceSample{sample, fmt::format("problem {}", i)})
                            : std::nullopt;
     };
     const auto tokenize = [&](const posttrain::Json& sample) {

@@ -96,7 +96,9 @@ struct Arguments {
   std::int64_t print_samples = 2;  // of each rollout
 };
 
+// [snippet: policy]
 using Data = Rollouts<NumericAnswer, Calculator>;
+// [/snippet]
 
 /// Prints some conversations of each rollout, and the step's mean reward and calls.
 struct Watch {
@@ -125,7 +127,9 @@ struct Watch {
 template <class Params>
 void train(const Arguments& arguments, const hub::PretrainedDecoder& model, const Params& params,
            const Data& data, const AdamW& optimizer, const Options& options) {
+  // [snippet: trainer]
   Trainer trainer(model, Grpo{}, params, data, optimizer, options);
+  // [/snippet]
   trainer.add(Watch{&tokenizer_of(model).tokenizer(), arguments.print_samples});
   const Sampling greedy{.max_new_tokens = data.sampling.max_new_tokens, .temperature = 0.0};
   examples::train_and_save(trainer, arguments.output, [&](const char* when) {

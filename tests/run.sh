@@ -3,7 +3,7 @@
 # Sets up whatever is missing, builds, and runs every test. The last line counts them.
 #
 #   bash tests/run.sh                 all tests that need no Python peers
-#   bash tests/run.sh --peers         and the parity tests against transformers, PEFT and TRL
+#   bash tests/run.sh --peers         and the parity tests against transformers, PEFT, TRL and others
 #   bash tests/run.sh --filter NAME   only tests whose name contains NAME
 #
 # Environment variables: see tests/tools/setup.sh; POSTTRAIN_SHARED for large shared data. With --peers,

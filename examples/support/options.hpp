@@ -118,13 +118,24 @@ class CommandLine {
       return app_
           .add_option_function<std::string>(
               option, [&field](const std::string& text) { field = text; }, "")
-          ->default_str(field.str());
+          ->default_str(printable(field.str()));
+    } else if constexpr (std::is_same_v<Field, std::string>) {
+      return app_.add_option(option, field)->default_str(printable(field));
     } else if constexpr (std::is_aggregate_v<Field>) {
       add_fields(field, option + "-", {}, {});
       return nullptr;
     } else {
       return app_.add_option(option, field)->capture_default_str();
     }
+  }
+
+  /// A default as --help shows it, on one line.
+  static std::string printable(const std::string& text) {
+    std::string all;
+    for (const char c : text) {
+      all += c == '\n' ? "\\n" : c == '\t' ? "\\t" : std::string(1, c);
+    }
+    return all;
   }
 
   /// An enumerator by its name, in which - stands for _ as well.

@@ -119,6 +119,31 @@ TEST_CASE("a slice cuts every tensor of predictions, and a device gets them all"
   check_predictions(moved.to(at::kCPU));
 }
 
+TEST_CASE("what an id was drawn among goes with its prediction", "[rollouts][device]") {
+  Step step;
+  CHECK_FALSE(pack_rollout(step.items(), 1.0).support.defined());
+  step.groups[0].samples[0].support = {{90, 100, 5, 102, 103}, {2, 1, 2}};  // 5 is a reply's
+  step.groups[1].samples[0].support = {{200}, {1, 0}};
+  const RolloutBatch batch = pack_rollout(step.items(), 1.0).to(test_device());
+  CHECK(numbers(batch.target.to(at::kCPU)) == std::vector<double>{100, 102, 110, 112, 113, 200});
+  CHECK(batch.support.column.device() == test_device());
+  const auto columns = [](const KeptColumns& kept) { return numbers(kept.column.to(at::kCPU)); };
+  const auto of = [](const KeptColumns& kept) { return numbers(kept.prediction.to(at::kCPU)); };
+  CHECK(columns(batch.support) == std::vector<double>{90, 100, 102, 103, 200});
+  CHECK(of(batch.support) == std::vector<double>{0, 0, 1, 1, 5});
+  CHECK(batch.support.ends == std::vector<std::int64_t>{2, 4, 4, 4, 4, 5});
+  const RolloutBatch part = batch.slice(1, 6);
+  CHECK(columns(part.support) == std::vector<double>{102, 103, 200});
+  CHECK(of(part.support) == std::vector<double>{0, 0, 4});
+  CHECK(part.support.ends == std::vector<std::int64_t>{2, 2, 2, 2, 3});
+
+  step.groups[0].samples[0].support.sizes.pop_back();
+  CHECK_THROWS_WITH(pack_rollout(step.items(), 1.0),
+                    Catch::Contains("prompt 7: expected a support for each of 3 ids"));
+  step.groups[0].samples[0].support = {{1}, {1, 0, 2}};
+  CHECK_THROWS_WITH(pack_rollout(step.items(), 1.0), Catch::Contains("got fewer"));
+}
+
 TEST_CASE("numbers that one sample lacks are undefined", "[rollouts]") {
   Step step;
   step.groups[1].samples[0].old_logps.clear();

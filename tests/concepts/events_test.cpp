@@ -27,12 +27,25 @@ struct OfNumbers {
   void on(int) {}
 };
 
+struct Asks {
+  event::Request on(const event::AfterStep&) { return {.stop = true}; }
+};
+struct AsksAtTheEnd {
+  event::Request on(const event::TrainEnd&) { return {}; }
+};
+struct ReturnsBool {
+  bool on(const event::AfterStep&) { return true; }
+};
+
 static_assert(Hears<ByReference, event::AfterStep> && !Hears<ByReference, event::TrainEnd>);
 static_assert(Hears<ByValue, event::TrainEnd> && HearsSomething<ByValue>);
 // Events are facts: a hook that could change one hears nothing.
 static_assert(!Hears<Changing, event::AfterStep> && !HearsSomething<Changing>);
 static_assert(!HearsSomething<Silent> && !HooksUnknown<Silent>);
 static_assert(HooksUnknown<OfNumbers> && !HooksUnknown<ByReference>);
+static_assert(hooks_return_well<ByReference>() && hooks_return_well<Asks>() &&
+              hooks_return_well<OfAll>() && hooks_return_well<Silent>());
+static_assert(!hooks_return_well<AsksAtTheEnd>() && !hooks_return_well<ReturnsBool>());
 
 }  // namespace
 
@@ -45,6 +58,15 @@ TEST_CASE("an object hears each event that it has a hook for", "[concepts][event
   tell(event::TrainBegin{}, event::EpochBegin{}, event::StepBegin{}, event::AfterStep{},
        event::Evaluated{}, event::CheckpointSaved{}, event::EpochEnd{}, event::TrainEnd{});
   CHECK(all.heard == 8);
+}
+
+TEST_CASE("a hook that returns a request asks for it, one that returns nothing for nothing",
+          "[concepts][events]") {
+  Asks asks;
+  ByReference silent;
+  CHECK(told(asks, event::AfterStep{}).stop);
+  CHECK_FALSE(told(silent, event::AfterStep{}).stop);
+  CHECK(silent.heard == 1);
 }
 
 TEST_CASE("the metrics of a step have Training Hub's names", "[concepts][events]") {

@@ -54,26 +54,19 @@ TEST_CASE("Sequences are scored at the temperature that they were drawn at",
   const TempFolder folder;
   auto data = best_of(folder.write("prompts.jsonl", counting_prompts(6)));
   data.rollouts.sampling.temperature = 0.7;
-  const TalkingModel model;
-  FullState state = Full{}.attach(model);
-  const Options options = rollout_options(1);
-  const NextToken loss;
-  const PolicyView<TalkingModel, FullState, NextToken> view(model, state, loss, options, 0);
-  data::LoadContext context;
-  context.text = model.text();
-  context.max_tokens_per_batch = 200;
-  auto stream = data.open(context, 8);
-  const auto batches = stream.next(view);
+  const AskedPolicy<NextToken> policy;
+  auto stream = policy.open(data);
+  const auto batches = stream.next(policy.view);
   REQUIRE(batches);
   REQUIRE(batches->size() == 1);
   const TokenBatch batch = batches->front().to(test_device());
   CHECK(batch.temperature == 0.7);
-  const Tensor rows = at::index_select(model.hidden(state, batch), 0, batch.row);
-  const Tensor wanted = (model.logits(state, rows) / 0.7)
+  const Tensor rows = at::index_select(policy.model.hidden(policy.state, batch), 0, batch.row);
+  const Tensor wanted = (policy.model.logits(policy.state, rows) / 0.7)
                             .log_softmax(1)
                             .gather(1, batch.target.unsqueeze(1))
                             .squeeze(1);
-  CHECK(view.scores(batches->front()).logp.allclose(wanted, 1e-5, 1e-5));
+  CHECK(policy.view.scores(batches->front()).logp.allclose(wanted, 1e-5, 1e-5));
   // They are what the sampler said of its draws.
   std::vector<float> sampled;
   for (const std::int64_t index : batches->front().samples) {
@@ -104,6 +97,10 @@ TEST_CASE("Where no sample is good enough nothing is trained", "[data][rollouts]
   }
   const RolloutRun twice = run_rollouts(NextToken{}, Full{}, data, rollout_options(1));
   CHECK(same_weights(run, twice));
+  data.rollouts.sampling.max_new_tokens = 1;
+  CHECK_THROWS_WITH(run_rollouts(NextToken{}, Full{}, data, rollout_options(11)),
+                    Catch::StartsWith("10 rollouts in a row had nothing to learn from: no sample "
+                                      "had a reward of at least least_reward"));
 }
 
 TEST_CASE(
@@ -128,4 +125,8 @@ TEST_CASE("How many samples are kept is checked", "[data][rollouts]") {
   data.least_reward = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_WITH(data.validate(), Catch::Contains("least_reward must be a number"));
   CHECK(BestOfGroup{short_rollouts("prompts.jsonl")}.keep == 1);
+  BestOfGroup<LowerCase> cut = best_of("prompts.jsonl");
+  cut.rollouts.sampling.top_k = 5;
+  cut.rollouts.mirror_support = true;
+  CHECK_THROWS_WITH(cut.validate(), Catch::Contains("sequences are scored among all ids"));
 }

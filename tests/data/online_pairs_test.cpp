@@ -12,6 +12,7 @@
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/with_frozen_reference.hpp"
+#include "posttrain/rewards/unjudged.hpp"
 #include "support/catch.hpp"
 #include "support/loss_curve.hpp"
 #include "support/rollout_model.hpp"
@@ -68,18 +69,11 @@ TEST_CASE("A step's pairs are the best and the worst of its groups, at their tem
   const TempFolder folder;
   auto data = short_pairs(folder.write("prompts.jsonl", counting_prompts(6)));
   data.rollouts.sampling.temperature = 0.7;
-  const TalkingModel model;
-  FullState state = Full{}.attach(model);
-  const Options options = rollout_options(1);
-  const SimPo loss;
-  const PolicyView<TalkingModel, FullState, SimPo> view(model, state, loss, options, 0);
-  data::LoadContext context;
-  context.text = model.text();
-  context.max_tokens_per_batch = 200;
-  auto stream = data.open(context, 8);
+  const AskedPolicy<SimPo> policy;
+  auto stream = policy.open(data);
   CHECK(stream.steps_per_epoch() == 3);
   std::size_t pairs = 0;
-  while (const auto batches = stream.next(view)) {
+  while (const auto batches = stream.next(policy.view)) {
     REQUIRE(stream.new_rollout() != nullptr);
     const Rollout& rollout = *stream.new_rollout();
     CHECK(rollout.temperature == 0.7);
@@ -106,10 +100,8 @@ TEST_CASE("A step's pairs are the best and the worst of its groups, at their tem
 TEST_CASE("Groups of equal rewards give no pair, and a step without a pair changes nothing",
           "[data][rollouts]") {
   const TempFolder folder;
-  OnlinePairs<AllAlike> data;
-  data.rollouts.path = folder.write("prompts.jsonl", counting_prompts(6));
-  data.rollouts.sampling.max_new_tokens = 6;
-  data.rollouts.group_size = 4;
+  const OnlinePairs data{
+      short_rollouts<AllAlike>(folder.write("prompts.jsonl", counting_prompts(6)))};
   const Options options = rollout_options(3);
   const RolloutRun run = run_rollouts(SimPo{}, Full{}, data, options);
   REQUIRE(run.steps.size() == 3);
@@ -125,6 +117,19 @@ TEST_CASE("Groups of equal rewards give no pair, and a step without a pair chang
     before.weights.push_back(tensor.value);
   }
   CHECK(same_weights(run, before));
+}
+
+TEST_CASE("Ten rollouts in a row without a pair end the run with one line", "[data][rollouts]") {
+  const TempFolder folder;
+  const std::string path = folder.write("prompts.jsonl", counting_prompts(2));
+  const OnlinePairs data{short_rollouts<AllAlike>(path)};
+  CHECK_THROWS_WITH(run_rollouts(SimPo{}, Full{}, data, rollout_options(11)),
+                    Catch::StartsWith("10 rollouts in a row had nothing to learn from: no group "
+                                      "had rewards that differ; hint: is the task too hard"));
+  CHECK(run_rollouts(SimPo{}, Full{}, data, rollout_options(9)).steps.size() == 9);
+  const OnlinePairs unjudged{short_rollouts<Unjudged>(path)};
+  CHECK_THROWS_WITH(run_rollouts(SimPo{}, Full{}, unjudged, rollout_options(11)),
+                    Catch::Contains("nothing to learn from: no sample had a reward; hint"));
 }
 
 TEST_CASE("A run on pairs that is resumed in the middle of a rollout is the uninterrupted one",
@@ -155,6 +160,10 @@ TEST_CASE("Pairs that cannot be are refused before anything is loaded or written
   CHECK_THROWS_WITH(data.validate(), Catch::Contains("a pair is two samples"));
   data.rollouts.group_size = 4;
   CHECK_NOTHROW(data.validate());
+  auto cut = data;
+  cut.rollouts.sampling.top_k = 5;
+  cut.rollouts.mirror_support = true;
+  CHECK_THROWS_WITH(cut.validate(), Catch::Contains("pairs are scored among all ids"));
   data.rollouts.num_iterations = 0;
   CHECK_THROWS_WITH(data.validate(), Catch::Contains("Rollouts.num_iterations"));
   data.rollouts.num_iterations = 1;
@@ -166,10 +175,8 @@ TEST_CASE("Pairs that cannot be are refused before anything is loaded or written
 
 TEST_CASE("Pairs are made of rollouts of any verifier and curriculum", "[data][rollouts]") {
   const TempFolder folder;
-  Rollouts<LowerCase, NoEnvironment, Learnable> rollouts;
-  rollouts.path = folder.write("prompts.jsonl", counting_prompts(6));
-  rollouts.sampling.max_new_tokens = 6;
-  rollouts.group_size = 4;
+  const auto rollouts = short_rollouts<LowerCase, NoEnvironment, Learnable>(
+      folder.write("prompts.jsonl", counting_prompts(6)));
   const RolloutRun run = run_rollouts(SimPo{}, Full{}, OnlinePairs{rollouts}, rollout_options(4));
   CHECK(run.rollouts.size() == 4);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/data/rollout_file.hpp"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -52,6 +53,24 @@ TEST_CASE("Recorded rollouts train, with their ids as they are", "[data][rollout
   CHECK(metric(twice[1], "ratio/mean") != 1.0);
 }
 
+TEST_CASE("Recorded rollouts are trained among the ids that they were drawn from",
+          "[data][rollouts]") {
+  const TempFolder folder;
+  Rollout rollout = some_rollout(2, 4);
+  const auto entropy = [&] {
+    const auto steps = train({.path = folder.write("r.jsonl", lines_of(rollout))}, 1);
+    return metric(steps[0], "entropy");
+  };
+  const double among_all = entropy();
+  for (RolloutGroup& group : rollout.groups) {
+    for (RolloutSample& sample : group.samples) {
+      for (const TokenId id : sample.ids) sample.support.add(TokenIds{id, id + 1});
+    }
+  }
+  CHECK(among_all > std::log(2.0));
+  CHECK(entropy() < std::log(2.0));
+}
+
 TEST_CASE("A file of rollouts that does not fit is an error with its line", "[data][rollouts]") {
   const TempFolder folder;
   const auto refuses = [&](const std::string& text, const std::string& part,
@@ -68,6 +87,9 @@ TEST_CASE("A file of rollouts that does not fit is an error with its line", "[da
   refuses(lines_of(other), "r.jsonl:3: expected as many samples as in the first group, 4, got 3");
   other = rollout;
   other.groups[1].samples[0].ids[0] = 50;
+  refuses(lines_of(other), "r.jsonl:2: expected ids below the model's 50, got 50");
+  other = rollout;
+  other.groups[1].samples[0].support.add(TokenIds{1, 50});
   refuses(lines_of(other), "r.jsonl:2: expected ids below the model's 50, got 50");
   other = rollout;
   other.groups[0].prompt.resize(60, 1);

@@ -2,11 +2,11 @@
 #include "posttrain/data/rollouts.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "posttrain/data/rollouts/learnable.hpp"
@@ -53,9 +53,8 @@ struct Every {
 template <class Curriculum>
 Rollouts<LowerCase, NoEnvironment, Curriculum> weighed_rollouts(const std::string& path,
                                                                 const Curriculum& curriculum = {}) {
-  Rollouts<LowerCase, NoEnvironment, Curriculum> data{.path = path, .curriculum = curriculum};
-  data.sampling.max_new_tokens = 6;
-  data.group_size = 4;
+  auto data = short_rollouts<LowerCase, NoEnvironment, Curriculum>(path);
+  data.curriculum = curriculum;
   return data;
 }
 
@@ -116,6 +115,34 @@ TEST_CASE("A run that is resumed in the middle of a rollout is the run that was 
   check_resumes(Grpo{}, Full{}, data, 9, {1, 2, 3, 4, 6});
 }
 
+TEST_CASE("A run moves the coefficient of entropy by what it measures, and goes on with it",
+          "[data][rollouts][grpo][checkpoints][C25]") {
+  const TempFolder folder;
+  const auto data = short_rollouts(folder.write("prompts.jsonl", counting_prompts(10)));
+  std::vector<double> entropies;
+  for (const StepMetrics& step : run_rollouts(Grpo{}, Full{}, data, rollout_options(9)).steps) {
+    entropies.push_back(metric(step, "entropy"));
+  }
+  std::sort(entropies.begin(), entropies.end());
+  const double target = entropies[4];
+  const Grpo loss{.entropy_coefficient = 0.0625,
+                  .entropy_control = {.target = target, .change = 0.03125, .most = 0.125}};
+  const RolloutRun run = run_rollouts(loss, Full{}, data, rollout_options(9));
+  double coefficient = 0.0625, applied = 0.0;
+  int acting = 0;
+  for (const StepMetrics& step : run.steps) {
+    CHECK(metric(step, "entropy_coef") == applied);
+    acting += applied > 0.0;
+    const double entropy = metric(step, "entropy");
+    coefficient = entropy <= target ? std::min(coefficient + 0.03125, 0.125)
+                                    : std::max(coefficient - 0.03125, 0.0);
+    applied = entropy <= target ? coefficient : 0.0;
+  }
+  CHECK(acting > 1);
+  CHECK(acting < 9);
+  check_resumes(loss, Full{}, data, 9, {1, 3, 6});
+}
+
 TEST_CASE("Noise that would make the policy that trains another one is refused",
           "[data][rollouts]") {
   const TempFolder folder;
@@ -129,13 +156,88 @@ TEST_CASE("Noise that would make the policy that trains another one is refused",
                     Catch::Contains("no dropout"));
 }
 
+TEST_CASE("What top-k, top-p and min-p leave of a draw is what it is trained among",
+          "[data][rollouts][grpo][checkpoints][C19][C25]") {
+  const TempFolder folder;
+  Rollouts<LowerCase> data = short_rollouts(folder.write("prompts.jsonl", counting_prompts(6)));
+  // [snippet: mirror]
+  data.sampling.temperature = 0.8;
+  data.sampling.top_k = 12;
+  data.sampling.top_p = 0.9;
+  data.sampling.min_p = 0.02;
+  data.mirror_support = true;
+  // [/snippet]
+  data.rollout_size = 16;
+  data.num_iterations = 2;
+  const auto loss = Grpo::With<Kl>{.kl = {.coefficient = 0.01}};
+  const RolloutRun mirrored = run_rollouts(loss, Lora{.rank = 2}, data, rollout_options(4));
+  REQUIRE(mirrored.rollouts.size() == 1);
+  std::int64_t cut = 0;
+  for (const RolloutGroup& group : mirrored.rollouts[0].groups) {
+    for (const RolloutSample& sample : group.samples) {
+      REQUIRE(sample.support.sizes.size() == sample.ids.size());
+      REQUIRE(sample.old_logps.size() == sample.ids.size());
+      auto next = sample.support.ids.begin();
+      for (std::size_t i = 0; i < sample.ids.size(); ++i) {
+        const auto size = sample.support.sizes[i];
+        CHECK(size <= 12);
+        CHECK(std::binary_search(next, next + size, sample.ids[i]));
+        next += size;
+        cut += size;
+        // Drawn and scored among the same ids, by the policy and by its reference, which it is yet.
+        CHECK(sample.old_logps[i] == Approx(sample.sampled_logps[i]).margin(1e-5));
+        CHECK(sample.ref_logps[i] == Approx(sample.sampled_logps[i]).margin(1e-5));
+      }
+    }
+  }
+  CHECK(metric(mirrored.steps[0], "ratio/mean") == 1.0);
+  CHECK(metric(mirrored.steps[0], "kl") == Approx(0.0).margin(1e-6));
+  CHECK(metric(mirrored.steps[0], "sampling/max_support") <= 12.0);
+  CHECK(metric(mirrored.steps[0], "sampling/mean_support") > 1.0);
+  CHECK(metric(mirrored.steps[0], "entropy") < std::log(12.0));
+  CHECK(cut > 0);
+  check_resumes(loss, Lora{.rank = 2}, data, 6, {1, 3});
+}
+
+TEST_CASE("Sampling from another distribution than is trained is refused", "[data][rollouts]") {
+  const auto refuses = [](const auto& change, const std::string& part) {
+    auto data = short_rollouts("prompts.jsonl");
+    change(data);
+    CHECK_THROWS_WITH(data.validate(), Catch::Contains(part));
+  };
+  refuses([](auto& data) { data.sampling.top_k = 5; }, "hint: mirror_support = true");
+  refuses([](auto& data) { data.sampling.top_p = 0.5; }, "hint: mirror_support = true");
+  refuses([](auto& data) { data.sampling.min_p = 0.5; }, "hint: mirror_support = true");
+  refuses([](auto& data) { data.mirror_support = true; }, "none of them is set");
+  for (const bool mirror : {false, true}) {
+    const auto with = [&](const auto& change) {
+      refuses(
+          [&](auto& data) {
+            data.mirror_support = mirror;
+            data.sampling.top_k = mirror ? 5 : 0;
+            change(data.sampling);
+          },
+          "min_new_tokens and penalties change it, with mirror_support, too");
+    };
+    with([](Sampling& sampling) { sampling.repetition_penalty = 1.1; });
+    with([](Sampling& sampling) { sampling.presence_penalty = 1.1; });
+    with([](Sampling& sampling) { sampling.frequency_penalty = 1.1; });
+    with([](Sampling& sampling) { sampling.min_new_tokens = 1; });
+  }
+  refuses([](auto& data) { data.sampling.support = true; }, "mirror_support records");
+}
+
 TEST_CASE("A closure judges as any verifier does", "[data][rollouts]") {
   const TempFolder folder;
-  const auto length = [scale = 0.5](const Sample& sample) {
+  const std::string path = folder.write("prompts.jsonl", counting_prompts(2));
+  // [snippet: closure]
+  auto length = [scale = 0.5](const Sample& sample) {
     return scale * static_cast<double>(sample.ids.size());
   };
-  Rollouts<std::remove_const_t<decltype(length)>> data{
-      .path = folder.write("prompts.jsonl", counting_prompts(2)), .verifier = length};
+  Rollouts<decltype(length)> data{.path = path, .verifier = length};
+  // [/snippet]
+  CHECK_THROWS_WITH((Rollouts<decltype(length)>{.path = path}),
+                    Catch::Contains("as a closure, to be given"));
   data.sampling.max_new_tokens = 6;
   data.group_size = 4;
   const RolloutRun judged = run(data, rollout_options(1));
@@ -237,10 +339,71 @@ TEST_CASE(
 
   const RolloutRun single =
       run(short_rollouts((folder / "prompts.jsonl").string()), rollout_options(1));
+  CHECK(metric(single.steps[0], "rollout/live_rows") > 1.0);
   for (const auto& [name, value] : single.steps[0].loss_metrics) {
     CHECK(name != "turns/mean");
     CHECK(name != "tools/call_frequency");
   }
+}
+
+TEST_CASE("A step's metrics have TRL's names, and ours beside them", "[data][rollouts][grpo]") {
+  const TempFolder folder;
+  auto data = counted_rollouts(folder.write("prompts.jsonl", counting_conversations(6)));
+  Grpo::With<Kl> loss;
+  loss.importance.level = ImportanceLevel::token;
+  loss.entropy_control.target = 1.0;
+  const RolloutRun run = run_rollouts(loss, Lora{.rank = 2}, data, rollout_options(1));
+  std::set<std::string> names;
+  for (const auto& [name, value] : run.steps.at(0).loss_metrics) {
+    CHECK(names.insert(name).second);
+  }
+  // What trl/trainer/grpo_trainer.py of TRL 1.16.0 puts into `_metrics`, without num_tokens and
+  // step_time (StepMetrics has them under Training Hub's names), clip_ratio/low_min and /high_max
+  // (extremes of samples: a loss that is local to tokens sees none as a whole), policy_loss (the
+  // loss without its bonus), aux_loss, and those of losses of which this is none.
+  std::set<std::string> expected{"reward",
+                                 "reward_std",
+                                 "rewards/CountsMessages/mean",
+                                 "rewards/CountsMessages/std",
+                                 "frac_reward_zero_std",
+                                 "completions/mean_length",
+                                 "completions/min_length",
+                                 "completions/max_length",
+                                 "completions/clipped_ratio",
+                                 "completions/mean_terminated_length",
+                                 "completions/min_terminated_length",
+                                 "completions/max_terminated_length",
+                                 "tools/call_frequency",
+                                 "tools/failure_frequency",
+                                 "sampling/sampling_logp_difference/mean",
+                                 "sampling/sampling_logp_difference/max",
+                                 "sampling/importance_sampling_ratio/min",
+                                 "sampling/importance_sampling_ratio/mean",
+                                 "sampling/importance_sampling_ratio/max",
+                                 "kl",
+                                 "entropy",
+                                 "entropy_coef",
+                                 "clip_ratio/low_mean",
+                                 "clip_ratio/high_mean",
+                                 "clip_ratio/region_mean"};
+  for (const char* own :
+       {"sampling/effective_sample_size", "ratio/mean", "ratio/max", "ratio/clamped", "turns/mean",
+        "rollout/prompts", "rollout/rounds", "rollout/verifier_failures", "rollout/split_groups",
+        "rollout/tokens_per_second", "rollout/live_rows"}) {
+    expected.insert(own);
+  }
+  double shares = 0.0;
+  for (const std::string part : {"generate", "verify", "score", "update"}) {
+    expected.insert("rollout/" + part + "_seconds");
+    expected.insert("rollout/" + part + "_share");
+    shares += metric(run.steps[0], "rollout/" + part + "_share");
+  }
+  CHECK(names == expected);
+  CHECK(shares == Approx(1.0));
+  CHECK(metric(run.steps[0], "rollout/update_seconds") == run.steps[0].time_per_batch);
+  // What is sampled is scored alike.
+  CHECK(metric(run.steps[0], "sampling/sampling_logp_difference/max") < 1e-4);
+  CHECK(metric(run.steps[0], "sampling/effective_sample_size") > 0.999);
 }
 
 TEST_CASE("A conversation fits the micro-batch, whatever an environment says", "[data][rollouts]") {

@@ -102,6 +102,10 @@ def main():
         check("a file that is not there is one line", code == 2 and error.count("\n") == 1, error)
         done = subprocess.run([program, "--model", str(pathlib.Path(folder, "nowhere")), "--data",
                                str(path)], capture_output=True, text=True)
+        help_text = subprocess.run([program, "--help"], capture_output=True, text=True).stdout
+        check("a default that is a line's end is shown on one line",
+              any("--step-separator" in line and line.rstrip().endswith("=\\n")
+                  for line in help_text.splitlines()), help_text)
         check("and so is a folder", done.returncode == 2 and
               "nowhere: no such folder" in done.stderr, done.stderr)
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")

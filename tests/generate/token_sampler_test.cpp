@@ -123,6 +123,17 @@ Expected expected_of(std::vector<double> z, const DrawRow& row) {
   return expected;
 }
 
+/// What filters leave, ascending; none where there are no filters, or they leave all.
+std::vector<std::int64_t> left_of(const Expected& expected, const DrawRow& row,
+                                  std::int64_t width) {
+  const bool cuts = row.temperature > 0 &&
+                    ((row.top_k > 0 && row.top_k < width) || row.top_p < 1.0 || row.min_p > 0);
+  if (!cuts || std::ssize(expected.kept) == width) return {};
+  std::vector<std::int64_t> left = expected.kept;
+  std::sort(left.begin(), left.end());
+  return left;
+}
+
 /// How far `uniform` is outside of the part of [0, 1) that belongs to `id`.
 double outside(const std::vector<double>& p, std::int64_t id, double uniform) {
   double before = 0;
@@ -207,7 +218,12 @@ TEST_CASE("draws agree with a slow reference for every option", "[generate]") {
         const Tensor logits =
             (normal({n, width}, static_cast<std::uint64_t>(width) + 7) * spread).to(each.type);
         const std::int64_t top = 5;
-        const Drawn drawn = each.draw(logits, rows.get(), {.entropy = true, .top_logps = top});
+        const Drawn drawn =
+            each.draw(logits, rows.get(), {.entropy = true, .top_logps = top, .support = true});
+        const std::vector<std::int64_t> support = ids_of(drawn.support),
+                                        support_sizes = ids_of(drawn.support_sizes);
+        REQUIRE(std::ssize(support_sizes) == n);
+        auto next = support.begin();
         CHECK(drawn.logps.scalar_type() == (each.type == at::kDouble ? at::kDouble : at::kFloat));
         const std::vector<std::int64_t> ids = ids_of(drawn.ids), top_ids = ids_of(drawn.top_ids);
         const std::vector<double> logps = numbers_of(drawn.logps);
@@ -238,6 +254,10 @@ TEST_CASE("draws agree with a slow reference for every option", "[generate]") {
                                        std::log(expected.p[static_cast<std::size_t>(want)])) < 3e-6
                             : top_logps[place] == -kInfinity);
           }
+          const std::vector<std::int64_t> left(next, next + support_sizes[row]);
+          next += support_sizes[row];
+          good = good && left == left_of(expected, options, width) &&
+                 (left.empty() || std::binary_search(left.begin(), left.end(), ids[row]));
           if (!good) {
             ++wrong;
             UNSCOPED_INFO(each.name << ", V " << width << ", spread " << spread << ", row " << i
@@ -245,6 +265,7 @@ TEST_CASE("draws agree with a slow reference for every option", "[generate]") {
           }
         }
         CHECK(wrong == 0);
+        CHECK(next == support.end());
       }
     }
   }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/hub/pretrained_decoder.hpp"
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "posttrain/base/environment.hpp"
+#include "posttrain/hub/reward_model.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/storage/nf4.hpp"
@@ -28,6 +32,16 @@ std::string bare_folder(const TempFolder& scratch) {
     "eos_token_id": 2})");
   return scratch / "bare";
 }
+
+/// Sets a variable of the environment for its lifetime.
+struct Variable {
+  const char* name;
+  std::optional<std::string> before = Environment().find(name);
+  Variable(const char* variable, const std::string& value) : name(variable) {
+    ::setenv(name, value.c_str(), 1);
+  }
+  ~Variable() { before ? ::setenv(name, before->c_str(), 1) : ::unsetenv(name); }
+};
 
 Json json_of(const std::filesystem::path& file) { return Json::parse(slurp(file)); }
 
@@ -76,6 +90,46 @@ TEST_CASE("a folder is saved with its type, tokenizer and every end-of-sequence 
   CHECK(slurp(scratch / "saved/tokenizer.json") == slurp(scratch / "bare/tokenizer.json"));
   const auto tensors = io::load_tensors(scratch / "saved/model.safetensors");
   for (const auto& [name, tensor] : tensors) CHECK(tensor.scalar_type() == at::kHalf);
+}
+
+TEST_CASE("what ends a turn in the template alone is saved as an end of sequence", "[models]") {
+  const TempFolder scratch;
+  const std::string bare = bare_folder(scratch);
+  scratch.write("bare/tokenizer.json", byte_level({}, {"<eos>", "<turn>"}).dump());
+  scratch.write("bare/tokenizer_config.json", R"({"eos_token": "<eos>"})");
+  scratch.write("bare/chat_template.jinja",
+                "{% for m in messages %}{{ m.role }}: {{ m.content }}<turn>{% endfor %}");
+  const auto model = PretrainedDecoder::from_scratch(bare);
+  model.save(scratch / "saved", Frozen{}.attach(model).weights());
+  CHECK(json_of(scratch / "saved/generation_config.json").at("eos_token_id") ==
+        Json::array({2, 256, 257}));
+}
+
+TEST_CASE("a name is opened from the cache of the Hub's client", "[models]") {
+  const TempFolder scratch;
+  const std::string bare = bare_folder(scratch);
+  scratch.write("bare/tokenizer.json", byte_level({}, {"<eos>"}).dump());
+  const auto model = PretrainedDecoder::from_scratch(bare, {.seed = 1});
+  // As the client lays it out: the files are links to blobs.
+  const auto repository = scratch / "models--org--name", snapshot = repository / "snapshots/abc";
+  model.save(repository / "blobs", Frozen{}.attach(model).weights());
+  std::filesystem::create_directories(snapshot);
+  for (const auto& entry : std::filesystem::directory_iterator(repository / "blobs")) {
+    const auto name = entry.path().filename();
+    std::filesystem::create_symlink("../../blobs" / name, snapshot / name);
+  }
+  std::filesystem::create_directory(repository / "refs");
+  scratch.write("models--org--name/refs/main", "abc");
+  const Variable cache("HF_HUB_CACHE", scratch.path().string());
+  const PretrainedDecoder by_name("org/name");
+  CHECK(by_name.folder() == snapshot.string());
+  CHECK(by_name.content().value() == PretrainedDecoder(snapshot.string()).content().value());
+  by_name.save(scratch / "saved", Frozen{}.attach(by_name).weights());
+  CHECK(slurp(scratch / "saved/tokenizer.json") == slurp(scratch / "bare/tokenizer.json"));
+  CHECK_NOTHROW(PretrainedDecoder::from_scratch("org/name"));
+  CHECK_NOTHROW(hub::RewardModel("org/name"));
+  CHECK(
+      contains(error_of([] { PretrainedDecoder("org/other"); }), "; hint: hf download org/other"));
 }
 
 TEST_CASE("matrices in 4 bits keep their form, and config.json says so", "[models]") {

@@ -28,9 +28,6 @@ TEST_CASE("a folder that is not there, or is a file, is called that", "[io]") {
     return error_of([&] { io::check_folder(folder, kind, "config.json"); });
   };
   CHECK(error(scratch / "nowhere") == (scratch / "nowhere").string() + ": no such folder");
-  CHECK(error("some-org/some-model-7b") ==
-        "some-org/some-model-7b: no such folder; hint: models are opened from folders: hf download "
-        "some-org/some-model-7b --local-dir some-model-7b");
   CHECK(error("./nowhere") == "./nowhere: no such folder");
   CHECK(error("some-org/adapter", FolderOf::adapter) == "some-org/adapter: no such folder");
   const std::string file = scratch.write("file", "");

@@ -17,6 +17,7 @@
 #include "support/fixed_items.hpp"
 #include "support/loss_curve.hpp"
 #include "support/rollout_model.hpp"
+#include "support/slope.hpp"
 #include "support/small_run.hpp"
 #include "support/temp_folder.hpp"
 
@@ -86,20 +87,7 @@ TEST_CASE("Distillation compares whole distributions, and has their gradient",
       total += scorer.backward(batch, objective).template item<double>();
     }
     CHECK(total == Approx(value()).epsilon(1e-9));
-    const auto direction = [](const ParameterGroup& group) {
-      return (at::arange(group.master.numel(), group.master.options()) * 1.7).cos();
-    };
-    double slope = 0.0;
-    for (const ParameterGroup& group : state.trainable()) {
-      slope += (group.grad * direction(group)).sum().template item<double>();
-    }
-    const auto moved = [&](double h) {
-      for (ParameterGroup& group : state.trainable()) group.master.add_(direction(group), h);
-      const double there = value();
-      for (ParameterGroup& group : state.trainable()) group.master.sub_(direction(group), h);
-      return there;
-    };
-    CHECK(slope == Approx((moved(1e-6) - moved(-1e-6)) / 2e-6).epsilon(1e-6));
+    check_slope(state, value);
   }
 }
 

@@ -14,10 +14,14 @@
 #include <nlohmann/json.hpp>
 
 #include "posttrain/data/tokenized.hpp"
+#include "posttrain/generate/rereader.hpp"
+#include "posttrain/losses/grpo.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/loss_curve.hpp"
+#include "support/rollout_model.hpp"
 #include "support/temp_folder.hpp"
 
 using namespace posttrain;
@@ -31,8 +35,10 @@ constexpr std::int64_t kVocabulary = 20;
 
 /// A transformer as a user would write it: knows nothing of this library.
 struct TinyTransformer : torch::nn::Module {
-  explicit TinyTransformer(double dropout_rate = 0.0, bool cap = false) : cap(cap) {
-    tokens = register_module("tokens", torch::nn::Embedding(kVocabulary, 16));
+  explicit TinyTransformer(double dropout_rate = 0.0, bool cap = false,
+                           std::int64_t vocabulary = kVocabulary)
+      : cap(cap) {
+    tokens = register_module("tokens", torch::nn::Embedding(vocabulary, 16));
     places = register_module("places", torch::nn::Embedding(32, 16));
     norm = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({16})));
     qkv = register_module("qkv", torch::nn::Linear(16, 48));
@@ -40,7 +46,7 @@ struct TinyTransformer : torch::nn::Module {
     up = register_module("up", torch::nn::Linear(16, 32));
     down = register_module("down", torch::nn::Linear(32, 16));
     dropout = register_module("dropout", torch::nn::Dropout(dropout_rate));
-    head = register_module("head", torch::nn::Linear(16, kVocabulary));
+    head = register_module("head", torch::nn::Linear(16, vocabulary));
   }
   torch::Tensor hidden(const torch::Tensor& ids, const torch::Tensor& positions,
                        const torch::Tensor& mask) {
@@ -333,6 +339,77 @@ TEST_CASE("a run of a module goes on from its checkpoint", "[torch_module][C25]"
   }
 }
 
+TEST_CASE("a module answers prompts and learns from their rewards", "[torch_module][grpo]") {
+  const TempFolder folder;
+  const std::string path = folder.write("prompts.jsonl", test::counting_prompts(4));
+  const auto letters = std::make_shared<const text::ChatTokenizer>(test::tiny_tokenizer_files());
+  const auto run = [&](const Options& options, std::vector<double>& rewards) {
+    const auto module = seeded<TinyTransformer>(0.0, false, letters->tokenizer().vocab_size());
+    // [snippet: rollouts]
+    Trainer trainer(TorchModule(module, letters->tokenizer().vocab_size(), letters), Grpo{},
+                    TrainModule{}, test::short_rollouts(path), AdamW{}, options);
+    // [/snippet]
+    struct Rewards {
+      std::vector<double>* values;
+      void on(const event::AfterStep& event) {
+        values->push_back(test::metric(event.metrics, "reward"));
+      }
+      void on(const event::RolloutEnd& event) {
+        for (const RolloutGroup& group : event.rollout->groups) CHECK(group.samples.size() == 4);
+      }
+    };
+    trainer.add(Rewards{&rewards});
+    trainer.train();
+    CHECK(trainer.state().weights_version() >= 1);
+    return module;
+  };
+  Options options = quiet();
+  options.effective_batch_size = 16;
+  options.max_tokens_per_batch = 40;  // fewer than what is in work: several passes for a token
+  options.max_steps = 25;
+  options.lr_scheduler = {.type = optim::LrScheduler::constant};
+  std::vector<double> rewards;
+  run(options, rewards);
+  REQUIRE(rewards.size() == 25);
+  CHECK(rewards.back() > rewards.front() + 0.3);
+
+  // In the middle of a rollout as anywhere, an interrupted run is the whole one.
+  options.max_steps = 3;
+  std::vector<double> whole, begun, rest;
+  const auto uninterrupted = run(options, whole);
+  options.run_dir = (folder / "run").string();
+  options.max_steps = 2;
+  run(options, begun);
+  options.max_steps = 3;
+  const auto resumed = run(options, rest);
+  CHECK(rest == std::vector{whole.back()});
+  for (const auto& item : uninterrupted->named_parameters()) {
+    CHECK(at::equal(item.value(), resumed->named_parameters()[item.key()]));
+  }
+}
+
+TEST_CASE("what a module writes is what it is trained on", "[torch_module][C19]") {
+  const auto module = seeded<TinyTransformer>();
+  const TorchModule model(module, kVocabulary);
+  const auto state = TrainModule{}.attach(model);
+  // [snippet: rereader]
+  Rereader rereader(model, state, /*ends=*/{2});
+  const auto groups = rereader.run({{.prompt = {1, 5, 9}, .sampling = {.max_new_tokens = 8}}});
+  // [/snippet]
+  const Completion& sample = groups[0][0];
+  at::NoGradGuard no_grad;
+  TokenIds ids{1, 5, 9};
+  ids.insert(ids.end(), sample.ids.begin(), sample.ids.end());
+  const TokenBatch batch = sequence(ids);
+  const Tensor logps =
+      model.logits(state, model.hidden(state, batch)).log_softmax(1).slice(0, 2, -1);
+  REQUIRE(std::ssize(sample.logps) == logps.size(0));
+  for (std::size_t i = 0; i < sample.logps.size(); ++i) {
+    const auto at_row = static_cast<std::int64_t>(i);
+    CHECK(sample.logps[i] == Approx(logps[at_row][sample.ids[i]].item<double>()).margin(1e-5));
+  }
+}
+
 TEST_CASE("what a module cannot do is refused with a reason", "[torch_module]") {
   const TempFolder folder;
   const auto half = seeded<TinyTransformer>();
@@ -362,4 +439,11 @@ TEST_CASE("what a module cannot do is refused with a reason", "[torch_module]") 
   Trainer trainer(TorchModule(seeded<TinyTransformer>(), kVocabulary), NextToken{}, TrainModule{},
                   Tokenized{.path = write_samples(folder)}, AdamW{}, options);
   CHECK_THROWS_WITH(trainer.train(), Catch::Contains("neftune_noise_alpha are for the library's"));
+
+  const std::string prompts = folder.write("prompts.jsonl", test::counting_prompts(4));
+  options = quiet();
+  options.effective_batch_size = 4;
+  CHECK_THROWS_WITH(Trainer(TorchModule(seeded<TinyTransformer>(), kVocabulary), Grpo{},
+                            TrainModule{}, test::short_rollouts(prompts), AdamW{}, options),
+                    Catch::Contains("need a tokenizer"));
 }

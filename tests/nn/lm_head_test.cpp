@@ -47,6 +47,23 @@ struct Coupled {
   Tensor sum(const Scores& s, const Batch&) const { return s.logp.sum() * s.logp.sum(); }
 };
 
+/// Predictions that are scored on some columns.
+struct Kept : TokenBatch {
+  KeptColumns support{};
+  Kept slice(std::int64_t begin, std::int64_t end) const {
+    return {TokenBatch::slice(begin, end), support.slice(begin, end)};
+  }
+};
+
+/// What a loss can ask for of such.
+template <bool kRowLocal>
+struct KeptScores {
+  static constexpr bool row_local = kRowLocal;
+  Tensor sum(const Scores& s, const TokenBatch& batch) const {
+    return ((-s.logp + 0.3 * s.entropy + 0.01 * s.lse * s.lse) * batch.weight).sum();
+  }
+};
+
 TokenBatch batch_of_rows(std::int64_t tokens, std::int64_t predictions) {
   TokenBatch batch;
   batch.ids = at::zeros({tokens}, at::kLong);
@@ -144,6 +161,82 @@ TEST_CASE("scores and gradients do not depend on the chunk", "[tensor][lm_head][
     CHECK(local.sum(scores, batch).item<double>() ==
           Approx(expected.item<double>()).epsilon(1e-12));
     CHECK_FALSE(scores.logp.requires_grad());
+  }
+}
+
+TEST_CASE("predictions are scored among the columns that they keep", "[tensor][lm_head]") {
+  constexpr std::int64_t kCount = 13;
+  Kept batch{batch_of_rows(7, kCount), {}};
+  // The target and two more; every fourth prediction keeps all.
+  std::vector<std::int64_t> column, prediction;
+  const Tensor cut = at::zeros({kCount, kVocabulary}, at::kBool);
+  for (std::int64_t i = 0; i < kCount; ++i) {
+    if (i % 4 != 3) {
+      cut[i].fill_(true);
+      for (const std::int64_t step : {0, 2, 5}) {
+        column.push_back((batch.target[i].item<std::int64_t>() + step) % kVocabulary);
+        prediction.push_back(i);
+        cut[i][column.back()].fill_(false);
+      }
+    }
+    batch.support.ends.push_back(std::ssize(column));
+  }
+  batch.support.column = at::tensor(column, at::kLong);
+  batch.support.prediction = at::tensor(prediction, at::kLong);
+
+  // Reference: a softmax over what is kept by plain operations.
+  const Head reference;
+  const Tensor w = reference.weight.clone().requires_grad_();
+  const Tensor hidden2 = normal({7, 4}, 3).requires_grad_();
+  const Tensor z = hidden2.index_select(0, batch.row).matmul(w.t()).masked_fill(cut, -1e300);
+  const Tensor logp = z.log_softmax(1), p = logp.exp();
+  const Scores expected{logp.gather(1, batch.target.unsqueeze(1)).squeeze(1),
+                        -(p * logp.masked_fill(cut, 0.0)).sum(1), at::logsumexp(z, 1), Tensor()};
+  const Tensor sum = KeptScores<true>{}.sum(expected, batch);
+  sum.backward();
+
+  const Need need{.entropy = true, .lse = true, .log_sum_sq = true};
+  for (const std::int64_t chunk : {1, 4, 13, 512}) {
+    CAPTURE(chunk);
+    const auto check = [&](const auto& loss) {
+      const Head head;
+      const Tensor hidden = normal({7, 4}, 3).requires_grad_();
+      const Tensor got = backward_through_head(head, hidden * 1.0, batch, loss, need, 1.0, chunk);
+      CHECK(got.item<double>() == Approx(sum.item<double>()).epsilon(1e-12));
+      CHECK(relative_error(hidden.grad(), hidden2.grad()) < 1e-12);
+      CHECK(relative_error(head.site.grad, w.grad()) < 1e-12);
+    };
+    check(KeptScores<true>{});
+    check(KeptScores<false>{});
+    const Scores scores = score_predictions(Head{}, normal({7, 4}, 3), batch, need, chunk);
+    CHECK(relative_error(scores.logp, expected.logp.detach()) < 1e-12);
+    CHECK(relative_error(scores.entropy, expected.entropy.detach()) < 1e-12);
+    CHECK(relative_error(scores.log_sum_sq, (p * p).sum(1).log().detach()) < 1e-12);
+  }
+
+  // A teacher is compared with among the same columns.
+  const Tensor teacher = normal({kVocabulary, 4}, 6);
+  const auto of_teacher = [&](const Tensor& rows) { return rows.matmul(teacher.t()); };
+  for (const double beta : {0.0, 0.3, 1.0}) {
+    CAPTURE(beta);
+    const ScoringHead head(Head{}, {}, of_teacher);
+    const Scores scores =
+        score_predictions(head, normal({7, 4}, 3), batch, {.divergence = beta}, 5);
+    const Tensor q = of_teacher(normal({7, 4}, 3).index_select(0, batch.row))
+                         .masked_fill(cut, -1e300)
+                         .softmax(1);
+    // Kullback and Leibler's, 0 where x is.
+    const auto kl = [](const Tensor& x, const Tensor& y) {
+      return at::where(x > 0, x * (x.clamp_min(1e-300).log() - y.clamp_min(1e-300).log()),
+                       at::zeros_like(x))
+          .sum(1);
+    };
+    const Tensor student = p.detach(), mixture = beta * q + (1.0 - beta) * student;
+    const Tensor wanted = beta == 0.0 ? kl(q, student)
+                          : beta == 1.0
+                              ? kl(student, q)
+                              : beta * kl(q, mixture) + (1.0 - beta) * kl(student, mixture);
+    CHECK(relative_error(scores.divergence, wanted) < 1e-9);
   }
 }
 

@@ -8,14 +8,18 @@ does. Each sequence is run alone and without padding, with a fresh rotary module
 frequencies of `dynamic` depend in transformers on what ran before.
 """
 
+import atexit
 import contextlib
 import copy
 import dataclasses
 import json
 import math
 import os
+import shlex
+import struct
 import subprocess
 import sys
+import tempfile
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -170,8 +174,8 @@ def random_batch(case, seed):
 
 
 @contextlib.contextmanager
-def double_precision(model):
-    """Lets a transformers model compute in float64 where its code says float32.
+def double_precision(model, *modules):
+    """Lets a transformers model, and modules of a peer, compute in float64 where their code says float32.
 
     The modeling files cast to `torch.float32` (norms, soft-max) or call `.float()`. Inside, the
     first name means float64 in that file and the second leaves doubles alone; rotary angles say
@@ -184,14 +188,16 @@ def double_precision(model):
         def __getattr__(self, name):
             return getattr(torch, name)
 
-    module = sys.modules[type(model).__module__]
+    patched = [sys.modules[type(model).__module__], *modules]
     original_float = torch.Tensor.float
-    module.torch = Torch()
+    for module in patched:
+        module.torch = Torch()
     torch.Tensor.float = lambda self: self if self.dtype == torch.float64 else original_float(self)
     try:
         yield
     finally:
-        module.torch = torch
+        for module in patched:
+            module.torch = torch
         torch.Tensor.float = original_float
 
 
@@ -260,11 +266,58 @@ def error_of(a, b):
     return ((a - b).abs().max() / b.abs().max()).item()
 
 
+class Served:
+    """A program of ours that is started once and forks for each call (tests/programs/served.cpp)."""
+
+    def __init__(self, program):
+        self.program = program
+        self.process = subprocess.Popen([program], env=dict(os.environ, POSTTRAIN_SERVED="1"),
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __call__(self, arguments, given):
+        with tempfile.TemporaryDirectory() as folder:
+            streams = [os.path.join(folder, name) for name in ("input", "output", "errors")]
+            with open(streams[0], "w") as file:
+                file.write(given)
+            strings = [string.encode() for string in (*streams, self.program, *arguments)]
+            parts = b"".join(struct.pack("=I", len(string)) + string for string in strings)
+            self.process.stdin.write(struct.pack("=I", len(strings)) + parts)
+            self.process.stdin.flush()
+            answer = self.process.stdout.read(4)
+            if len(answer) != 4:
+                raise RuntimeError(f"{self.program} ended with status {self.process.wait()}")
+            output, errors = (open(stream, errors="replace").read() for stream in streams[1:])
+            return subprocess.CompletedProcess([self.program, *arguments],
+                                               struct.unpack("=i", answer)[0], output, errors)
+
+
+SERVED = {}
+
+
+@atexit.register
+def end_served():
+    for served in SERVED.values():
+        served.process.stdin.close()
+        served.process.wait()
+
+
+def call(command, *arguments, given=""):
+    """A program of tests/programs that uses LibTorch, or a command line that starts one, with standard
+    input `given`: what subprocess.run returns."""
+    words, arguments = shlex.split(command), [str(argument) for argument in arguments]
+    if len(words) > 1:
+        return subprocess.run([*words, *arguments], input=given, capture_output=True, text=True)
+    if words[0] not in SERVED:
+        SERVED[words[0]] = Served(words[0])
+    return SERVED[words[0]](arguments, given)
+
+
 def run(program, *arguments):
     """What a program of ours prints; its last line is the error if it fails."""
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+    done = call(program, *arguments)
     if done.returncode != 0:
-        raise RuntimeError((done.stderr or done.stdout).strip().splitlines()[-1])
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise RuntimeError(lines[-1] if lines else f"exit status {done.returncode}")
     return done.stdout
 
 

@@ -12,8 +12,6 @@ must be equal token by token, and log-probabilities to 1e-5. Prints one line per
 
 import argparse
 import json
-import shlex
-import subprocess
 import tempfile
 
 import torch
@@ -46,8 +44,7 @@ def continued(model, prompt, processors):
 def ours(command, folder, lines, **options):
     request = {"requests": [{"ids": prompt, "samples": samples, "sampling": sampling}
                             for prompt, samples, sampling in lines], "ends": [], **options}
-    done = subprocess.run([*shlex.split(command), "--model", folder], input=json.dumps(request) + "\n",
-                          capture_output=True, text=True)
+    done = common.call(command, "--model", folder, given=json.dumps(request) + "\n")
     reply = json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr.strip()}
     if "error" in reply:
         raise RuntimeError(reply["error"])

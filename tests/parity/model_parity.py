@@ -14,8 +14,6 @@ line per case and ends with
 
 import argparse
 import os
-import shlex
-import subprocess
 import tempfile
 
 import torch
@@ -26,9 +24,8 @@ import common
 
 def run_probe(command, folder):
     out = os.path.join(folder, "out.safetensors")
-    arguments = [*shlex.split(command), "--model", folder, "--batch",
-                 os.path.join(folder, "batch.json"), "--out", out]
-    done = subprocess.run(arguments, capture_output=True, text=True)
+    done = common.call(command, "--model", folder, "--batch", os.path.join(folder, "batch.json"),
+                       "--out", out)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise RuntimeError(f"probe exit {done.returncode}: {lines[-1] if lines else 'no output'}")

@@ -14,9 +14,7 @@ the same EOS ids and the same chat template. One line per case, then `N passed, 
 import argparse
 import json
 import os
-import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -51,8 +49,7 @@ def resave(options, source, target, dtype):
         for name in ("generation_config.json", "chat_template.jinja"):
             shutil.copy(os.path.join(source, name), target)
         return
-    done = subprocess.run([*shlex.split(options.resave), "--model", source, "--output", target,
-                           "--dtype", dtype], capture_output=True, text=True)
+    done = common.call(options.resave, "--model", source, "--output", target, "--dtype", dtype)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise RuntimeError(f"resave exit {done.returncode}: {lines[-1] if lines else 'no output'}")

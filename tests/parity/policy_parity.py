@@ -8,17 +8,13 @@ samples of random small models, padded as its trainer pads, with the language-mo
 reads the same weights and unpadded samples, four to each prompt, the prompt read once for them. Every
 loss_type except bnpo (its divisor is a micro-batch's) with token and sequence ratios, delta, KL with and
 without its correction, every scale of rewards, the top-entropy quantile, masked truncation, temperature,
-importance weights of another engine and the entropy bonus; RLOO with KL in the reward; full fine-tuning
-and LoRA. Ours in three micro-batches must agree, too. Log-probabilities of the old policy, the reference
-and the engine are recorded in float32. Errors are max|a - b| / max|b|. Prints one line per case and loss
-and ends with `N passed, M failed`.
+importance weights of another engine and the entropy bonus; RLOO with KL in the reward. All for full
+fine-tuning and LoRA; for LoRA on NF4, prompt tuning and OSFT (policies.py) at one temperature in three
+micro-batches, which must agree for the others, too. Errors are max|a - b| / max|b|. Prints one line per
+case and loss and ends with `N passed, M failed`.
 """
 
 import argparse
-import contextlib
-import copy
-import json
-import os
 import tempfile
 import types
 import warnings
@@ -29,8 +25,8 @@ import torch
 import common
 
 warnings.filterwarnings("ignore")
-import peft
-import safetensors.torch
+from rollouts import (GROUP, MAX_LENGTH, Accelerator, Policy, compare, padded, random_rollout, record,
+                      run_ours)
 from trl.experimental.gmpo.gmpo_trainer import GMPOTrainer
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.rloo_trainer import RLOOTrainer
@@ -38,45 +34,10 @@ from trl.trainer.utils import nanstd
 
 TOLERANCE = 1e-5
 SEEN = ["llama untied", "gemma2 tied"]
-PROMPTS, GROUP, MAX_LENGTH = 3, 4, 13
+# Temperature, whether old log-probabilities are recorded, samples of a micro-batch (0: all).
+SETTINGS = [(1.0, True, 0), (1.0, True, 5), (1.0, False, 0), (1.0, False, 5), (0.7, True, 0)]
+SOME_SETTINGS = [(0.7, True, 5), (1.0, False, 0)]
 CLIP_METRICS = ("clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean")
-
-
-class Accelerator:
-    """What TRL's losses ask of one process."""
-    device = torch.device("cpu")
-    num_processes = 1
-    is_main_process = False
-    sync_gradients = True
-    autocast = contextlib.nullcontext
-
-    def gather(self, value):
-        return value
-
-    gather_for_metrics = unwrap_model = gather
-
-    def reduce(self, value, reduction):
-        return value
-
-    def pad_across_processes(self, value, **_):
-        return value
-
-
-def with_exact_head(model, temperature):
-    """Lets a model answer `fused_lm_head=True` as TRL's head does, in the model's own precision."""
-    plain = model.forward
-
-    def forward(*args, fused_lm_head=False, labels=None, **kwargs):
-        logits = plain(*args, **kwargs).logits[:, :-1] / temperature
-        labels = labels[:, 1:]
-        logp = torch.log_softmax(logits, dim=-1)
-        masked = lambda x: x.masked_fill(labels == -100, 0)
-        return types.SimpleNamespace(
-            log_probs=masked(logp.gather(2, labels.clamp(min=0)[..., None]).squeeze(2)),
-            entropy=masked(-(logp.exp() * logp).sum(-1)))
-
-    model.forward = forward
-    return model
 
 
 def attributes(trainer, **values):
@@ -95,67 +56,6 @@ def attributes(trainer, **values):
     for name, value in {**defaults, "args": types.SimpleNamespace(**args), **values}.items():
         setattr(trainer, name, value)
     return trainer
-
-
-# ---- Recorded samples -----------------------------------------------------------------------------
-def random_rollout(vocab, seed):
-    """Prompts of one length (TRL pads them on the left, where gpt2's positions would move)."""
-    generator = torch.Generator().manual_seed(seed)
-    integer = lambda low, high: int(torch.randint(low, high, (1,), generator=generator))
-    ids = lambda length: torch.randint(3, vocab, (length,), generator=generator).tolist()
-    samples = []
-    for _ in range(PROMPTS * GROUP):
-        length = integer(1, 12)
-        first, second = torch.rand(2, generator=generator).tolist()
-        samples.append(dict(ids=ids(length), scores=[round(first, 3), float(second > 0.5)],
-                            finish="length" if integer(0, 4) == 0 else "stop_id"))
-    samples[5]["scores"] = [None, None]  # no verifier applies
-    samples[2]["scores"][1] = None
-    for sample in samples[8:12]:  # a group of equal rewards
-        sample["scores"] = [0.1, 1.0]
-    samples[4]["finish"] = "length"
-    return dict(prompts=[ids(6) for _ in range(PROMPTS)], samples=samples, weights=[1.0, 0.7])
-
-
-def padded(rollout):
-    """The batch that TRL's trainer makes of the samples."""
-    width = max(len(s["ids"]) for s in rollout["samples"])
-    pad = lambda values: torch.tensor([v + [0] * (width - len(v)) for v in values])
-    prompts = torch.tensor([p for p in rollout["prompts"] for _ in range(GROUP)])
-    return dict(prompt_ids=prompts, prompt_mask=torch.ones_like(prompts),
-                completion_ids=pad([s["ids"] for s in rollout["samples"]]),
-                completion_mask=pad([[1] * len(s["ids"]) for s in rollout["samples"]]))
-
-
-def record(model, rollout, temperature, seed):
-    """Log-probabilities near the policy's, in float32: of the old policy, the reference, an engine."""
-    batch = padded(rollout)
-    ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)
-    mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], 1)
-    with torch.no_grad():
-        out = model(input_ids=ids, attention_mask=mask, labels=ids, fused_lm_head=True)
-    logps = out.log_probs[:, -batch["completion_ids"].size(1):]
-    torch.manual_seed(seed)
-    near = lambda size: (logps + size * torch.randn(logps.shape, dtype=logps.dtype)).float()
-    recorded = dict(old=near(0.3), ref=near(0.5), sampled=near(0.4))
-    for i, sample in enumerate(rollout["samples"]):
-        for name in recorded:
-            sample[f"{name}_logps"] = recorded[name][i, :len(sample["ids"])].tolist()
-    return recorded
-
-
-def lines(rollout, old):
-    """Our file: rewards are the weighted sums of the scores that are there."""
-    weights = rollout["weights"]
-    for p, prompt in enumerate(rollout["prompts"]):
-        samples = []
-        for sample in rollout["samples"][p * GROUP:(p + 1) * GROUP]:
-            there = [w * s for w, s in zip(weights, sample["scores"]) if s is not None]
-            own = dict(sample, reward=sum(there) if there else None)
-            if not old:
-                del own["old_logps"]
-            samples.append(own)
-        yield json.dumps(dict(index=p, prompt_ids=prompt, samples=samples, weights=weights))
 
 
 # ---- TRL ------------------------------------------------------------------------------------------
@@ -292,104 +192,35 @@ LOSSES = {
 
 
 # ---- Comparison -----------------------------------------------------------------------------------
-def evaluate(spec, model, rollout, recorded, trained):
-    """TRL's loss, advantages, metrics and gradients; `trained` maps parameters' names to ours."""
-    model.zero_grad(set_to_none=True)
-    ours = {}
-    for name, p in model.named_parameters():
-        own = trained(name)
-        p.requires_grad_(own is not None)
-        if own is not None:
-            ours[own] = p
-    value, metrics, batch = spec["theirs"](model, rollout, recorded)
-    value.backward()
+def evaluate(spec, policy, rollout, recorded, results):
+    """TRL's loss, advantages, metrics and gradients."""
+    (value, metrics, batch), gradients = policy.gradients(
+        lambda model: spec["theirs"](model, rollout, recorded), results)
     per_token = [a for a, s in zip(batch["advantages"].tolist(), rollout["samples"])
                  for _ in s["ids"]]
     return {"loss": value.detach().double(),
             "advantages": torch.tensor(per_token, dtype=torch.float64),
             **{f"metric.{name}": torch.tensor(x, dtype=torch.float64) for name, x in metrics.items()},
-            **{f"gradient.{own}": p.grad.clone() for own, p in ours.items() if p.grad is not None}}
+            **gradients}
 
 
-def compare(results, prefix, expected):
-    """The worst error of one loss. What is zero in exact arithmetic has no scale: such a gradient is
-    measured against the largest; a loss, whose terms cancel, against a tenth of an advantage at least."""
-    errors = {}
-    term = 0.1 * expected["advantages"].abs().mean().item()
-    largest = max(v.abs().max().item() for k, v in expected.items() if k.startswith("gradient."))
-    for what, b in expected.items():
-        a = results[f"{prefix}.{what}"].double().reshape(b.shape)
-        scale = b.abs().max().item()
-        if what.startswith("gradient.") and scale < 1e-10 * largest:
-            scale = largest
-        if what == "loss":
-            scale = max(scale, term)
-        if scale == 0.0:
-            scale = 1.0
-        errors[what] = (a - b.double()).abs().max().item() / scale
-    return max(errors.items(), key=lambda item: item[1])
-
-
-def check(attempts, program, label, case, seed, adapter):
-    base = common.random_model(case, seed)
-    model = copy.deepcopy(base)
-    if adapter:
-        torch.manual_seed(seed)
-        model = peft.get_peft_model(model, peft.LoraConfig(
-            task_type="CAUSAL_LM", r=3, lora_alpha=5, target_modules="all-linear"))
-        with torch.no_grad():
-            for name, p in model.named_parameters():
-                if "lora_B" in name:
-                    p.copy_(0.05 * torch.randn(p.shape))
-    trained = lambda name: name
-    if adapter:
-        trained = lambda name: name.replace(".default", "").removeprefix("base_model.model.") \
-            if "lora_" in name else None
-
-    for temperature in (1.0, 0.7):
+def check(attempts, program, case, seed, method, settings):
+    """`settings`: temperature, whether old log-probabilities are recorded, samples of a micro-batch."""
+    for temperature, old, samples in settings:
+        policy = Policy(case, method, seed, temperature)
         rollout = random_rollout(case.config.vocab_size, seed)
-        doubled = copy.deepcopy(model).double().eval()
-        inner = doubled.get_base_model() if adapter else doubled
-        with_exact_head(inner, temperature)
-        doubled.training = True  # no dropout: the losses read it to name their metrics
-        with common.double_precision(inner), tempfile.TemporaryDirectory() as folder, \
+        where = "".join([f", temperature {temperature}" if temperature != 1.0 else "",
+                         f", {samples} samples at once" if samples else ""])
+        names = [name for name, spec in LOSSES.items() if spec["old"] == old]
+        with common.double_precision(policy.inner), tempfile.TemporaryDirectory() as folder, \
                 tempfile.TemporaryDirectory() as tuned:
-            recorded = record(doubled, rollout, temperature, seed)
-            base.save_pretrained(folder)
-            if adapter:
-                model.save_pretrained(tuned)
-            for old in (True, False):
-                for samples in (0, 5):
-                    if temperature != 1.0 and not (old and samples == 0):
-                        continue
-                    names = [name for name, spec in LOSSES.items() if spec["old"] == old]
-                    where = "".join([f", temperature {temperature}" if temperature != 1.0 else "",
-                                     f", {samples} samples at once" if samples else ""])
-                    results = run_ours(program, folder, tuned if adapter else None, rollout,
-                                       [LOSSES[name]["ours"] for name in names], old, temperature,
-                                       samples)
-                    for i, name in enumerate(names):
-                        attempts(f"{label}, {name}{where}",
-                                 lambda: compare(results(), i, evaluate(
-                                     LOSSES[name], doubled, rollout, recorded, trained)))
-
-
-def run_ours(program, folder, adapter, rollout, losses, old, temperature, samples):
-    """The results of one run of our program for all losses; its failure fails each of them."""
-    kept = []
-
-    def results():
-        if not kept:
-            file, out = os.path.join(folder, "rollouts.jsonl"), os.path.join(folder, "out.safetensors")
-            with open(file, "w") as f:
-                f.write("".join(line + "\n" for line in lines(rollout, old)))
-            common.run(program, "--model", folder, "--loss", json.dumps(losses), "--rollouts", file,
-                       "--out", out, "--temperature", temperature, "--samples", samples,
-                       *(["--adapter", adapter] if adapter else []))
-            kept.append(safetensors.torch.load_file(out))
-        return kept[0]
-
-    return results
+            recorded = record(policy.model, rollout, seed)
+            results = run_ours(program, folder, policy.save(folder, tuned), rollout,
+                               [LOSSES[name]["ours"] for name in names], old, temperature, samples)
+            for i, name in enumerate(names):
+                attempts(f"{method}, {case.name}, {name}{where}",
+                         lambda: compare(results(), i, evaluate(LOSSES[name], policy, rollout,
+                                                                recorded, results())))
 
 
 def main():
@@ -401,9 +232,10 @@ def main():
     attempts = common.Attempts(TOLERANCE, options.only)
     cases = {case.name: case for case in common.cases()}
     for index, name in enumerate(SEEN):
-        for adapter in (False, True):
-            check(attempts, options.probe, f"{'LoRA' if adapter else 'full'}, {name}", cases[name],
-                  options.seed + index, adapter)
+        for method in ("full", "lora"):
+            check(attempts, options.probe, cases[name], options.seed + index, method, SETTINGS)
+    for method in ("qlora", "prompt", "osft"):
+        check(attempts, options.probe, cases[SEEN[0]], options.seed, method, SOME_SETTINGS)
     attempts.finish()
 
 

@@ -17,7 +17,6 @@ per case and loss and ends with `N passed, M failed`.
 import argparse
 import contextlib
 import copy
-import functools
 import json
 import os
 import tempfile
@@ -28,10 +27,10 @@ from collections import defaultdict
 import torch
 
 import common
-import exact_nf4  # noqa: F401
 
 warnings.filterwarnings("ignore")
 import peft
+import policies
 import safetensors.torch
 from trl.experimental.cpo.cpo_trainer import CPOTrainer
 from trl.experimental.orpo.orpo_trainer import ORPOTrainer
@@ -280,34 +279,9 @@ def full(attempts, program, case, seed, data, losses):
                                                double))
 
 
-def through_nf4(model):
-    """The matrices of the layers as NF4 with double quantisation gives them back."""
-    from bitsandbytes import functional
-
-    with torch.no_grad():
-        for name, module in model.named_modules():
-            if isinstance(module, torch.nn.Linear) and "lm_head" not in name:
-                codes, state = functional.quantize_4bit(module.weight.float(), quant_type="nf4",
-                                                        blocksize=64, compress_statistics=True)
-                module.weight.copy_(functional.dequantize_4bit(codes, state))
-
-
 def adapted(attempts, program, case, seed, data, losses, method):
     base = common.random_model(case, seed)
-    stored = copy.deepcopy(base)
-    if method == "qlora":
-        through_nf4(stored)
-    torch.manual_seed(seed)
-    config = peft.LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=5, target_modules="all-linear") \
-        if method != "prompt" else \
-        peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
-    model = peft.get_peft_model(stored, config)
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            if "lora_B" in name:
-                p.copy_(0.05 * torch.randn(p.shape))
-            elif "prompt_encoder" in name:
-                p.copy_(0.3 * torch.randn(p.shape))
+    model = policies.adapted(base, method, seed)
 
     def ours():
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as adapter:
@@ -316,39 +290,23 @@ def adapted(attempts, program, case, seed, data, losses, method):
             model.save_pretrained(adapter)
             return common.run_on(program, folder, "--method", method, "--from", adapter)
 
-    def trained(name):
-        if "lora_" in name:
-            return name.replace(".default", "").removeprefix("base_model.model.")
-        return "prompt_embeddings" if "prompt_encoder" in name else None
-
     check_losses(attempts, f"{method} on {case.name}", once(ours), losses,
-                 lambda loss, double: evaluate(loss, model, None, data, trained, double))
+                 lambda loss, double: evaluate(loss, model, None, data, policies.own_name,
+                                               double))
 
 
-def osft(attempts, program, case, seed, data, losses, ratio=0.5):
+def osft(attempts, program, case, seed, data, losses):
     base = common.random_model(case, seed).double()
 
     def ours():
         with tempfile.TemporaryDirectory() as folder:
             common.save(copy.deepcopy(base).float(), folder, {})
             save_data(folder, data)
-            return common.run_on(program, folder, "--method", "osft", "--ratio", str(ratio))
+            return common.run_on(program, folder, "--method", "osft", "--ratio", policies.RATIO)
 
     results = once(ours)
-    targets = [f"{name}.weight" for name, module in base.named_modules()
-               if isinstance(module, torch.nn.Linear) and name != "lm_head"]
-    weights = dict(base.named_parameters())
-
-    @functools.cache
-    def projectors(name):
-        u, _, vh = torch.linalg.svd(weights[name].detach())
-        protected = min(weights[name].shape) - round(ratio * min(weights[name].shape))
-        left, right = u[:, protected:], vh[protected:].t()
-        return left @ left.t(), right @ right.t()
-
-    def projected(name, matrix):
-        p, q = projectors(name)
-        return p @ matrix @ q
+    subspaces = policies.Subspaces(base)
+    targets, weights, projected = subspaces.targets, subspaces.weights, subspaces.projected
 
     def inside():
         """How far the policy's change reaches into what is protected."""

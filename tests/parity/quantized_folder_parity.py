@@ -13,8 +13,6 @@ per case, then `N passed, M failed`.
 import argparse
 import json
 import os
-import shlex
-import subprocess
 import sys
 import tempfile
 
@@ -22,6 +20,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import bitsandbytes
+import common
 import exact_nf4  # noqa: F401
 import torch
 import transformers
@@ -75,9 +74,8 @@ def compare(ours, theirs, what):
 
 
 def run(options, source, target, dtype, storage):
-    done = subprocess.run(
-        [*shlex.split(options.resave), "--model", source, "--output", target, "--dtype",
-         str(dtype).removeprefix("torch."), "--storage", storage], capture_output=True, text=True)
+    done = common.call(options.resave, "--model", source, "--output", target, "--dtype",
+                       str(dtype).removeprefix("torch."), "--storage", storage)
     if done.returncode != 0:
         raise RuntimeError(f"resave --storage {storage}: {done.stderr.strip()}")
 

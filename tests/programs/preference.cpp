@@ -44,16 +44,17 @@
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora/files.hpp"
-#include "posttrain/params/osft.hpp"
 #include "posttrain/params/prompt/files.hpp"
 #include "posttrain/storage/nf4.hpp"
-#include "posttrain/tensor/ops.hpp"
 #include "posttrain/trainer/objective.hpp"
+#include "programs/policies.hpp"
 
 namespace {
 
 using namespace posttrain;
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+using test::gradients_of;
+using test::NamedTensors;
+using test::randomize_cores;
 
 Sequence answer(const Json& ids) {
   const auto tokens = ids.get<TokenIds>();
@@ -82,25 +83,6 @@ AnswerBatch read_answers(const Json& json) {
   std::vector<MatchedAnswer> all;
   for (std::size_t i = 0; i < answers.size(); ++i) all.push_back({&answers[i], &others[i]});
   return pack_answers(all);
-}
-
-template <class State>
-NamedTensors gradients_of(const State& state) {
-  NamedTensors all;
-  for (const NamedTensor& gradient : state.gradients()) {
-    all.emplace_back(gradient.name, gradient.value.clone());
-  }
-  return all;
-}
-
-/// In the space of the matrices, where they do not depend on the bases.
-NamedTensors gradients_of(const OsftState<Dense>& state) {
-  NamedTensors all;
-  for (const OsftTarget* target : state.targets()) {
-    const OsftCore& core = target->cores.front();
-    all.emplace_back(target->name + ".weight", core.product(core.values.grad).clone());
-  }
-  return all;
 }
 
 /// A policy and its reference on one batch.
@@ -216,15 +198,6 @@ struct Arguments {
   double ratio = 0.5;
 };
 
-/// Away from the start, where every reward is 0.
-void randomize_cores(OsftState<Dense>& state) {
-  at::manual_seed(0);
-  for (const OsftTarget* target : state.targets()) {
-    for (const OsftCore& core : target->cores) core.values.master.normal_(0.0, 0.05);
-  }
-  state.publish();
-}
-
 template <class State, class Reference>
 void run(const Arguments& arguments, const models::Decoder& model, State state,
          const models::Decoder& reference_model, const Reference& reference,
@@ -258,11 +231,7 @@ void run(const Arguments& arguments) {
   const FrozenState base = Frozen{}.attach(model);
   if (arguments.method == "osft") {
     OsftState<Dense> state = Osft{.unfreeze_rank_ratio = arguments.ratio}.attach(model);
-    randomize_cores(state);
-    NamedTensors policy;
-    for (const NamedTensor& weight : state.weights()) {
-      policy.emplace_back("policy." + weight.name, weight.value.clone());
-    }
+    const NamedTensors policy = randomize_cores(state);
     run(arguments, model, std::move(state), model, base, policy);
     return;
   }

@@ -10,6 +10,7 @@
 #include "posttrain/losses/ppo.hpp"
 #include "posttrain/trainer/scorer.hpp"
 #include "support/catch.hpp"
+#include "support/slope.hpp"
 #include "support/some_rollout.hpp"
 #include "support/tiny_model.hpp"
 
@@ -75,24 +76,7 @@ void check_critic_gradients(const models::Decoder& model, const Params& params) 
   const Objective<Ppo> objective(loss, batches);
   for (const RolloutBatch& batch : scorer.prepared(batches)) scorer.backward(batch, objective);
 
-  const auto direction = [](const ParameterGroup& group) {
-    return (at::arange(group.master.numel(), group.master.options()) * 1.7).cos();
-  };
-  double slope = 0.0;
-  for (const ParameterGroup& group : state.trainable()) {
-    slope += (group.grad * direction(group)).sum().template item<double>();
-  }
-  const auto moved = [&](double h) {
-    at::NoGradGuard no_grad;
-    for (ParameterGroup& group : state.trainable()) group.master.add_(direction(group), h);
-    state.publish();
-    const double value = loss_of(scorer, loss, batches);
-    for (ParameterGroup& group : state.trainable()) group.master.sub_(direction(group), h);
-    state.publish();
-    return value;
-  };
-  const double h = 1e-6;
-  CHECK(slope == Approx((moved(h) - moved(-h)) / (2 * h)).epsilon(1e-6));
+  const double slope = check_slope(state, [&] { return loss_of(scorer, loss, batches); });
   CHECK(std::abs(slope) > 1e-3);
 }
 

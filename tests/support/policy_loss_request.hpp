@@ -3,8 +3,10 @@
 //
 //   {"name": "Grpo", "term": {"low": 0.1}, "normalizer": "tokens", "kl": {"coefficient": 0.04}}
 //
-// Options are the loss's fields, and fields of these; with "kl" the loss compares with a reference.
-// Names are those of losses/grpo.hpp, "PolicyLoss", "CovarianceClip" and "CovarianceKl".
+// Options are the loss's fields, and fields of these; with "kl" (of Ppo: in "policy") the loss
+// compares with a reference.
+// Names are those of losses/grpo.hpp, "PolicyLoss", "CovarianceClip", "CovarianceKl", "Ppo",
+// "OnPolicyDistillation" and "DistillationGradient".
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,9 +14,12 @@
 #include <type_traits>
 #include <vector>
 
+#include "posttrain/losses/distillation.hpp"
+#include "posttrain/losses/distillation_gradient.hpp"
 #include "posttrain/losses/grpo.hpp"
 #include "posttrain/losses/policy/covariance_clip.hpp"
 #include "posttrain/losses/policy/covariance_kl.hpp"
+#include "posttrain/losses/ppo.hpp"
 #include "support/request_options.hpp"
 
 namespace posttrain::test {
@@ -46,13 +51,13 @@ void with_policy_loss(const Json& request, Use use) {
     const auto set = [&](auto loss) {
       read_nested_options(request, loss, "the loss", {"name"});
       loss.validate();
-      use(loss);
+      use(loss.in_state(loss.first_state()));  // as in the first step
     };
-    if (request.contains("kl")) {
-      set(typename Loss::template With<Kl>{});
-    } else {
-      set(Loss{});
+    if constexpr (requires { typename Loss::template With<Kl>; }) {
+      const bool inside = request.contains("policy") && request["policy"].contains("kl");
+      if (request.contains("kl") || inside) return set(typename Loss::template With<Kl>{});
     }
+    set(Loss{});
   };
   const std::string name = io::text_from(request.at("name"), "the loss", "name");
   if (name == "PolicyLoss") return with(PolicyLoss<>{});
@@ -71,6 +76,9 @@ void with_policy_loss(const Json& request, Use use) {
   if (name == "ReinforceBaseline") return with(ReinforceBaseline{});
   if (name == "CovarianceClip") return with(PolicyLoss<CovarianceClip>{});
   if (name == "CovarianceKl") return with(PolicyLoss<CovarianceKl>{});
+  if (name == "Ppo") return with(Ppo{});
+  if (name == "OnPolicyDistillation") return with(OnPolicyDistillation{});
+  if (name == "DistillationGradient") return with(DistillationGradient{});
   raise(
       "expected the name of a loss on policies, got \"{}\"; hint: Grpo, or a name of "
       "docs/losses.md#losses-on-policies",

@@ -82,8 +82,9 @@ struct TurnCounter {
 };
 
 /// Four answers of at most six tokens to each prompt of a file, by their lower-case letters.
-inline Rollouts<LowerCase> short_rollouts(const std::string& path) {
-  Rollouts<LowerCase> data{.path = path};
+template <class V = LowerCase, class... More>
+Rollouts<V, More...> short_rollouts(const std::string& path) {
+  Rollouts<V, More...> data{.path = path};
   data.sampling.max_new_tokens = 6;
   data.group_size = 4;
   return data;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/params/full.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/rollout_model.hpp"
@@ -24,6 +25,25 @@ inline Options rollout_options(std::int64_t steps) {
   options.lr_scheduler = {.type = optim::LrScheduler::constant};
   return options;
 }
+
+/// The policy that a stream of rollouts asks, outside of a run.
+template <class Loss>
+struct AskedPolicy {
+  TalkingModel model{};
+  FullState state = Full{}.attach(model);
+  Options options = rollout_options(1);
+  Loss loss{};
+  PolicyView<TalkingModel, FullState, Loss> view{model, state, loss, options, 0};
+
+  /// The stream of a data policy in steps of eight completions.
+  template <class Data>
+  auto open(const Data& data) const {
+    data::LoadContext context;
+    context.text = model.text();
+    context.max_tokens_per_batch = 200;
+    return data.open(context, 8);
+  }
+};
 
 struct RolloutRun {
   std::vector<Rollout> rollouts;

@@ -18,6 +18,19 @@ TEST_CASE("a mean is over all micro-batches, not over their means") {
   CHECK(means.values() == Values{{"margin", 1.0}, {"accuracy", 0.5}});
 }
 
+TEST_CASE("effective samples are counted over all micro-batches") {
+  MetricMeans means;  // weights 1, 3 and 0
+  means.add_effective_share("share", 4.0, 10.0, 2.0);
+  means.add_effective_share("share", 0.0, 0.0, 1.0);
+  CHECK(means.values() == Values{{"share", 16.0 / 30.0}});
+  MetricMeans alike;
+  alike.add_effective_share("share", 1.5, 0.75, 3.0);
+  CHECK(alike.values() == Values{{"share", 1.0}});
+  MetricMeans nothing;
+  nothing.add_effective_share("share", 0.0, 0.0, 3.0);
+  CHECK(nothing.values().empty());
+}
+
 TEST_CASE("extremes are those of the whole step; a metric without a count is left out") {
   MetricMeans means;
   means.add("nothing", 0.0, 0.0);

@@ -27,6 +27,13 @@ TEST_CASE("Special tokens are strings or objects; tokenizer_config goes before t
       Json::parse(R"({"bos_token": "other", "pad_token": {"content": "<pad>"}, "x_token": "x"})"));
   CHECK(tokens ==
         Json::parse(R"({"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"})"));
+  CHECK_THROWS_WITH(special_tokens(config(R"({"bos_token": 5})"), Json::object()),
+                    Catch::Contains("tokenizer_config.json: expected the text of a token under "
+                                    "bos_token") &&
+                        Catch::Contains("got 5"));
+  CHECK_THROWS_WITH(
+      special_tokens(Json::object(), config(R"({"eos_token": {"content": 2}})")),
+      Catch::Contains("special_tokens_map.json: ") && Catch::Contains(R"(under eos_token)"));
 }
 
 TEST_CASE("Templates: files of their own go before those of tokenizer_config.json") {

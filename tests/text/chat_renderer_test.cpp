@@ -93,6 +93,9 @@ TEST_CASE("Variables and templates change the text and the fingerprint") {
   CHECK(own.render(hello(), nullptr, false) == "<s>! hello");
   CHECK(chat.render(hello(), nullptr, false) == "<s>hello");
   CHECK(own.fingerprint() != before);
+  const ChatRenderer twice = own.with_variables({{"bos_token", "<b>"}, {"style", "? "}});
+  CHECK(twice.render(hello(), nullptr, false) == "<b>? hello");
+  CHECK(own.render(hello(), nullptr, false) == "<s>! hello");
   chat.set_variable("style", "? ");
   CHECK(chat.render(hello(), nullptr, false) == "<s>? hello");
   chat.use_template("tool_use");

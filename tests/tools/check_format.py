@@ -7,6 +7,8 @@ import subprocess
 
 import repo
 
+AT_ONCE = 50  # files of one process
+
 
 def main():
     cases = repo.Cases()
@@ -17,17 +19,21 @@ def main():
         cases.skip("format", "no clang-format-14; hint: apt-get install clang-format-14")
         cases.finish()
 
-    def check(name):
-        done = subprocess.run([tool, "--dry-run", "-Werror", "--ferror-limit=1", name],
-                              cwd=repo.ROOT, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
-        if done.returncode == 0:
-            return name, []
-        where = re.match(r"\S+:\d+", done.stdout)
-        return name, [f"{where.group(0) if where else name}: hint: clang-format-14 -i {name}"]
+    def check(some):
+        done = subprocess.run([tool, "--dry-run", "-Werror", *some], cwd=repo.ROOT, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        first = {}  # the place of a file's first error
+        for place, name in re.findall(r"^(([^\s:]+):\d+):\d+: error: ", done.stdout, re.MULTILINE):
+            first.setdefault(name, place)
+        if done.returncode != 0 and not first:
+            first = dict.fromkeys(some, done.stdout.strip()[:500])
+        return [(name, [f"{first[name]}: hint: clang-format-14 -i {name}"] if name in first else [])
+                for name in some]
 
-    for name, problems in repo.in_parallel(check, names):
-        cases.case("format of " + name, problems)
+    parts = [names[i:i + AT_ONCE] for i in range(0, len(names), AT_ONCE)]
+    for found in repo.in_parallel(check, parts):
+        for name, problems in found:
+            cases.case("format of " + name, problems)
     cases.finish()
 
 

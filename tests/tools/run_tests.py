@@ -247,13 +247,17 @@ def run_test(total, test, env, build, spec, parity=None):
 
 
 def run_side_by_side(total, tests, env, build, spec, jobs):
-    """Several at a time with one thread each, the first ones first; how many cases ran."""
-    one_thread = dict(env, OMP_NUM_THREADS="1")
+    """Several at a time, the first ones first; how many cases ran.
+
+    Each has one thread, unless its own environment says otherwise, and a part of the compilers: what
+    one leaves idle, others use.
+    """
+    compilers = max(1, jobs // min(4, max(1, len(tests))))
+    shared = dict(env, OMP_NUM_THREADS="1", POSTTRAIN_JOBS=str(compilers))
     several = sum("parity" in suites_of(test) for test in tests) > 1
-    parity = ParityRunner(env["POSTTRAIN_PYTHON"], one_thread) if several else None
+    parity = ParityRunner(env["POSTTRAIN_PYTHON"], shared) if several else None
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        return sum(pool.map(lambda test: run_test(total, test, one_thread, build, spec, parity),
-                            tests))
+        return sum(pool.map(lambda test: run_test(total, test, shared, build, spec, parity), tests))
 
 
 def main():
@@ -314,12 +318,8 @@ def main():
         total.add("build", 0, 1, 0, time.time() - started)
     env = dict(os.environ, POSTTRAIN_BUILD=build, POSTTRAIN_SOURCE_ROOT=ROOT)
     env.setdefault("POSTTRAIN_PYTHON", sys.executable)
-    # Executables of tests take longest.
-    tests.sort(key=lambda test: "catch" not in suites_of(test))
-    alone = [test for test in tests if "alone" in suites_of(test)]
-    others = [test for test in tests if test not in alone]
-    ran = sum(run_test(total, test, env, build, spec) for test in alone)
-    ran += run_side_by_side(total, others, env, build, spec, max(1, int(options.jobs)))
+    tests.sort(key=lambda test: -test["priority"])  # the longest first: all processors end together
+    ran = run_side_by_side(total, tests, env, build, spec, max(1, int(options.jobs)))
     if not ran:
         print(f"nothing ran; hint: no test has \"{options.filter}\" in its name")
         total.failed += 1

@@ -35,8 +35,8 @@ posttrain_quietly() {  # hint, log file, command...
 }
 
 # ---- System packages ----------------------------------------------------------------------------
-# One line per thing: the test that it is there, then Debian's package.
-posttrain_requirements() {
+# One line per thing: the test that it is there, then Debian's package. With the peers, what tests can do without, too.
+posttrain_requirements() {  # with peers: yes or no
   cat <<'LIST'
 cmd:c++ g++
 cmd:ninja ninja-build
@@ -56,6 +56,7 @@ pkg:catch2 catch2
 file:range/v3/version.hpp librange-v3-dev
 py:ensurepip python3-venv
 LIST
+  if [ "$1" = yes ]; then echo "cmd:gnuplot gnuplot-nox"; fi
 }
 
 posttrain_has() {
@@ -88,13 +89,13 @@ posttrain_has() {
   esac
 }
 
-posttrain_packages() {
+posttrain_packages() {  # with peers: yes or no
   command -v python3 >/dev/null 2>&1 || posttrain_say "python3 is missing: it is installed too"
   local check package missing=()
   command -v python3 >/dev/null 2>&1 || missing+=(python3)
   while read -r check package; do
     if ! posttrain_has "$check"; then missing+=("$package"); fi
-  done < <(posttrain_requirements)
+  done < <(posttrain_requirements "$1")
   if [ "${#missing[@]}" -eq 0 ]; then return 0; fi
 
   local hint="install these (Debian's names) and try again: ${missing[*]}"
@@ -113,7 +114,7 @@ posttrain_packages() {
     "${missing[@]}"
   while read -r check package; do
     posttrain_has "$check" || posttrain_die "$package was installed but $check is still not found"
-  done < <(posttrain_requirements)
+  done < <(posttrain_requirements "$1")
 }
 
 # ---- LibTorch and the Python peers --------------------------------------------------------------
@@ -154,9 +155,11 @@ posttrain_libtorch() {  # with peers: yes or no
       [ -f "$posttrain_venv/.posttrain-peers" ] || posttrain_say "installing the Python peers (about 6 GB, minutes)"
       posttrain_pip peers "$offline" "torch==$posttrain_torch_version" transformers==5.23.0 \
         peft==0.21.2 trl==1.16.0 bitsandbytes==0.50.2 gguf==0.19.0 xllamacpp==2026.10.11549 safetensors tokenizers numpy \
-        math-verify==0.9.0 latex2sympy2_extended==1.11.0 antlr4-python3-runtime==4.13.2
-      # Of mini_trainer one module is used; the package asks for a whole training stack.
-      posttrain_pip peers-alone "$offline" --no-deps rhai-innovation-mini-trainer==0.9.0
+        math-verify==0.9.0 latex2sympy2_extended==1.11.0 antlr4-python3-runtime==4.13.2 \
+        tensorboard==2.21.0
+      # Of these one module each is used; the packages ask for whole training stacks.
+      posttrain_pip peers-alone "$offline" --no-deps rhai-innovation-mini-trainer==0.9.0 training-hub==0.11.2 \
+        verl==0.9.1
     elif [ ! -f "$posttrain_venv/.posttrain-peers" ]; then
       [ -f "$posttrain_venv/.posttrain-libtorch" ] || posttrain_say "installing LibTorch $posttrain_torch_version (about 1.2 GB)"
       posttrain_pip libtorch "$offline" --no-deps "torch==$posttrain_torch_version" \
@@ -271,7 +274,7 @@ PYTHON
 posttrain_setup() {  # [--peers]
   local peers=no
   if [ "${1:-}" = --peers ]; then peers=yes; fi
-  posttrain_packages
+  posttrain_packages "$peers"
   posttrain_libtorch "$peers"
   posttrain_check_libtorch
 }

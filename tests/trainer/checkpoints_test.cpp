@@ -68,7 +68,11 @@ TEST_CASE("a checkpoint gives tensors and progress back, bit for bit [C25]", "[t
   Checkpoints checkpoints = checkpoints_in(folder);
   const Tensor master = at::arange(7, at::kFloat) / 3,
                moments = (at::ones({2, 3}) / 3).to(at::kBFloat16);
-  const Progress progress{5, 20, 300, 200, 0.25, {1, 2}};
+  Progress progress{5, 20, 300, 200, 0.25, {1, 2}};
+  progress.loss = {1.0 / 3.0, 1.0};
+  progress.last_validation = 4;
+  progress.val_loss = 1.0 / 3.0;
+  progress.validations_without_gain = 2;
   const std::string path = checkpoints.save(progress, {{"a", master}, {"b", moments}});
   CHECK(path.ends_with("checkpoints/step-00000005"));
 
@@ -85,11 +89,17 @@ TEST_CASE("a checkpoint gives tensors and progress back, bit for bit [C25]", "[t
   CHECK(read.scored == 200);
   CHECK(read.best_val_loss == 0.25);
   CHECK(read.position == data::SamplerPosition{1, 2});
+  CHECK(read.loss == progress.loss);
+  CHECK(read.last_validation == 4);
+  CHECK(read.val_loss == 1.0 / 3.0);
+  CHECK(read.validations_without_gain == 2);
   // No validation so far is no number in JSON.
   Progress early;
   checkpoints.save({.step = 6}, {{"a", master}});
   REQUIRE(checkpoints.load(early, {{"a", again}}, warning));
   CHECK(early.best_val_loss == std::numeric_limits<double>::infinity());
+  CHECK(early.last_validation == -1);
+  CHECK(std::isnan(early.val_loss));
 }
 
 TEST_CASE("a checkpoint replaces older ones once a later step was finite", "[trainer]") {
@@ -170,6 +180,23 @@ TEST_CASE("where no checkpoint is whole, the run is refused", "[trainer]") {
   CHECK(contains(error, "state.safetensors"));
   CHECK(contains(error, "hint: resume = false starts anew"));
   CHECK(names_in(folder).size() == 1);
+}
+
+TEST_CASE("a folder that another run began is refused before there is a checkpoint", "[trainer]") {
+  const TempFolder folder;
+  checkpoints_in(folder).begin();
+  const auto error = [&](const RunRecord& record) {
+    Checkpoints checkpoints = checkpoints_in(folder, 1, record);
+    Loader load{checkpoints};
+    return error_of([&] { load(); });
+  };
+  CHECK(error(identity()) == "");
+  CHECK(contains(error(identity(0.5)),
+                 "/run is of another run: loss.beta: the run there has 0.1, this run 0.5; "
+                 "hint: choose another run_dir, or resume = false"));
+  std::ofstream(folder / "run/checkpoints/identity.json") << "{";
+  CHECK(contains(error(identity()), "identity.json: expected JSON"));
+  CHECK_NOTHROW(Checkpoints().begin());
 }
 
 TEST_CASE("a checkpoint of another run or model is refused with both values", "[trainer]") {

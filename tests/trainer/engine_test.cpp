@@ -81,6 +81,15 @@ struct RuinAfter {
   }
 };
 
+/// Asks for something after one step.
+struct AskAfter {
+  std::int64_t step;
+  event::Request request;
+  event::Request on(const event::AfterStep& event) const {
+    return event.metrics.step == step ? request : event::Request{};
+  }
+};
+
 /// Every file below a folder with its content.
 std::map<std::string, std::string> files_in(const io::fs::path& folder) {
   std::map<std::string, std::string> files;
@@ -239,6 +248,38 @@ TEST_CASE("a checkpoint of another run is refused with both values, and nothing 
   CHECK(make_trainer(write_samples(folder, 20, "moved.jsonl"), options).steps() == 2);
 }
 
+TEST_CASE("a run that was killed before its first checkpoint keeps its folder from another run",
+          "[trainer]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 20);
+  Options options = quiet();
+  options.run_dir = (folder / "run").string();
+  options.max_steps = 3;
+  struct Killed {};
+  struct KillAfterFirst {
+    void on(const event::AfterStep&) { throw Killed{}; }
+  };
+  {
+    auto trainer = make_trainer(path, options);
+    trainer.add(KillAfterFirst{});
+    CHECK_THROWS_AS(trainer.train(), Killed);
+  }
+  const auto before = files_in(folder / "run");
+  CHECK(before.contains((folder / "run/metrics.jsonl").string()));
+  Options other = options;
+  other.learning_rate = 1e-3;
+  CHECK_THROWS_WITH(
+      make_trainer(path, other),
+      Catch::Contains("is of another run: options.learning_rate: the run there has 0.01, this run "
+                      "0.001; hint: choose another run_dir, or resume = false"));
+  CHECK(files_in(folder / "run") == before);
+  // The same run begins anew; another one may set aside what is there.
+  CHECK(make_trainer(path, options).train().steps == 3);
+  other.resume = false;
+  CHECK(make_trainer(path, other).train().steps == 3);
+  CHECK(io::fs::exists(folder / "run/earlier-1/checkpoints/identity.json"));
+}
+
 TEST_CASE("a run that is done says so and has no loss", "[trainer]") {
   const TempFolder folder;
   const std::string path = write_samples(folder, 20);
@@ -320,6 +361,104 @@ TEST_CASE("the checkpoint before a ruined one is kept", "[trainer]") {
                         Catch::Contains("the last good checkpoint is that of step 1 (that of step "
                                         "2 holds the weights that led here)"));
   CHECK(io::fs::exists(folder / "run/checkpoints/step-00000001/trainer.json"));
+}
+
+/// No loss falls by so much: the first validation is the last that improves.
+Options impatient(const io::fs::path& run_dir, std::int64_t patience) {
+  Options options = quiet();
+  options.num_epochs = 9;
+  options.run_dir = run_dir.string();
+  options.validation_frequency = 2;
+  options.early_stopping_patience = patience;
+  options.early_stopping_threshold = 100.0;
+  return options;
+}
+
+TEST_CASE("a run ends after as many validations without improvement as it has patience",
+          "[trainer]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 20);
+  const TrainResult result = make_trainer(path, impatient(folder / "run", 2)).train();
+  CHECK(result.stopped_early);
+  CHECK_FALSE(result.interrupted);
+  CHECK(result.steps == 6);  // validated after 2, 4 and 6
+  // It stays ended, with the loss of its last validation; with more patience it goes on.
+  const TrainResult again = make_trainer(path, impatient(folder / "run", 2)).train();
+  CHECK(again.steps == 6);
+  CHECK(again.first_step == 6);
+  CHECK(again.stopped_early);
+  CHECK(again.val_loss == result.val_loss);
+  CHECK(make_trainer(path, impatient(folder / "run", 3)).train().steps == 8);
+}
+
+TEST_CASE("an interrupted run keeps count of validations without improvement", "[trainer][C25]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 20);
+  for (const std::int64_t stop : {4, 5}) {  // at a validation, and between two
+    INFO(stop);
+    const auto run_dir = folder / std::to_string(stop);
+    {
+      auto first = make_trainer(path, impatient(run_dir, 2));
+      first.add(StopAfter{stop});
+      CHECK(first.train().interrupted);
+    }
+    CHECK(make_trainer(path, impatient(run_dir, 2)).train().steps == 6);
+  }
+}
+
+TEST_CASE("early stopping and the best model need a validation set", "[trainer]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 8);
+  Options options = impatient(folder / "run", 1);
+  options.validation_split = 0.0;
+  CHECK_THROWS_WITH(make_trainer(path, options),
+                    Catch::Contains("early_stopping_patience needs validation"));
+  CHECK_FALSE(io::fs::exists(folder / "run"));
+}
+
+TEST_CASE("a hook may ask for a checkpoint and for the end", "[trainer][events]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 20);
+  Options options = quiet();
+  options.run_dir = (folder / "run").string();
+  options.keep_checkpoints = 10;
+  {
+    auto trainer = make_trainer(path, options);
+    trainer.add(AskAfter{2, {.save = true}});
+    trainer.add(AskAfter{3, {.stop = true}});
+    const TrainResult result = trainer.train();
+    CHECK(result.steps == 3);
+    CHECK(result.stopped_early);
+    CHECK_FALSE(result.interrupted);
+    CHECK(std::isfinite(result.val_loss));  // as at the end of any run
+  }
+  for (const int step : {1, 2, 3}) {
+    INFO(step);
+    CHECK(io::fs::exists(folder / "run/checkpoints" / fmt::format("step-{:08}", step)) ==
+          (step != 1));
+  }
+  // The run goes on where it stopped, and ends as one that was never stopped.
+  auto resumed = make_trainer(path, options);
+  const TrainResult rest = resumed.train();
+  CHECK(rest.first_step == 3);
+  CHECK_FALSE(rest.stopped_early);
+  auto whole = make_trainer(path, quiet());
+  whole.train();
+  CHECK(at::equal(weights_of(resumed.state()), weights_of(whole.state())));
+}
+
+TEST_CASE("what is asked for with the last step ends no run early, and what cannot be is an error",
+          "[trainer][events]") {
+  const TempFolder folder;
+  const std::string path = write_samples(folder, 20);
+  Options options = quiet();
+  options.max_steps = 2;
+  auto trainer = make_trainer(path, options);
+  trainer.add(AskAfter{2, {.stop = true}});
+  CHECK_FALSE(trainer.train().stopped_early);
+  auto saving = make_trainer(path, options);
+  saving.add(AskAfter{1, {.save = true}});
+  CHECK_THROWS_WITH(saving.train(), Catch::Contains("which needs Options.run_dir; hint: set it"));
 }
 
 TEST_CASE("more steps than can be counted are refused", "[trainer]") {

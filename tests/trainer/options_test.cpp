@@ -27,6 +27,16 @@ TEST_CASE("every option is checked, nan included", "[trainer][options]") {
         "posttrain: Options.num_epochs must be at least 1");
   CHECK(message([](O& o) { o.max_steps = -1; }) ==
         "posttrain: Options.max_steps must not be negative");
+  CHECK(message([](O& o) { o.early_stopping_patience = -1; }) ==
+        "posttrain: Options.early_stopping_patience must not be negative");
+  CHECK(message([=](O& o) { o.early_stopping_threshold = nan; }) ==
+        "posttrain: Options.early_stopping_threshold must not be negative");
+  CHECK(message([](O& o) { o.early_stopping_threshold = 0.5; }) ==
+        "posttrain: Options.early_stopping_threshold needs early_stopping_patience, which is 0");
+  CHECK(message([](O& o) {
+          o.early_stopping_patience = 1;
+          o.early_stopping_threshold = 0.5;
+        }).empty());
   CHECK(message([](O& o) { o.effective_batch_size = 0; }) ==
         "posttrain: Options.effective_batch_size must be at least 1");
   CHECK(message([](O& o) { o.max_tokens_per_batch = 1; }) ==

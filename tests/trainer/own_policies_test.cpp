@@ -108,6 +108,16 @@ struct LossCurve {
 };
 // [/snippet]
 
+// [snippet: request]
+/// Ends the run at the first step whose loss is low enough, and has every tenth step saved.
+struct UntilLoss {
+  double enough;
+  event::Request on(const event::AfterStep& event) const {
+    return {.save = event.metrics.step % 10 == 0, .stop = event.metrics.loss < enough};
+  }
+};
+// [/snippet]
+
 namespace {
 
 Options quick(double learning_rate) {
@@ -132,6 +142,22 @@ TEST_CASE("a model of one's own trains with a callback watching", "[trainer]") {
   CHECK(losses.size() == 30);
   CHECK(losses.front() == Approx(std::log(50.0)).epsilon(0.02));
   CHECK(losses.back() < 0.1 * losses.front());
+}
+
+TEST_CASE("a callback of one's own ends a run and has it saved", "[trainer][events]") {
+  const test::TempFolder folder;
+  const std::string path = test::write_successors(folder);
+  Options options = quick(0.05);
+  options.run_dir = (folder / "run").string();
+  options.keep_checkpoints = 9;
+  Trainer trainer(Bigram{}, NextToken{}, Full{}, Tokenized{.path = path}, AdamW{}, options);
+  trainer.add(UntilLoss{1.0});
+  const TrainResult result = trainer.train();
+  CHECK(result.stopped_early);
+  CHECK(result.loss < 1.0);
+  CHECK(result.steps > 10);
+  CHECK(result.steps < 30);
+  CHECK(std::filesystem::exists(folder / "run/checkpoints/step-00000010"));
 }
 
 TEST_CASE("an optimizer of one's own lowers the loss", "[trainer]") {

@@ -3,7 +3,8 @@
 // trained: every product on every storage, or the reason why it is refused. Where a page says
 // something else the test fails; POSTTRAIN_UPDATE_DOCS=1 in the environment rewrites the page.
 //
-// A new loss is one line of `losses()`, a new parameter policy one line of `rows()`.
+// A new loss is one line of `losses()`, a new parameter policy one line of `rows()`. A loss with
+// a critic or a teacher trains the policies with one around them.
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -23,6 +24,7 @@
 #include "posttrain/losses/bco_pair.hpp"
 #include "posttrain/losses/cpo.hpp"
 #include "posttrain/losses/discopop.hpp"
+#include "posttrain/losses/distillation.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/losses/exo_pair.hpp"
 #include "posttrain/losses/grpo.hpp"
@@ -34,6 +36,7 @@
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/losses/on_side.hpp"
 #include "posttrain/losses/orpo.hpp"
+#include "posttrain/losses/ppo.hpp"
 #include "posttrain/losses/robust_dpo.hpp"
 #include "posttrain/losses/sigmoid_norm.hpp"
 #include "posttrain/losses/simpo.hpp"
@@ -47,9 +50,11 @@
 #include "posttrain/params/osft_on_inputs.hpp"
 #include "posttrain/params/prefix_tuning.hpp"
 #include "posttrain/params/prompt_tuning.hpp"
+#include "posttrain/params/with_critic.hpp"
 #include "posttrain/params/with_frozen_reference.hpp"
 #include "posttrain/params/with_moving_reference.hpp"
 #include "posttrain/params/with_reference_scores.hpp"
+#include "posttrain/params/with_teacher.hpp"
 #include "posttrain/storage/gguf.hpp"
 #include "posttrain/storage/int8.hpp"
 #include "posttrain/storage/nf4.hpp"
@@ -73,14 +78,17 @@ namespace {
 struct LossColumn {
   std::string name;
   std::variant<OnTokens, OnItems<PairBatch, false>, OnItems<PairBatch, true>,
-               OnItems<AnswerBatch, true>, OnRollouts<false>, OnRollouts<true>>
+               OnItems<AnswerBatch, true>, OnRollouts<false>, OnRollouts<true>, Ppo,
+               OnPolicyDistillation>
       loss;
 };
 
 template <class Loss>
 LossColumn column(const std::string& name, const Loss& loss) {
   using Batch = typename Loss::Batch;
-  if constexpr (std::is_same_v<Batch, TokenBatch>) {
+  if constexpr (needs_critic<Loss>() || needs_teacher<Loss>()) {
+    return {name, loss};
+  } else if constexpr (std::is_same_v<Batch, TokenBatch>) {
     return {name, OnTokens{LossFunctions<Batch>(loss)}};
   } else if constexpr (std::is_same_v<Batch, RolloutBatch>) {
     return {name, OnRollouts<needs_reference<Loss>()>(loss)};
@@ -116,6 +124,8 @@ std::vector<LossColumn> losses() {
       column("`Bco`", Bco{}),
       column("`Grpo`", Grpo{}),
       column("`Grpo::With<Kl>`", Grpo::With<Kl>{.kl = {.coefficient = 0.01}}),
+      column("`Ppo` (`WithCritic`)", Ppo{}),
+      column("`OnPolicyDistillation` (`WithTeacher`)", OnPolicyDistillation{}),
   };
 }
 
@@ -154,15 +164,28 @@ inline constexpr bool kStoresScores = false;
 template <class Params>
 inline constexpr bool kStoresScores<WithReferenceScores<Params>> = true;
 
+/// It has to live as long as what is trained beside it.
+const models::Decoder& some_teacher() {
+  static const models::Decoder teacher = [] {
+    models::DecoderConfig config = tiny_config();
+    config.vocab_size = 100;
+    return models::Decoder(config, {.device = test_device(), .seed = 11});
+  }();
+  return teacher;
+}
+
 /// What the policy wrote is another thing at every step: not the loss tells that it trains, but
-/// that there is a gradient.
+/// that there is a gradient, that its own numbers move, not those of a critic alone, and that
+/// critic and teacher were asked.
 template <class Params, class Loss, class Data>
 std::string train_on_rollouts(const Params& params, const Loss& loss, const Data& data) {
   std::vector<StepMetrics> steps;
   try {
     Trainer trainer(TalkingModel(), loss, params, data, AdamW{}, small_run(2, 8, 120));
     trainer.add(StepCurve{steps});
+    const Tensor first = trainer.state().trainable().front().master, before = first.clone();
     trainer.train();
+    CHECK_FALSE(at::equal(first, before));
   } catch (const Error&) {
     return "refused";
   }
@@ -170,6 +193,8 @@ std::string train_on_rollouts(const Params& params, const Loss& loss, const Data
   for (const StepMetrics& step : steps) {
     CHECK(std::isfinite(step.loss));
     CHECK(step.grad_norm > 0.0);
+    if constexpr (needs_critic<Loss>()) CHECK(metric(step, "value/error") > 0.0);
+    if constexpr (needs_teacher<Loss>()) CHECK(metric(step, "divergence") > 0.0);
   }
   return "trains";
 }
@@ -186,9 +211,18 @@ std::string train(const Params& params, const Loss& loss, const Data& data) {
   } else if constexpr (kStoresScores<Params> &&
                        std::is_same_v<typename Loss::Batch, RolloutBatch>) {
     return "refused: rollouts keep no scores";
+  } else if constexpr (needs_teacher<Loss>() &&
+                       HasVirtualTokens<StateOf<Params, models::Decoder>>) {
+    return "refused: virtual tokens beside a teacher";
   } else if constexpr (std::is_same_v<typename Loss::Batch, RolloutBatch>) {
     INFO(describe(params) << " with " << describe(loss));
-    return train_on_rollouts(params, loss, data);
+    if constexpr (needs_critic<Loss>()) {
+      return train_on_rollouts(WithCritic{params}, loss, data);
+    } else if constexpr (needs_teacher<Loss>()) {
+      return train_on_rollouts(WithTeacher{params, some_teacher()}, loss, data);
+    } else {
+      return train_on_rollouts(params, loss, data);
+    }
   } else {
     INFO(describe(params) << " with " << describe(loss));
     std::vector<double> values;

@@ -13,6 +13,7 @@
 
 #include "posttrain/base/finish_reason.hpp"
 #include "posttrain/base/sequence.hpp"
+#include "posttrain/batch/support.hpp"
 
 namespace posttrain {
 
@@ -28,6 +29,8 @@ struct RolloutSample {
   std::vector<float> teacher_logps;  // log p of a teacher
   std::vector<float> log_sum_sq;     // log Σ p² of the distribution over the vocabulary
   std::vector<float> values;         // a critic's, of what stands before the id
+  /// Among which ids each was drawn, where sampling cut others off and training mirrors that.
+  Support support;
   FinishReason finish = FinishReason::stop_id;
   std::string text;  // without special tokens; of several turns, the last one's
   std::vector<std::optional<double>> scores;  // of each verifier; none: it does not apply

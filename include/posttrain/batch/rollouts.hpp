@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "posttrain/batch/kept_columns.hpp"
 #include "posttrain/batch/rollout.hpp"
 #include "posttrain/batch/tokens.hpp"
 
@@ -23,6 +24,7 @@ struct RolloutBatch : TokenBatch {
   Tensor importance{};     // [P] weight of samples by another engine; undefined: 1
   Tensor returns{};        // [P] targets of a critic; undefined: none
   Tensor old_values{};     // [P] a critic's values before the first update; undefined: none
+  KeptColumns support{};   // the ids that each could be drawn from; undefined: all
   Tensor reward;           // [S] float32; NaN: not scored
   Tensor length;           // [P] float32: trained tokens of the prediction's sample
   Tensor draw;             // [P] float32 uniform in [0, 1), keyed by prompt, sample and position

@@ -7,6 +7,7 @@
 #endif
 
 #include "posttrain/batch/impl/answers.ipp"
+#include "posttrain/batch/impl/kept_columns.ipp"
 #include "posttrain/batch/impl/pairs.ipp"
 #include "posttrain/batch/impl/rewards.ipp"
 #include "posttrain/batch/impl/rollouts.ipp"

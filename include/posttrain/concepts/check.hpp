@@ -38,7 +38,11 @@ constexpr bool check_loss() {
   static_assert(!counts || sums,
                 "posttrain: Loss needs `Tensor sum(const Scores&, const Batch&) const` "
                 "[docs/concepts.md#loss]");
-  return sums;
+  constexpr bool moves = sums && (!NamesRunState<Loss> || MovesWithRun<Loss>);
+  static_assert(!sums || moves,
+                "posttrain: a Loss that moves with the run needs `first_state`, `next_state` and "
+                "`in_state` [docs/concepts.md#loss]");
+  return moves;
 }
 
 template <class Batch>
@@ -79,7 +83,11 @@ constexpr bool check_state() {
   static_assert(!shows || names,
                 "posttrain: Params' State needs `std::vector<NamedTensor> weights() const` and "
                 "`gradients() const` [docs/concepts.md#params]");
-  if constexpr (names) return check_facets<State>();
+  constexpr bool returns = names && hooks_return_well<State>();
+  static_assert(!names || returns,
+                "posttrain: a hook returns void or event::Request, on event::TrainEnd void "
+                "[docs/concepts.md#events]");
+  if constexpr (returns) return check_facets<State>();
   return false;
 }
 
@@ -167,13 +175,9 @@ template <class Model, class Loss, class Params, class Data, class View>
 constexpr bool check_rollouts() {
   if constexpr (OpensStream<Data>) {
     if constexpr (RollsOut<StreamOf<Data>, View>) {
-      constexpr bool samples = std::is_base_of_v<models::Decoder, Model>;
-      static_assert(samples,
-                    "posttrain: rollouts are made by a Model that samples, a models::Decoder "
-                    "[docs/concepts.md#rollouts]");
       constexpr bool judges = std::is_same_v<typename Data::Batch, RolloutBatch>;
-      constexpr bool estimates = samples && (!judges || EstimatesAdvantages<Loss>);
-      static_assert(!samples || estimates,
+      constexpr bool estimates = !judges || EstimatesAdvantages<Loss>;
+      static_assert(estimates,
                     "posttrain: a Loss on rollouts needs `Advantages advantages(const Rollout&) "
                     "const` and `RolloutNeeds rollout_needs() const` [docs/concepts.md#rollouts]");
       return estimates;
@@ -278,7 +282,11 @@ constexpr bool check_callback() {
   static_assert(known,
                 "posttrain: a callback needs `void on(event::AfterStep)` or another event "
                 "[docs/concepts.md#events]");
-  return hears;
+  constexpr bool returns = hears && hooks_return_well<Callback>();
+  static_assert(!hears || returns,
+                "posttrain: a hook returns void or event::Request, on event::TrainEnd void "
+                "[docs/concepts.md#events]");
+  return returns;
 }
 
 }  // namespace posttrain

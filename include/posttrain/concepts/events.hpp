@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events of a run, told to its callbacks and policies: hooks are overloads `void on(event::X)`.
+// Events of a run, told to its callbacks and policies: hooks are overloads `void on(event::X)`, or
+// `event::Request on(event::X)` where the hook may ask for a checkpoint or for the end.
 //
 // A misspelt event does not compile; a callback that answers to no event is refused. Events carry
 // facts, never handles to change the run with.
@@ -40,6 +41,19 @@ struct StepMetrics {
 
 namespace event {
 
+/// What a hook asks of its run by returning it. It is granted at the end of the step under way,
+/// behind its validation; what is asked for before the first step, at once.
+struct Request {
+  bool save = false;  // write a checkpoint into Options.run_dir
+  bool stop = false;  // end the run as if its last step were done
+
+  Request& operator|=(const Request& other) {
+    save = save || other.save;
+    stop = stop || other.stop;
+    return *this;
+  }
+};
+
 struct TrainBegin {
   std::int64_t first_step = 0;  // steps already done by the run that is resumed
   std::int64_t total_steps = 0;
@@ -73,7 +87,8 @@ struct EpochEnd {
 };
 struct TrainEnd {
   std::int64_t steps = 0;
-  bool interrupted = false;
+  bool interrupted = false;    // by a signal
+  bool stopped_early = false;  // by early stopping or by a hook's Request
 };
 
 }  // namespace event
@@ -89,6 +104,38 @@ concept HearsSomething =
     Hears<T, event::TrainBegin> || Hears<T, event::EpochBegin> || Hears<T, event::StepBegin> ||
     Hears<T, event::RolloutEnd> || Hears<T, event::AfterStep> || Hears<T, event::Evaluated> ||
     Hears<T, event::CheckpointSaved> || Hears<T, event::EpochEnd> || Hears<T, event::TrainEnd>;
+
+/// The hook for an event, where there is one, returns nothing or an event::Request. At the run's
+/// end nothing is left to ask for.
+template <class T, class Event>
+constexpr bool hook_returns_well() {
+  if constexpr (Hears<T, Event>) {
+    using Returned = decltype(std::declval<T&>().on(std::declval<const Event&>()));
+    return std::is_void_v<Returned> ||
+           (std::is_same_v<Returned, event::Request> && !std::is_same_v<Event, event::TrainEnd>);
+  }
+  return true;
+}
+
+template <class T>
+constexpr bool hooks_return_well() {
+  return hook_returns_well<T, event::TrainBegin>() && hook_returns_well<T, event::EpochBegin>() &&
+         hook_returns_well<T, event::StepBegin>() && hook_returns_well<T, event::RolloutEnd>() &&
+         hook_returns_well<T, event::AfterStep>() && hook_returns_well<T, event::Evaluated>() &&
+         hook_returns_well<T, event::CheckpointSaved>() &&
+         hook_returns_well<T, event::EpochEnd>() && hook_returns_well<T, event::TrainEnd>();
+}
+
+/// Calls a listener's hook for an event; what it asks for.
+template <class Listener, class Event>
+event::Request told(Listener& listener, const Event& event) {
+  if constexpr (std::is_void_v<decltype(listener.on(event))>) {
+    listener.on(event);
+    return {};
+  } else {
+    return listener.on(event);
+  }
+}
 
 namespace detail {
 

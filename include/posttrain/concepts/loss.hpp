@@ -7,6 +7,8 @@
 #include <concepts>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "posttrain/fwd.hpp"
@@ -122,6 +124,26 @@ concept MeasuresScores = ValuesPairs<L> ||
 
 template <class L>
 concept LossPolicy = HasBatchType<L> && DeclaresRowLocal<L> && CountsBatch<L> && SumsScores<L>;
+
+/// A loss that changes with the run, by numbers that checkpoints keep (a coefficient that follows a
+/// target): `first_state` before the first step, `next_state` after a step by its metrics, and
+/// `in_state`, the loss of the next step. Each is a function of its arguments and of the loss's
+/// other fields.
+template <class L>
+concept MovesWithRun = requires(const L& loss, const std::vector<double>& state,
+                                const std::vector<std::pair<std::string, double>>& metrics) {
+  { loss.first_state() } -> std::same_as<std::vector<double>>;
+  { loss.next_state(state, metrics) } -> std::same_as<std::vector<double>>;
+  { loss.in_state(state) } -> std::same_as<L>;
+};
+
+/// A loss with one of these members, of whatever signature.
+template <class L>
+concept NamesRunState = requires {
+  &L::first_state;
+}
+|| requires { &L::next_state; }
+|| requires { &L::in_state; };
 
 /// A loss that trains a critic says `static constexpr bool needs_critic = true`.
 template <class L>

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <concepts>
+#include <type_traits>
 #include <vector>
 
 #include "posttrain/fwd.hpp"
@@ -25,6 +26,11 @@ template <class S, class View>
 concept RollsOut = requires(S& stream, const View& view) {
   stream.next(view);
 };
+
+/// A model that samples with keys and values that it keeps (generate/generator.hpp). Another one
+/// reads every sequence again for each token (generate/rereader.hpp).
+template <class M>
+concept KeepsKeys = std::is_base_of_v<models::Decoder, M>;
 
 /// A batch whose logits are divided by a temperature before any score is taken.
 template <class B>

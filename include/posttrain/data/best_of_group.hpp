@@ -37,6 +37,12 @@ struct BestOfGroup {
 
   void validate() const {
     rollouts.validate();
+    if (rollouts.mirror_support) {
+      fail(
+          "posttrain: BestOfGroup.rollouts.mirror_support is for losses on rollouts: sequences are "
+          "scored among "
+          "all ids; hint: without top_k, top_p and min_p");
+    }
     if (keep < 1 || keep > rollouts.group_size) {
       fail("posttrain: BestOfGroup.keep must be from 1 to rollouts.group_size");
     }

@@ -32,6 +32,12 @@ struct OnlinePairs {
 
   void validate() const {
     rollouts.validate();
+    if (rollouts.mirror_support) {
+      fail(
+          "posttrain: OnlinePairs.rollouts.mirror_support is for losses on rollouts: pairs are "
+          "scored among "
+          "all ids; hint: without top_k, top_p and min_p");
+    }
     if (rollouts.group_size < 2) {
       fail(
           "posttrain: OnlinePairs.rollouts.group_size must be at least 2: a pair is two samples of "

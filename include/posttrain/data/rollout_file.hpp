@@ -18,6 +18,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/hash.hpp"
 #include "posttrain/base/literal_string.hpp"
+#include "posttrain/base/stopwatch.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/data/rollouts/queued_stream.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
@@ -67,7 +68,10 @@ class RolloutFileStream : public QueuedStream {
       for (const std::size_t group : queue_.draw(sizes_.groups_per_rollout)) {
         rollout.groups.push_back(recorded_.groups[group]);
       }
+      work_ = {.prompts = std::ssize(rollout.groups), .rounds = 1};
+      const Stopwatch watch;
       score_rollout(view, rollout, queue_.steps_of(rollout), sizes_.max_tokens_per_batch);
+      work_.score_seconds = watch.seconds();
       return rollout;
     };
     if (!begin_step(read)) return std::nullopt;
@@ -75,7 +79,10 @@ class RolloutFileStream : public QueuedStream {
   }
 
   bool needs_max_steps() const { return false; }
-  Metrics measure() const { return rollout_metrics(queue_.rollout(), {}); }
+  Metrics measure(double update_seconds) {
+    work_.update_seconds += update_seconds;
+    return rollout_metrics(queue_.rollout(), work_);
+  }
   bool has_validation() const { return false; }
   template <class View>
   Metrics validate(const View&) {
@@ -88,6 +95,7 @@ class RolloutFileStream : public QueuedStream {
   RecordedGroups recorded_;
   RolloutSizes sizes_;
   double temperature_;
+  RolloutWork work_{};  // of the rollout in work
 };
 
 }  // namespace data

@@ -20,6 +20,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,17 @@ RewardSum<V...> as_reward_sum(const RewardSum<V...>& verifiers) {
   return verifiers;
 }
 
+/// The value of a part that is not given; a closure with captures has none.
+template <class Part>
+constexpr Part default_part() {
+  if constexpr (std::is_default_constructible_v<Part>) {
+    return Part{};
+  } else {
+    fail(
+        "posttrain: expected each part of Rollouts that has no default, as a closure, to be given");
+  }
+}
+
 }  // namespace detail
 
 template <class V, class E = NoEnvironment, class C = NoCurriculum>
@@ -55,15 +67,21 @@ struct Rollouts {
   using Batch = RolloutBatch;
 
   LiteralString path{};  // a file or a folder of files (data/formats/reader.hpp)
-  V verifier{};          // anything that rewards/verifier.hpp takes, or a RewardSum of several
-  E environment{};       // what replies to a turn of the policy; NoEnvironment: nothing does
+  /// Anything that rewards/verifier.hpp takes, or a RewardSum of several.
+  V verifier = detail::default_part<V>();
+  /// What replies to a turn of the policy; NoEnvironment: nothing does.
+  E environment = detail::default_part<E>();
   std::int64_t max_turns = 8;  // of the policy; one that is replied to still then is cut off
   /// What becomes of a sample whose environment failed, or whose turn the template does not keep:
   /// the run stops, or it ends there (FinishReason::error), with a reward of 0 or without one.
   OnError on_environment_error = OnError::stop;
-  /// What is drawn is what is trained: only lengths, temperature and ends. `max_new_tokens` bounds
-  /// the ids that are drawn for a sample, in all of its turns together.
+  /// What is drawn is what is trained: lengths, temperature, ends, and what `mirror_support`
+  /// allows. `max_new_tokens` bounds the ids that are drawn for a sample, in all of its turns
+  /// together.
   Sampling sampling{};
+  /// Allows top_k, top_p and min_p: the ids that they left of each draw are kept (batch/support.hpp
+  /// has the memory), and policy, old policy, reference and teacher are scored among these alone.
+  bool mirror_support = false;
   std::int64_t group_size = 8;    // samples of a prompt, compared with each other
   std::int64_t rollout_size = 0;  // completions; 0: Options::effective_batch_size
   std::int64_t num_iterations = 1;
@@ -74,7 +92,8 @@ struct Rollouts {
   std::int64_t validation_samples = 1;  // of each held-out prompt
   double solved = 1.0;                  // the reward from which on a sample counts for pass@k
   LiteralString validation_path{};      // a source of its own, instead of Options::validation_split
-  C curriculum{};                       // which prompts come first (data/rollouts/curriculum.hpp)
+  /// Which prompts come first (data/rollouts/curriculum.hpp).
+  C curriculum = detail::default_part<C>();
 
   void validate() const {
     source().validate();
@@ -103,12 +122,26 @@ struct Rollouts {
           "are "
           "equal, and nothing can be learned from them");
     }
-    if (sampling.top_k != 0 || sampling.top_p != 1.0 || sampling.min_p != 0.0 ||
-        sampling.repetition_penalty != 1.0 || sampling.presence_penalty != 0.0 ||
+    if (sampling.repetition_penalty != 1.0 || sampling.presence_penalty != 0.0 ||
         sampling.frequency_penalty != 0.0 || sampling.min_new_tokens != 0) {
       fail(
+          "posttrain: Rollouts.sampling must draw from the distribution that is trained: "
+          "min_new_tokens and penalties change it, with mirror_support, too");
+    }
+    const bool cuts = sampling.top_k != 0 || sampling.top_p != 1.0 || sampling.min_p != 0.0;
+    if (cuts && !mirror_support) {
+      fail(
           "posttrain: Rollouts.sampling must draw from the distribution that is trained: top_k, "
-          "top_p, min_p, min_new_tokens and penalties change it");
+          "top_p and min_p change it; hint: mirror_support = true trains the one that they leave");
+    }
+    if (mirror_support && !cuts) {
+      fail(
+          "posttrain: Rollouts.mirror_support is for top_k, top_p and min_p of sampling, and none "
+          "of them is set");
+    }
+    if (sampling.support) {
+      fail(
+          "posttrain: Rollouts.sampling.support must be false: mirror_support records what counts");
     }
     if (sampling.seed != 0) {
       fail("posttrain: Rollouts.sampling.seed must be 0: Options.seed is the seed of all draws");
@@ -154,6 +187,7 @@ struct Rollouts {
                      .seed = context.seed};
     options.group_size = group_size;
     options.sampling = sampling;
+    options.mirror_support = mirror_support;
     options.generator = generator;
     options.filter = filter;
     options.max_attempts = max_attempts;

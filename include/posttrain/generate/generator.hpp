@@ -12,19 +12,17 @@
 // nothing that was computed from the earlier ones is used again.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <set>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "posttrain/batch/virtual_tokens.hpp"
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/generate/generator_core.hpp"
+#include "posttrain/generate/run_requests.hpp"
 #include "posttrain/nn/packed_matrices.hpp"
 
 namespace posttrain {
@@ -63,25 +61,7 @@ class Generator {
   /// All samples of these requests, each request's together and in order. What else is queued is
   /// worked on as well, and left for `take`.
   std::vector<std::vector<Completion>> run(std::vector<Request> requests) {
-    std::vector<std::int64_t> ids, firsts;
-    std::vector<std::vector<Completion>> all;
-    for (Request& request : requests) {
-      firsts.push_back(request.first_sample);
-      all.emplace_back(static_cast<std::size_t>(std::max<std::int64_t>(request.samples, 0)));
-      ids.push_back(add(std::move(request)));
-    }
-    while (step()) {
-    }
-    for (Completion& sample : take()) {
-      const auto at =
-          static_cast<std::size_t>(std::ranges::find(ids, sample.request) - ids.begin());
-      if (at == ids.size()) {  // of an earlier request
-        core_.keep(std::move(sample));
-        continue;
-      }
-      all[at][static_cast<std::size_t>(sample.sample - firsts[at])] = std::move(sample);
-    }
-    return all;
+    return detail::run_requests(core_, std::move(requests));
   }
 
   /// Forgets a request: samples of it that have not ended are dropped.
@@ -94,12 +74,15 @@ class Generator {
   bool idle() const { return core_.idle(); }
   /// Memory of keys and values.
   std::int64_t cache_bytes() const { return core_.cache_bytes(); }
+  /// The tokens of a prompt and of one of its samples, but the last, that max_cache_bytes has room
+  /// for.
+  std::int64_t room() const { return core_.room(); }
   /// Memory of packed matrices.
   std::int64_t packed_bytes() const { return packed_.bytes(); }
-  const GeneratorCounts& counts() const { return core_.counts(); }
+  GeneratorCounts counts() const { return core_.counts(); }
 
   /// Called for every token of every sample, in the order in which they come.
-  void on_token(std::function<void(const TokenEvent&)> hear) { core_.on_token = std::move(hear); }
+  void on_token(std::function<void(const TokenEvent&)> hear) { core_.on_token(std::move(hear)); }
 
  private:
   /// Products of few rows over panels, while this lives.
@@ -127,12 +110,7 @@ class Generator {
     calls.virtual_tokens = virtual_tokens(gate);
     if constexpr (HasPromptIds<G>) calls.prompt_ids = [&gate] { return gate.prompt_ids(); };
     if constexpr (HasPrefix<G>) calls.prefix = [&gate](int layer) { return gate.prefix(layer); };
-    if constexpr (sizeof...(Processors) > 0 && (LogitsProcessor<Processors> && ...)) {
-      calls.process = [all = std::tuple<Processors...>(std::move(processors)...)](
-                          const Tensor& logits, const RowView& row) {
-        std::apply([&](const auto&... each) { (each(logits, row), ...); }, all);
-      };
-    }
+    calls.process = detail::process_by(std::move(processors)...);
     return calls;
   }
 

@@ -9,8 +9,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -41,6 +43,24 @@ constexpr bool check_logits_processor() {
       "row) const` [docs/concepts.md#logits-processor]");
   return called;
 }
+
+namespace detail {
+
+/// What processors do to the logits of a row; none: there are no processors.
+using ProcessRow = std::function<void(const Tensor&, const RowView&)>;
+
+template <class... Processors>
+ProcessRow process_by(Processors... processors) {
+  if constexpr (sizeof...(Processors) > 0 && (LogitsProcessor<Processors> && ...)) {
+    return [all = std::tuple<Processors...>(std::move(processors)...)](const Tensor& logits,
+                                                                       const RowView& row) {
+      std::apply([&](const auto&... each) { (each(logits, row), ...); }, all);
+    };
+  }
+  return {};
+}
+
+}  // namespace detail
 
 /// Nothing but these ids is ever drawn.
 class AllowedIds {

@@ -8,6 +8,7 @@
 
 #include "posttrain/base/finish_reason.hpp"
 #include "posttrain/base/sequence.hpp"
+#include "posttrain/batch/support.hpp"
 #include "posttrain/generate/sampling.hpp"
 
 namespace posttrain {
@@ -42,6 +43,7 @@ struct Completion {
   std::vector<float> plain_logps;
   std::vector<float> entropy;                  // nats, of the distribution drawn from
   std::vector<std::vector<LikelyToken>> top;   // the likeliest ids of that distribution
+  Support support;                             // what each id was drawn among (Sampling::support)
   FinishReason finish = FinishReason::length;  // why it ended
   /// Without special tokens, up to the stop string if one ended it; empty where the generator has
   /// no tokenizer.

@@ -32,6 +32,7 @@ struct Sampling {
   std::uint64_t seed = 0;
   bool entropy = false;        // record the entropy of every draw's distribution
   std::int64_t top_logps = 0;  // how many of each position's likeliest ids to record
+  bool support = false;        // record the ids that top-k, top-p and min-p left of every draw
 
   /// Throws one line for the first field that is out of range.
   void validate() const;

@@ -11,4 +11,6 @@
 #include "posttrain/generate/impl/generator_core.ipp"
 #include "posttrain/generate/impl/key_value_pool.ipp"
 #include "posttrain/generate/impl/prefix_tree.ipp"
+#include "posttrain/generate/impl/rereader_core.ipp"
+#include "posttrain/generate/impl/sample_writer.ipp"
 #include "posttrain/generate/impl/token_sampler.ipp"

@@ -6,4 +6,5 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#include "posttrain/generate/impl/sample_in_work.ipp"
 #include "posttrain/generate/impl/sampling.ipp"

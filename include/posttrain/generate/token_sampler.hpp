@@ -24,6 +24,7 @@ namespace posttrain {
 struct DrawRecord {
   bool entropy = false;
   std::int64_t top_logps = 0;  // of how many of the likeliest ids
+  bool support = false;        // of which ids the filters left; a device is waited for then
 };
 
 /// On the logits' device; numbers are float32, float64 for double logits. A greedy row (temperature
@@ -40,6 +41,9 @@ struct Drawn {
   Tensor entropy{};    // [n] of the distribution drawn from; undefined if not asked for
   Tensor top_ids{};    // [n, k] int64, likeliest first, ties by id; −1 where fewer are kept
   Tensor top_logps{};  // [n, k], −inf where fewer are kept
+  /// The ids that filters left of each row, one row after another, ascending, and how many of each;
+  /// none of a row without filters, or of which they left all. Undefined if not asked for.
+  Tensor support{}, support_sizes{};  // [K] int64, [n] int64
 };
 
 /// logits [n, V] of any floating type, one of `rows` for each. Without a graph; waits for no

@@ -26,9 +26,10 @@ namespace posttrain::hub {
 
 class PretrainedDecoder : public models::Decoder {
  public:
-  /// Opens a checkpoint folder, or a GGUF file (".gguf"; any part of a split one), and compares the
-  /// names and shapes of its tensors with the configuration. Weights are read when a parameter
-  /// policy attaches.
+  /// Opens a checkpoint folder, a GGUF file (".gguf"; any part of a split one), or a model of the
+  /// local Hugging Face cache by its name ("org/name"; io/hub_cache.hpp), and compares the names
+  /// and shapes of its tensors with the configuration. Weights are read when a parameter policy
+  /// attaches.
   explicit PretrainedDecoder(const std::string& path, models::ModelOptions options = {});
 
   /// A folder without weights (config.json, tokenizer): they are drawn at random from options.seed.
@@ -36,7 +37,7 @@ class PretrainedDecoder : public models::Decoder {
 
   /// The folder's tokenizer and chat template; null if it has no tokenizer.json.
   const text::ChatTokenizer* text() const { return text_.get(); }
-  /// What was opened.
+  /// What was opened: the folder or the file; of a name, its folder in the cache.
   const std::string& folder() const { return path_; }
   /// The file that a tensor of the model lies in, by the name that `layout()` gives it; empty for
   /// weights that were drawn.
@@ -77,6 +78,7 @@ class PretrainedDecoder : public models::Decoder {
 
  protected:
   struct Opened {
+    std::string path;         // of the folder or the file
     std::string config_text;  // of config.json
     models::DecoderConfig config;
     std::shared_ptr<io::Checkpoint> weights;  // null: they are drawn at random
@@ -87,7 +89,7 @@ class PretrainedDecoder : public models::Decoder {
   };
   static Opened open(const std::string& path, models::HeadKind head, bool with_weights);
 
-  PretrainedDecoder(const std::string& path, models::ModelOptions options, Opened opened);
+  PretrainedDecoder(models::ModelOptions options, Opened opened);
 
   /// The config.json that `save` starts from.
   std::string config_text_;

@@ -28,7 +28,7 @@ class RewardModel : public PretrainedDecoder {
   static RewardModel from_scratch(const std::string& folder, models::ModelOptions options = {});
 
  private:
-  RewardModel(const std::string& folder, models::ModelOptions options, Opened opened);
+  RewardModel(models::ModelOptions options, Opened opened);
 
   static Opened open(const std::string& folder, const models::ModelOptions& options,
                      bool with_weights);

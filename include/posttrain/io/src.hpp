@@ -7,10 +7,12 @@
 #endif
 
 #include "posttrain/io/impl/atomic_file.ipp"
+#include "posttrain/io/impl/event_file_writer.ipp"
 #include "posttrain/io/impl/file.ipp"
 #include "posttrain/io/impl/folder_check.ipp"
 #include "posttrain/io/impl/gguf.ipp"
 #include "posttrain/io/impl/gguf_writer.ipp"
+#include "posttrain/io/impl/hub_cache.ipp"
 #include "posttrain/io/impl/json.ipp"
 #include "posttrain/io/impl/json_lines.ipp"
 #include "posttrain/io/impl/safetensors.ipp"

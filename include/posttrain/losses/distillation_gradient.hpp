@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
@@ -53,6 +55,18 @@ struct DistillationGradient {
   }
   void measure(const Scores& scores, const RolloutBatch& batch, MetricMeans& means) const {
     policy.measure(scores, batch, means);
+  }
+
+  /// What moves with the run is the policy's coefficient of entropy.
+  std::vector<double> first_state() const { return policy.first_state(); }
+  std::vector<double> next_state(const std::vector<double>& state,
+                                 const std::vector<std::pair<std::string, double>>& metrics) const {
+    return policy.next_state(state, metrics);
+  }
+  DistillationGradient in_state(const std::vector<double>& state) const {
+    DistillationGradient now = *this;
+    now.policy = policy.in_state(state);
+    return now;
   }
 
   RolloutNeeds rollout_needs() const {

@@ -18,13 +18,16 @@
 
 #include <concepts>
 #include <cstdint>
+#include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/batch/rollouts.hpp"
 #include "posttrain/losses/policy/advantage.hpp"
 #include "posttrain/losses/policy/clip.hpp"
+#include "posttrain/losses/policy/entropy_control.hpp"
 #include "posttrain/losses/policy/importance.hpp"
 #include "posttrain/losses/policy/kl.hpp"
 #include "posttrain/losses/policy/measures.hpp"
@@ -139,8 +142,8 @@ struct PolicyLoss {
   EqualRewards equal_rewards = Values::equal_rewards;
   double entropy_coefficient = 0.0;  // c: rewards entropy
   // Above 0: c fades to 0 as the step's mean entropy H̄ rises to this, c · max(0, 1 − H̄ / target).
-  // TRL's controller moves c by a fixed step and is state of the run; this one has none.
   double entropy_target = 0.0;
+  EntropyControl entropy_control{};  // instead: moves c, which begins as entropy_coefficient
   double top_entropy = 1.0;  // ρ: only this share of the step's tokens, those of most entropy, is
                              // trained on (2506.01939: 0.2); the divisor and KL stay those of all
   ImportanceCorrection importance{};  // of samples that another engine drew
@@ -155,6 +158,20 @@ struct PolicyLoss {
       fail("posttrain: PolicyLoss.top_entropy must be in (0, 1]");
     }
     if (!(entropy_target >= 0.0)) fail("posttrain: PolicyLoss.entropy_target must not be negative");
+    entropy_control.validate();
+    if (entropy_control.on()) {
+      if (entropy_target > 0.0) {
+        fail(
+            "posttrain: expected PolicyLoss.entropy_target or entropy_control.target, got both; "
+            "hint: the first fades the bonus within a step, the second moves its coefficient");
+      }
+      if (!(entropy_coefficient >= entropy_control.least &&
+            entropy_coefficient <= entropy_control.most)) {
+        fail(
+            "posttrain: PolicyLoss.entropy_coefficient must be within the bounds of "
+            "entropy_control, which moves it");
+      }
+    }
     if (normalizer == Normalizer::constant && max_length <= 0) {
       fail(
           "posttrain: expected a positive max_length for Normalizer::constant; hint: the longest "
@@ -219,14 +236,35 @@ struct PolicyLoss {
     return (loss * batch.weight).sum();
   }
 
+  /// Of entropy_control: c, and 1 where the bonus acts in the next step, else 0.
+  std::vector<double> first_state() const {
+    if (!entropy_control.on()) return {};
+    return {entropy_coefficient, 0.0};
+  }
+  std::vector<double> next_state(const std::vector<double>& state,
+                                 const std::vector<std::pair<std::string, double>>& metrics) const {
+    for (const auto& [name, entropy] : metrics) {
+      if (state.empty() || name != "entropy") continue;
+      return {entropy_control.moved(state.at(0), entropy),
+              entropy_control.acts_after(entropy) ? 1.0 : 0.0};
+    }
+    return state;
+  }
+  PolicyLoss in_state(const std::vector<double>& state) const {
+    PolicyLoss now = *this;
+    if (!state.empty()) now.entropy_coefficient = state.at(0) * state.at(1);
+    return now;
+  }
+
   /// TRL's names: entropy, kl (of the estimator, without its coefficient), clip_ratio/low_mean,
-  /// clip_ratio/high_mean, clip_ratio/region_mean of terms that clip; ours: ratio/mean, ratio/max,
-  /// ratio/clamped (the share of log-ratios beyond ± 20), importance/mean and
-  /// importance/mean_square (the square of the first over the second is the share of effective
-  /// samples). Each is over the trained tokens of the step.
+  /// clip_ratio/high_mean, clip_ratio/region_mean of terms that clip, sampling/…; entropy_coef, c
+  /// of this step where it is controlled; ours: ratio/mean, ratio/max, ratio/clamped (the share of
+  /// log-ratios beyond ± 20). Each is over the trained tokens of the step
+  /// (losses/policy/measures.hpp).
   void measure(const Scores& scores, const RolloutBatch& batch, MetricMeans& means) const {
     const Tensor weights = weights_of(scores, batch);
     measure_policy(scores, log_ratio(scores, batch), weights, batch, means);
+    if (entropy_control.on()) means.add_max("entropy_coef", entropy_coefficient);
     if constexpr (requires { term.clipped(weights, scores.logp, batch.advantage); }) {
       measure_clipped(term.clipped(weights, scores.logp, batch.advantage), means);
     }

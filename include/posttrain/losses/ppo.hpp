@@ -12,6 +12,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
@@ -65,7 +67,7 @@ struct PpoLoss {
     }
     if (!(value_clip >= 0.0)) fail("posttrain: Ppo.value_clip must not be negative");
     if (critic_warmup < 0) fail("posttrain: Ppo.critic_warmup must not be negative");
-    if (critic_warmup > 0 && policy.entropy_coefficient != 0.0) {
+    if (critic_warmup > 0 && (policy.entropy_coefficient != 0.0 || policy.entropy_control.on())) {
       fail(
           "posttrain: expected no entropy bonus beside Ppo.critic_warmup, which trains the critic "
           "alone");
@@ -88,6 +90,18 @@ struct PpoLoss {
     const Tensor errors = value_error(scores.value, batch, value_clip);
     return policy.sum(scores, batch, statistics) +
            value_coefficient * (errors * batch.weight).sum();
+  }
+
+  /// What moves with the run is the policy's coefficient of entropy.
+  std::vector<double> first_state() const { return policy.first_state(); }
+  std::vector<double> next_state(const std::vector<double>& state,
+                                 const std::vector<std::pair<std::string, double>>& metrics) const {
+    return policy.next_state(state, metrics);
+  }
+  PpoLoss in_state(const std::vector<double>& state) const {
+    PpoLoss now = *this;
+    now.policy = policy.in_state(state);
+    return now;
   }
 
   /// Those of PolicyLoss, and those of losses/policy/value_error.hpp.

@@ -32,6 +32,10 @@
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/tensor/shape_text.hpp"
 
+namespace posttrain::text {
+class ChatTokenizer;
+}
+
 namespace posttrain::models {
 
 /// [T, T] bool: entry (i, j) is true where row i may attend to row j, that is to itself and what
@@ -61,8 +65,10 @@ class TorchModule {
   static constexpr bool ok = check_module<Module>();
 
  public:
-  TorchModule(std::shared_ptr<Module> module, std::int64_t vocab_size)
-      : module_(std::move(module)), vocab_size_(vocab_size) {
+  /// `text`: for data that is tokenized here, such as prompts of rollouts; null: for ids alone.
+  TorchModule(std::shared_ptr<Module> module, std::int64_t vocab_size,
+              std::shared_ptr<const text::ChatTokenizer> text = {})
+      : module_(std::move(module)), text_(std::move(text)), vocab_size_(vocab_size) {
     if (!module_) fail("expected a module, got a null pointer");
     if (vocab_size_ < 1) raise("expected a vocabulary of at least 1 token, got {}", vocab_size_);
     const std::vector<Tensor> parameters = module_->parameters();
@@ -72,6 +78,7 @@ class TorchModule {
   Module& module() const { return *module_; }
   std::int64_t vocab_size() const { return vocab_size_; }
   at::Device device() const { return device_; }
+  const text::ChatTokenizer* text() const { return text_.get(); }
 
   /// Final hidden states [T, d].
   Tensor hidden(const auto&, const TokenBatch& batch, const ModelCall& call = {}) const {
@@ -109,6 +116,7 @@ class TorchModule {
 
  private:
   std::shared_ptr<Module> module_;
+  std::shared_ptr<const text::ChatTokenizer> text_;
   std::int64_t vocab_size_;
   at::Device device_ = at::kCPU;
 };
@@ -144,7 +152,8 @@ class ModuleState {
   std::vector<ParameterGroup>& trainable() { return groups_; }
   const std::vector<ParameterGroup>& trainable() const { return groups_; }
   /// The masters are the module's own memory.
-  void publish() {}
+  void publish() { ++version_; }
+  std::uint64_t weights_version() const { return version_; }
 
   /// Every parameter under its name in the module, frozen ones included.
   std::vector<NamedTensor> weights() const {
@@ -220,6 +229,7 @@ class ModuleState {
 
   std::vector<NamedTensor> parameters_;
   std::vector<ParameterGroup> groups_;
+  std::uint64_t version_ = 0;
 };
 
 inline ModuleState TrainModule::attach(const auto& model) const {

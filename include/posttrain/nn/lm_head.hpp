@@ -17,6 +17,7 @@
 #include <optional>
 #include <utility>
 
+#include "posttrain/batch/kept_columns.hpp"
 #include "posttrain/batch/tokens.hpp"
 
 namespace posttrain {
@@ -130,6 +131,7 @@ struct ScoringHead {
 /// The hidden rows that are scored and the tokens on which they are: [P] int64 each.
 struct PredictedRows {
   Tensor row, target;
+  const KeptColumns* kept = nullptr;  // that they are scored on; null: on all columns
   std::int64_t size() const { return row.size(0); }
 };
 
@@ -148,11 +150,19 @@ Tensor backward_whole(const ScoringHead& head, const Tensor& hidden, const Predi
 
 }  // namespace detail
 
+/// Of a batch that lives as long.
+template <class Batch>
+PredictedRows predicted_rows(const Batch& batch) {
+  PredictedRows rows{batch.row, batch.target};
+  if constexpr (KeepsColumns<Batch>) rows.kept = &batch.support;
+  return rows;
+}
+
 /// Scores without a graph, of all predictions of the batch.
 template <class Batch>
 Scores score_predictions(const ScoringHead& head, const Tensor& hidden, const Batch& batch,
                          Need need, std::int64_t chunk) {
-  return detail::score_rows(head, hidden, {batch.row, batch.target}, need, chunk);
+  return detail::score_rows(head, hidden, predicted_rows(batch), need, chunk);
 }
 
 /// Adds the gradient of `scale · loss.sum(scores, batch)` to every trained parameter, through the
@@ -161,7 +171,7 @@ Scores score_predictions(const ScoringHead& head, const Tensor& hidden, const Ba
 template <class Loss, class Batch>
 Tensor backward_through_head(const ScoringHead& head, const Tensor& hidden, const Batch& batch,
                              const Loss& loss, Need need, double scale, std::int64_t chunk) {
-  const PredictedRows rows{batch.row, batch.target};
+  const PredictedRows rows = predicted_rows(batch);
   if constexpr (Loss::row_local) {
     return detail::backward_row_local(
         head, hidden, rows,

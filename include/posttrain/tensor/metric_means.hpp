@@ -32,6 +32,10 @@ class MetricMeans {
 
   void add(std::string_view name, const Number& sum, const Number& count);
 
+  /// (Σ w)² / (N Σ w²) of N weights: the share of effective samples among them.
+  void add_effective_share(std::string_view name, const Number& sum, const Number& sum_of_squares,
+                           const Number& count);
+
   /// The least, and the greatest, of all values under a name.
   void add_min(std::string_view name, const Number& value);
   void add_max(std::string_view name, const Number& value);
@@ -45,15 +49,16 @@ class MetricMeans {
   std::vector<std::pair<std::string, double>> values() const;
 
  private:
-  enum class Kind { mean, min, max };
+  enum class Kind { mean, effective_share, min, max };
   struct Entry {
     std::string name;
     Kind kind;
-    Number sum, count;
+    Number sum, count, squares;
   };
 
   static void join(Number& into, const Number& other, Kind kind);
-  void add(std::string_view name, Kind kind, const Number& sum, const Number& count);
+  void add(std::string_view name, Kind kind, const Number& sum, const Number& count,
+           const Number& squares = 0.0);
 
   std::vector<Entry> entries_;
 };

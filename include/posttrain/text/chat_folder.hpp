@@ -8,13 +8,16 @@
 
 #include "posttrain/io/file.hpp"
 #include "posttrain/io/folder_check.hpp"
+#include "posttrain/io/hub_cache.hpp"
 #include "posttrain/text/chat_files.hpp"
 
 namespace posttrain::text {
 
-/// Reads what there is; what is missing stays empty. A path that is no folder is an error, and so
-/// is a file that is no regular one, or larger than its kind may be (io/file.hpp).
-inline ChatFiles read_chat_files(const io::fs::path& folder) {
+/// Reads what there is in the folder of a model, or of a name of the Hub in the local cache
+/// (io/hub_cache.hpp); what is missing stays empty. A path that is no folder is an error, and so is
+/// a file that is no regular one, or larger than its kind may be (io/file.hpp).
+inline ChatFiles read_chat_files(const io::fs::path& model) {
+  const io::fs::path folder = io::find_model(model);
   io::check_folder(folder, io::FolderOf::model);
   const auto file = [&](const char* name, std::size_t most = io::kLargestJsonFile) {
     return io::read_text_file_if_exists(folder / name, most).value_or("");

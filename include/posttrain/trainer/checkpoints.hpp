@@ -25,7 +25,11 @@ struct Progress {
   std::int64_t scored = 0;
   double best_val_loss = std::numeric_limits<double>::infinity();
   data::SamplerPosition position{};
-  std::string stream{};  // what a stream keeps beside it, such as a rollout in work
+  std::string stream{};               // what a stream keeps beside it, such as a rollout in work
+  std::vector<double> loss{};         // the state of a loss that moves with the run
+  std::int64_t last_validation = -1;  // the step after which it was; −1: there was none
+  double val_loss = std::numeric_limits<double>::quiet_NaN();  // its loss
+  std::int64_t validations_without_gain = 0;  // in a row (trainer/early_stopping.hpp)
 };
 
 class Checkpoints {
@@ -36,6 +40,10 @@ class Checkpoints {
   /// decides the run's numbers, in groups by name.
   Checkpoints(const std::string& run_dir, std::int64_t keep, const RunRecord& identity);
 
+  /// Before the first step: says in `<run_dir>/checkpoints/identity.json` whose folder it is, so
+  /// that another run is told from this one before there is a checkpoint.
+  void begin() const;
+
   /// Writes one and returns its folder. Older ones stay until this one has proved good.
   std::string save(const Progress& progress, const std::vector<NamedTensor>& tensors);
 
@@ -45,7 +53,8 @@ class Checkpoints {
 
   /// Restores the newest whole checkpoint into `tensors` (live references, touched by a whole one
   /// only). False if there is none. One that is damaged gives way to the one before, which
-  /// `warning` says. One of another run is an error that names what differs.
+  /// `warning` says. One of another run is an error that names what differs, and so is a folder
+  /// that another run began and left without a checkpoint.
   bool load(Progress& progress, const std::vector<NamedTensor>& tensors, std::string& warning);
 
   /// For the message of a run that stops on a non-finite value after `step` steps.

@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,11 +23,13 @@
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/data/pipeline/stream.hpp"
-#include "posttrain/optim/clip.hpp"
 #include "posttrain/tensor/allocator.hpp"
 #include "posttrain/tensor/first_non_finite.hpp"
 #include "posttrain/tensor/transfer.hpp"
 #include "posttrain/trainer/checkpoints.hpp"
+#include "posttrain/trainer/early_stopping.hpp"
+#include "posttrain/trainer/evaluation.hpp"
+#include "posttrain/trainer/identity.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
 #include "posttrain/trainer/policy_view.hpp"
@@ -39,6 +40,8 @@
 #include "posttrain/trainer/run/run_folder.hpp"
 #include "posttrain/trainer/run/signals.hpp"
 #include "posttrain/trainer/scorer.hpp"
+#include "posttrain/trainer/set_up.hpp"
+#include "posttrain/trainer/update.hpp"
 
 namespace posttrain {
 
@@ -48,8 +51,9 @@ struct TrainResult {
   std::int64_t first_step = 0;  // those done before; equal to steps where nothing was left to do
   double loss = std::numeric_limits<double>::quiet_NaN();      // of the last step, if one was made
   double val_loss = std::numeric_limits<double>::quiet_NaN();  // of the last validation, if any
-  bool interrupted = false;  // by a signal; run again with the same run_dir to go on
-  int signal = 0;            // which one (trainer/run/signals.hpp)
+  bool interrupted = false;    // by a signal; run again with the same run_dir to go on
+  int signal = 0;              // which one (trainer/run/signals.hpp)
+  bool stopped_early = false;  // by early stopping or by a hook's Request
 };
 
 template <class Model, class Loss, class Params, class Data, class Optimizer>
@@ -64,9 +68,9 @@ class Engine {
         folder_(options_.run_dir.str()),
         model_(std::move(model)),
         loss_(std::move(loss)),
-        stream_(data::open_stream(data, load_context(), options_.effective_batch_size,
-                                  model_.vocab_size())),
-        state_(params.attach(model_)),
+        stream_(data::open_stream(data, load_context(options_, model_),
+                                  options_.effective_batch_size, model_.vocab_size())),
+        state_(attached(params)),
         optimizer_(optimizer.attach(state_.trainable())),
         log_(options_, [&] { return record(params, data, optimizer); }) {
     if constexpr (requires { model_.check_all_loaded(); }) model_.check_all_loaded();
@@ -92,10 +96,14 @@ class Engine {
       score_reference_once(stream_, state_.reference_cache(), state_.weights(),
                            [this](const Batch& batch) { return scorer().reference_logps(batch); });
     }
-    if (folder_.empty()) return;
-    checkpoints_ = Checkpoints(options_.run_dir.str(), options_.keep_checkpoints,
-                               identity(params, data, optimizer));
-    if (options_.resume) resume();
+    if (!folder_.empty()) {
+      checkpoints_ =
+          Checkpoints(options_.run_dir.str(), options_.keep_checkpoints,
+                      identity_of(options_, model_, loss_, params, data, optimizer, stream_));
+    }
+    if constexpr (MovesWithRun<Loss>) progress_.loss = loss_.first_state();
+    if (!folder_.empty() && options_.resume) resume();
+    if constexpr (MovesWithRun<Loss>) loss_ = loss_.in_state(progress_.loss);
   }
 
   /// Registers a callback (concepts/events.hpp).
@@ -104,9 +112,9 @@ class Engine {
     callbacks_.add(std::move(callback));
   }
 
-  /// Runs until num_epochs or max_steps are done, or until a signal asks to stop. A run with a
-  /// run_dir leaves a checkpoint in any case. With resume = false, what an earlier run left in
-  /// run_dir is set aside before the first step.
+  /// Runs until num_epochs or max_steps are done, early stopping or a hook's Request ends it, or a
+  /// signal asks to stop. A run with a run_dir leaves a checkpoint in any case. With resume =
+  /// false, what an earlier run left in run_dir is set aside before the first step.
   TrainResult train() {
     try {
       return train_to_end();
@@ -144,7 +152,13 @@ class Engine {
         loss = loss.defined() ? loss + share : share;
       }
       metrics.lr = learning_rate(progress_.step);
-      update(batches, loss, objective.means(), metrics);
+      const auto bad = update(state_, optimizer_, loss, objective.means(), options_.max_grad_norm,
+                              device(), metrics);
+      if (bad) stop_at(batches, *bad);
+      if constexpr (MovesWithRun<Loss>) {
+        progress_.loss = loss_.next_state(progress_.loss, metrics.loss_metrics);
+        loss_ = loss_.in_state(progress_.loss);
+      }
     }
     progress_.step += 1;
     progress_.samples += metrics.num_samples;
@@ -171,7 +185,9 @@ class Engine {
   }
 
   /// The loss over these micro-batches, without gradients and without NEFTune.
-  double evaluate(const std::vector<Batch>& batches) const { return evaluation(batches).loss; }
+  double evaluate(const std::vector<Batch>& batches) const {
+    return evaluation_of(loss_, scorer(), batches).loss;
+  }
 
   /// Writes the model as a Hugging Face folder, replacing what is there in one step.
   void save(const std::string& folder) const requires requires(const Model& model) {
@@ -210,12 +226,15 @@ class Engine {
  private:
   TrainResult train_to_end() {
     SignalGuard signals;
+    request_ = {};
     begin();
     notify(event::TrainBegin{progress_.step, total_steps_});
     TrainResult result;
     result.first_step = progress_.step;
     std::int64_t announced_epoch = -1;
-    while (progress_.step < total_steps_) {
+    if (request_.save) checkpoint();
+    request_.save = false;
+    while (!done()) {
       const std::optional<std::vector<Batch>> batches = next_batches();
       if (!batches) continue;  // an epoch ended; it was announced with its last step
       if (const std::int64_t epoch = stream_.position().epoch; epoch != announced_epoch) {
@@ -224,29 +243,35 @@ class Engine {
       }
       notify(event::StepBegin{progress_.step});
       StepMetrics metrics = step(*batches);
-      if constexpr (kRollsOut) append(metrics.loss_metrics, stream_.measure());
+      if constexpr (kRollsOut)
+        append(metrics.loss_metrics, stream_.measure(metrics.time_per_batch));
       checkpoints_.confirm();
       result.loss = metrics.loss;
       log_.step(metrics, total_steps_);
       notify(event::AfterStep{metrics});
       if (due(options_.validation_frequency)) validate();
       if (stream_.at_epoch_end()) end_epoch(announced_epoch);
-      if (signals.stop_signal() != 0 && progress_.step < total_steps_) {
+      // The last checkpoint is made below, behind the last validation.
+      if (done()) break;
+      if (signals.stop_signal() != 0) {
         result.interrupted = true;
         result.signal = signals.stop_signal();
         break;
       }
-      if (due(options_.checkpoint_steps)) checkpoint();
+      if (due(options_.checkpoint_steps) || request_.save) checkpoint();
+      request_.save = false;
     }
     if (!result.interrupted) validate();
+    result.stopped_early = !result.interrupted && progress_.step < total_steps_;
+    if (result.stopped_early) note_early_end();
     if (!folder_.empty()) {
       if (last_checkpoint_ != progress_.step) checkpoint();
       if (!result.interrupted && training_is_finite()) checkpoints_.confirm();
     }
     result.steps = progress_.step;
-    result.val_loss = val_loss_;
+    result.val_loss = progress_.val_loss;
     log_.finish();
-    notify(event::TrainEnd{progress_.step, result.interrupted});
+    notify(event::TrainEnd{progress_.step, result.interrupted, result.stopped_early});
     return result;
   }
 
@@ -280,61 +305,9 @@ class Engine {
     return {model_, state_, loss_, options_, progress_.step};
   }
 
-  /// The update, and the numbers of the step. On a GPU everything is under way before they are
-  /// read, once; where the loss or the norm is not finite, the update has left all as it was. On
-  /// the CPU, and for an optimizer that takes the clip coefficient as a number, the read comes
-  /// first.
-  void update(const std::vector<Batch>& batches, const Tensor& loss, const MetricMeans& means,
-              StepMetrics& metrics) {
-    const Tensor norm = optim::device_norm(state_.trainable());
-    const auto step = [&](const auto& scale) {
-      optimizer_.step(state_.trainable(), metrics.lr, scale);
-      state_.publish();
-    };
-    bool updated = false;
-    if constexpr (StepsWithScale<OptimizerStateOf<Optimizer>, GradientScale>) {
-      updated = !device().is_cpu();
-      if (updated) step(optim::clip_scale(norm, options_.max_grad_norm, loss));
-    }
-    Tensors numbers = means.pending();
-    numbers.insert(numbers.end(), {loss, norm});
-    const std::vector<double> read = read_numbers(numbers);
-    metrics.grad_norm = read.back();
-    metrics.loss = read[read.size() - 2];
-    metrics.loss_metrics = means.values(read);
-    if (!std::isfinite(metrics.loss)) stop_at(batches, "loss", metrics.loss);
-    if (!std::isfinite(metrics.grad_norm)) stop_at(batches, "gradient norm", metrics.grad_norm);
-    if (!updated) step(optim::clip_coefficient(metrics.grad_norm, options_.max_grad_norm));
-  }
-
   at::Device device() const {
     if constexpr (requires { model_.device(); }) return model_.device();
     return at::kCPU;
-  }
-
-  struct Evaluation {
-    double loss = 0.0;
-    std::vector<std::pair<std::string, double>> loss_metrics{};
-  };
-  Evaluation evaluation(const std::vector<Batch>& batches) const {
-    at::NoGradGuard no_grad;
-    Evaluation result;
-    Objective<Loss> objective(loss_, batches);
-    if (objective.empty()) return result;
-    const std::vector<Batch> ready = scorer().prepared(batches);
-    const std::vector<Scored<Batch>> all = scorer().scored(ready, /*training=*/false);
-    if constexpr (Objective<Loss>::gathers) objective.gather(all);
-    Tensors sums;
-    for (const Scored<Batch>& each : all) {
-      sums.push_back(objective.sum(each.scores(), each.batch()));
-    }
-    const std::size_t count = sums.size();
-    const Tensors pending = objective.means().pending();
-    sums.insert(sums.end(), pending.begin(), pending.end());
-    const std::vector<double> read = read_numbers(sums);
-    for (std::size_t i = 0; i < count; ++i) result.loss += read[i];
-    result.loss_metrics = objective.means().values(std::span(read).subspan(count));
-    return result;
   }
 
   /// Of held-out data; where the policy answers them, by its rewards, of which less is better here.
@@ -346,55 +319,22 @@ class Engine {
       }
       return result;
     } else {
-      return evaluation(stream_.validation());
+      return evaluation_of(loss_, scorer(), stream_.validation());
     }
   }
 
   /// Checks every policy before anything is loaded.
   static Options prepared(Options options, const Loss& loss, const Params& params, const Data& data,
                           const Optimizer& optimizer) {
-    const auto validate_if_possible = [](const auto& policy) {
-      if constexpr (requires { policy.validate(); }) policy.validate();
-    };
-    validate_if_possible(loss);
-    validate_if_possible(params);
-    validate_if_possible(data);
-    validate_if_possible(optimizer);
-    options.validate();
-    if (!kTakesCall && (options.neftune_noise_alpha > 0.0 || options.gradient_checkpointing)) {
-      fail(
-          "neftune_noise_alpha and gradient_checkpointing need a model whose `hidden` takes a "
-          "ModelCall; hint: docs/concepts.md#model");
-    }
-    if (!saves_model<Params>() && options.save_best) {
-      fail(
-          "save_best writes whole models, which have no place for these parameters; hint: save "
-          "them in a callback on event::Evaluated");
-    }
-    if constexpr (EstimatesAdvantages<Loss>) {
-      if (options.neftune_noise_alpha > 0.0 || drops_out(params)) {
-        fail(
-            "expected neftune_noise_alpha = 0 and no dropout: the policy that trains would be "
-            "another "
-            "one than that which wrote the samples");
-      }
-    }
+    check_set_up(options, loss, params, data, optimizer, kTakesCall);
     if (options.tune_allocator) tune_allocator();
     return options;
   }
 
-  data::LoadContext load_context() const {
-    data::LoadContext context;
-    if constexpr (requires { model_.text(); }) context.text = model_.text();
-    context.max_seq_len = options_.max_seq_len;
-    context.truncate = options_.truncate;
-    context.max_tokens_per_batch = options_.max_tokens_per_batch;
-    context.seed = options_.seed;
-    context.validation_split = options_.validation_split;
-    context.skip_bad_samples = options_.skip_bad_samples;
-    context.deduplicate = options_.deduplicate;
-    context.cache_dir = options_.cache_dir.view();
-    return context;
+  /// Checks what the data have before weights are made ready.
+  State attached(const Params& params) const {
+    check_validation(options_, stream_.has_validation());
+    return params.attach(model_);
   }
 
   double learning_rate(std::int64_t step) const {
@@ -413,21 +353,42 @@ class Engine {
   void end_epoch(std::int64_t epoch) {
     if (options_.validation_frequency == 0) validate();
     notify(event::EpochEnd{epoch});
-    if (options_.checkpoint_at_epoch) checkpoint();
+    if (options_.checkpoint_at_epoch && !done()) checkpoint();
   }
 
   void validate() {
-    if (!stream_.has_validation() || last_validation_ == progress_.step) return;
+    if (!stream_.has_validation() || progress_.last_validation == progress_.step) return;
     const Evaluation now = evaluated_stream();
-    val_loss_ = now.loss;
-    last_validation_ = progress_.step;
-    const bool best = val_loss_ < progress_.best_val_loss;
+    progress_.validations_without_gain = validations_without_gain(
+        progress_.validations_without_gain, progress_.last_validation < 0, now.loss,
+        progress_.best_val_loss, options_.early_stopping_threshold);
+    progress_.val_loss = now.loss;
+    progress_.last_validation = progress_.step;
+    const bool best = now.loss < progress_.best_val_loss;
     if (best) {
-      progress_.best_val_loss = val_loss_;
+      progress_.best_val_loss = now.loss;
       if (options_.save_best) save_best();
     }
-    log_.validation(progress_.step, val_loss_, best, now.loss_metrics);
-    notify(event::Evaluated{progress_.step, val_loss_, best, now.loss_metrics});
+    log_.validation(progress_.step, now.loss, best, now.loss_metrics);
+    notify(event::Evaluated{progress_.step, now.loss, best, now.loss_metrics});
+  }
+
+  /// All steps are made, or the run ends before.
+  bool done() const { return progress_.step >= total_steps_ || request_.stop || out_of_patience(); }
+  bool out_of_patience() const { return stops_early(options_, progress_.validations_without_gain); }
+
+  void note_early_end() {
+    if (out_of_patience()) {
+      log_.note(fmt::format(
+          "early stopping ended the run after {} of {} steps: val_loss did not fall by more than "
+          "{:g} in {} validations, the lowest is {:.6g}; hint: a greater early_stopping_patience "
+          "goes on",
+          progress_.step, total_steps_, options_.early_stopping_threshold,
+          progress_.validations_without_gain, progress_.best_val_loss));
+    } else {
+      log_.note(
+          fmt::format("a hook ended the run after {} of {} steps", progress_.step, total_steps_));
+    }
   }
 
   /// Before anything is written that would be taken for the earlier run's.
@@ -440,39 +401,17 @@ class Engine {
 
   void begin() {
     set_aside_earlier();
+    checkpoints_.begin();
     log_.begin(footprint().text());
+    if constexpr (kRollsOut && !KeepsKeys<Model> && requires { Stream::kSamples; }) {
+      log_.note(
+          "the model keeps no keys and values: each token that it samples reads its whole sequence "
+          "again, which is slow; a models::Decoder reads it once");
+    }
     if (progress_.step >= total_steps_) {
       log_.note(fmt::format("nothing is left to do: {} of {} steps are done", progress_.step,
                             total_steps_));
     }
-  }
-
-  /// All that decides the numbers of a run; by the content of data and model, not by their place.
-  RunRecord identity(const Params& params, const Data& data, const Optimizer& optimizer) const {
-    RunRecord all;
-    all.add("options",
-            to_record(options_).only({"effective_batch_size", "max_tokens_per_batch", "max_seq_len",
-                                      "truncate", "validation_split", "deduplicate",
-                                      "learning_rate", "lr_scheduler", "warmup_steps",
-                                      "max_grad_norm", "neftune_noise_alpha", "seed"}));
-    all.add("loss", to_record(loss_));
-    all.add("params", to_record(params).without({"cache_dir"}));
-    RunRecord data_record =
-        to_record(data).without({"path", "validation_path", "generator", "threads"});
-    if constexpr (requires { stream_.content(); }) {
-      data_record.add("content", std::string_view(stream_.content().text()));
-    }
-    all.add("data", data_record);
-    all.add("optimizer", to_record(optimizer));
-    RunRecord model_record;
-    if constexpr (requires { model_.dtype(); }) {
-      model_record.add("dtype", std::string_view(c10::toString(model_.dtype())));
-    }
-    if constexpr (requires { model_.content(); }) {
-      model_record.add("content", std::string_view(model_.content().text()));
-    }
-    all.add("model", model_record);
-    return all;
   }
 
   RunRecord record(const Params& params, const Data& data, const Optimizer& optimizer) const {
@@ -495,14 +434,14 @@ class Engine {
     }
   }
 
-  [[noreturn]] void stop_at(const std::vector<Batch>& batches, const char* what, double value) {
+  [[noreturn]] void stop_at(const std::vector<Batch>& batches, const NonFiniteNumber& bad) {
     std::vector<std::int64_t> samples;
     for (const Batch& batch : batches) {
       samples.insert(samples.end(), batch.samples.begin(), batch.samples.end());
     }
     log_.finish();
-    raise("{} is {} at step {} (samples {}); the weights were not updated; {}", what,
-          std::isnan(value) ? "nan" : "infinite", progress_.step + 1, join(samples, ", "),
+    raise("{} is {} at step {} (samples {}); the weights were not updated; {}", bad.what,
+          std::isnan(bad.value) ? "nan" : "infinite", progress_.step + 1, join(samples, ", "),
           progress_.step == 0 ? hint_at_first_step() : checkpoints_.hint(progress_.step));
   }
 
@@ -546,8 +485,11 @@ class Engine {
 
   template <class Event>
   void notify(const Event& event) {
-    if constexpr (Hears<State, Event>) state_.on(event);
-    callbacks_.notify(event);
+    if constexpr (Hears<State, Event>) request_ |= told(state_, event);
+    request_ |= callbacks_.notify(event);
+    if (request_.save && folder_.empty()) {
+      fail("a hook asks for a checkpoint, which needs Options.run_dir; hint: set it");
+    }
   }
 
   Options options_;
@@ -562,10 +504,9 @@ class Engine {
   Callbacks callbacks_;
   Progress progress_;
   std::int64_t total_steps_ = 0;
-  std::int64_t last_validation_ = -1;
+  event::Request request_{};           // what hooks asked for since the last step
   bool set_aside_ = false;             // what an earlier run left, with resume = false
   std::int64_t last_checkpoint_ = -1;  // step of the newest one of this run
-  double val_loss_ = std::numeric_limits<double>::quiet_NaN();
 };
 
 }  // namespace posttrain

@@ -15,6 +15,9 @@ struct Options {
   // --- how long ---------------------------------------------------------------------------------
   std::int64_t num_epochs = 1;
   std::int64_t max_steps = 0;  // optimizer steps; overrides num_epochs; 0: no bound
+  std::int64_t early_stopping_patience =
+      0;  // validations in a row without improvement that end the run; 0: none do
+  double early_stopping_threshold = 0.0;  // by how much a lower loss must be lower to count
 
   // --- batches ----------------------------------------------------------------------------------
   std::int64_t effective_batch_size =
@@ -43,7 +46,7 @@ struct Options {
   bool allow_tf32 = false;    // on a GPU: float32 products with 10 bits of mantissa, faster
 
   // --- the run's folder -------------------------------------------------------------------------
-  LiteralString run_dir{};            // metrics, record and checkpoints; empty: nothing is written
+  LiteralString run_dir{};            // metrics, record and checkpoints; empty: none of them
   std::int64_t checkpoint_steps = 0;  // a resumable checkpoint every so many steps; 0: none
   bool checkpoint_at_epoch = false;
   std::int64_t keep_checkpoints = 1;      // newest ones kept
@@ -51,11 +54,20 @@ struct Options {
   std::int64_t validation_frequency = 0;  // steps between validations; 0: at the end of each epoch
   bool save_best = false;          // keep the model with the lowest validation loss in run_dir/best
   std::int64_t logging_steps = 1;  // steps between records of metrics
-  bool progress = true;            // a progress line on standard error
+  LiteralString tensorboard_log_dir{};  // folder for TensorBoard's event files; empty: none
+  bool progress = true;                 // a progress line on standard error
 
   constexpr void validate() const {
     if (num_epochs < 1) fail("posttrain: Options.num_epochs must be at least 1");
     if (max_steps < 0) fail("posttrain: Options.max_steps must not be negative");
+    if (early_stopping_patience < 0)
+      fail("posttrain: Options.early_stopping_patience must not be negative");
+    if (!(early_stopping_threshold >= 0.0)) {
+      fail("posttrain: Options.early_stopping_threshold must not be negative");
+    }
+    if (early_stopping_threshold > 0.0 && early_stopping_patience == 0) {
+      fail("posttrain: Options.early_stopping_threshold needs early_stopping_patience, which is 0");
+    }
     if (effective_batch_size < 1)
       fail("posttrain: Options.effective_batch_size must be at least 1");
     if (max_tokens_per_batch < 2)

@@ -10,6 +10,9 @@ using namespace posttrain::data;
 TEST_CASE("a format reads the columns that its records are made of, and no others") {
   CHECK(reads_column(Format::messages, "tools"));
   CHECK(reads_column(Format::messages, "system"));
+  CHECK(reads_column(Format::messages, "Messages"));
+  CHECK(reads_column(Format::preference, "Messages"));
+  CHECK_FALSE(reads_column(Format::sharegpt, "Messages"));
   CHECK_FALSE(reads_column(Format::messages, "prompt"));
   CHECK(reads_column(Format::preference, "question"));
   CHECK_FALSE(reads_column(Format::implicit_preference, "question"));

@@ -16,6 +16,10 @@ Json parse(const char* text) { return Json::parse(text); }
 TEST_CASE("the format of a record is told by its keys") {
   const auto format = [](const char* text) { return detect_format(parse(text)).value(); };
   CHECK(format(R"({"messages": [], "answer": 3})") == Format::messages);
+  CHECK(format(R"({"Messages": [], "answer": 3})") == Format::messages);
+  CHECK(format(R"({"Messages": [], "chosen": "y", "rejected": "z"})") == Format::preference);
+  CHECK(format(R"({"messages": null, "Messages": []})") == Format::messages);
+  CHECK_FALSE(detect_format(parse(R"({"MESSAGES": []})")).has_value());
   CHECK(format(R"({"conversations": [{"from": "human", "value": "x"}]})") == Format::sharegpt);
   CHECK(format(R"({"conversations": [{"role": "user", "content": "x"}]})") == Format::messages);
   CHECK(format(R"({"instruction": "x", "input": "", "output": "y"})") == Format::alpaca);

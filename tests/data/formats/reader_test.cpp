@@ -5,8 +5,8 @@
 #include "support/gzip_file.hpp"
 #include "support/temp_folder.hpp"
 
-using posttrain::data::Sample;
 using posttrain::data::SampleReader;
+using posttrain::data::SourceSample;
 using posttrain::io::JsonLinesReader;
 using posttrain::test::contains;
 using posttrain::test::error_of;
@@ -15,16 +15,17 @@ using posttrain::test::write_gzip;
 
 namespace {
 
-std::vector<Sample> all(const std::string& path, std::string_view delimiter = "") {
+std::vector<SourceSample> all(const std::string& path, std::string_view delimiter = "") {
   SampleReader reader(path, delimiter);
-  std::vector<Sample> samples;
+  std::vector<SourceSample> samples;
   while (auto sample = reader.next()) samples.push_back(*std::move(sample));
   return samples;
 }
 
 std::string joined(const std::string& path, std::string_view delimiter = "") {
   std::string text;
-  for (const Sample& sample : all(path, delimiter)) text += sample.value.get<std::string>() + ",";
+  for (const SourceSample& sample : all(path, delimiter))
+    text += sample.value.get<std::string>() + ",";
   return text;
 }
 

@@ -33,6 +33,34 @@ std::string said(const Passage& passage) {
 
 }  // namespace
 
+TEST_CASE("one object over several lines under \"Messages\" is a sample as any other") {
+  const TempFolder scratch;
+  const std::string path = scratch.write("chat.json", R"({
+  "Messages": [
+    {
+      "role": "user",
+      "content": "a"
+    },
+    {"role": "assistant", "content": "b"}
+  ]
+}
+)");
+  RecordReader<SupervisedRecord> reader(path);
+  const auto read = reader.next();
+  REQUIRE(read);
+  CHECK(read->error.empty());
+  REQUIRE(read->record);
+  CHECK(said(read->record->completion) == "user: a | assistant: b");
+  CHECK(read->where == path + ":1");
+  CHECK_FALSE(reader.next());
+  CHECK(reader.description() == path + ": conversations (messages)");
+  const auto asked = PromptRecord::from(
+      parse(R"({"Messages": [{"role": "user", "content": "a"}], "answer": "b"})"));
+  CHECK(said(asked.prompt) == "user: a");
+  CHECK(contains(from_error<SupervisedRecord>(R"({"Messages": [{"role": ""}]})"),
+                 "message 0 of 'Messages'"));
+}
+
 TEST_CASE("ShareGPT conversations become messages, with every name of a role") {
   const auto record = SupervisedRecord::from(parse(
       R"({"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"},

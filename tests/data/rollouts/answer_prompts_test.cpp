@@ -142,6 +142,29 @@ TEST_CASE("Samples have turns of the policy with replies between them", "[data][
   CHECK(answers({0}, {}, 1).groups[0].samples[0].ids == rollout.groups[0].samples[0].ids);
 }
 
+TEST_CASE("What an id was drawn among stands at its place, behind replies, too",
+          "[data][rollouts]") {
+  Answers answers;
+  answers.sampling.top_k = 5;
+  answers.sampling.support = true;
+  std::int64_t replies = 0;
+  for (const RolloutGroup& group : answers(kAll).groups) {
+    for (const RolloutSample& sample : group.samples) {
+      REQUIRE(sample.support.sizes.size() == sample.ids.size());
+      auto next = sample.support.ids.begin();
+      for (std::size_t i = 0; i < sample.ids.size(); ++i) {
+        const std::int32_t size = sample.support.sizes[i];
+        CHECK(size == (sample.sampled[i] != 0 ? 5 : 0));
+        if (size > 0) CHECK(std::binary_search(next, next + size, sample.ids[i]));
+        next += size;
+        replies += size == 0;
+      }
+      CHECK(next == sample.support.ids.end());
+    }
+  }
+  CHECK(replies > 0);
+}
+
 TEST_CASE("Replies are read and never trained", "[data][rollouts]") {
   Answers answers;
   Rollout rollout = answers(kAll);
@@ -188,6 +211,42 @@ TEST_CASE("A sample of several turns depends on its key alone", "[data][rollouts
   CHECK(std::set<TokenIds>{all.groups[0].samples[0].ids, all.groups[0].samples[1].ids,
                            all.groups[0].samples[2].ids}
             .size() == 3);
+}
+
+TEST_CASE("A conversation whose keys and values would not fit is cut off before the reply",
+          "[data][rollouts]") {
+  Answers answers;
+  answers.sampling.max_new_tokens = 12;
+  const Rollout free = answers(kAll);
+  std::int64_t prompt = 0, longest = 0;
+  for (const RolloutGroup& group : free.groups) {
+    prompt = std::max(prompt, std::ssize(group.prompt));
+    for (const RolloutSample& sample : group.samples) {
+      longest = std::max(longest, std::ssize(group.prompt) + std::ssize(sample.ids));
+    }
+  }
+  const std::int64_t first = prompt + 12 - 1;  // what one turn may need
+  const std::int64_t room = first + 24;
+  REQUIRE(longest > room);
+  const models::DecoderConfig& config = answers.model.config();
+  const std::int64_t row = 2 * config.num_layers() * config.num_kv_heads * config.head_dim *
+                           static_cast<std::int64_t>(c10::elementSize(answers.model.dtype()));
+  const Rollout tight = answers(kAll, {.max_cache_bytes = room * row});
+  std::int64_t cut = 0;
+  for (std::size_t g = 0; g < tight.groups.size(); ++g) {
+    for (std::size_t s = 0; s < tight.groups[g].samples.size(); ++s) {
+      const RolloutSample& sample = tight.groups[g].samples[s];
+      const TokenIds& whole = free.groups[g].samples[s].ids;
+      CHECK(std::ssize(tight.groups[g].prompt) + std::ssize(sample.ids) <= room + 1);
+      CHECK(std::equal(sample.ids.begin(), sample.ids.end(), whole.begin()));
+      if (sample.ids.size() == whole.size()) continue;
+      CHECK(sample.finish == FinishReason::length);
+      cut += 1;
+    }
+  }
+  CHECK(cut > 0);
+  CHECK_THROWS_WITH(answers(kAll, {.max_cache_bytes = (first - 1) * row}),
+                    Catch::Contains("to fit into max_cache_bytes"));
 }
 
 TEST_CASE("A turn is what its request draws: from the position where it begins",

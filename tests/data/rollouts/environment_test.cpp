@@ -37,7 +37,21 @@ struct Changes {
   std::optional<Reply> operator()(const text::Conversation&) { return std::nullopt; }
 };
 
+// [snippet: record]
+/// A game: the word that the policy is to guess stands in the record.
+struct HiddenWord {
+  std::optional<Reply> operator()(const text::Conversation& so_far, const Json& record) const {
+    if (so_far.messages.back().at("content") != record.at("word")) return Reply::of("user", "No.");
+    Reply right = Reply::of("user", "Yes!");
+    right.ends = true;
+    return right;
+  }
+};
+// [/snippet]
+
 static_assert(Environment<CityTool> && check_environment<CityTool>());
+static_assert(Environment<HiddenWord> && check_environment<HiddenWord>());
+static_assert(ReadsRecord<HiddenWord> && !ReadsRecord<CityTool>);
 static_assert(!Environment<Silent> && !Environment<Texts> && !Environment<int>);
 static_assert(!Environment<Changes>);  // it keeps no state between calls
 static_assert(!Environment<NoEnvironment> && check_environment<NoEnvironment>());
@@ -59,4 +73,15 @@ TEST_CASE("An environment says what comes behind a turn, or that nothing does",
   CHECK_FALSE(known->failed);
   CHECK(said("population(Atlantis)")->failed);
   CHECK_FALSE(said("3900000").has_value());
+}
+
+TEST_CASE("Either form of an environment is one function", "[data][rollouts]") {
+  const text::Conversation guess(Json::array({{{"role", "assistant"}, {"content", "tree"}}}));
+  const Json record = {{"word", "tree"}};
+  const AnyEnvironment game = HiddenWord{}, city = CityTool{};
+  CHECK(game.reads_record());
+  CHECK_FALSE(city.reads_record());
+  CHECK(game(guess, &record)->ends);
+  CHECK_FALSE(city(guess, nullptr).has_value());
+  CHECK_FALSE(AnyEnvironment());
 }

@@ -34,6 +34,7 @@ TEST_CASE("A group of samples is what it was after a line of JSON", "[data][roll
   odd.text = "né\"\n";
   odd.parsed = "3";
   odd.reason = "equal";
+  odd.support = {{2, 3, 9}, {0, 3}};
   group.samples[2].reward = std::nullopt;
   group.samples[2].finish = FinishReason::environment;
   group.greedy_reward = 0.1;
@@ -60,6 +61,13 @@ TEST_CASE("A line that is no group is an error that says where and why", "[data]
   refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1, 2], "old_logps": [0.5]}]})",
           "expected 2 numbers under \"old_logps\"");
   refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "sampled": [2]}]})", "from 0 to 1");
+  refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1, 2], "support": [[1]]}]})",
+          "expected 2 numbers under \"support\"");
+  refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "support": [[0, 2]]}]})",
+          "the drawn id 1 among the ids of its \"support\"");
+  refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "support": [[1, 1]]}]})",
+          "found one twice");
+  refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "support": [1]}]})", "support");
   refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "finish": "tired"}]})", "\"tired\"");
   refuses(R"({"prompt_ids": [1], "samples": [{"ids": [1], "reward": "1"}]})", "a number");
 }

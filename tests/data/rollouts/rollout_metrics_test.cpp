@@ -24,10 +24,16 @@ TEST_CASE("A rollout's metrics are TRL's", "[data][rollouts]") {
   for (RolloutSample& sample : rollout.groups[1].samples)
     sample.reward = sample.scores[0] = 0.1 + 0.2;
   rollout.groups[0].samples[3].finish = FinishReason::length;
-  auto metrics = by_name(data::rollout_metrics(
-      rollout, {.generate_seconds = 2.0, .sampled_tokens = 20, .prompts = 2, .rounds = 1}));
+  auto metrics = by_name(data::rollout_metrics(rollout, {.generate_seconds = 2.0,
+                                                         .verify_seconds = 0.5,
+                                                         .update_seconds = 1.5,
+                                                         .sampled_tokens = 20,
+                                                         .passes = 4,
+                                                         .rows = 14,
+                                                         .prompts = 2,
+                                                         .rounds = 1}));
   CHECK(metrics["reward"] == Approx((2.0 + 4 * 0.3) / 8.0));
-  CHECK(metrics["reward_std"] == Approx(std::sqrt(1.0 / 3.0) / 2.0));
+  CHECK(metrics["reward_std"] == Approx(std::sqrt((2 * 0.16 + 2 * 0.36 + 4 * 0.01) / 7.0)));
   CHECK(metrics["frac_reward_zero_std"] == 0.5);
   CHECK(metrics["rewards/Even/mean"] == metrics["reward"]);
   CHECK(metrics["completions/mean_length"] == 2.5);
@@ -36,6 +42,12 @@ TEST_CASE("A rollout's metrics are TRL's", "[data][rollouts]") {
   CHECK(metrics["completions/mean_terminated_length"] == Approx(16.0 / 7.0));
   CHECK(metrics["completions/clipped_ratio"] == 0.125);
   CHECK(metrics["rollout/tokens_per_second"] == 10.0);
+  CHECK(metrics["rollout/live_rows"] == 3.5);
+  CHECK(metrics["rollout/generate_share"] == 0.5);
+  CHECK(metrics["rollout/verify_share"] == 0.125);
+  CHECK(metrics["rollout/score_share"] == 0.0);
+  CHECK(metrics["rollout/update_share"] == 0.375);
+  CHECK(metrics["rollout/update_seconds"] == 1.5);
 }
 
 TEST_CASE("What nobody judged does not count", "[data][rollouts]") {

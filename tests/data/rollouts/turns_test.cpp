@@ -37,6 +37,7 @@ text::ChatTokenizer tokenizer_with(const std::string& chat_template) {
 data::PromptItem item_of(const text::ChatTokenizer& text, const Json& messages,
                          const Json& tools = nullptr) {
   data::PromptItem item;
+  item.record = "{}";
   item.messages = messages.dump();
   item.inputs =
       Json{{"tools", tools}, {"documents", nullptr}, {"chat_template_kwargs", nullptr}}.dump();
@@ -203,15 +204,32 @@ TEST_CASE("White space at the ends of a turn is the template's to choose", "[dat
   }
 }
 
+TEST_CASE("An environment may read the other columns of its sample's record", "[data][rollouts]") {
+  const text::ChatTokenizer text = tokenizer_with(kChatMl);
+  data::TurnOptions options{.environment = [](const text::Conversation& so_far,
+                                              const Json& record) {
+    return so_far.messages.size() > 2 ? std::nullopt
+                                      : std::optional(tool(record.at("hidden").get<std::string>()));
+  }};
+  Round round(text, options);
+  round.item.record = R"({"question": "12 + 12?", "hidden": "two dozen"})";
+  data::Turns turns(text, round.options, 1000);
+  turns.add(round.item, 1);
+  round.turns = turns;
+  CHECK(round.says("what?") > 0);
+  CHECK(round.turns.messages(0)->back().at("content") == "two dozen");
+  CHECK(round.says("24") == 0);
+}
+
 TEST_CASE("A conversation that leaves its room is cut off", "[data][rollouts]") {
   const text::ChatTokenizer text = tokenizer_with(kChatMl);
   const auto prompt = std::ssize(item_of(text, kQuestion).ids);
   const std::int64_t reply = std::ssize(
       text.tokenizer().encode("\n<|im_start|>tool\n24<|im_end|>\n<|im_start|>assistant\n"));
   const auto after_one = [&](data::TurnOptions options, std::int64_t max_new = 1000,
-                             std::int64_t positions = 0) {
+                             std::int64_t positions = 0, std::int64_t room = 0) {
     Round round(text, options, max_new);
-    data::Turns turns(text, round.options, max_new, positions);
+    data::Turns turns(text, round.options, max_new, positions, room);
     turns.add(round.item, 1);
     round.turns = turns;
     const std::int64_t left = round.says("1234");  // five ids
@@ -237,6 +255,9 @@ TEST_CASE("A conversation that leaves its room is cut off", "[data][rollouts]") 
   options = always(tool("24"));
   CHECK(after_one(options, 1000, prompt + 5 + reply) == 995);
   CHECK(after_one(options, 1000, prompt + 4 + reply) == 0);
+  CHECK(after_one(options, 1000, 0, prompt + 5 + reply + 7) == 8);  // the last id is not read
+  CHECK(after_one(options, 1000, 0, prompt + 5 + reply) == 1);
+  CHECK(after_one(options, 1000, 0, prompt + 5 + reply - 1) == 0);
   options.max_turns = 1;
   CHECK(after_one(options) == 0);
 

@@ -82,16 +82,20 @@ TEST_CASE("the loss weighs tokens by importance, and counts effective samples",
     const double rho = std::exp(sample.old_logps[i] - sample.sampled_logps[i]);
     CHECK(advantages[1][0].importance[i] == Approx(std::clamp(rho, 0.5, 1.2)));
   }
-  double sum = 0.0, squares = 0.0, tokens = 0.0;
+  double sum = 0.0, squares = 0.0, tokens = 0.0, least = 2.0;
   const auto batches = packed(items_of(loss, rollout, advantages, {0, 1, 2, 3}), {3});
   for (const RolloutBatch& batch : batches) {
     sum += batch.importance.sum().item<double>();
     squares += square(batch.importance).sum().item<double>();
     tokens += static_cast<double>(batch.predictions());
+    least = std::min(least, batch.importance.min().item<double>());
   }
   const LossAndGradient step = step_on(loss, ScoreTables::some(), batches);
-  CHECK(metric(step, "importance/mean") == Approx(sum / tokens));
-  CHECK(metric(step, "importance/mean_square") == Approx(squares / tokens));
+  CHECK(metric(step, "sampling/importance_sampling_ratio/min") == Approx(least));
+  CHECK(metric(step, "sampling/importance_sampling_ratio/mean") == Approx(sum / tokens));
+  CHECK(metric(step, "sampling/importance_sampling_ratio/max") == Approx(1.2));
+  CHECK(metric(step, "sampling/effective_sample_size") ==
+        Approx(sum * sum / (tokens * squares)).epsilon(1e-6));
   CHECK(effective_share(rollout, advantages) ==
         Approx(sum * sum / (tokens * squares)).epsilon(1e-6));
   CHECK(effective_share(rollout, blank_advantages(rollout)) == Approx(1.0));

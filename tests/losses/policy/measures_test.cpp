@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/losses/policy/measures.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
 #include "posttrain/losses/policy_loss.hpp"
 #include "support/policy_loss_check.hpp"
 
@@ -16,6 +21,7 @@ TEST_CASE("metrics are means over the trained tokens of the step", "[losses][mea
   const ScoreTables tables = ScoreTables::some();
   const LossAndGradient step = step_on(loss, tables, packed(items, {4}));
   double tokens = 0.0, entropy = 0.0, ratio = 0.0, most = 0.0, low = 0.0, high = 0.0, kl = 0.0;
+  double difference = 0.0, largest = 0.0;
   for (const PolicyNumbers& sample : policy_numbers(items, tables)) {
     for (std::size_t t = 0; t < sample.size(); ++t) {
       const double w = sample.ratio(t), d = sample.logp[t] - sample.ref[t];
@@ -28,6 +34,17 @@ TEST_CASE("metrics are means over the trained tokens of the step", "[losses][mea
       kl += std::exp(-d) + d - 1.0;
     }
   }
+  for (const RolloutItem& item : items) {
+    for (std::size_t i = 0; i < item.sample->ids.size(); ++i) {
+      if (item.sample->sampled[i] == 0) continue;
+      const double one = std::abs(item.sample->old_logps[i] - item.sample->sampled_logps[i]);
+      difference += one;
+      largest = std::max(largest, one);
+    }
+  }
+  CHECK(largest > 0.0);
+  CHECK(metric(step, "sampling/sampling_logp_difference/mean") == Approx(difference / tokens));
+  CHECK(metric(step, "sampling/sampling_logp_difference/max") == Approx(largest));
   CHECK(low > 0.0);
   CHECK(high > 0.0);
   CHECK(metric(step, "entropy") == Approx(entropy / tokens));
@@ -47,6 +64,26 @@ TEST_CASE("weights by importance are measured where they are known", "[losses][m
   std::vector<RolloutBatch> batches = packed(items_of(loss, rollout, advantages, {0, 1, 2, 3}), {});
   batches[0].importance = at::full({batches[0].predictions()}, 0.5, at::kFloat);
   const LossAndGradient step = step_on(loss, ScoreTables::some(), batches);
-  CHECK(metric(step, "importance/mean") == Approx(0.5));
-  CHECK(metric(step, "importance/mean_square") == Approx(0.25));
+  for (const char* what : {"min", "mean", "max"}) {
+    CHECK(metric(step, std::string("sampling/importance_sampling_ratio/") + what) == Approx(0.5));
+  }
+  CHECK(metric(step, "sampling/effective_sample_size") == Approx(1.0));
+}
+
+TEST_CASE("before the first update the old policy is the current one, also beside what was drawn",
+          "[losses][measures]") {
+  const Rollout rollout = some_rollout();
+  const PolicyLoss<> loss;
+  const Advantages advantages = loss.advantages(rollout);
+  std::vector<RolloutBatch> batches = packed(items_of(loss, rollout, advantages, {1}), {});
+  const ScoreTables tables = ScoreTables::some();
+  const Tensor drawn = tables.policy.index_select(0, batches[0].target.to(at::kLong));
+  batches[0].old_logps = Tensor();
+  batches[0].sampled_logps = (drawn - 0.25).to(at::kFloat);
+  const LossAndGradient step = step_on(loss, tables, batches);
+  CHECK(metric(step, "sampling/sampling_logp_difference/mean") == Approx(0.25));
+  batches[0].sampled_logps = Tensor();
+  for (const auto& entry : step_on(loss, tables, batches).metrics) {
+    CHECK_FALSE(entry.first.starts_with("sampling/"));
+  }
 }

@@ -3,58 +3,29 @@
 // float32 as well, which shows the plan and the merging exactly.
 #include "posttrain/nn/cuda/flash_attention.hpp"
 
-#include <algorithm>
 #include <vector>
 
 #include "posttrain/nn/attention.hpp"
-#include "posttrain/nn/attention_generic.hpp"
 #include "posttrain/tensor/transfer.hpp"
+#include "support/attention_errors.hpp"
 #include "support/catch.hpp"
 #include "support/device.hpp"
-#include "support/kernels.hpp"
 #include "support/stand_in_cuda.hpp"
 
 using namespace posttrain;
-using kernel_test::normal;
+using test::attention_errors;
+using test::AttentionInputs;
+using test::some_forest;
 using test::test_device;
 
 namespace {
 
-struct Inputs {
-  Tensor q, k, v, dy;
+struct Inputs : AttentionInputs {
   Inputs(std::int64_t queries, std::int64_t keys, at::ScalarType type, std::int64_t size = 16)
-      : q(normal({queries, 4, size}, 1, type).to(test_device())),
-        k(normal({keys, 2, size}, 2, type).to(test_device())),
-        v(normal({keys, 2, size}, 3, type).to(test_device())),
-        dy(normal({queries, 4, size}, 4, type).to(test_device())) {}
+      : AttentionInputs(queries, keys, type, test_device(), {.size = size}) {}
 };
 
-/// Against the largest value, or 1: in a window of one key the gradients of q and k are 0.
-double error_of(const Tensor& a, const Tensor& b) {
-  const double largest = b.abs().max().item().toDouble();
-  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item().toDouble() /
-         std::max(1.0, largest);
-}
-
-/// The errors of out, lse, dq, dk, dv.
-std::vector<double> errors(const Inputs& in, const AttentionParts& parts,
-                           const AttentionOptions& options) {
-  const auto wide = [](const Tensor& x) { return x.to(at::kDouble); };
-  const AttentionResult expected =
-      attention_forward_generic(wide(in.q), wide(in.k), wide(in.v), parts.list(), options);
-  const AttentionResult actual = attention_forward_flash(in.q, in.k, in.v, parts, options);
-  const AttentionGradients wanted = attention_backward_generic(
-      wide(in.dy), wide(in.q), wide(in.k), wide(in.v), expected, parts.list(), options);
-  const AttentionGradients got =
-      attention_backward_flash(in.dy, in.q, in.k, in.v, actual, parts, options);
-  const auto seen = [](const Tensor& lse) { return lse.clamp_min(-1e30); };
-  return {error_of(actual.out, expected.out), error_of(seen(actual.lse), seen(expected.lse)),
-          error_of(got.q, wanted.q), error_of(got.k, wanted.k), error_of(got.v, wanted.v)};
-}
-
-const std::vector<Segment> kForest{{0, 10, 28, 0},   {10, 16, 24, 10}, {16, 18, 18, 16},
-                                   {18, 24, 24, 16}, {24, 28, 28, 10}, {28, 29, 29, 0},
-                                   {29, 36, 36, 0}};
+const std::vector<Segment> kForest = some_forest();
 
 bool flash_is_there() { return !test_device().is_cpu(); }
 
@@ -74,10 +45,14 @@ TEST_CASE("flash attention over a forest is plain attention over it", "[nn][devi
       if (type == at::kFloat && !stand_in::counts_if_loaded()) continue;  // CUDA's takes 16 bits
       INFO(c10::toString(type));
       const AttentionOptions options{0.3, 0.0, window};
-      for (const double error : errors({36, 36, type}, parts, options)) CHECK(error < tolerance);
-      for (const double error : errors({36, 39, type}, prefixed, options)) CHECK(error < tolerance);
-      for (const double error : errors({5, 21, type}, cached, options)) CHECK(error < tolerance);
-      for (const double error : errors({36, 36, type}, odd, options)) CHECK(error < tolerance);
+      for (const double error : attention_errors(Inputs(36, 36, type), parts, options))
+        CHECK(error < tolerance);
+      for (const double error : attention_errors(Inputs(36, 39, type), prefixed, options))
+        CHECK(error < tolerance);
+      for (const double error : attention_errors(Inputs(5, 21, type), cached, options))
+        CHECK(error < tolerance);
+      for (const double error : attention_errors(Inputs(36, 36, type), odd, options))
+        CHECK(error < tolerance);
     }
   }
 }

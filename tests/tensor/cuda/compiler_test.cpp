@@ -14,7 +14,7 @@
 
 using namespace posttrain;
 
-TEST_CASE("every kernel compiles for every architecture") {
+TEST_CASE("every kernel compiles for every architecture", "[nvrtc]") {
   const cuda::Compiler& compiler = cuda::Compiler::get();
   if (!compiler.error().empty()) POSTTRAIN_SKIP("no NVRTC: " << compiler.error());
   const int architecture = GENERATE(80, 90, 100, 120);

@@ -41,6 +41,13 @@ struct Throws {
   void on(const event::AfterStep&) { throw std::runtime_error("stop here"); }
 };
 
+/// Asks for what it is given after every step, and says nothing of anything else.
+struct Asks {
+  event::Request request;
+  event::Request on(const event::AfterStep&) { return request; }
+  void on(const event::EpochEnd&) {}
+};
+
 /// Hears no event, but for g++ looks like a callback whose event was misspelt.
 struct OfNumbers {
   void on(int) {}
@@ -91,4 +98,20 @@ TEST_CASE("an exception of a callback is not swallowed", "[trainer][events]") {
   CHECK(log.empty());
   CHECK_NOTHROW(callbacks.notify(event::EpochEnd{4}));
   CHECK(log == Log{"later:epoch end 4"});
+}
+
+TEST_CASE("what hooks ask for is asked together; a hook that returns nothing asks for nothing",
+          "[trainer][events]") {
+  Log log;
+  Callbacks callbacks;
+  callbacks.add(Recorder{&log, "silent"});
+  CHECK_FALSE(callbacks.notify(event::AfterStep{}).save);
+  callbacks.add(Asks{{.save = true}});
+  callbacks.add(Asks{{.stop = true}});
+  const event::Request asked = callbacks.notify(event::AfterStep{});
+  CHECK(asked.save);
+  CHECK(asked.stop);
+  const event::Request other = callbacks.notify(event::EpochEnd{});
+  CHECK_FALSE(other.save);
+  CHECK_FALSE(other.stop);
 }

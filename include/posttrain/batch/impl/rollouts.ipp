@@ -45,6 +45,34 @@ Tensor of_predictions(std::span<const RolloutItem> items, const Values& values) 
   return at::tensor(all, at::kFloat);
 }
 
+/// Among which ids the predictions were drawn; undefined where all were among the whole vocabulary.
+inline KeptColumns support_of(std::span<const RolloutItem> items) {
+  std::vector<std::int64_t> column, prediction, ends;
+  for (const RolloutItem& item : items) {
+    const Support& support = item.sample->support;
+    const std::size_t places = item.sample->ids.size();
+    if (!support.sizes.empty() && support.sizes.size() != places) {
+      raise("prompt {}: expected a support for each of {} ids of a sample, got {}",
+            item.group->sample, places, support.sizes.size());
+    }
+    auto next = support.ids.begin();
+    for (std::size_t i = 0; i < places; ++i) {
+      const std::int64_t size = support.sizes.empty() ? 0 : support.sizes[i];
+      if (size < 0 || size > support.ids.end() - next) {
+        raise("prompt {}: expected the ids of a sample's support, got fewer", item.group->sample);
+      }
+      if (item.sample->sampled[i] != 0) {
+        column.insert(column.end(), next, next + size);
+        prediction.resize(column.size(), std::ssize(ends));
+        ends.push_back(std::ssize(column));
+      }
+      next += size;
+    }
+  }
+  if (column.empty()) return {};
+  return {at::tensor(column, at::kLong), at::tensor(prediction, at::kLong), std::move(ends)};
+}
+
 /// A stream of random numbers for each sample: of its prompt's index and of its ids, so that it is
 /// the sample's wherever it is packed, and another one in the next rollout.
 inline std::uint64_t sample_stream(const RolloutItem& item) {
@@ -65,6 +93,7 @@ POSTTRAIN_INLINE RolloutBatch RolloutBatch::slice(std::int64_t begin, std::int64
       values = values.narrow(0, begin, end - begin);
     }
   }
+  part.support = support.slice(begin, end);
   return part;
 }
 
@@ -72,7 +101,7 @@ POSTTRAIN_INLINE RolloutBatch RolloutBatch::to(at::Device device) const {
   RolloutBatch moved = *this;
   std::vector<Tensor*> tensors = moving_tensors(moved, device);
   for (const auto field : detail::per_prediction()) tensors.push_back(&(moved.*field));
-  tensors.push_back(&moved.reward);
+  tensors.insert(tensors.end(), {&moved.reward, &moved.support.column, &moved.support.prediction});
   upload_together(tensors, device);
   return moved;
 }
@@ -186,6 +215,7 @@ POSTTRAIN_INLINE RolloutBatch pack_rollout(std::span<const RolloutItem> items, d
   batch.sampled_logps = of_sample(&RolloutSample::sampled_logps);
   batch.ref_logps = of_sample(&RolloutSample::ref_logps);
   batch.old_values = of_sample(&RolloutSample::values);
+  batch.support = detail::support_of(items);
   return batch;
 }
 

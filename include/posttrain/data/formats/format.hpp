@@ -14,7 +14,7 @@
 namespace posttrain::data {
 
 enum class Format : std::uint8_t {
-  messages,             // {"messages": [{"role", "content"}, …]}
+  messages,             // {"messages" or "Messages": [{"role", "content"}, …]}
   sharegpt,             // {"conversations": [{"from", "value"}, …], "system"?}
   alpaca,               // {"instruction", "input"?, "output"?, "system"?, "history"?}
   question,             // {"question", "problem", "query" or "input", "answer", "solution",
@@ -80,6 +80,12 @@ const Json* first_value(const Json& record, Keys... keys) {
   return found;
 }
 
+/// The conversation that a sample is: under "messages", or "Messages" as in examples of Training
+/// Hub.
+inline const Json* messages_of(const Json& record) {
+  return first_value(record, "messages", "Messages");
+}
+
 /// What a sample asks under the names that are in use beside "prompt" and "instruction".
 inline const Json* asked(const Json& record) {
   return first_value(record, "question", "problem", "query", "input");
@@ -115,14 +121,14 @@ inline std::optional<Format> detect_format(const Json& record) {
   if (record.is_string()) return Format::document;
   const auto has = [&](auto... keys) { return ((value_of(record, keys) != nullptr) && ...); };
   if (has("input_ids")) return Format::tokenized;
-  const Json* talk = value_of(record, "conversations");
+  const Json *talk = value_of(record, "conversations"), *messages = detail::messages_of(record);
   if (has("chosen_messages", "rejected_messages")) return Format::implicit_preference;
   if (has("chosen", "rejected")) {
     const Json* prompt = value_of(record, "prompt");
     // A text prompt beside whole conversations only names what they start with.
     const bool names_only = prompt != nullptr && prompt->is_string() && record["chosen"].is_array();
     if (prompt != nullptr && !names_only) return Format::preference;
-    const bool elsewhere = talk != nullptr || has("messages") || has("instruction") ||
+    const bool elsewhere = talk != nullptr || messages != nullptr || has("instruction") ||
                            detail::asked(record) != nullptr || has("context");
     if (prompt == nullptr && elsewhere) return Format::preference;
     return Format::implicit_preference;
@@ -130,7 +136,7 @@ inline std::optional<Format> detect_format(const Json& record) {
   if (has("completions", "labels")) return Format::stepwise;
   if (has("prompt", "completion", "label")) return Format::unpaired_preference;
   if (has("prompt", "completion")) return Format::prompt_completion;
-  if (has("messages")) return Format::messages;
+  if (messages != nullptr) return Format::messages;
   if (talk != nullptr && talk->is_array() && !talk->empty()) {
     return talk->front().is_object() && talk->front().contains("role") ? Format::messages
                                                                        : Format::sharegpt;

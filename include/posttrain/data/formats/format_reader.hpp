@@ -19,7 +19,7 @@ class FormatReader {
   FormatReader(std::string_view path, bool (*accepts)(Format), std::string_view expected)
       : samples_(path), path_(path), accepts_(accepts), expected_(expected) {}
 
-  std::optional<Sample> next();
+  std::optional<SourceSample> next();
 
   /// The format of the records so far; nothing before the first good one.
   std::optional<Format> format() const { return format_; }

@@ -247,7 +247,7 @@ inline Json alpaca_prompt(const Json& sample) {
 
 /// The messages that a sample without "prompt" puts before an answer; null where it has none.
 inline Json prompt_messages(const Json& sample) {
-  for (const char* key : {"messages", "conversations"}) {
+  for (const char* key : {"messages", "Messages", "conversations"}) {
     if (const Json* list = value_of(sample, key)) {
       Json messages = any_messages(*list, key);
       put_system_first(messages, sample);

@@ -26,7 +26,7 @@
 namespace posttrain::data {
 
 /// A sample as it comes from a source.
-struct Sample {
+struct SourceSample {
   Json value{};
   std::string where{};  // "file:line"
   std::string error{};  // why it is malformed; empty: it is not
@@ -84,7 +84,7 @@ class TextPartReader {
   TextPartReader(const std::string& path, std::string_view delimiter)
       : text_(path), delimiter_(delimiter) {}
 
-  std::optional<Sample> next();
+  std::optional<SourceSample> next();
 
  private:
   std::size_t part_size();
@@ -100,7 +100,7 @@ class SampleReader {
   explicit SampleReader(std::string_view path, std::string_view delimiter = {})
       : files_(find_source_files(path)), delimiter_(delimiter) {}
 
-  std::optional<Sample> next();
+  std::optional<SourceSample> next();
 
   const std::vector<std::string>& files() const { return files_.read; }
 

@@ -103,7 +103,7 @@ class RecordReader {
 
   /// The next record, malformed ones with their error; nothing at the end.
   std::optional<ReadRecord<Record>> next() {
-    std::optional<Sample> sample = reader_.next();
+    std::optional<SourceSample> sample = reader_.next();
     if (!sample) return std::nullopt;
     ReadRecord<Record> read{std::nullopt, std::move(sample->where), std::move(sample->error)};
     if (!read.error.empty()) return read;

@@ -29,17 +29,21 @@ POSTTRAIN_INLINE RecordedGroups read_rollout_file(std::string_view path, std::in
               recorded.group_size, size);
       }
       if (group.sample < 0) group.sample = std::ssize(recorded.groups);
-      const auto check_ids = [&](const TokenIds& ids) {
+      const auto check_known = [&](const TokenIds& ids) {
         for (const TokenId id : ids) {
           if (vocab_size > 0 && id >= vocab_size) {
             raise("{}: expected ids below the model's {}, got {}", where, vocab_size, id);
           }
         }
+      };
+      const auto check_ids = [&](const TokenIds& ids) {
+        check_known(ids);
         recorded.report.tokens += std::ssize(ids);
       };
       check_ids(group.prompt);
       for (const RolloutSample& sample : group.samples) {
         check_ids(sample.ids);
+        check_known(sample.support.ids);
         recorded.report.scored += sample.trained_tokens();
         recorded.drawn_logps = recorded.drawn_logps && !sample.sampled_logps.empty();
         const auto tokens = std::ssize(group.prompt) + std::ssize(sample.ids);

@@ -83,7 +83,7 @@ void tokenize_all(const Kind& kind, Samples&& samples, const LoadContext& contex
                   SeenSamples& seen, const Keep& keep) {
   std::int64_t index = 0;
   for (auto&& optional_sample : samples) {
-    const Sample& sample = *optional_sample;
+    const SourceSample& sample = *optional_sample;
     ++report.read;
     std::vector<typename Kind::Item> items;
     std::string error = sample.error;

@@ -16,7 +16,7 @@
 #include "posttrain/data/rollouts/prompt_kind.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
 #include "posttrain/data/rollouts/turns.hpp"
-#include "posttrain/generate/generator.hpp"
+#include "posttrain/generate/generator_for.hpp"
 #include "posttrain/rewards/pool.hpp"
 #include "posttrain/rewards/sample.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
@@ -24,12 +24,12 @@
 namespace posttrain::data {
 
 /// What the answers to one prompt have in common for a verifier.
-posttrain::Sample asked(const PromptItem& item, const text::ChatTokenizer& text);
+Sample asked(const PromptItem& item, const text::ChatTokenizer& text);
 
 /// An answer to it as a verifier sees it. `messages`: the whole conversation; null: it is the
 /// prompt's with one answer.
-posttrain::Sample judged(const posttrain::Sample& asked, const RolloutSample& answer,
-                         std::shared_ptr<const Json> messages = nullptr);
+Sample judged(const Sample& asked, const RolloutSample& answer,
+              std::shared_ptr<const Json> messages = nullptr);
 
 /// What is answered, and how.
 struct AnswerPlan {
@@ -51,21 +51,25 @@ Request next_turn(const AnswerPlan& plan, const RolloutGroup& group, std::int64_
 void append_turn(RolloutSample& sample, const Completion& turn);
 
 /// Adds a group of judged answers to `rollout` for each chosen prompt, in order.
-template <class Gate>
-void answer_prompts(const models::Decoder& model, const Gate& gate, const text::ChatTokenizer& text,
+template <class Model, class Gate>
+void answer_prompts(const Model& model, const Gate& gate, const text::ChatTokenizer& text,
                     const AnswerPlan& plan, VerifierPool& pool, Rollout& rollout,
                     RolloutWork& work) {
   const std::size_t first_group = rollout.groups.size();
   const auto group_size = static_cast<std::size_t>(plan.samples);
   const Stopwatch writes;
-  Generator generator(model, gate, text.eos_ids(), plan.generator, &text.tokenizer());
+  auto generator = generator_for(model, gate, text.eos_ids(), plan.generator, &text.tokenizer());
   std::optional<Turns> turns;
   if (plan.turns != nullptr) {
-    const models::DecoderConfig& config = model.config();
-    turns.emplace(text, *plan.turns, plan.sampling.max_new_tokens,
-                  config.learned_positions ? config.max_positions - virtual_tokens(gate) : 0);
+    std::int64_t positions = 0, room = 0;  // no limits
+    if constexpr (KeepsKeys<Model>) {
+      const models::DecoderConfig& config = model.config();
+      if (config.learned_positions) positions = config.max_positions - virtual_tokens(gate);
+      room = generator.room();
+    }
+    turns.emplace(text, *plan.turns, plan.sampling.max_new_tokens, positions, room);
   }
-  std::vector<posttrain::Sample> questions;
+  std::vector<Sample> questions;
   std::vector<std::size_t> group_of;  // of each request: they are numbered one after another
   for (const std::size_t index : plan.chosen) {
     const PromptItem& item = (*plan.items)[index];
@@ -102,6 +106,8 @@ void answer_prompts(const models::Decoder& model, const Gate& gate, const text::
     take();
   } while (!generator.idle());  // replies are answered in turn
   work.generate_seconds += writes.seconds();
+  work.passes += generator.counts().steps;
+  work.rows += generator.counts().sample_rows;
   const Stopwatch waits;
   const Verified verified = pool.finish();
   work.verify_seconds += waits.seconds();

@@ -3,6 +3,7 @@
 // data/rollouts/chosen_stream.hpp.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "posttrain/batch/pair_kind.hpp"
@@ -21,6 +22,8 @@ struct BestAndWorst {
   /// pairs/ties: groups of the rollout without a pair; pairs/reward_margin: the mean difference of
   /// the rewards of a pair, left out where there is none.
   static Metrics measure(const Rollout& rollout);
+
+  static std::string_view without_items() { return "no group had rewards that differ"; }
 };
 
 }  // namespace posttrain::data

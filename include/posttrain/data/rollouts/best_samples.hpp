@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string_view>
 #include <vector>
 
 #include "posttrain/base/sequence.hpp"
@@ -26,6 +27,10 @@ struct BestSamples {
   /// best/sequences: how many the rollout gives; best/groups_without: groups that give none;
   /// best/reward: the mean reward of the sequences, left out where there is none.
   Metrics measure(const Rollout& rollout) const;
+
+  static std::string_view without_items() {
+    return "no sample had a reward of at least least_reward";
+  }
 };
 
 }  // namespace posttrain::data

@@ -12,6 +12,7 @@
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,12 +24,14 @@
 
 namespace posttrain::data {
 
-/// What is trained of a group, a function of the group alone, and the metrics of a rollout's.
+/// What is trained of a group, a function of the group alone; the metrics of a rollout's; and what
+/// is to be said of rollouts that give none.
 template <class C>
 concept ChoosesItems = ItemKind<typename C::Kind> &&
     requires(const C& choice, const RolloutGroup& group, const Rollout& rollout) {
   { choice.items(group) } -> std::same_as<std::vector<typename C::Kind::Item>>;
   { choice.measure(rollout) } -> std::same_as<Metrics>;
+  { choice.without_items() } -> std::convertible_to<std::string_view>;
 };
 
 template <ChoosesItems Choice>
@@ -41,10 +44,16 @@ class ChosenStream : public RolloutStream {
       : RolloutStream(std::move(rollouts)), choice_(choice) {}
 
   /// The micro-batches of the next optimizer step, none where its groups give no item; nothing at
-  /// the end of an epoch.
+  /// the end of an epoch. Ten rollouts in a row without an item are an error.
   template <class View>
   std::optional<std::vector<Batch>> next(const View& view) {
-    if (!begin_step([&] { return roll_out(view, RolloutNeeds{}); })) return std::nullopt;
+    const auto make = [&] {
+      Rollout rollout = roll_out(view, {.rewards = false});
+      check_useful(gives_items(rollout),
+                   scored(rollout) ? choice_.without_items() : kWithoutRewards);
+      return rollout;
+    };
+    if (!begin_step(make)) return std::nullopt;
     std::vector<typename Kind::Item> items;
     for (const std::size_t group : queue_.next_groups()) {
       for (auto& item : choice_.items(queue_.rollout().groups[group])) {
@@ -57,14 +66,21 @@ class ChosenStream : public RolloutStream {
     return batches;
   }
 
-  /// Of the rollout in work, for the step's record.
-  Metrics measure() const {
-    Metrics metrics = rollout_metrics(queue_.rollout(), work_);
+  /// Of the rollout in work, for the record of an optimizer step that took so long.
+  Metrics measure(double update_seconds) {
+    Metrics metrics = rolled_out(update_seconds);
     for (auto& each : choice_.measure(queue_.rollout())) metrics.push_back(std::move(each));
     return metrics;
   }
 
  private:
+  bool gives_items(const Rollout& rollout) const {
+    for (const RolloutGroup& group : rollout.groups) {
+      if (!choice_.items(group).empty()) return true;
+    }
+    return false;
+  }
+
   Choice choice_;
 };
 

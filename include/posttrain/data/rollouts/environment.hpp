@@ -11,14 +11,22 @@
 //   Rollouts<NumericAnswer, Clock>{.path = "questions.jsonl"}
 //
 // The last message of `so_far` is what the policy just wrote, as a text without special tokens; its
-// inputs are the record's tools, documents and variables of the template. An environment is called
-// for each sample by itself, in the order in which turns end and from one thread at a time, while
-// other samples wait: it keeps no state between calls, and a slow one calls for a program of its
-// own. It must be a function of what it is given, or a run that is resumed does not repeat itself.
-// Its type is that of a policy's part: an aggregate of options, or with `description()`.
+// inputs are the record's tools, documents and variables of the template. One that wants other
+// columns of the record (a database, a hidden word) takes the record, too:
+//
+//   std::optional<Reply> operator()(const text::Conversation& so_far, const Json& record) const;
+//
+// The record holds the gold answer, too, and the policy reads what a reply says of it.
+//
+// An environment is called for each sample by itself, in the order in which turns end and from one
+// thread at a time, while other samples wait: it keeps no state between calls, and a slow one calls
+// for a program of its own. It must be a function of what it is given, or a run that is resumed
+// does not repeat itself. Its type is that of a policy's part: an aggregate of options, or with
+// `description()`.
 #pragma once
 
 #include <concepts>
+#include <functional>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -44,10 +52,46 @@ struct Reply {
   }
 };
 
+template <class E>
+concept ReadsRecord = requires(const E& environment, const text::Conversation& so_far,
+                               const Json& record) {
+  { environment(so_far, record) } -> Gives<std::optional<Reply>>;
+};
+
 /// Answers turns of the policy. No reply: the sample is over.
 template <class E>
-concept Environment = requires(const E& environment, const text::Conversation& so_far) {
+concept Environment = ReadsRecord<E> ||
+    requires(const E& environment, const text::Conversation& so_far) {
   { environment(so_far) } -> Gives<std::optional<Reply>>;
+};
+
+/// An environment of either form, or none.
+class AnyEnvironment {
+ public:
+  AnyEnvironment() = default;
+  template <class E>
+  requires(!std::is_same_v<E, AnyEnvironment> && Environment<E>) AnyEnvironment(E environment)
+      : reads_record_(ReadsRecord<E>) {
+    reply_ = [its = std::move(environment)](const text::Conversation& so_far,
+                                            const Json* record) -> std::optional<Reply> {
+      if constexpr (ReadsRecord<E>) {
+        return its(so_far, *record);
+      } else {
+        return its(so_far);
+      }
+    };
+  }
+
+  explicit operator bool() const { return static_cast<bool>(reply_); }
+  bool reads_record() const { return reads_record_; }
+  /// `record` is not null where it is read.
+  std::optional<Reply> operator()(const text::Conversation& so_far, const Json* record) const {
+    return reply_(so_far, record);
+  }
+
+ private:
+  std::function<std::optional<Reply>(const text::Conversation&, const Json*)> reply_{};
+  bool reads_record_ = false;
 };
 
 /// The policy writes one answer, and nobody replies.

@@ -7,6 +7,7 @@
 // neither batches nor other requests, a resume or another number of threads change it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -46,6 +48,7 @@ struct RolloutStreamOptions {
   RolloutSizes sizes{};
   std::int64_t group_size = 8;
   Sampling sampling{};
+  bool mirror_support = false;  // what the draws that are trained on were among is recorded
   GeneratorOptions generator{};
   GroupFilter filter = GroupFilter::keep_all;
   std::int64_t max_attempts = 10;
@@ -59,6 +62,7 @@ struct RolloutStreamOptions {
 class RolloutStream : public QueuedStream {
  public:
   using Batch = RolloutBatch;
+  static constexpr bool kSamples = true;  // by the policy, as opposed to RolloutFileStream
 
   /// `text` has to live as long.
   RolloutStream(LoadedItems<PromptItem> prompts, const text::ChatTokenizer& text,
@@ -105,13 +109,10 @@ class RolloutStream : public QueuedStream {
     return options_.filter != GroupFilter::keep_all || options_.curriculum;
   }
 
-  /// Of the rollout in work, for the step's record.
-  Metrics measure() const {
-    Metrics metrics = rollout_metrics(queue_.rollout(), work_);
+  /// Of the rollout in work, for the record of an optimizer step that took so long.
+  Metrics measure(double update_seconds) {
+    Metrics metrics = rolled_out(update_seconds);
     metrics.emplace_back("rollout/split_groups", static_cast<double>(split_groups_));
-    if (options_.turns.environment) {
-      for (auto& metric : turn_metrics(queue_.rollout(), work_)) metrics.push_back(metric);
-    }
     return metrics;
   }
 
@@ -158,8 +159,9 @@ class RolloutStream : public QueuedStream {
       work_.prompts += std::ssize(drawn);
       Rollout round = empty_rollout(rollout.number);
       const auto epoch = static_cast<std::uint64_t>(queue_.epoch());
-      answer(view, prompts_.train, drawn, options_.sampling, options_.group_size, epoch, round,
-             work_);
+      Sampling sampling = options_.sampling;
+      sampling.support = options_.mirror_support;
+      answer(view, prompts_.train, drawn, sampling, options_.group_size, epoch, round, work_);
       if (needs.greedy) add_greedy_rewards(view, drawn, epoch, round);
       for (std::size_t g = 0; g < drawn.size(); ++g) {
         if (const auto mean = mean_reward(round.groups[g])) queue_.visited(drawn[g], *mean);
@@ -170,8 +172,46 @@ class RolloutStream : public QueuedStream {
       }
       if (options_.filter == GroupFilter::keep_all) break;
     }
-    if (needs.rewards) check_scored(rollout);
+    if (needs.rewards) {
+      check_useful(scored(rollout), options_.filter == GroupFilter::informative
+                                        ? "no group had rewards that differ"
+                                        : kWithoutRewards);
+    }
     return rollout;
+  }
+
+  /// The metrics of the rollout in work, whatever is trained of it.
+  Metrics rolled_out(double update_seconds) {
+    work_.update_seconds += update_seconds;
+    Metrics metrics = rollout_metrics(queue_.rollout(), work_);
+    if (options_.turns.environment) {
+      for (auto& metric : turn_metrics(queue_.rollout(), work_)) metrics.push_back(metric);
+    }
+    return metrics;
+  }
+
+  static constexpr std::string_view kWithoutRewards = "no sample had a reward";
+
+  /// Whether any sample has a reward.
+  static bool scored(const Rollout& rollout) {
+    for (const RolloutGroup& group : rollout.groups) {
+      for (const RolloutSample& sample : group.samples) {
+        if (sample.reward) return true;
+      }
+    }
+    return false;
+  }
+
+  /// Counts rollouts in a row that nothing can be learned from; the tenth is an error that says
+  /// `why`.
+  void check_useful(bool useful, std::string_view why) {
+    constexpr int kMostUseless = 10;
+    useless_ = useful ? 0 : useless_ + 1;
+    if (useless_ < kMostUseless) return;
+    raise(
+        "{} rollouts in a row had nothing to learn from: {}; hint: is the task too hard or too "
+        "easy for the model, and does the verifier apply to its answers?",
+        kMostUseless, why);
   }
 
   RolloutStreamOptions options_;
@@ -205,25 +245,6 @@ class RolloutStream : public QueuedStream {
     return false;
   }
 
-  void check_scored(const Rollout& rollout) {
-    constexpr int kMostUnscored = 10;
-    for (const RolloutGroup& group : rollout.groups) {
-      for (const RolloutSample& sample : group.samples) {
-        if (sample.reward) {
-          unscored_ = 0;
-          return;
-        }
-      }
-    }
-    if (++unscored_ < kMostUnscored) return;
-    raise(
-        "{} rollouts in a row had nothing to learn from: {}; hint: is the task too hard or too "
-        "easy for the model, and does the verifier apply to its answers?",
-        kMostUnscored,
-        options_.filter == GroupFilter::informative ? "no group had rewards that differ"
-                                                    : "no sample had a reward");
-  }
-
   /// What one more answer of each prompt is worth that is written without chance.
   template <class View>
   void add_greedy_rewards(const View& view, const std::vector<std::size_t>& drawn,
@@ -250,6 +271,11 @@ class RolloutStream : public QueuedStream {
                     .generator = options_.generator,
                     .turns = options_.turns.environment ? &options_.turns : nullptr};
     plan.sampling.seed = options_.sizes.seed;
+    if constexpr (!KeepsKeys<std::remove_cvref_t<decltype(view.model())>>) {
+      // Whole sequences are read for each token: a pass is no longer than one that trains.
+      plan.generator.prompt_chunk =
+          std::min(plan.generator.prompt_chunk, options_.sizes.max_tokens_per_batch);
+    }
     answer_prompts(view.model(), view.gate(), *text_, plan, *pool_, rollout, work);
   }
 
@@ -259,7 +285,7 @@ class RolloutStream : public QueuedStream {
   std::vector<std::string> verifiers_;
   std::vector<double> weights_;
   std::int64_t split_groups_ = 0;
-  int unscored_ = 0;  // rollouts in a row
+  int useless_ = 0;  // rollouts in a row
 };
 
 }  // namespace posttrain::data

@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +28,7 @@ namespace posttrain::data {
 
 /// How long conversations may be, and who answers.
 struct TurnOptions {
-  std::function<std::optional<Reply>(const text::Conversation&)> environment{};
+  AnyEnvironment environment{};
   std::int64_t max_turns = 8;  // of the policy
   OnError on_error = OnError::stop;
   std::int64_t max_tokens = 0;  // of a prompt and all that stands behind it; 0: no limit
@@ -39,11 +38,15 @@ struct TurnOptions {
 /// The conversations of a round of samples, each by its index.
 class Turns {
  public:
-  /// `max_new_tokens`: that a sample may have in all of its turns. `positions`: of the model; 0: no
-  /// limit. Both references have to live as long.
+  /// `max_new_tokens`: that a sample may have in all of its turns. `positions`: of the model;
+  /// `room`: Generator::room; 0: no limit. Both references have to live as long.
   Turns(const text::ChatTokenizer& text, const TurnOptions& options, std::int64_t max_new_tokens,
-        std::int64_t positions = 0)
-      : text_(&text), options_(&options), max_new_tokens_(max_new_tokens), positions_(positions) {}
+        std::int64_t positions = 0, std::int64_t room = 0)
+      : text_(&text),
+        options_(&options),
+        max_new_tokens_(max_new_tokens),
+        positions_(positions),
+        room_(room) {}
 
   /// Begins the conversations of `samples` more samples of a prompt.
   void add(const PromptItem& item, std::int64_t samples);
@@ -65,7 +68,8 @@ class Turns {
  private:
   struct State {
     text::Conversation so_far;
-    std::string rendered;  // up to where the policy writes
+    std::shared_ptr<const Json> record;  // null where the environment does not read it
+    std::string rendered;                // up to where the policy writes
     std::int64_t sample = -1, turns = 0;
     std::string failure{};
   };
@@ -87,7 +91,7 @@ class Turns {
 
   const text::ChatTokenizer* text_;
   const TurnOptions* options_;
-  std::int64_t max_new_tokens_, positions_;
+  std::int64_t max_new_tokens_, positions_, room_;
   std::vector<State> all_;
 };
 

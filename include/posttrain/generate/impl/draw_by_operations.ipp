@@ -224,6 +224,12 @@ POSTTRAIN_INLINE Drawn detail::draw_by_operations(const Tensor& logits,
     drawn.top_ids.narrow(1, 0, count).copy_(first.masked_fill(missing, -1));
     drawn.top_logps.narrow(1, 0, count).copy_(logps.masked_fill(missing, -kInfinity));
   }
+  if (record.support) {
+    if (!kept.defined()) kept = at::ones_like(z, int64.dtype(at::kBool));
+    kept = kept.logical_and(kept.all(1, true).logical_not());
+    drawn.support_sizes = kept.sum(1);
+    drawn.support = kept.nonzero().select(1, 1);  // rows after each other, ids ascending
+  }
   drawn.ids = ids.masked_fill(bad, -1);
   return drawn;
 }

@@ -87,6 +87,7 @@ struct DrawOutputs {
   std::int64_t* top_ids;
   float* top_logps;
   std::int64_t top_count;
+  std::vector<std::int32_t>* support;
 };
 
 /// Fills `candidates` with a set of columns that holds the `count` first in order.
@@ -222,6 +223,21 @@ inline void refuse_row(const DrawOutputs& out) {
   if (out.entropy != nullptr) *out.entropy = kNan;
   std::fill_n(out.top_ids, out.top_count, -1);
   std::fill_n(out.top_logps, out.top_count, -std::numeric_limits<float>::infinity());
+  if (out.support != nullptr) out.support->clear();
+}
+
+/// The ids up to the last that is kept, ascending; none where all are.
+template <class Element>
+void list_kept(const Element* z, std::int64_t width, const Candidate& last, DrawScratch& scratch,
+               std::vector<std::int32_t>& kept) {
+  const std::int64_t count =
+      ids_between(z, width, scratch.block_max.data(), last.z,
+                  std::numeric_limits<float>::infinity(), scratch.ids.data());
+  kept.clear();
+  for (const std::int32_t id : std::span(scratch.ids.data(), static_cast<std::size_t>(count))) {
+    if (!(last < Candidate{simd::load(z, id), 0.0F, id})) kept.push_back(id);
+  }
+  if (std::ssize(kept) == width) kept.clear();
 }
 
 /// z: the row after suppression and penalties, with its maxima in scratch.block_max. Gives the
@@ -266,6 +282,7 @@ bool draw_from(const Element* z, std::int64_t width, float largest, const DrawRo
         weighted_row(z, width, largest, inverse, scratch.weights.data(), scratch.block_sums.data());
     *out.entropy = static_cast<float>(log_total - weighted / total);
   }
+  if (out.support != nullptr) list_kept(z, width, last, scratch, *out.support);
   if (out.top_count == 0) return true;
   const std::int64_t wanted = std::min(out.top_count, width);
   gather_leading(z, width, wanted, scratch);
@@ -357,6 +374,8 @@ POSTTRAIN_INLINE Drawn detail::draw_by_rows(const Tensor& logits, std::span<cons
   };
   constexpr float* kNoFloat = nullptr;
   constexpr std::int64_t* kNoInt = nullptr;
+  std::vector<std::vector<std::int32_t>> support(record.support ? static_cast<std::size_t>(n)
+                                                                : std::size_t{0});
   const RowLayout layout = row_layout(z);
   with_element_type(z, [&](auto element) {
     using Element = decltype(element);
@@ -370,11 +389,21 @@ POSTTRAIN_INLINE Drawn detail::draw_by_rows(const Tensor& logits, std::span<cons
                               at_row(drawn.entropy, i, kNoFloat),
                               at_row(drawn.top_ids, i * record.top_logps, kNoInt),
                               at_row(drawn.top_logps, i * record.top_logps, kNoFloat),
-                              record.top_logps};
+                              record.top_logps,
+                              record.support ? &support[static_cast<std::size_t>(i)] : nullptr};
         draw_row(data + layout.offset(i), width, rows[static_cast<std::size_t>(i)], scratch, out);
       }
     });
   });
+  if (record.support) {
+    std::vector<std::int64_t> ids, sizes;
+    for (const auto& of_row : support) {
+      ids.insert(ids.end(), of_row.begin(), of_row.end());
+      sizes.push_back(std::ssize(of_row));
+    }
+    drawn.support = at::tensor(ids, int64);
+    drawn.support_sizes = at::tensor(sizes, int64);
+  }
   return drawn;
 }
 

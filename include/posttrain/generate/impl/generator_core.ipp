@@ -3,14 +3,11 @@
 #pragma once
 
 #include <algorithm>
-#include <string>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
-#include "posttrain/generate/drafts.hpp"
 #include "posttrain/generate/generator_core.hpp"
 #include "posttrain/nn/attention.hpp"
-#include "posttrain/nn/cpu/softmax_rows.hpp"
 #include "posttrain/nn/cuda/flash_attention.hpp"
 #include "posttrain/nn/packed_matrix.hpp"
 #include "posttrain/tensor/ops.hpp"
@@ -18,24 +15,14 @@
 
 namespace posttrain::detail {
 
-inline bool penalizes(const Sampling& s) {
-  return s.repetition_penalty != 1.0 || s.presence_penalty != 0.0 || s.frequency_penalty != 0.0;
-}
-
-/// Whether tokens are drawn from another distribution than softmax(logits / T).
-inline bool filters(const Sampling& s) {
-  return s.top_k > 0 || s.top_p < 1.0 || s.min_p > 0.0 || s.min_new_tokens > 0 || penalizes(s);
-}
-
 POSTTRAIN_INLINE GeneratorCore::GeneratorCore(const models::Decoder& model, GeneratorCalls calls,
                                               std::set<TokenId> ends,
                                               const GeneratorOptions& options,
                                               const text::Tokenizer* tokenizer)
     : model_(&model),
       calls_(std::move(calls)),
-      ends_(std::move(ends)),
       options_(options),
-      tokenizer_(tokenizer),
+      writer_(std::move(ends), tokenizer, std::move(calls_.process), options.exact),
       pool_(model, options.max_cache_bytes),
       tree_(pool_) {
   options.validate();
@@ -52,27 +39,11 @@ POSTTRAIN_INLINE GeneratorCore::GeneratorCore(const models::Decoder& model, Gene
 }
 
 POSTTRAIN_INLINE std::int64_t GeneratorCore::add(Request request) {
-  request.sampling.validate();
-  const auto length = static_cast<std::int64_t>(request.prompt.size());
-  const std::uint64_t index = request.prompt_index;
-  if (length == 0) raise("prompt {}: expected at least one token, got none", index);
-  if (request.samples < 1) {
-    raise("prompt {}: expected at least one sample, got {}", index, request.samples);
-  }
-  if (request.first_position < 0) {
-    raise("prompt {}: expected first_position to be 0 or more, got {}", index,
-          request.first_position);
-  }
-  for (const TokenId id : request.prompt) {
-    if (id >= 0 && id < model_->vocab_size()) continue;
-    raise("prompt {}: expected ids from 0 to {}, got {}", index, model_->vocab_size() - 1, id);
-  }
-  if (!request.sampling.stop_strings.empty() && tokenizer_ == nullptr) {
-    raise("Sampling.stop_strings need a tokenizer, and the generator has none; hint: pass it one");
-  }
   auto active = std::make_shared<Active>();
-  active->id = next_id_++;
-  active->max_new = request.sampling.max_new_tokens;
+  static_cast<WaitingRequest&>(*active) = writer_.accept(std::move(request), model_->vocab_size());
+  const TokenIds& prompt = active->request.prompt;
+  const std::uint64_t index = active->request.prompt_index;
+  const std::int64_t length = std::ssize(prompt);
   const models::DecoderConfig& config = model_->config();
   const std::int64_t read = calls_.virtual_tokens + length;
   if (config.learned_positions) {
@@ -95,12 +66,8 @@ POSTTRAIN_INLINE std::int64_t GeneratorCore::add(Request request) {
     active->read = calls_.prompt_ids();
     active->runs.push_back(active->read);
   }
-  active->runs.push_back(request.prompt);
-  active->read.insert(active->read.end(), request.prompt.begin(), request.prompt.end());
-  active->ends.assign(ends_.begin(), ends_.end());
-  active->ends.insert(active->ends.end(), request.sampling.stop_ids.begin(),
-                      request.sampling.stop_ids.end());
-  active->request = std::move(request);
+  active->runs.push_back(prompt);
+  active->read.insert(active->read.end(), prompt.begin(), prompt.end());
   queue_.push_back(active);
   return active->id;
 }
@@ -113,7 +80,7 @@ POSTTRAIN_INLINE bool GeneratorCore::step() {
     begin_prefix();
     if (have_keys()) admit();
     StepRows rows = composed();
-    std::vector<Draw> draws;
+    std::vector<SampleDraw> draws;
     std::vector<Drawn> drawn{draw(rows.rows() > 0 ? read(rows) : Tensor(), draws)};
     for (std::int64_t more = tokens_ahead(rows); more > 0; --more) {
       for (const auto& live : live_) live->ahead += 1;
@@ -121,16 +88,17 @@ POSTTRAIN_INLINE bool GeneratorCore::step() {
       drawn.push_back(draw(read(rows, drawn.back().ids.clamp_min(0)), draws));
     }
     for (const auto& live : live_) live->ahead = 0;
-    if (!draws.empty()) take_drawn(drawn, draws);
+    if (!draws.empty()) {
+      for (SampleInWork* ended : writer_.take_drawn(drawn, draws)) {
+        finish(static_cast<Live&>(*ended));
+      }
+      std::erase_if(live_, [](const std::unique_ptr<Live>& live) { return live->done; });
+    }
   } catch (...) {
     clear();  // what is half done is not to be read again
     throw;
   }
   return !idle();
-}
-
-POSTTRAIN_INLINE std::vector<Completion> GeneratorCore::take() {
-  return std::exchange(finished_, {});
 }
 
 POSTTRAIN_INLINE void GeneratorCore::clear() {
@@ -143,13 +111,13 @@ POSTTRAIN_INLINE void GeneratorCore::clear() {
 }
 
 POSTTRAIN_INLINE void GeneratorCore::cancel(std::int64_t request) {
-  const auto is_it = [&](const std::shared_ptr<Active>& active) { return active->id == request; };
+  const auto is_it = [&](const auto& asked) { return asked->id == request; };
   for (const auto& active : queue_) {
     if (is_it(active) && active->prompt != nullptr) tree_.release(*active->prompt, idle_rows());
   }
   std::erase_if(queue_, is_it);
   std::erase_if(live_, [&](const std::unique_ptr<Live>& live) {
-    if (!is_it(live->active)) return false;
+    if (!is_it(live->asked)) return false;
     pool_.give_back(live->tail);
     if (live->prompt != nullptr) tree_.release(*live->prompt, idle_rows());
     return true;
@@ -232,21 +200,10 @@ POSTTRAIN_INLINE bool GeneratorCore::start_sample(const std::shared_ptr<Active>&
   const auto tail = tree_.take(active->tail_rows());
   if (!tail) return false;
   tree_.use(*active->prompt);
-  const Request& request = active->request;
-  const std::int64_t sample = request.first_sample + active->started++;
   auto live = std::make_unique<Live>();
-  live->active = active;
+  writer_.begin(*live, active);
   live->prompt = active->prompt;
-  live->key = {request.sampling.seed, request.epoch, request.prompt_index,
-               static_cast<std::uint64_t>(sample)};
   live->tail = *tail;
-  live->result.request = active->id;
-  live->result.sample = sample;
-  if (penalizes(request.sampling)) live->seen.add_prompt(request.prompt);
-  if (tokenizer_ != nullptr && (on_token || !request.sampling.stop_strings.empty())) {
-    live->decoder.emplace(*tokenizer_, /*skip_special_tokens=*/true);
-    live->stops = StopStrings(request.sampling.stop_strings);
-  }
   live_.push_back(std::move(live));
   return true;
 }
@@ -258,7 +215,7 @@ POSTTRAIN_INLINE bool GeneratorCore::read_again(Live& live) {
   if (live.result.ids.empty()) return true;
   const std::int64_t own = live.sampled() - 1;
   const std::int64_t length =
-      tree_.root().rows.size + std::ssize(live.active->read) + live.sampled();
+      tree_.root().rows.size + std::ssize(live.active().read) + live.sampled();
   const std::int64_t wanted = regime(length);
   const bool lasts = wanted == regime(length + 1);
   if (live.prompt != nullptr) {
@@ -266,8 +223,8 @@ POSTTRAIN_INLINE bool GeneratorCore::read_again(Live& live) {
     pool_.give_back(std::exchange(live.tail, {}));
     tree_.release(*std::exchange(live.prompt, nullptr), idle_rows());
   }
-  const std::int64_t rest = live.active->tail_rows() - own;
-  live.prompt = insert(*live.active, std::span(live.result.ids).first(live.result.ids.size() - 1),
+  const std::int64_t rest = live.active().tail_rows() - own;
+  live.prompt = insert(live.active(), std::span(live.result.ids).first(live.result.ids.size() - 1),
                        rest, length);
   if (live.prompt == nullptr) return false;
   live.tail = *tree_.take(rest);
@@ -303,14 +260,9 @@ POSTTRAIN_INLINE void GeneratorCore::compact() {
   pool_.compact(taken);
 }
 
-POSTTRAIN_INLINE void GeneratorCore::finish(Live& live, FinishReason reason) {
-  Completion& result = live.result;
-  result.finish = reason;
-  if (tokenizer_ != nullptr && reason != FinishReason::stop_string) {
-    result.text = tokenizer_->decode(result.ids, /*skip_special_tokens=*/true);
-  }
-  if (options_.draft_ngrams > 0) live.active->siblings.push_back(result.ids);
-  const auto behind = std::span<const TokenId>(result.ids)
+POSTTRAIN_INLINE void GeneratorCore::finish(Live& live) {
+  const TokenIds& ids = live.result.ids;
+  const auto behind = std::span<const TokenId>(ids)
                           .subspan(static_cast<std::size_t>(live.in_prompt))
                           .first(static_cast<std::size_t>(live.in_tail()));
   const std::int64_t length = live.prompt->end_position() + live.in_tail();
@@ -318,8 +270,7 @@ POSTTRAIN_INLINE void GeneratorCore::finish(Live& live, FinishReason reason) {
   const bool one_regime = regime(length) == live.prompt->regime;
   tree_.adopt(*live.prompt, behind, live.tail, one_regime ? idle_rows() : 0);
   tree_.release(*live.prompt, idle_rows());
-  finished_.push_back(std::move(result));
-  live.done = true;
+  writer_.finish(live, options_.draft_ngrams > 0);
 }
 
 // --- one step ------------------------------------------------------------------------------------
@@ -340,14 +291,14 @@ POSTTRAIN_INLINE StepRows GeneratorCore::composed() {
 // How many tokens more can be drawn before the host looks: each row of this step is a sample's last
 // id, and nothing but the drawn id decides the next step.
 POSTTRAIN_INLINE std::int64_t GeneratorCore::tokens_ahead(const StepRows& rows) const {
-  if (options_.sync_every == 1 || calls_.process || options_.draft_ngrams > 0) return 0;
+  if (options_.sync_every == 1 || writer_.processes() || options_.draft_ngrams > 0) return 0;
   if (rows.rows() != std::ssize(live_)) return 0;
   const bool slots = std::ssize(live_) < options_.max_live;
   if (slots && !queue_.empty()) return 0;
   std::int64_t most = options_.sync_every - 1;
   for (const auto& live : live_) {
-    if (live->first_row < 0 || penalizes(live->sampling())) return 0;
-    most = std::min(most, live->active->max_new - live->sampled() - 1);
+    if (live->first_row < 0 || penalizes(live->sampling()) || live->sampling().support) return 0;
+    most = std::min(most, live->active().max_new - live->sampled() - 1);
     const std::int64_t length = live->prompt->end_position() + live->in_tail() + 1;
     while (most > 0 && regime(length + most) != regime(length)) most -= 1;
   }
@@ -393,16 +344,11 @@ POSTTRAIN_INLINE void GeneratorCore::compose(PrefixNode& node, const LiveOf& liv
 
 POSTTRAIN_INLINE void GeneratorCore::add_sample(Live& live, StepRows& rows) {
   TokenIds& ids = live.result.ids;
-  live.draft.clear();
-  if (options_.draft_ngrams > 0) {
-    TokenIds own = live.active->request.prompt;
-    own.insert(own.end(), ids.begin(), ids.end());
-    std::int64_t most = std::min(options_.draft_tokens, live.active->max_new - 1 - live.sampled());
-    // Where rotary frequencies change, keys are computed anew: not behind a guess.
-    const std::int64_t length = live.prompt->end_position() + live.in_tail() + 1;
-    while (most > 0 && regime(length + most) != regime(length)) most -= 1;
-    live.draft = draft(own, live.active->siblings, options_.draft_ngrams, most);
-  }
+  // Where rotary frequencies change, keys are computed anew: not behind a guess.
+  const std::int64_t length = live.prompt->end_position() + live.in_tail() + 1;
+  std::int64_t most = options_.draft_ngrams > 0 ? options_.draft_tokens : 0;
+  while (most > 0 && regime(length + most) != regime(length)) most -= 1;
+  live.guess(options_, most);
   // The last id and the guesses lie together while they are read.
   live.pending.assign(1, ids.back());
   live.pending.insert(live.pending.end(), live.draft.begin(), live.draft.end());
@@ -458,17 +404,18 @@ POSTTRAIN_INLINE Tensor GeneratorCore::read(const StepRows& rows, const Tensor& 
 }
 
 // Adds to `draws` those of this step.
-POSTTRAIN_INLINE Drawn GeneratorCore::draw(const Tensor& hidden, std::vector<Draw>& draws) {
+POSTTRAIN_INLINE Drawn GeneratorCore::draw(const Tensor& hidden, std::vector<SampleDraw>& draws) {
   for (const auto& [node, row] : completed_) node->end = hidden.narrow(0, row, 1).clone();
-  std::vector<Draw> now;
+  std::vector<SampleDraw> now;
   const Tensor logits = logits_of(hidden, now);
   if (now.empty()) return {};
   draws.insert(draws.end(), now.begin(), now.end());
-  return drawn_from(logits, now);
+  return writer_.drawn_from(logits, now);
 }
 
 // The head reads each row once: samples that begin at one prompt share its row.
-POSTTRAIN_INLINE Tensor GeneratorCore::logits_of(const Tensor& hidden, std::vector<Draw>& draws) {
+POSTTRAIN_INLINE Tensor GeneratorCore::logits_of(const Tensor& hidden,
+                                                 std::vector<SampleDraw>& draws) {
   std::vector<std::int64_t> rows;
   std::map<std::int64_t, Live*> going_on;  // by their rows, which then often are all there are
   std::map<const PrefixNode*, std::vector<Live*>> beginning;
@@ -500,168 +447,8 @@ POSTTRAIN_INLINE Tensor GeneratorCore::logits_of(const Tensor& hidden, std::vect
   if (draws.empty()) return {};
   const Tensor logits = calls_.logits(pieces.size() == 1 ? pieces[0] : at::cat(pieces));
   std::vector<std::int64_t> drawn;
-  for (const Draw& draw : draws) drawn.push_back(draw.row);
+  for (const SampleDraw& draw : draws) drawn.push_back(draw.row);
   return next == std::ssize(draws) ? logits : at::index_select(logits, 0, index(drawn));
-}
-
-POSTTRAIN_INLINE Drawn GeneratorCore::drawn_from(const Tensor& logits,
-                                                 const std::vector<Draw>& draws) {
-  std::vector<DrawRow> rows;
-  std::vector<SeenTokens> guessed;  // what is seen behind guesses
-  guessed.reserve(draws.size());
-  DrawRecord record;
-  Tensor z = logits;
-  if (calls_.process) {
-    const bool wide = logits.scalar_type() == at::kDouble;
-    z = logits.to(wide ? at::kDouble : at::kFloat).clone();
-  }
-  for (std::size_t i = 0; i < draws.size(); ++i) {
-    const Live& live = *draws[i].live;
-    const Sampling& sampling = live.sampling();
-    const std::int64_t position = live.sampled() + draws[i].guesses;
-    const auto guesses =
-        std::span<const TokenId>(live.draft).first(static_cast<std::size_t>(draws[i].guesses));
-    const std::int64_t first = live.active->request.first_position;
-    DrawRow row = DrawRow::of(sampling, uniform_at(live.key, first + position));
-    if (position < sampling.min_new_tokens) row.suppressed = live.active->ends;
-    if (penalizes(sampling)) {
-      row.seen = live.seen.tokens();
-      if (!guesses.empty()) {
-        guessed.push_back(live.seen);
-        for (const TokenId id : guesses) guessed.back().add_sampled(id);
-        row.seen = guessed.back().tokens();
-      }
-    }
-    if (calls_.process) {
-      TokenIds sampled = live.result.ids;
-      sampled.insert(sampled.end(), guesses.begin(), guesses.end());
-      calls_.process(z.select(0, static_cast<std::int64_t>(i)),
-                     {live.active->id, live.result.sample, live.active->request.prompt, sampled});
-    }
-    record.entropy |= sampling.entropy;
-    record.top_logps = std::max(record.top_logps, sampling.top_logps);
-    rows.push_back(row);
-  }
-  Drawn drawn = draw_tokens(z, rows, record);
-  if (calls_.process || options_.exact) {
-    // The temperature alone: of the logits as they came, by the function that scores in training.
-    Tensor scaled = logits.clone();
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const double t = rows[i].temperature;
-      if (t > 0.0 && t != 1.0) scaled.select(0, static_cast<std::int64_t>(i)).div_(t);
-    }
-    const bool same = drawn.plain_logps.is_same(drawn.logps) && !calls_.process;
-    drawn.plain_logps = row_stats(scaled, drawn.ids.clamp_min(0)).logp;
-    if (same) drawn.logps = drawn.plain_logps;
-  }
-  return drawn;
-}
-
-/// Everything that was drawn as double, column by column: ids, log-probabilities, those under the
-/// temperature alone, entropy if there is one, likeliest ids, their log-probabilities.
-inline Tensor drawn_table(const Drawn& drawn) {
-  Tensors columns;
-  for (const Tensor* column : {&drawn.ids, &drawn.logps, &drawn.plain_logps, &drawn.entropy}) {
-    if (column->defined()) columns.push_back(column->to(at::kDouble).unsqueeze(1));
-  }
-  for (const Tensor* likely : {&drawn.top_ids, &drawn.top_logps}) {
-    if (likely->defined()) columns.push_back(likely->to(at::kDouble));
-  }
-  return at::cat(columns, 1);
-}
-
-// One read for all; `draws` has the rows of one after another.
-POSTTRAIN_INLINE void GeneratorCore::take_drawn(const std::vector<Drawn>& drawn,
-                                                const std::vector<Draw>& draws) {
-  const std::int64_t top_at = drawn[0].entropy.defined() ? 4 : 3;
-  const std::int64_t top = drawn[0].top_ids.defined() ? drawn[0].top_ids.size(1) : 0;
-  Tensors tables;
-  for (const Drawn& each : drawn) tables.push_back(drawn_table(each));
-  const Tensor there = tables.size() == 1 ? tables[0] : at::cat(tables);
-  Tensor table = there;
-  if (!there.is_cpu()) {
-    table = at::empty(there.sizes(), at::kDouble);
-    copy_down(table, there);
-  }
-  const auto* numbers = table.const_data_ptr<double>();
-  for (std::size_t i = 0; i < draws.size(); ++i) {
-    Live& live = *draws[i].live;
-    if (live.done) continue;
-    // A guess that was not drawn: what was read behind it is nothing.
-    const auto guesses = static_cast<std::size_t>(draws[i].guesses);
-    if (guesses > 0 && live.result.ids.back() != live.draft[guesses - 1]) {
-      live.missed = true;
-    }
-    if (guesses == 0) live.missed = false;
-    if (live.missed) continue;
-    counts_.accepted_drafts += guesses > 0;
-    const double* row = numbers + static_cast<std::int64_t>(i) * table.size(1);
-    const auto id = static_cast<TokenId>(row[0]);
-    if (id < 0) {
-      raise(
-          "the logits of sample {} of prompt {} at position {} are not finite, or nothing is left "
-          "to draw",
-          live.result.sample, live.active->request.prompt_index,
-          live.sampled() + std::ssize(live.active->request.prompt));
-    }
-    const Sampling& sampling = live.sampling();
-    live.result.logps.push_back(static_cast<float>(row[1]));
-    if (filters(sampling) || calls_.process) {
-      live.result.plain_logps.push_back(static_cast<float>(row[2]));
-    }
-    if (sampling.entropy) live.result.entropy.push_back(static_cast<float>(row[3]));
-    if (sampling.top_logps > 0) {
-      std::vector<LikelyToken>& likely = live.result.top.emplace_back();
-      for (std::int64_t k = 0; k < std::min(top, sampling.top_logps); ++k) {
-        const double likely_id = row[top_at + k];
-        if (likely_id < 0) break;
-        likely.push_back(
-            {static_cast<TokenId>(likely_id), static_cast<float>(row[top_at + top + k])});
-      }
-    }
-    take_token(live, id);
-  }
-  std::erase_if(live_, [](const std::unique_ptr<Live>& live) { return live->done; });
-}
-
-POSTTRAIN_INLINE void GeneratorCore::take_token(Live& live, TokenId id) {
-  Completion& result = live.result;
-  const Sampling& sampling = live.sampling();
-  result.ids.push_back(id);
-  counts_.sampled_tokens += 1;
-  if (penalizes(sampling)) live.seen.add_sampled(id);
-  std::optional<FinishReason> reason;
-  if (std::ranges::find(live.active->ends, id) != live.active->ends.end()) {
-    reason = FinishReason::stop_id;
-  }
-  std::size_t upto = 0;
-  if (live.decoder) {
-    const bool may_stop = !reason && live.sampled() >= sampling.min_new_tokens;
-    const auto match = live.stops.push(live.decoder->push(id), may_stop);
-    if (match) {
-      reason = FinishReason::stop_string;
-      result.stop_string = match->stop;
-      upto = match->begin + (sampling.keep_stop_string ? match->stop.size() : 0);
-      result.text = live.stops.text().substr(0, upto);
-    }
-  }
-  if (!reason && live.sampled() >= live.active->max_new) reason = FinishReason::length;
-  if (on_token) {
-    std::string_view shown;
-    if (live.decoder) {
-      if (reason && *reason != FinishReason::stop_string) {
-        live.stops.push(live.decoder->finish(), false);
-        upto = live.stops.text().size();
-      } else if (!reason) {
-        upto = live.stops.settled();
-      }
-      upto = std::max(upto, live.shown);
-      shown = std::string_view(live.stops.text()).substr(live.shown, upto - live.shown);
-      live.shown = upto;
-    }
-    on_token({result.request, result.sample, id, shown});
-  }
-  if (reason) finish(live, *reason);
 }
 
 }  // namespace posttrain::detail

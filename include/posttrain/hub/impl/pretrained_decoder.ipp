@@ -12,6 +12,7 @@
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/hub/save_pretrained.hpp"
 #include "posttrain/io/folder_check.hpp"
+#include "posttrain/io/hub_cache.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/models/families/parse.hpp"
 #include "posttrain/models/gguf/config.hpp"
@@ -27,13 +28,11 @@ inline constexpr std::string_view kPackedMark = ".quant_state.bitsandbytes__nf4"
 
 POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& path,
                                                       models::ModelOptions options)
-    : PretrainedDecoder(path, options,
-                        open(path, models::HeadKind::kTokens, /*with_weights=*/true)) {}
+    : PretrainedDecoder(options, open(path, models::HeadKind::kTokens, /*with_weights=*/true)) {}
 
 POSTTRAIN_INLINE PretrainedDecoder PretrainedDecoder::from_scratch(const std::string& path,
                                                                    models::ModelOptions options) {
-  return PretrainedDecoder(path, options,
-                           open(path, models::HeadKind::kTokens, /*with_weights=*/false));
+  return PretrainedDecoder(options, open(path, models::HeadKind::kTokens, /*with_weights=*/false));
 }
 
 POSTTRAIN_INLINE void PretrainedDecoder::check_all_loaded() const {
@@ -126,10 +125,12 @@ inline bool is_gguf(const io::fs::path& path) {
 
 }  // namespace detail
 
-POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::string& folder,
+POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::string& path,
                                                                    models::HeadKind head,
                                                                    bool with_weights) {
   Opened opened;
+  opened.path = io::find_model(path).string();
+  const std::string& folder = opened.path;
   if (detail::is_gguf(folder)) {
     const auto model = std::make_shared<const io::GgufModel>(folder);
     opened.gguf = model;
@@ -166,12 +167,11 @@ POSTTRAIN_INLINE PretrainedDecoder::Opened PretrainedDecoder::open(const std::st
   return opened;
 }
 
-POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(const std::string& path,
-                                                      models::ModelOptions options, Opened opened)
+POSTTRAIN_INLINE PretrainedDecoder::PretrainedDecoder(models::ModelOptions options, Opened opened)
     : Decoder(std::move(opened.config), options, std::move(opened.loader),
               std::move(opened.packed_loader)),
       config_text_(std::move(opened.config_text)),
-      path_(path),
+      path_(std::move(opened.path)),
       gguf_(std::move(opened.gguf)),
       weights_(std::move(opened.weights)) {
   if (!opened.files.tokenizer.empty()) text_ = std::make_shared<text::ChatTokenizer>(opened.files);

@@ -42,16 +42,15 @@ inline std::optional<TokenId> padding_id(const Json& config, const text::ChatTok
 }  // namespace detail
 
 POSTTRAIN_INLINE RewardModel::RewardModel(const std::string& folder, models::ModelOptions options)
-    : RewardModel(folder, options, open(folder, options, /*with_weights=*/true)) {}
+    : RewardModel(options, open(folder, options, /*with_weights=*/true)) {}
 
 POSTTRAIN_INLINE RewardModel RewardModel::from_scratch(const std::string& folder,
                                                        models::ModelOptions options) {
-  return RewardModel(folder, options, open(folder, options, /*with_weights=*/false));
+  return RewardModel(options, open(folder, options, /*with_weights=*/false));
 }
 
-POSTTRAIN_INLINE RewardModel::RewardModel(const std::string& folder, models::ModelOptions options,
-                                          Opened opened)
-    : PretrainedDecoder(folder, options, std::move(opened)) {
+POSTTRAIN_INLINE RewardModel::RewardModel(models::ModelOptions options, Opened opened)
+    : PretrainedDecoder(options, std::move(opened)) {
   config_text_ = classifier_config();
 }
 

@@ -111,14 +111,7 @@ POSTTRAIN_INLINE void check_folder(const fs::path& folder, FolderOf expected,
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (status.type() == fs::file_type::not_found) {
-    const std::string name = folder.string();
-    const bool like_a_hub_name = folder.is_relative() && std::ranges::count(name, '/') == 1 &&
-                                 !name.starts_with('.') && !name.ends_with('/');
-    raise("{}: no such folder{}", name,
-          expected == FolderOf::model && like_a_hub_name
-              ? fmt::format("; hint: models are opened from folders: hf download {} --local-dir {}",
-                            name, folder.filename().string())
-              : "");
+    raise("{}: no such folder", folder.string());
   }
   if (error) raise("{}: {}", folder.string(), error.message());
   if (status.type() != fs::file_type::directory) {

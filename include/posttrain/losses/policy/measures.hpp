@@ -10,8 +10,12 @@
 
 namespace posttrain {
 
-/// entropy, ratio/mean, ratio/max, ratio/clamped, and importance/mean, importance/mean_square where
-/// another engine sampled. `log_ratio` is that of each token, not clamped; `weights` are ratios.
+/// entropy; ratio/mean, ratio/max, ratio/clamped; where it is known how likely ids were when they
+/// were drawn, sampling/sampling_logp_difference/mean and /max, |log π_old − log π_sampled|; with
+/// weights by importance sampling/importance_sampling_ratio/min, /mean, /max and
+/// sampling/effective_sample_size, (Σ ρ)² / (N Σ ρ²), 1 of equal weights (verl:
+/// rollout_corr/rollout_is_eff_sample_size). `log_ratio` is that of each token, not clamped;
+/// `weights` are ratios.
 void measure_policy(const Scores& scores, const Tensor& log_ratio, const Tensor& weights,
                     const RolloutBatch& batch, MetricMeans& means);
 

@@ -62,11 +62,14 @@ namespace detail {
 struct HeadChunk {
   std::int64_t size;
   Tensor row, target;  // [filled]
+  KeptColumns kept{};
 
   HeadChunk(const PredictedRows& rows, std::int64_t begin, std::int64_t chunk)
       : size(std::min(chunk, rows.size() - begin)),
         row(filled(rows.row, begin)),
-        target(filled(rows.target, begin)) {}
+        target(filled(rows.target, begin)) {
+    if (rows.kept != nullptr) kept = rows.kept->slice(begin, begin + size);
+  }
 
   /// Scores of the hidden rows `input` [filled, d].
   Scores score(const ScoringHead& head, const Tensor& input, Need need) const {
@@ -75,8 +78,12 @@ struct HeadChunk {
       if (!head.teacher) fail("expected parameters with a teacher, got none; hint: WithTeacher");
       at::NoGradGuard no_grad;
       teacher = head.teacher(input.detach());
+      kept.apply_(teacher);
     }
-    Scores scores = score_logits(head.logits(input), target, need, teacher);
+    // In place: what is cut off has a probability of 0, and so the gradient 0 as it came.
+    const Tensor logits = head.logits(input);
+    kept.apply_(logits);
+    Scores scores = score_logits(logits, target, need, teacher);
     if (need.value) {
       if (!head.values) fail("expected parameters with a critic, got none; hint: WithCritic");
       scores.value = head.values(input);

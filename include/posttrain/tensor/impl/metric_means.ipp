@@ -16,6 +16,7 @@ POSTTRAIN_INLINE void MetricMeans::join(Number& into, const Number& other, Kind 
   if (!into.device.defined() && !other.device.defined()) {
     switch (kind) {
       case Kind::mean:
+      case Kind::effective_share:
         into.host += other.host;
         return;
       case Kind::min:
@@ -32,29 +33,37 @@ POSTTRAIN_INLINE void MetricMeans::join(Number& into, const Number& other, Kind 
     return number.device.defined() ? number.device.to(options) : at::full({}, number.host, options);
   };
   const Tensor a = on_device(into), b = on_device(other);
-  into.device = kind == Kind::mean  ? a + b
-                : kind == Kind::min ? at::minimum(a, b)
-                                    : at::maximum(a, b);
+  into.device = kind == Kind::min   ? at::minimum(a, b)
+                : kind == Kind::max ? at::maximum(a, b)
+                                    : a + b;
 }
 
 POSTTRAIN_INLINE void MetricMeans::add(std::string_view name, Kind kind, const Number& sum,
-                                       const Number& count) {
+                                       const Number& count, const Number& squares) {
   at::NoGradGuard no_grad;
   for (Entry& entry : entries_) {
     if (entry.name != name) continue;
     join(entry.sum, sum, kind);
-    if (kind == Kind::mean) join(entry.count, count, kind);
+    if (kind == Kind::min || kind == Kind::max) return;
+    join(entry.count, count, kind);
+    join(entry.squares, squares, kind);
     return;
   }
   const auto kept = [](const Number& number) {
     return number.device.defined() ? Number(number.device.detach().to(at::kDouble)) : number;
   };
-  entries_.push_back({std::string(name), kind, kept(sum), kept(count)});
+  entries_.push_back({std::string(name), kind, kept(sum), kept(count), kept(squares)});
 }
 
 POSTTRAIN_INLINE void MetricMeans::add(std::string_view name, const Number& sum,
                                        const Number& count) {
   add(name, Kind::mean, sum, count);
+}
+
+POSTTRAIN_INLINE void MetricMeans::add_effective_share(std::string_view name, const Number& sum,
+                                                       const Number& sum_of_squares,
+                                                       const Number& count) {
+  add(name, Kind::effective_share, sum, count, sum_of_squares);
 }
 
 POSTTRAIN_INLINE void MetricMeans::add_min(std::string_view name, const Number& value) {
@@ -68,7 +77,7 @@ POSTTRAIN_INLINE void MetricMeans::add_max(std::string_view name, const Number& 
 POSTTRAIN_INLINE Tensors MetricMeans::pending() const {
   Tensors all;
   for (const Entry& entry : entries_) {
-    for (const Number* number : {&entry.sum, &entry.count}) {
+    for (const Number* number : {&entry.sum, &entry.count, &entry.squares}) {
       if (number->device.defined()) all.push_back(number->device);
     }
   }
@@ -83,8 +92,13 @@ POSTTRAIN_INLINE std::vector<std::pair<std::string, double>> MetricMeans::values
     return number.device.defined() ? read[next++] : number.host;
   };
   for (const Entry& entry : entries_) {
-    const double sum = value_of(entry.sum), count = value_of(entry.count);
-    if (count > 0.0) all.emplace_back(entry.name, sum / count);
+    const double sum = value_of(entry.sum), count = value_of(entry.count),
+                 squares = value_of(entry.squares);
+    if (entry.kind == Kind::effective_share) {
+      if (squares > 0.0) all.emplace_back(entry.name, sum * sum / (count * squares));
+    } else if (count > 0.0) {
+      all.emplace_back(entry.name, sum / count);
+    }
   }
   return all;
 }

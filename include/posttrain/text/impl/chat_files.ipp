@@ -87,16 +87,20 @@ POSTTRAIN_INLINE std::vector<AddedToken> named_added_tokens(const Json& tokenize
 POSTTRAIN_INLINE Json special_tokens(const Json& tokenizer_config, const Json& special_tokens_map) {
   Json tokens = Json::object();
   for (const Json* file : {&tokenizer_config, &special_tokens_map}) {
+    const char* of = file == &tokenizer_config ? "tokenizer_config" : "special_tokens_map";
     for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
                              "cls_token", "mask_token"}) {
       const auto found = file->find(name);
-      if (found == file->end() || tokens.contains(name)) continue;
-      if (found->is_string()) {
-        tokens[name] = *found;
-      } else if (found->is_object() && found->contains("content") &&
-                 found->at("content").is_string()) {
-        tokens[name] = found->at("content");
+      if (found == file->end() || found->is_null() || tokens.contains(name)) continue;
+      const bool entry = found->is_object() && found->contains("content");
+      const Json& content = entry ? found->at("content") : *found;
+      if (!content.is_string()) {
+        raise(
+            "{}.json: expected the text of a token under {}, or an object with it under content, "
+            "got {}",
+            of, name, io::shown(*found));
       }
+      tokens[name] = content;
     }
   }
   return tokens;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -59,7 +60,19 @@ POSTTRAIN_INLINE void ChatRenderer::set_variable(const std::string& name, Json v
 
 POSTTRAIN_INLINE ChatRenderer ChatRenderer::with_variables(const Json& own) const {
   ChatRenderer with_own = *this;
-  for (const auto& [name, value] : own.items()) with_own.variables_[name] = value;
+  auto& variables = with_own.variables_.get_ref<Json::object_t&>();
+  // An object keeps its members in a list: looking each name up there would take the square of
+  // their number.
+  variables.reserve(variables.size() + own.size());
+  std::unordered_map<std::string_view, Json*> known;
+  for (auto& [name, value] : variables) known.emplace(name, &value);
+  for (const auto& [name, value] : own.items()) {
+    if (const auto found = known.find(name); found != known.end()) {
+      *found->second = value;
+    } else {
+      variables.emplace_back(name, value);
+    }
+  }
   return with_own;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,7 @@ inline constexpr std::int64_t kCheckpointFormat = 2;
 inline constexpr std::string_view kRecordFile = "trainer.json";
 inline constexpr std::string_view kStateFile = "state.safetensors";
 inline constexpr std::string_view kStreamFile = "stream.jsonl";
+inline constexpr std::string_view kIdentityFile = "identity.json";
 
 inline io::fs::path checkpoint_path(const std::string& folder, std::int64_t step) {
   return io::fs::path(folder) / fmt::format("step-{:08}", step);
@@ -106,20 +108,22 @@ inline std::unique_ptr<io::SafetensorsFile> read_state(const io::fs::path& path,
 
 /// What differs between two identities, as "loss.beta: the checkpoint has 0.1, this run 0.5".
 inline std::vector<std::string> differences(const Json& stored, const Json& own,
+                                            std::string_view owner,
                                             const std::string& prefix = "") {
   std::vector<std::string> found;
   const auto add = [&](const std::string& key, const Json& before, const Json& now) {
     const std::string name = prefix.empty() ? key : prefix + "." + key;
     if (before == now) return;
     if (before.is_object() && now.is_object()) {
-      for (std::string& each : differences(before, now, name)) found.push_back(std::move(each));
+      for (std::string& each : differences(before, now, owner, name))
+        found.push_back(std::move(each));
       return;
     }
     const auto shown = [](const Json& value) {
       return value.is_null() ? "nothing" : io::shown(value);
     };
     found.push_back(
-        fmt::format("{}: the checkpoint has {}, this run {}", name, shown(before), shown(now)));
+        fmt::format("{}: {} has {}, this run {}", name, owner, shown(before), shown(now)));
   };
   for (const auto& [key, value] : stored.items()) {
     add(key, value, own.contains(key) ? own.at(key) : Json());
@@ -139,8 +143,10 @@ inline std::string read_stream(const io::fs::path& path, const Json& record) {
   return text;
 }
 
-inline void check_identity(const io::fs::path& folder, const Json& stored, const Json& own) {
-  std::vector<std::string> found = differences(stored, own);
+/// `owner`: of what is stored, for the message.
+inline void check_identity(const io::fs::path& folder, const Json& stored, const Json& own,
+                           std::string_view owner = "the checkpoint") {
+  std::vector<std::string> found = differences(stored, own, owner);
   if (found.empty()) return;
   const std::size_t count = found.size();
   found.resize(std::min<std::size_t>(count, 3));
@@ -156,6 +162,13 @@ POSTTRAIN_INLINE Checkpoints::Checkpoints(const std::string& run_dir, std::int64
     : folder_(run_dir.empty() ? "" : (io::fs::path(run_dir) / "checkpoints").string()),
       keep_(keep),
       identity_(identity) {}
+
+POSTTRAIN_INLINE void Checkpoints::begin() const {
+  if (folder_.empty()) return;
+  io::create_folders(folder_);
+  io::write_file_atomically(io::fs::path(folder_) / detail::kIdentityFile,
+                            detail::text_of(identity_.json()));
+}
 
 POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
                                                const std::vector<NamedTensor>& tensors) {
@@ -179,9 +192,13 @@ POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
                  {"scored", progress.scored},
                  {"epoch", progress.position.epoch},
                  {"step_in_epoch", progress.position.step},
+                 {"last_validation", progress.last_validation},
+                 {"validations_without_gain", progress.validations_without_gain},
                  {"identity", identity_.json()},
                  {"tensors", std::move(hashes)}};
+  if (std::isfinite(progress.val_loss)) record["val_loss"] = progress.val_loss;
   if (std::isfinite(progress.best_val_loss)) record["best_val_loss"] = progress.best_val_loss;
+  if (!progress.loss.empty()) record["loss"] = progress.loss;
   if (!progress.stream.empty()) {
     io::write_file_atomically(folder.path() / detail::kStreamFile, progress.stream);
     record["stream"] = detail::hash_of_text(progress.stream);
@@ -267,7 +284,11 @@ POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<Na
     progress.scored = record.at("scored");
     progress.position = {record.at("epoch"), record.at("step_in_epoch")};
     progress.stream = std::move(stream);
+    progress.loss = record.value("loss", std::vector<double>());
+    progress.last_validation = record.value("last_validation", std::int64_t{-1});
+    progress.val_loss = record.value("val_loss", std::numeric_limits<double>::quiet_NaN());
     progress.best_val_loss = record.value("best_val_loss", std::numeric_limits<double>::infinity());
+    progress.validations_without_gain = record.value("validations_without_gain", std::int64_t{0});
     if (!damaged.empty()) {
       warning = fmt::format("{}; the run goes on from {}", join(damaged, "; "), folder.string());
     }
@@ -275,7 +296,16 @@ POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<Na
     unconfirmed_ = true;
     return true;
   }
-  if (damaged.empty()) return false;
+  if (damaged.empty()) {
+    const io::fs::path file = io::fs::path(folder_) / detail::kIdentityFile;
+    const auto text =
+        folder_.empty() ? std::nullopt : io::read_text_file_if_exists(file, io::kLargestJsonFile);
+    if (text) {
+      detail::check_identity(file.parent_path().parent_path(), io::parse_json(*text, file.string()),
+                             own, "the run there");
+    }
+    return false;
+  }
   raise("no checkpoint is whole: {}; hint: resume = false starts anew and sets them aside",
         join(damaged, "; "));
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Callbacks of a run: any object with `void on(event::X)` for the events it wants.
+// Callbacks of a run: any object with `void on(event::X)` for the events it wants, or
+// `event::Request on(event::X)` to ask for a checkpoint or for the end.
 #pragma once
 
 #include <functional>
@@ -28,19 +29,22 @@ class Callbacks {
     }
   }
 
+  /// Tells all of them, in the order in which they were added; all that they ask for together.
   template <class Event>
-  void notify(const Event& event) const {
-    for (const auto& function : std::get<List<Event>>(lists_)) function(event);
+  event::Request notify(const Event& event) const {
+    event::Request asked;
+    for (const auto& function : std::get<List<Event>>(lists_)) asked |= function(event);
+    return asked;
   }
 
  private:
   template <class Event>
-  using List = std::vector<std::function<void(const Event&)>>;
+  using List = std::vector<std::function<event::Request(const Event&)>>;
 
   template <class Event, class Callback>
   static void subscribe(List<Event>& list, const std::shared_ptr<Callback>& callback) {
     if constexpr (Hears<Callback, Event>) {
-      list.push_back([callback](const Event& event) { callback->on(event); });
+      list.push_back([callback](const Event& event) { return told(*callback, event); });
     }
   }
 

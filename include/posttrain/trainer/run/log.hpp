@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log of a run: run.json (every policy and option), metrics.jsonl, a progress line.
+// The log of a run: run.json (every policy and option), metrics.jsonl, event files, a progress
+// line.
 #pragma once
 
 #include <cstdint>

@@ -19,8 +19,8 @@ inline bool is_one_of(std::string_view key, std::initializer_list<std::string_vi
 
 /// The columns that name a prompt, beside "prompt" (data/formats/messages.hpp).
 inline bool names_prompt(std::string_view key) {
-  return is_one_of(key, {"messages", "conversations", "instruction", "input", "history", "question",
-                         "problem", "query", "context"});
+  return is_one_of(key, {"messages", "Messages", "conversations", "instruction", "input", "history",
+                         "question", "problem", "query", "context"});
 }
 
 }  // namespace detail
@@ -36,7 +36,7 @@ POSTTRAIN_INLINE bool reads_column(Format format, std::string_view key) {
   const bool system = is_one_of(key, {"system", "system_prompt"});
   switch (format) {
     case Format::messages:
-      return system || is_one_of(key, {"messages", "conversations", "unmask"});
+      return system || is_one_of(key, {"messages", "Messages", "conversations", "unmask"});
     case Format::sharegpt:
       return system || is_one_of(key, {"conversations", "unmask"});
     case Format::alpaca:

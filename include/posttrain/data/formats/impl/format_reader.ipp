@@ -12,8 +12,8 @@
 
 namespace posttrain::data {
 
-POSTTRAIN_INLINE std::optional<Sample> FormatReader::next() {
-  std::optional<Sample> sample = samples_.next();
+POSTTRAIN_INLINE std::optional<SourceSample> FormatReader::next() {
+  std::optional<SourceSample> sample = samples_.next();
   if (!sample || !sample->error.empty()) return sample;
   const std::optional<Format> format = detect_format(sample->value);
   if (!format) {

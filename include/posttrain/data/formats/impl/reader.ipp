@@ -114,7 +114,7 @@ POSTTRAIN_INLINE std::vector<std::string> source_files(std::string_view path) {
   return find_source_files(path).read;
 }
 
-POSTTRAIN_INLINE std::optional<Sample> TextPartReader::next() {
+POSTTRAIN_INLINE std::optional<SourceSample> TextPartReader::next() {
   while (true) {
     if (text_.window().empty() && !text_.extend()) return std::nullopt;
     const std::size_t size = part_size();
@@ -122,7 +122,7 @@ POSTTRAIN_INLINE std::optional<Sample> TextPartReader::next() {
     const std::string_view part = window.substr(0, size);
     const std::string_view whole =
         window.substr(0, std::min(size + delimiter_.size(), window.size()));
-    Sample sample;
+    SourceSample sample;
     if (part.find_first_not_of(" \t\r\n") != std::string_view::npos) {
       sample = {Json(std::string(part)), fmt::format("{}:{}", text_.path(), line_), ""};
       if (const std::size_t valid = text::valid_utf8_prefix(part); valid < part.size()) {
@@ -151,17 +151,17 @@ POSTTRAIN_INLINE std::size_t TextPartReader::part_size() {
   return text_.window().size();
 }
 
-POSTTRAIN_INLINE std::optional<Sample> SampleReader::next() {
+POSTTRAIN_INLINE std::optional<SourceSample> SampleReader::next() {
   while (true) {
     if (json_) {
       if (std::optional<io::JsonRecord> record = json_->next()) {
-        return Sample{std::move(record->value), json_->where(record->line),
-                      std::move(record->error)};
+        return SourceSample{std::move(record->value), json_->where(record->line),
+                            std::move(record->error)};
       }
       json_.reset();
     }
     if (texts_) {
-      if (std::optional<Sample> sample = texts_->next()) return sample;
+      if (std::optional<SourceSample> sample = texts_->next()) return sample;
       texts_.reset();
     }
     if (next_file_ == files_.read.size()) return std::nullopt;

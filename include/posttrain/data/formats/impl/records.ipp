@@ -216,7 +216,7 @@ POSTTRAIN_INLINE SupervisedRecord SupervisedRecord::from(const Json& sample) {
   }
   Json messages = prompt_messages(sample);
   if (messages.is_null()) raise("expected {}, got {}", kExpected, keys_of(sample));
-  if (value_of(sample, "messages") == nullptr && value_of(sample, "conversations") == nullptr) {
+  if (messages_of(sample) == nullptr && value_of(sample, "conversations") == nullptr) {
     const bool alpaca = value_of(sample, "instruction") != nullptr;
     const Json* answer = alpaca ? value_of(sample, "output")
                                 : first_value(sample, "answer", "solution", "response", "output");

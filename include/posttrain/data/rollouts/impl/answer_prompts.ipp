@@ -11,8 +11,8 @@
 
 namespace posttrain::data {
 
-POSTTRAIN_INLINE posttrain::Sample asked(const PromptItem& item, const text::ChatTokenizer& text) {
-  posttrain::Sample sample;
+POSTTRAIN_INLINE Sample asked(const PromptItem& item, const text::ChatTokenizer& text) {
+  Sample sample;
   sample.prompt = text.tokenizer().decode(item.ids);
   sample.prompt_ids = item.ids;
   sample.answer = item.answer;
@@ -24,10 +24,9 @@ POSTTRAIN_INLINE posttrain::Sample asked(const PromptItem& item, const text::Cha
   return sample;
 }
 
-POSTTRAIN_INLINE posttrain::Sample judged(const posttrain::Sample& asked,
-                                          const RolloutSample& answer,
-                                          std::shared_ptr<const Json> messages) {
-  posttrain::Sample sample = asked;
+POSTTRAIN_INLINE Sample judged(const Sample& asked, const RolloutSample& answer,
+                               std::shared_ptr<const Json> messages) {
+  Sample sample = asked;
   sample.completion = answer.text;
   sample.ids = answer.ids;
   sample.finish = answer.finish;
@@ -63,6 +62,7 @@ POSTTRAIN_INLINE Request next_turn(const AnswerPlan& plan, const RolloutGroup& g
 }
 
 POSTTRAIN_INLINE void append_turn(RolloutSample& sample, const Completion& turn) {
+  if (!turn.support.sizes.empty()) sample.support.append(turn.support, sample.ids.size());
   sample.ids.insert(sample.ids.end(), turn.ids.begin(), turn.ids.end());
   sample.sampled.resize(sample.ids.size(), 1);
   sample.sampled_logps.insert(sample.sampled_logps.end(), turn.logps.begin(), turn.logps.end());

@@ -69,12 +69,45 @@ inline TokenIds ids_under(const Json& object, const char* key, std::string_view 
   return ids;
 }
 
+/// A list of ids for each id of the sample, which is among its own; empty: all ids.
+inline void read_support(const Json& value, std::string_view where, RolloutSample& sample) {
+  for (const Json& of_place : io::array_from(value, where, "support")) {
+    TokenIds ids;
+    for (const Json& id : io::array_from(of_place, where, "support")) {
+      ids.push_back(static_cast<TokenId>(
+          io::integer_from(id, where, "support", 0, std::numeric_limits<TokenId>::max())));
+    }
+    std::sort(ids.begin(), ids.end());
+    const std::size_t place = sample.support.sizes.size();
+    if (!ids.empty() && place < sample.ids.size() &&
+        !std::binary_search(ids.begin(), ids.end(), sample.ids[place])) {
+      raise("{}: expected the drawn id {} among the ids of its \"support\", which lack it", where,
+            sample.ids[place]);
+    }
+    if (std::adjacent_find(ids.begin(), ids.end()) != ids.end()) {
+      raise("{}: expected each id of a \"support\" once, found one twice", where);
+    }
+    sample.support.add(ids);
+  }
+}
+
+inline Json to_json(const Support& support) {
+  Json all = Json::array();
+  auto next = support.ids.begin();
+  for (const std::int32_t size : support.sizes) {
+    all.push_back(TokenIds(next, next + size));
+    next += size;
+  }
+  return all;
+}
+
 inline RolloutSample rollout_sample_from(const Json& value, std::string_view where) {
   io::object_from(value, where, "a sample");
-  check_keys(value,
-             {"ids", "sampled", "sampled_logps", "old_logps", "ref_logps", "teacher_logps",
-              "log_sum_sq", "values", "finish", "text", "scores", "reward", "parsed", "reason"},
-             where);
+  check_keys(
+      value,
+      {"ids", "sampled", "sampled_logps", "old_logps", "ref_logps", "teacher_logps", "log_sum_sq",
+       "values", "support", "finish", "text", "scores", "reward", "parsed", "reason"},
+      where);
   RolloutSample sample;
   sample.ids = ids_under(value, "ids", where);
   const auto check_count = [&](std::size_t count, const char* key) {
@@ -99,6 +132,10 @@ inline RolloutSample rollout_sample_from(const Json& value, std::string_view whe
       (sample.*field).push_back(static_cast<float>(io::number_from(number, where, key)));
     }
     check_count((sample.*field).size(), key);
+  }
+  if (const Json* support = io::value_under(value, "support")) {
+    read_support(*support, where, sample);
+    check_count(sample.support.sizes.size(), "support");
   }
   const std::string finish = io::text_under(value, "finish", "stop_id", where);
   const auto found = std::find_if(kFinishReasons.begin(), kFinishReasons.end(),
@@ -137,6 +174,7 @@ POSTTRAIN_INLINE Json to_json(const RolloutGroup& group) {
     for (const auto& [key, field] : detail::kNumbersOfIds) {
       if (!(sample.*field).empty()) value[key] = sample.*field;
     }
+    if (!sample.support.sizes.empty()) value["support"] = detail::to_json(sample.support);
     for (const auto& [name, reason] : detail::kFinishReasons) {
       if (reason == sample.finish) value["finish"] = name;
     }

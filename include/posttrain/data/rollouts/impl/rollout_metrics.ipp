@@ -39,6 +39,24 @@ inline std::vector<double> rewards_of(const RolloutGroup& group) {
   return rewards;
 }
 
+/// How many ids a draw was among, where others were cut off.
+inline void add_support(const Rollout& rollout, Metrics& metrics) {
+  double sum = 0.0, count = 0.0, most = 0.0;
+  for (const RolloutGroup& group : rollout.groups) {
+    for (const RolloutSample& sample : group.samples) {
+      for (const std::int32_t size : sample.support.sizes) {
+        if (size == 0) continue;
+        sum += size;
+        count += 1.0;
+        most = std::max(most, static_cast<double>(size));
+      }
+    }
+  }
+  if (count == 0.0) return;
+  metrics.emplace_back("sampling/mean_support", sum / count);
+  metrics.emplace_back("sampling/max_support", most);
+}
+
 }  // namespace detail
 
 POSTTRAIN_INLINE std::optional<double> mean_reward(const RolloutGroup& group) {
@@ -49,13 +67,13 @@ POSTTRAIN_INLINE std::optional<double> mean_reward(const RolloutGroup& group) {
 
 POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWork& work) {
   Metrics metrics;
-  std::vector<double> rewards, deviations, lengths, ended;
-  double equal = 0.0, cut = 0.0;
+  std::vector<double> rewards, lengths, ended;
+  double groups = 0.0, equal = 0.0, cut = 0.0;
   for (const RolloutGroup& group : rollout.groups) {
     const std::vector<double> own = detail::rewards_of(group);
     rewards.insert(rewards.end(), own.begin(), own.end());
     if (!own.empty()) {
-      deviations.push_back(detail::deviation_of(own));
+      groups += 1.0;
       const auto [least, most] = std::minmax_element(own.begin(), own.end());
       equal += *least == *most ? 1.0 : 0.0;
     }
@@ -67,8 +85,8 @@ POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWo
   }
   if (!rewards.empty()) {
     metrics.emplace_back("reward", detail::mean_of(rewards));
-    metrics.emplace_back("reward_std", detail::mean_of(deviations));
-    metrics.emplace_back("frac_reward_zero_std", equal / static_cast<double>(deviations.size()));
+    metrics.emplace_back("reward_std", detail::deviation_of(rewards));
+    metrics.emplace_back("frac_reward_zero_std", equal / groups);
   }
   for (std::size_t v = 0; v < rollout.verifiers.size(); ++v) {
     std::vector<double> scores;
@@ -95,15 +113,29 @@ POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWo
   if (!lengths.empty()) {
     metrics.emplace_back("completions/clipped_ratio", cut / static_cast<double>(lengths.size()));
   }
+  detail::add_support(rollout, metrics);
   metrics.emplace_back("rollout/prompts", static_cast<double>(work.prompts));
   metrics.emplace_back("rollout/rounds", static_cast<double>(work.rounds));
   metrics.emplace_back("rollout/verifier_failures", static_cast<double>(work.verifier_failures));
-  metrics.emplace_back("rollout/generate_seconds", work.generate_seconds);
-  metrics.emplace_back("rollout/verify_seconds", work.verify_seconds);
-  metrics.emplace_back("rollout/score_seconds", work.score_seconds);
+  const std::pair<const char*, double> parts[] = {{"generate", work.generate_seconds},
+                                                  {"verify", work.verify_seconds},
+                                                  {"score", work.score_seconds},
+                                                  {"update", work.update_seconds}};
+  double all = 0.0;
+  for (const auto& part : parts) all += part.second;
+  for (const auto& part : parts) {
+    metrics.emplace_back(fmt::format("rollout/{}_seconds", part.first), part.second);
+    if (all > 0.0) {
+      metrics.emplace_back(fmt::format("rollout/{}_share", part.first), part.second / all);
+    }
+  }
   if (work.generate_seconds > 0.0) {
     metrics.emplace_back("rollout/tokens_per_second",
                          static_cast<double>(work.sampled_tokens) / work.generate_seconds);
+  }
+  if (work.passes > 0) {
+    metrics.emplace_back("rollout/live_rows",
+                         static_cast<double>(work.rows) / static_cast<double>(work.passes));
   }
   return metrics;
 }

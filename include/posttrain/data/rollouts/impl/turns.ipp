@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -79,8 +80,12 @@ POSTTRAIN_INLINE void Turns::add(const PromptItem& item, std::int64_t samples) {
   State state{.so_far = text::Conversation(
                   io::parse_json(item.messages, "a prompt's messages"),
                   {inputs.at("tools"), inputs.at("documents"), inputs.at("chat_template_kwargs")}),
+              .record = {},
               .rendered = {},
               .sample = item.sample};
+  if (options_->environment.reads_record()) {
+    state.record = std::make_shared<const Json>(io::parse_json(item.record, "a prompt's record"));
+  }
   state.rendered = render(state, state.so_far, true);
   all_.insert(all_.end(), static_cast<std::size_t>(samples), state);
 }
@@ -113,6 +118,7 @@ POSTTRAIN_INLINE std::int64_t Turns::after(std::size_t index, std::size_t prompt
   const auto within = [&](std::int64_t most) { return most <= 0 || length <= most; };
   std::int64_t left = max_new_tokens_ - sample.trained_tokens();
   if (options_->max_tokens > 0) left = std::min(left, options_->max_tokens - length);
+  if (room_ > 0) left = std::min(left, room_ - length + 1);  // the last id is never read
   const bool goes_on = left > 0 && state.turns < options_->max_turns &&
                        within(options_->max_read) && within(positions_);
   if (reply->ends ? !within(options_->max_tokens) : !goes_on) {
@@ -122,6 +128,7 @@ POSTTRAIN_INLINE std::int64_t Turns::after(std::size_t index, std::size_t prompt
   sample.ids.insert(sample.ids.end(), longer.ids.begin(), longer.ids.end());
   sample.sampled.resize(sample.ids.size(), 0);
   sample.sampled_logps.resize(sample.ids.size(), 0.0F);
+  if (!sample.support.sizes.empty()) sample.support.sizes.resize(sample.ids.size(), 0);
   state.so_far = std::move(longer.so_far);
   state.rendered = std::move(longer.rendered);
   if (!reply->ends) return left;
@@ -140,7 +147,7 @@ POSTTRAIN_INLINE void Turns::give_up(std::size_t index, RolloutSample& sample) c
 
 POSTTRAIN_INLINE std::optional<Reply> Turns::ask(const State& state) const {
   try {
-    std::optional<Reply> reply = options_->environment(state.so_far);
+    std::optional<Reply> reply = options_->environment(state.so_far, state.record.get());
     if (reply) detail::check_reply(*reply);
     return reply;
   } catch (const std::exception& error) {

@@ -24,9 +24,18 @@ POSTTRAIN_INLINE void measure_policy(const Scores& scores, const Tensor& log_rat
   detail::add_token_mean(means, "ratio/mean", weights);
   means.add_max("ratio/max", weights.max());
   detail::add_token_mean(means, "ratio/clamped", log_ratio.abs() > kMaxLogRatio);
-  if (batch.importance.defined()) {
-    detail::add_token_mean(means, "importance/mean", batch.importance);
-    detail::add_token_mean(means, "importance/mean_square", square(batch.importance));
+  if (batch.sampled_logps.defined()) {
+    const Tensor old = batch.old_logps.defined() ? batch.old_logps : scores.logp;
+    const Tensor difference = (old - batch.sampled_logps).abs();
+    detail::add_token_mean(means, "sampling/sampling_logp_difference/mean", difference);
+    means.add_max("sampling/sampling_logp_difference/max", difference.max());
+  }
+  if (const Tensor& weight = batch.importance; weight.defined()) {
+    means.add_min("sampling/importance_sampling_ratio/min", weight.min());
+    detail::add_token_mean(means, "sampling/importance_sampling_ratio/mean", weight);
+    means.add_max("sampling/importance_sampling_ratio/max", weight.max());
+    means.add_effective_share("sampling/effective_sample_size", weight.sum(at::kDouble),
+                              square(weight).sum(at::kDouble), weight.numel());
   }
 }
 

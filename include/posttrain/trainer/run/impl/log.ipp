@@ -16,6 +16,7 @@
 #include "posttrain/base/describe.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/io/atomic_file.hpp"
+#include "posttrain/io/event_file_writer.hpp"
 #include "posttrain/trainer/run/log.hpp"
 #include "posttrain/trainer/run/metrics_writer.hpp"
 
@@ -104,8 +105,26 @@ class RunLog::Writer {
   }
 
   void write(const Json& record) {
-    if (options_.run_dir.empty()) return;
-    file().write(record);
+    if (!options_.run_dir.empty()) file().write(record);
+    if (!options_.tensorboard_log_dir.empty()) write_events(record);
+  }
+
+  /// The numbers of a record under their names; whether a validation was the best is none.
+  void write_events(const Json& record) {
+    std::vector<std::pair<std::string, double>> numbers;
+    for (const auto& [name, value] : record.items()) {
+      if (name != "step" && value.is_number()) numbers.emplace_back(name, value.get<double>());
+    }
+    if (!events_) {
+      events_.emplace(options_.tensorboard_log_dir.str(), first_step_ + 1);
+      if (events_->follows_others() && !resumed_) {
+        note(
+            fmt::format("tensorboard_log_dir {} holds event files of an earlier run, which "
+                        "TensorBoard no longer shows",
+                        options_.tensorboard_log_dir.view()));
+      }
+    }
+    events_->write(record.at("step"), numbers);
   }
 
   io::MetricsWriter& file() {
@@ -163,6 +182,7 @@ class RunLog::Writer {
   std::optional<Clock::time_point> started_;  // of the first step: what came before is not its pace
   Clock::time_point shown_at_{};
   std::optional<io::MetricsWriter> file_;
+  std::optional<io::EventFileWriter> events_;
 };
 
 POSTTRAIN_INLINE RunLog::RunLog(const Options& options, const std::function<RunRecord()>& record)

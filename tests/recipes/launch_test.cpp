@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/recipes/launch.hpp"
+
+#include "support/catch.hpp"
+#include "support/messages.hpp"
+
+using namespace posttrain;
+using posttrain::test::error_of;
+
+namespace {
+
+using Variables = Environment::Variables;
+
+Launch resolved(const LaunchOptions& given, const Variables& variables = {},
+                std::int64_t gpus = 0) {
+  return resolve_launch(given, Environment(variables), gpus);
+}
+
+std::string error(const LaunchOptions& given, const Variables& variables = {},
+                  std::int64_t gpus = 0) {
+  return error_of([&] { resolved(given, variables, gpus); });
+}
+
+/// "id host:port"
+std::string place(const Launch& launch) {
+  return fmt::format("{} {}:{}", launch.rendezvous.id, launch.rendezvous.host,
+                     launch.rendezvous.port);
+}
+
+std::string refusal(const LaunchOptions& given, const Variables& variables = {}) {
+  return error_of([&] { check_one_process(resolved(given), Environment(variables)); });
+}
+
+}  // namespace
+
+TEST_CASE("without a word, a run is one process", "[launch]") {
+  const Launch launch = resolved({});
+  CHECK(launch.processes == 1);
+  CHECK(launch.nodes == 1);
+  CHECK(launch.rank == 0);
+  CHECK(place(launch) == "0 :0");
+  CHECK(launch.notes.empty());
+  CHECK(resolved({.nproc_per_node = ""}, {{"PET_NNODES", ""}}).processes == 1);
+}
+
+TEST_CASE("an argument goes before the environment, which goes before the default", "[launch]") {
+  const Variables variables{{"PET_NPROC_PER_NODE", " 2 "}, {"PET_NNODES", "4"},
+                            {"PET_NODE_RANK", "3"},        {"PET_RDZV_ID", " run "},
+                            {"MASTER_ADDR", "node0"},      {"MASTER_PORT", "29500"}};
+  const Launch of_environment = resolved({}, variables);
+  CHECK(of_environment.processes == 2);
+  CHECK(of_environment.nodes == 4);
+  CHECK(of_environment.rank == 3);
+  CHECK(place(of_environment) == "run node0:29500");
+  const Launch of_arguments = resolved({.nproc_per_node = 8,
+                                        .nnodes = 2,
+                                        .node_rank = "1",
+                                        .rdzv_id = 7,
+                                        .master_addr = "other",
+                                        .master_port = 1},
+                                       variables);
+  CHECK(of_arguments.processes == 8);
+  CHECK(of_arguments.nodes == 2);
+  CHECK(of_arguments.rank == 1);
+  CHECK(place(of_arguments) == "7 other:1");
+  CHECK(of_arguments.notes.empty());
+  // Each parameter by itself: an address that is given, with the port of the environment.
+  CHECK(place(resolved({.master_addr = "other"}, {{"PET_MASTER_PORT", "5"}})) == "0 other:5");
+  CHECK(place(resolved({.master_port = 6}, {{"PET_MASTER_ADDR", "node0"}})) == "0 node0:6");
+  CHECK(place(resolved({.rdzv_endpoint = "[::1]:65535"})) == "0 ::1:65535");
+  CHECK(place(resolved({}, {{"PET_RDZV_ENDPOINT", "node0:1"}})) == "0 node0:1");
+}
+
+TEST_CASE("processes are counted by a number, auto or gpu", "[launch]") {
+  CHECK(resolved({.nproc_per_node = "auto"}, {}, 4).processes == 4);
+  CHECK(resolved({.nproc_per_node = "GPU"}, {}, 1).processes == 1);
+  CHECK(resolved({.nproc_per_node = "3"}, {}, 4).processes == 3);
+  CHECK(resolved({}, {{"PET_NPROC_PER_NODE", "auto"}}, 2).processes == 2);
+  CHECK(error({.nproc_per_node = "auto"}) ==
+        "nproc_per_node = auto asks for one process for each GPU, and there is none here; hint: a "
+        "number");
+  for (const LaunchValue& bad : {LaunchValue("cpu"), LaunchValue(0), LaunchValue(-1),
+                                 LaunchValue("1.5"), LaunchValue("2x"), LaunchValue(" ")}) {
+    CHECK(error({.nproc_per_node = bad}) ==
+          "expected nproc_per_node to be a number of processes, auto or gpu, got " + bad.text());
+  }
+  CHECK(error({}, {{"PET_NPROC_PER_NODE", "all"}}) ==
+        "expected PET_NPROC_PER_NODE to be a number of processes, auto or gpu, got all");
+}
+
+TEST_CASE("numbers of machines are whole and fit each other", "[launch]") {
+  CHECK(error({.nnodes = 0}) == "expected nnodes to be a whole number of at least 1, got 0");
+  CHECK(error({}, {{"PET_NNODES", "1:4"}}) ==
+        "expected PET_NNODES to be a whole number of at least 1, got 1:4");
+  CHECK(error({.nnodes = "99999999999999999999"}) ==
+        "expected nnodes to be a whole number of at least 1, got 99999999999999999999");
+  CHECK(error({.node_rank = -1}) ==
+        "expected node_rank to be a whole number of at least 0, got -1");
+  CHECK(error({.node_rank = 1}) ==
+        "expected node_rank to be below nnodes = 1, got 1; hint: machines are counted from 0");
+  CHECK(error({.nnodes = 2}, {{"PET_NODE_RANK", "2"}}) ==
+        "expected PET_NODE_RANK to be below nnodes = 2, got 2; hint: machines are counted from 0");
+}
+
+TEST_CASE("of endpoint and address one is given, or the higher level wins with a line",
+          "[launch]") {
+  CHECK(error({.rdzv_endpoint = "a:1", .master_addr = "b"}) ==
+        "master_addr = b and rdzv_endpoint = a:1 both say where the processes meet; hint: give one "
+        "of them");
+  CHECK(error({}, {{"PET_RDZV_ENDPOINT", "a:1"}, {"MASTER_ADDR", "b"}}) ==
+        "MASTER_ADDR = b and PET_RDZV_ENDPOINT = a:1 both say where the processes meet; hint: give "
+        "one of them");
+  const Launch address = resolved({.master_addr = "b"}, {{"PET_RDZV_ENDPOINT", "a:1"}});
+  CHECK(place(address) == "0 b:0");
+  CHECK(address.notes ==
+        std::vector<std::string>{"master_addr = b goes before PET_RDZV_ENDPOINT = a:1 of the "
+                                 "environment, which is ignored"});
+  const Launch endpoint =
+      resolved({.rdzv_endpoint = "a:1"}, {{"PET_MASTER_ADDR", "b"}, {"MASTER_PORT", "2"}});
+  CHECK(place(endpoint) == "0 a:1");
+  CHECK(endpoint.notes ==
+        std::vector<std::string>{
+            "rdzv_endpoint = a:1 goes before PET_MASTER_ADDR = b of the environment, which is "
+            "ignored",
+            "rdzv_endpoint = a:1 goes before MASTER_PORT = 2 of the environment, which is "
+            "ignored"});
+}
+
+TEST_CASE("the two names of the environment agree where they are used", "[launch]") {
+  const Variables addresses{{"PET_MASTER_ADDR", "a"}, {"MASTER_ADDR", "b"}};
+  CHECK(error({}, addresses) ==
+        "PET_MASTER_ADDR = a and MASTER_ADDR = b differ; hint: unset one of them");
+  CHECK(place(resolved({.master_addr = "c"}, addresses)) == "0 c:0");
+  CHECK(resolved({}, {{"PET_MASTER_ADDR", "a"}, {"MASTER_ADDR", "a"}}).rendezvous.host == "a");
+  const Variables ports{{"MASTER_ADDR", "a"}, {"PET_MASTER_PORT", "1"}, {"MASTER_PORT", "2"}};
+  CHECK(error({}, ports) ==
+        "PET_MASTER_PORT = 1 and MASTER_PORT = 2 differ; hint: unset one of them");
+  CHECK(place(resolved({.master_port = 3}, ports)) == "0 a:3");
+}
+
+TEST_CASE("a port has an address, one of its own, and a number that ports have", "[launch]") {
+  CHECK(error({.master_port = 1}) ==
+        "master_port = 1 without an address; hint: master_addr, or rdzv_endpoint = host:port");
+  CHECK(error({}, {{"MASTER_PORT", "1"}}) ==
+        "MASTER_PORT = 1 without an address; hint: master_addr, or rdzv_endpoint = host:port");
+  CHECK(
+      error({.rdzv_endpoint = "a:1", .master_port = 2}) ==
+      "master_port = 2 beside rdzv_endpoint = a:1, which has a port of its own; hint: give one of "
+      "them");
+  CHECK(error({.master_port = 2}, {{"PET_RDZV_ENDPOINT", "a:1"}}) ==
+        "master_port = 2 without an address, and PET_RDZV_ENDPOINT = a:1 has a port of its own; "
+        "hint: master_addr");
+  for (const LaunchValue& port : {LaunchValue(0), LaunchValue(65536), LaunchValue("http")}) {
+    CHECK(error({.master_addr = "a", .master_port = port}) ==
+          "expected master_port to be a whole number from 1 to 65535, got " + port.text());
+  }
+}
+
+TEST_CASE("an endpoint is a host with a port", "[launch]") {
+  for (const char* bad : {"a", "a:", ":1", "a:b", "a:0", "a:65536", "::1:1", "[]:1", "a b:1",
+                          "http://a:1", "a:1:2"}) {
+    CHECK(error({.rdzv_endpoint = bad}) ==
+          std::string("expected rdzv_endpoint as host:port with a port from 1 to 65535, got ") +
+              bad);
+  }
+  CHECK(error({}, {{"PET_RDZV_ENDPOINT", "a"}}) ==
+        "expected PET_RDZV_ENDPOINT as host:port with a port from 1 to 65535, got a");
+}
+
+TEST_CASE("a launch is resolved and refused in two lines", "[launch]") {
+  const std::int64_t gpus = 0;
+  const auto run = [&] {
+    // [snippet: launch]
+    const Environment environment;  // the process's own
+    const Launch launch =
+        resolve_launch({.nproc_per_node = 8, .master_addr = "node0"}, environment, gpus);
+    for (const std::string& line : launch.notes) fmt::print(stderr, "{}\n", line);
+    check_one_process(launch, environment);
+    // [/snippet]
+  };
+  CHECK(error_of(run) == "nproc_per_node = 8 asks for 8 processes, this build runs one");
+}
+
+TEST_CASE("more than one process is refused, and so is being started more than once", "[launch]") {
+  CHECK(refusal({}) == "");
+  CHECK(refusal({.nproc_per_node = 1, .master_addr = "a", .master_port = 1}) == "");
+  CHECK(refusal({.nproc_per_node = 8}) ==
+        "nproc_per_node = 8 asks for 8 processes, this build runs one");
+  CHECK(refusal({.nnodes = 2}) == "nnodes = 2 asks for 2 processes, this build runs one");
+  CHECK(refusal({.nproc_per_node = 8, .nnodes = 2}) ==
+        "nproc_per_node = 8 on nnodes = 2 asks for 2 × 8 processes, this build runs one");
+  CHECK(refusal({}, {{"WORLD_SIZE", "4"}}) ==
+        "WORLD_SIZE = 4: a launcher started this program 4 times, this build runs one process; "
+        "hint: start it without torchrun");
+  for (const char* variable : {"WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    INFO(variable);
+    CHECK(refusal({}, {{variable, "1"}}) == "");
+    CHECK(refusal({}, {{variable, "2"}}).starts_with(std::string(variable) + " = 2: a launcher"));
+    CHECK(refusal({}, {{variable, "two"}}) ==
+          std::string("expected ") + variable + " to be a whole number of at least 0, got two");
+  }
+}
