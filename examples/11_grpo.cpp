@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reinforcement learning with a verifiable reward (GRPO) on prompts with answers:
-//   11_grpo --model build/tuned --data examples/pocket/data/arithmetic.jsonl
-//     --held-out examples/pocket/data/arithmetic_heldout.jsonl --output build/solves
+//   make_pocket_data --sums build/sums
+//   01_sft --model examples/pocket/model --data build/sums/worked.jsonl --output build/starts
+//     --max-steps 200 --learning-rate 2e-3 --effective-batch-size 16
+//   11_grpo --model build/starts --data build/sums/sums.jsonl
+//     --held-out build/sums/sums_heldout.jsonl --output build/solves
 // The policy answers each prompt several times; a rule says which answers are right, and what is
 // better than its group becomes likelier. Before and after, held-out prompts are answered greedily.
 // Files of GSM8K (question, answer) are read as they are.
