@@ -26,6 +26,7 @@
 #include "posttrain/params/with_frozen_reference.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/dtype.hpp"
+#include "support/earlier.hpp"
 #include "support/options.hpp"
 #include "support/train_and_save.hpp"
 
@@ -37,6 +38,7 @@ enum class Method { osft, lora, full };
 
 struct Arguments {
   std::string model, data, held_out, output;
+  std::vector<std::string> earlier;  // files of questions that shall still be answered
   Method method = Method::osft;
   examples::Dtype dtype = examples::Dtype::float32;
   std::string device = "cpu";        // or cuda, cuda:1
@@ -99,7 +101,9 @@ void optimise(const Arguments& arguments, const Dpo& loss, const Options& option
                   options);
   trainer.add(HeldOut{});
   // [/snippet]
+  const examples::Earlier earlier(arguments.earlier);
   examples::train_and_save(trainer, arguments.output, [&](const char* when) {
+    earlier.report(when, model, trainer.state());
     report_style(when, arguments, model, trainer.state());
   });
 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reinforcement learning with a verifiable reward (GRPO) on prompts with answers:
-//   11_grpo --model build/tuned --data examples/pocket/data/arithmetic.jsonl
-//     --held-out examples/pocket/data/arithmetic_heldout.jsonl --output build/solves
+//   make_pocket_data --sums build/sums
+//   01_sft --model examples/pocket/model --data build/sums/worked.jsonl --output build/starts
+//     --max-steps 200 --learning-rate 2e-3 --effective-batch-size 16
+//   11_grpo --model build/starts --data build/sums/sums.jsonl
+//     --held-out build/sums/sums_heldout.jsonl --output build/solves
 // The policy answers each prompt several times; a rule says which answers are right, and what is
 // better than its group becomes likelier. Before and after, held-out prompts are answered greedily.
 // Files of GSM8K (question, answer) are read as they are.
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "posttrain/data/rollouts.hpp"
 #include "posttrain/evaluate/solved.hpp"
@@ -19,6 +23,7 @@
 #include "posttrain/rewards/numeric_answer.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/dtype.hpp"
+#include "support/earlier.hpp"
 #include "support/options.hpp"
 #include "support/train_and_save.hpp"
 
@@ -30,6 +35,7 @@ enum class Method { lora, full, osft };
 
 struct Arguments {
   std::string model, data, held_out, output;
+  std::vector<std::string> earlier;  // files of questions that shall still be answered
   Method method = Method::lora;
   examples::Dtype dtype = examples::Dtype::float32;
   std::string device = "cpu";        // or cuda, cuda:1
@@ -66,7 +72,9 @@ void train(const Arguments& arguments, const hub::PretrainedDecoder& model, cons
   trainer.add(Watch{arguments.print_samples});
   // [/snippet]
   const Sampling greedy{.max_new_tokens = data.sampling.max_new_tokens, .temperature = 0.0};
+  const examples::Earlier earlier(arguments.earlier);
   examples::train_and_save(trainer, arguments.output, [&](const char* when) {
+    earlier.report(when, model, trainer.state());
     if (arguments.held_out.empty()) return;
     const SolvedShare solved =
         solved_share(model, trainer.state(), arguments.held_out, data.verifier, greedy);

@@ -3,6 +3,7 @@
 //
 //   make_pocket_data --check [--root examples/pocket]
 //   make_pocket_data --data DIR --model DIR          data files; tokenizer and configuration
+//   make_pocket_data --sums DIR                      worked sums and problems (sums.hpp)
 //   make_pocket_data --corpus FILE --documents N     pre-training corpus, {"document": …} lines
 #include <fmt/format.h>
 
@@ -16,6 +17,7 @@
 
 #include "data_files.hpp"
 #include "posttrain/base/error.hpp"
+#include "sums.hpp"
 
 namespace {
 
@@ -64,6 +66,8 @@ int run(const std::map<std::string, std::string>& options) {
   if (const auto folder = value("--model"); !folder.empty())
     for (const auto& [name, content] : pocket::model_files(pocket::pocket_bpe(world)))
       write(fs::path(folder) / name, content);
+  if (const auto folder = value("--sums"); !folder.empty())
+    for (const auto& [name, content] : pocket::sum_files()) write(fs::path(folder) / name, content);
   if (const auto path = value("--corpus"); !path.empty()) {
     const auto text = value("--documents", "100000");
     if (text.empty() || text.size() > 9 || text.find_first_not_of("0123456789") != text.npos)
@@ -84,14 +88,15 @@ int main(int argc, char** argv) {
     std::map<std::string, std::string> options;
     for (int i = 1; i < argc; ++i) {
       const std::string name = argv[i];
-      static constexpr std::string_view kValued = " --root --data --model --corpus --documents ";
+      static constexpr std::string_view kValued =
+          " --root --data --model --sums --corpus --documents ";
       if (name == "--check")
         options[name] = "1";
       else if (kValued.find(" " + name + " ") != std::string_view::npos && i + 1 < argc)
         options[name] = argv[++i];
       else
         posttrain::raise(
-            "expected --check, --root, --data, --model, --corpus or --documents with "
+            "expected --check, --root, --data, --model, --sums, --corpus or --documents with "
             "its value, got '{}'",
             name);
     }

@@ -22,7 +22,8 @@ def check(program, method, folder):
     done = subprocess.run(
         [program, "--model", os.path.join(POCKET, "model"), "--method", method, "--data",
          os.path.join(data, "preferences.jsonl"), "--held-out",
-         os.path.join(data, "preferences_heldout.jsonl"), "--output", output, "--max-steps", "8",
+         os.path.join(data, "preferences_heldout.jsonl"), "--earlier",
+         os.path.join(data, "tasks", "a_heldout.jsonl"), "--output", output, "--max-steps", "8",
          "--effective-batch-size", "16", "--learning-rate", "5e-4", "--prompts", "4",
          "--rpo-alpha", "0"],
         capture_output=True, text=True)
@@ -40,6 +41,8 @@ def check(program, method, folder):
                         + (found[1] if found else done.stdout[-300:]))
     if len(re.findall(r"of 4 sampled answers in the preferred style", done.stdout)) != 2:
         problems.append("expected the share of preferred style before and after")
+    if len(re.findall(r"of 100 questions of .*a_heldout.jsonl answered", done.stdout)) != 2:
+        problems.append("expected earlier questions before and after")
     if not os.path.exists(os.path.join(output, "model.safetensors")):
         problems.append("expected a saved folder")
     return problems

@@ -23,6 +23,7 @@ STEPS = 4
 def command(program, method, folder, output):
     data = os.path.join(folder, "products.jsonl")
     return [program, "--model", MODEL, "--method", method, "--data", data, "--held-out", data,
+            "--earlier", os.path.join(folder, "earlier.jsonl"),
             "--output", os.path.join(folder, output), "--max-steps", str(STEPS),
             "--effective-batch-size", "16", "--rollout-size", "32", "--sampling-max-new-tokens", "6",
             "--learning-rate", "1e-4"]
@@ -40,9 +41,36 @@ def check(program, method, folder):
         problems.append(f"expected some right answers, got {[step['reward'] for step in steps]}")
     if len(re.findall(r"of 40 held-out prompts solved", done.stdout)) != 2:
         problems.append("expected the share solved before and after: " + done.stdout[-300:])
+    if len(re.findall(r"of 3 questions of .*earlier.jsonl answered", done.stdout)) != 2:
+        problems.append("expected earlier questions before and after: " + done.stdout[-300:])
     if not os.path.exists(os.path.join(folder, method, "model.safetensors")):
         problems.append("expected a saved folder")
     return problems
+
+
+def check_sums(program, folder):
+    """The problems that the example is meant for: as many as it says, the held-out pairs apart."""
+    done = subprocess.run([program, "--sums", folder], capture_output=True, text=True)
+    if done.returncode != 0:
+        return [f"status {done.returncode}: {done.stderr.strip()[-300:]}"]
+    pairs, counts = {}, {}
+    for name in ("worked", "sums", "sums_heldout"):
+        with open(os.path.join(folder, name + ".jsonl")) as file:
+            lines = [json.loads(line) for line in file]
+        counts[name] = len(lines)
+        pairs[name] = set()
+        for line in lines:
+            a, operation, b = re.search(r"(\d+) ([+-]) (\d+)", line["messages"][0]["content"]).groups()
+            pairs[name].add((a, operation, b))
+            result = int(a) + int(b) if operation == "+" else int(a) - int(b)
+            said = line["answer"] if "answer" in line else line["messages"][1]["content"]
+            if int(re.findall(r"\d+", said)[-1]) != result:
+                return [f"expected {result}: {line}"]
+    if counts != {"worked": 4000, "sums": 8000, "sums_heldout": 200}:
+        return [f"got {counts}"]
+    if pairs["sums_heldout"] & (pairs["sums"] | pairs["worked"]):
+        return ["a held-out pair is among those that are trained"]
+    return []
 
 
 def main():
@@ -53,8 +81,14 @@ def main():
             for i in range(40):
                 a, b = 2 + i % 8, 2 + i // 8
                 file.write(json.dumps({"prompt": f"{a} * {b} =", "answer": str(a * b)}) + "\n")
+        with open(os.path.join(folder, "earlier.jsonl"), "w") as file:
+            for question in ("2 + 3 = ?", "What is 9 * 9?", "Who are you?"):
+                file.write(json.dumps({"messages": [{"role": "user", "content": question}],
+                                       "answer": "5"}) + "\n")
         cases = [(method, lambda method=method: check(program, method, folder))
                  for method in ("lora", "osft", "full")]
+        sums = os.path.join(folder, "sums")
+        cases.append(("sums", lambda: check_sums(os.path.join(sys.argv[1], "make_pocket_data"), sums)))
         for name, run in [*cases, ("signal", lambda: check_signal(
             command(program, "full", folder, "again"), folder, "again", "full", STEPS))]:
             problems = run()
