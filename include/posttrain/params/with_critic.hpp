@@ -62,7 +62,7 @@ struct WithCritic {
   static constexpr bool has_reference = posttrain::has_reference<Params>();
   static constexpr bool saves_model = posttrain::saves_model<Params>();
 
-  Params params{};
+  Params params;
   LiteralString file{};      // of `save_critic`; empty: the head starts as zeros
   double lr_ratio = 10.0;    // the head's learning rate over Options::learning_rate
   bool trains_trunk = true;  // false: values train the head alone, and move no other parameter
