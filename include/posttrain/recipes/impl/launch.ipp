@@ -113,16 +113,15 @@ inline void read_endpoint(const LaunchSetting& endpoint, Rendezvous& into) {
   std::string_view host = text.substr(0, colon == text.npos ? 0 : colon);
   const bool bracketed = host.starts_with('[') && host.ends_with(']');
   if (bracketed) host = host.substr(1, host.size() - 2);
-  const auto port = colon == text.npos
-                        ? std::nullopt
-                        : whole_number(text.substr(std::min(colon + 1, text.size())));
+  const std::string_view number = colon == text.npos ? std::string_view() : text.substr(colon + 1);
+  const std::int64_t port = whole_number(number).value_or(0);
   if (host.empty() || host.find_first_of(" /[]") != host.npos ||
-      (!bracketed && host.find(':') != host.npos) || !port || *port < 1 || *port > 65535) {
+      (!bracketed && host.find(':') != host.npos) || port < 1 || port > 65535) {
     raise("expected {} as host:port with a port from 1 to 65535, got {}", endpoint.name,
           endpoint.value);
   }
   into.host = host;
-  into.port = *port;
+  into.port = port;
 }
 
 /// What says where processes meet, brought to one place.
