@@ -131,6 +131,11 @@ TEST_CASE("guesses save passes of a model that reads everything again", "[genera
     rereader.add({.prompt = some_ids(4, 1), .sampling = greedy});
     int steps = 1;
     while (rereader.step()) ++steps;
+    const GeneratorCounts counts = rereader.counts();
+    CHECK(counts.steps == steps);
+    CHECK(counts.sampled_tokens == 40);
+    CHECK(counts.prompt_tokens == 4 * steps);
+    CHECK(counts.sample_rows >= steps + counts.accepted_drafts);
     return std::pair(steps, rereader.take().at(0).ids);
   };
   const auto plain = passes({}), guessed = passes({.draft_ngrams = 2});

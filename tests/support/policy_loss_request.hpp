@@ -51,7 +51,11 @@ void with_policy_loss(const Json& request, Use use) {
     const auto set = [&](auto loss) {
       read_nested_options(request, loss, "the loss", {"name"});
       loss.validate();
-      use(loss.in_state(loss.first_state()));  // as in the first step
+      if constexpr (MovesWithRun<decltype(loss)>) {
+        use(loss.in_state(loss.first_state()));  // as in the first step
+      } else {
+        use(loss);
+      }
     };
     if constexpr (requires { typename Loss::template With<Kl>; }) {
       const bool inside = request.contains("policy") && request["policy"].contains("kl");

@@ -9,6 +9,7 @@
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/prompt_tuning.hpp"
 #include "support/catch.hpp"
+#include "support/messages.hpp"
 
 using namespace posttrain;
 

@@ -109,7 +109,7 @@ class Chat {
   }
 
   const Json& messages() const { return messages_; }
-  const GeneratorCounts& counts() const { return generator_.counts(); }
+  GeneratorCounts counts() const { return generator_.counts(); }
 
  private:
   const text::ChatTokenizer* tokenizer_;

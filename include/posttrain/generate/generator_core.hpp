@@ -21,15 +21,6 @@
 
 namespace posttrain {
 
-/// How much a generator has done.
-struct GeneratorCounts {
-  std::int64_t steps = 0;           // passes through the model
-  std::int64_t prompt_tokens = 0;   // read for prompts; those that were shared count once
-  std::int64_t sampled_tokens = 0;  // returned
-  std::int64_t sample_rows = 0;     // read behind prompts, drafts included
-  std::int64_t accepted_drafts = 0;
-};
-
 namespace detail {
 
 /// What the core asks of a model, a gate and the processors.

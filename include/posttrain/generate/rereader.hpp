@@ -68,6 +68,7 @@ class Rereader {
   void clear() { core_.clear(); }
   /// Whether nothing waits and nothing is in work.
   bool idle() const { return core_.idle(); }
+  GeneratorCounts counts() const { return core_.counts(); }
 
   /// Called for every token of every sample, in the order in which they come.
   void on_token(std::function<void(const TokenEvent&)> hear) { core_.on_token(std::move(hear)); }

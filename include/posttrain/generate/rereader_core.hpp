@@ -35,6 +35,13 @@ class RereaderCore {
   std::vector<Completion> take() { return writer_.take(); }
   void keep(Completion sample) { writer_.keep(std::move(sample)); }
   bool idle() const { return queue_.empty() && live_.empty(); }
+  /// Of the rows, those that predict; a prompt's tokens are read again by every pass.
+  GeneratorCounts counts() const {
+    GeneratorCounts counts = counts_;
+    counts.sampled_tokens = writer_.sampled_tokens();
+    counts.accepted_drafts = writer_.accepted_drafts();
+    return counts;
+  }
   void on_token(std::function<void(const TokenEvent&)> hear) { writer_.on_token = std::move(hear); }
 
  private:
@@ -50,6 +57,7 @@ class RereaderCore {
   std::deque<std::shared_ptr<WaitingRequest>> queue_;  // with samples that have not begun
   std::vector<std::unique_ptr<SampleInWork>> live_;    // those of a request beside each other
   std::uint64_t version_ = 0;
+  GeneratorCounts counts_;
 };
 
 }  // namespace posttrain::detail

@@ -42,6 +42,8 @@ POSTTRAIN_INLINE bool RereaderCore::step() {
       TokenBatch batch;
       std::vector<SampleDraw> draws;
       next = read(next, batch, draws);
+      counts_.steps += 1;
+      counts_.sample_rows += std::ssize(draws);
       const Drawn drawn = writer_.drawn_from(calls_.logits(batch), draws);
       for (SampleInWork* ended : writer_.take_drawn({drawn}, draws)) {
         writer_.finish(*ended, options_.draft_ngrams > 0);
@@ -106,6 +108,7 @@ POSTTRAIN_INLINE std::size_t RereaderCore::read(std::size_t first, TokenBatch& b
     if (is_new) {
       asked = sample.asked.get();
       prompt = builder.add(begun);
+      counts_.prompt_tokens += std::ssize(begun);
       prompt_end = rows + std::ssize(begun);
     }
     rows += more;
