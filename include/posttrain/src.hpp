@@ -5,6 +5,8 @@
 //   #include <posttrain/src.hpp>
 //
 // Files with a Trainer then compile in less than a third of the time (docs/design.md#compile-cost).
+// The functions of hub.hpp hold Trainers of their own: a program that calls them adds
+// posttrain/recipes/src.hpp.
 #pragma once
 
 #include "posttrain/base/src.hpp"

@@ -37,6 +37,7 @@ class Refused {
   void checkpoint() {}
   std::int64_t steps() const { return 0; }
   std::int64_t total_steps() const { return 0; }
+  std::int64_t samples() const { return 0; }
   data::DataReport report() const { return {}; }
 };
 

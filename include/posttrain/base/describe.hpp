@@ -3,7 +3,7 @@
 //
 // The number of fields is found by probing aggregate initialisation, references by structured
 // bindings, names from the compiler's spelling of a pointer to a member of a never-defined object.
-// Works for aggregates of at most 64 fields without base classes and C arrays, on g++ and clang.
+// Works for aggregates of at most 96 fields without base classes and C arrays, on g++ and clang.
 #pragma once
 
 #include <fmt/format.h>
@@ -23,7 +23,7 @@ namespace posttrain {
 
 namespace detail {
 
-inline constexpr std::size_t kMaxFields = 64;
+inline constexpr std::size_t kMaxFields = 96;
 
 struct AnyField {
   template <class T>
@@ -35,22 +35,48 @@ constexpr bool constructible_with(std::index_sequence<I...>) {
   return requires { T{((void)I, AnyField{})...}; };
 }
 
-/// How many values T is made of; 0 for what is no aggregate. Counting goes up, so that a small
-/// aggregate costs little; fields without a default only make the first count that fits a later
-/// one.
-template <class T, std::size_t N = 0, bool fits = false>
-constexpr std::size_t field_count() {
-  if constexpr (constructible_with<T>(std::make_index_sequence<N>{})) {
-    static_assert(N <= kMaxFields,
-                  "posttrain: an aggregate that is described has at most 64 fields");
-    return field_count<T, N + 1, true>();
-  } else if constexpr (fits) {
-    return N - 1;
-  } else if constexpr (N > kMaxFields) {
-    return 0;
+/// How many values an aggregate takes of which all have defaults: those counts that fit go up to
+/// it. From `fits`, which does, in growing strides until one does not, then by halves: an aggregate
+/// of 64 fields is probed a dozen times.
+template <class T, std::size_t fits, std::size_t fails>
+constexpr std::size_t count_between() {
+  if constexpr (fits + 1 == fails) {
+    return fits;
+  } else if constexpr (constexpr std::size_t middle = fits + (fails - fits) / 2;
+                       constructible_with<T>(std::make_index_sequence<middle>{})) {
+    return count_between<T, middle, fails>();
   } else {
-    return field_count<T, N + 1>();
+    return count_between<T, fits, middle>();
   }
+}
+template <class T, std::size_t fits, std::size_t stride>
+constexpr std::size_t count_from() {
+  constexpr std::size_t next = fits + stride;
+  if constexpr (constructible_with<T>(std::make_index_sequence<next>{})) {
+    static_assert(next <= kMaxFields,
+                  "posttrain: an aggregate that is described has at most 96 fields");
+    return count_from<T, next, 2 * stride>();
+  } else {
+    return count_between<T, fits, next>();
+  }
+}
+
+/// The same where some have none: only a first count that fits and those above do.
+template <class T, std::size_t N>
+constexpr std::size_t first_that_fits() {
+  if constexpr (constructible_with<T>(std::make_index_sequence<N>{})) {
+    return count_from<T, N, 1>();
+  } else if constexpr (N < kMaxFields) {
+    return first_that_fits<T, N + 1>();
+  } else {
+    return 0;
+  }
+}
+
+/// How many values T is made of; 0 for what is no aggregate.
+template <class T>
+constexpr std::size_t field_count() {
+  return first_that_fits<T, 0>();
 }
 
 /// References to the fields of an object that has `count` of them.
@@ -98,6 +124,22 @@ POSTTRAIN_BIND_EIGHT(48, g,
 POSTTRAIN_BIND_EIGHT(56, h,
                      POSTTRAIN_EIGHT(a) POSTTRAIN_EIGHT(b) POSTTRAIN_EIGHT(c) POSTTRAIN_EIGHT(d)
                          POSTTRAIN_EIGHT(e) POSTTRAIN_EIGHT(f) POSTTRAIN_EIGHT(g))
+POSTTRAIN_BIND_EIGHT(64, i,
+                     POSTTRAIN_EIGHT(a) POSTTRAIN_EIGHT(b) POSTTRAIN_EIGHT(c) POSTTRAIN_EIGHT(d)
+                         POSTTRAIN_EIGHT(e) POSTTRAIN_EIGHT(f) POSTTRAIN_EIGHT(g)
+                             POSTTRAIN_EIGHT(h))
+POSTTRAIN_BIND_EIGHT(72, j,
+                     POSTTRAIN_EIGHT(a) POSTTRAIN_EIGHT(b) POSTTRAIN_EIGHT(c) POSTTRAIN_EIGHT(d)
+                         POSTTRAIN_EIGHT(e) POSTTRAIN_EIGHT(f) POSTTRAIN_EIGHT(g) POSTTRAIN_EIGHT(h)
+                             POSTTRAIN_EIGHT(i))
+POSTTRAIN_BIND_EIGHT(80, k,
+                     POSTTRAIN_EIGHT(a) POSTTRAIN_EIGHT(b) POSTTRAIN_EIGHT(c) POSTTRAIN_EIGHT(d)
+                         POSTTRAIN_EIGHT(e) POSTTRAIN_EIGHT(f) POSTTRAIN_EIGHT(g) POSTTRAIN_EIGHT(h)
+                             POSTTRAIN_EIGHT(i) POSTTRAIN_EIGHT(j))
+POSTTRAIN_BIND_EIGHT(88, l,
+                     POSTTRAIN_EIGHT(a) POSTTRAIN_EIGHT(b) POSTTRAIN_EIGHT(c) POSTTRAIN_EIGHT(d)
+                         POSTTRAIN_EIGHT(e) POSTTRAIN_EIGHT(f) POSTTRAIN_EIGHT(g) POSTTRAIN_EIGHT(h)
+                             POSTTRAIN_EIGHT(i) POSTTRAIN_EIGHT(j) POSTTRAIN_EIGHT(k))
 #undef POSTTRAIN_BIND
 #undef POSTTRAIN_BIND_EIGHT
 #undef POSTTRAIN_EIGHT

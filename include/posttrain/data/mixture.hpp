@@ -38,6 +38,14 @@ inline std::vector<MixturePart> joined_parts(const LoadedData& first, const Load
 
 }  // namespace detail
 
+/// Puts `other` beside `data`: `second_share` of an epoch's draws are its own.
+inline void mix(LoadedData& data, const LoadedData& other, double second_share) {
+  data.parts = detail::joined_parts(data, other, second_share);
+  data.train.append(other.train, data.report.read);
+  data.validation.append(other.validation, data.report.read);
+  data.report.merge(other.report);
+}
+
 }  // namespace posttrain::data
 
 namespace posttrain {
@@ -67,10 +75,7 @@ struct Mixture {
     if (data.epoch_size != 0 || other.epoch_size != 0) {
       fail("only the outermost Mixture can have an epoch_size");
     }
-    data.parts = data::detail::joined_parts(data, other, second_share);
-    data.train.append(other.train, data.report.read);
-    data.validation.append(other.validation, data.report.read);
-    data.report.merge(other.report);
+    data::mix(data, other, second_share);
     data.epoch_size = epoch_size;
     return data;
   }

@@ -27,13 +27,6 @@ namespace posttrain {
 template <class Storage>
 class PromptState;
 
-/// First values of a soft prompt (PEFT's prompt_tuning_init).
-enum class PromptInit {
-  random,        // normal with deviation 1 (PEFT's default): far from any token's embedding
-  text,          // the embeddings of init_text's tokens, cut or repeated to the prompt's length
-  sample_vocab,  // the embeddings of tokens drawn uniformly from the vocabulary
-};
-
 template <class Storage = Dense>
 struct BasicPromptTuning {
   using State = PromptState<Storage>;

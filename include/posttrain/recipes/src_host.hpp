@@ -7,3 +7,6 @@
 #endif
 
 #include "posttrain/recipes/impl/launch.ipp"
+#include "posttrain/recipes/impl/model_folders.ipp"
+#include "posttrain/recipes/impl/processed_files.ipp"
+#include "posttrain/recipes/impl/text_data.ipp"

@@ -19,6 +19,9 @@ namespace posttrain {
 /// expandable_segments:True.
 bool use_cuda();
 
+/// How many GPUs this process can compute on; calls use_cuda().
+int gpu_count();
+
 /// A device that is there: making one of CUDA loads it. Without an index it is that of LOCAL_RANK
 /// (torchrun's name for a process's own), else 0. Throws one line where the device cannot be had:
 /// no library, no driver, no GPU of that index, one below compute capability 8.0, LibTorch at work

@@ -37,31 +37,41 @@ class Checkpoints {
   Checkpoints() = default;  // none: nothing is saved or found
 
   /// Checkpoints of a run in `run_dir`, of which the `keep` newest stay. `identity` holds all that
-  /// decides the run's numbers, in groups by name.
-  Checkpoints(const std::string& run_dir, std::int64_t keep, const RunRecord& identity);
+  /// decides the run's numbers, in groups by name. `storage`: a second folder that gets a copy of
+  /// each; empty: none.
+  Checkpoints(const std::string& run_dir, std::int64_t keep, const RunRecord& identity,
+              const std::string& storage = "");
+
+  /// Throws where the storage holds checkpoints: a run that does not resume would mix its own in.
+  void check_storage_is_new() const;
 
   /// Before the first step: says in `<run_dir>/checkpoints/identity.json` whose folder it is, so
   /// that another run is told from this one before there is a checkpoint.
   void begin() const;
 
-  /// Writes one and returns its folder. Older ones stay until this one has proved good.
+  /// Writes one, and its copy in the storage, and returns its folder. Older ones stay until this
+  /// one has proved good.
   std::string save(const Progress& progress, const std::vector<NamedTensor>& tensors);
 
   /// A step after the newest checkpoint was finite, or the run ended with finite values: removes
   /// what is beyond the `keep` newest, what a kill left of a removed one, and damaged ones.
   void confirm();
 
-  /// Restores the newest whole checkpoint into `tensors` (live references, touched by a whole one
-  /// only). False if there is none. One that is damaged gives way to the one before, which
-  /// `warning` says. One of another run is an error that names what differs, and so is a folder
-  /// that another run began and left without a checkpoint.
+  /// Restores the newest whole checkpoint of both places into `tensors` (live references, touched
+  /// by a whole one only). False if there is none. One that is damaged gives way to the one before,
+  /// which `warning` says. One of another run is an error that names what differs, and so is a
+  /// folder that another run began and left without a checkpoint.
   bool load(Progress& progress, const std::vector<NamedTensor>& tensors, std::string& warning);
 
   /// For the message of a run that stops on a non-finite value after `step` steps.
   std::string hint(std::int64_t step) const;
 
  private:
-  std::string folder_;
+  /// The folders that have checkpoints, the run's own first.
+  std::vector<std::string> folders() const;
+  void confirm(const std::string& folder) const;
+
+  std::string folder_, storage_;
   std::int64_t keep_ = 1;
   RunRecord identity_;
   std::int64_t newest_ = 0;   // written or loaded last

@@ -99,7 +99,9 @@ class Engine {
     if (!folder_.empty()) {
       checkpoints_ =
           Checkpoints(options_.run_dir.str(), options_.keep_checkpoints,
-                      identity_of(options_, model_, loss_, params, data, optimizer, stream_));
+                      identity_of(options_, model_, loss_, params, data, optimizer, stream_),
+                      options_.checkpoint_storage.str());
+      if (!options_.resume) checkpoints_.check_storage_is_new();
     }
     if constexpr (MovesWithRun<Loss>) progress_.loss = loss_.first_state();
     if (!folder_.empty() && options_.resume) resume();
@@ -222,10 +224,12 @@ class Engine {
   const data::DataReport& report() const { return stream_.report(); }
   std::int64_t steps() const { return progress_.step; }
   std::int64_t total_steps() const { return total_steps_; }
+  /// Sequences trained so far, an epoch's repeats included.
+  std::int64_t samples() const { return progress_.samples; }
 
  private:
   TrainResult train_to_end() {
-    SignalGuard signals;
+    const SignalGuard signals(options_.stop_on_signal);
     request_ = {};
     begin();
     notify(event::TrainBegin{progress_.step, total_steps_});
@@ -351,7 +355,7 @@ class Engine {
   bool due(std::int64_t every) const { return every > 0 && progress_.step % every == 0; }
 
   void end_epoch(std::int64_t epoch) {
-    if (options_.validation_frequency == 0) validate();
+    if (options_.validation_frequency == 0 || options_.validate_at_epoch) validate();
     notify(event::EpochEnd{epoch});
     if (options_.checkpoint_at_epoch && !done()) checkpoint();
   }
@@ -394,7 +398,7 @@ class Engine {
   /// Before anything is written that would be taken for the earlier run's.
   void set_aside_earlier() {
     if (options_.resume || std::exchange(set_aside_, true)) return;
-    if (const io::fs::path aside = folder_.set_aside(); !aside.empty()) {
+    if (const io::fs::path aside = folder_.set_aside(options_.metrics_file.str()); !aside.empty()) {
       log_.note(fmt::format("what an earlier run left was set aside in {}", aside.string()));
     }
   }

@@ -24,7 +24,7 @@ RunRecord identity_of(const Options& options, const Model& model, const Loss& lo
   all.add("loss", to_record(loss));
   all.add("params", to_record(params).without({"cache_dir"}));
   RunRecord data_record =
-      to_record(data).without({"path", "validation_path", "generator", "threads"});
+      to_record(data).without({"path", "validation_path", "output", "generator", "threads"});
   if constexpr (requires { stream.content(); }) {
     data_record.add("content", std::string_view(stream.content().text()));
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/literal_string.hpp"
@@ -46,12 +47,18 @@ struct Options {
   bool allow_tf32 = false;    // on a GPU: float32 products with 10 bits of mantissa, faster
 
   // --- the run's folder -------------------------------------------------------------------------
-  LiteralString run_dir{};            // metrics, record and checkpoints; empty: none of them
+  LiteralString run_dir{};  // metrics, record and checkpoints; empty: none of them
+  LiteralString metrics_file = "metrics.jsonl";  // its name in run_dir
   std::int64_t checkpoint_steps = 0;  // a resumable checkpoint every so many steps; 0: none
   bool checkpoint_at_epoch = false;
-  std::int64_t keep_checkpoints = 1;      // newest ones kept
-  bool resume = true;                     // go on from the newest complete checkpoint in run_dir
+  std::int64_t keep_checkpoints = 1;   // newest ones kept
+  LiteralString checkpoint_storage{};  // a second folder that gets a copy of every checkpoint; the
+                                       // newest whole one of both is resumed from
+  bool resume = true;                  // go on from the newest complete checkpoint in run_dir
+  bool stop_on_signal = true;  // SIGTERM and its kin end the run with a checkpoint; false: they end
+                               // the process
   std::int64_t validation_frequency = 0;  // steps between validations; 0: at the end of each epoch
+  bool validate_at_epoch = false;         // at the end of each epoch, whatever validation_frequency
   bool save_best = false;          // keep the model with the lowest validation loss in run_dir/best
   std::int64_t logging_steps = 1;  // steps between records of metrics
   LiteralString tensorboard_log_dir{};  // folder for TensorBoard's event files; empty: none
@@ -89,8 +96,12 @@ struct Options {
     if (keep_checkpoints < 1) fail("posttrain: Options.keep_checkpoints must be at least 1");
     if (validation_frequency < 0)
       fail("posttrain: Options.validation_frequency must not be negative");
+    if (metrics_file.empty() || metrics_file.view().find('/') != std::string_view::npos) {
+      fail("posttrain: Options.metrics_file must be a file's name, without a folder");
+    }
     if (logging_steps < 1) fail("posttrain: Options.logging_steps must be at least 1");
-    if (run_dir.empty() && (checkpoint_steps > 0 || checkpoint_at_epoch || save_best)) {
+    if (run_dir.empty() &&
+        (checkpoint_steps > 0 || checkpoint_at_epoch || save_best || !checkpoint_storage.empty())) {
       fail("posttrain: Options.run_dir must be set to save checkpoints");
     }
   }

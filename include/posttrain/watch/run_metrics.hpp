@@ -26,7 +26,8 @@ struct Curve {
 
 class RunMetrics {
  public:
-  /// `run`: the run_dir of a run, or a file of its metrics. A record without a step is passed over,
+  /// `run`: the run_dir of a run (its metrics.jsonl, or a recipe's training_metrics_0.jsonl), or a
+  /// file of metrics. A record without a step is passed over,
   /// and so is an unfinished last line; another malformed one is an error.
   explicit RunMetrics(const std::string& run);
 

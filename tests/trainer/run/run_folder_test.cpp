@@ -61,11 +61,11 @@ TEST_CASE("a folder that another process holds is refused with its number", "[tr
 TEST_CASE("what an earlier run left is set aside", "[trainer][run]") {
   const TempFolder scratch;
   const RunFolder folder((scratch / "run").string());
-  CHECK(folder.set_aside().empty());
+  CHECK(folder.set_aside("metrics.jsonl").empty());
   for (const char* expected : {"earlier-1", "earlier-2"}) {
     fs::create_directories(scratch / "run/checkpoints/step-00000006");
     scratch.write("run/metrics.jsonl", expected);
-    CHECK(folder.set_aside().filename() == expected);
+    CHECK(folder.set_aside("metrics.jsonl").filename() == expected);
     CHECK(slurp(scratch / "run" / expected / "metrics.jsonl") == expected);
     CHECK(fs::exists(scratch / "run" / expected / "checkpoints/step-00000006"));
     CHECK_FALSE(fs::exists(scratch / "run/checkpoints"));

@@ -9,7 +9,16 @@
 #include "posttrain/base/rng.hpp"
 #include "posttrain/base/sequence.hpp"
 
-namespace posttrain::prompt_init {
+namespace posttrain {
+
+/// First values of a soft prompt (PEFT's prompt_tuning_init).
+enum class PromptInit {
+  random,        // normal with deviation 1 (PEFT's default): far from any token's embedding
+  text,          // the embeddings of init_text's tokens, cut or repeated to the prompt's length
+  sample_vocab,  // the embeddings of tokens drawn uniformly from the vocabulary
+};
+
+namespace prompt_init {
 
 /// `count` ids, each drawn uniformly from the vocabulary.
 inline TokenIds sample_vocab(std::int64_t count, std::int64_t vocab, std::uint64_t seed) {
@@ -41,4 +50,6 @@ TokenIds of_text(const Model& model, const std::string& text, std::int64_t count
   return ids;
 }
 
-}  // namespace posttrain::prompt_init
+}  // namespace prompt_init
+
+}  // namespace posttrain

@@ -174,6 +174,8 @@ inline c10::Device device_named(const std::string& name) {
 
 }  // namespace detail
 
+POSTTRAIN_INLINE int gpu_count() { return detail::cuda_devices(); }
+
 POSTTRAIN_INLINE bool use_cuda() { return detail::cuda_devices() > 0; }
 
 POSTTRAIN_INLINE Device::Device(c10::Device device)

@@ -134,6 +134,33 @@ inline std::vector<std::string> differences(const Json& stored, const Json& own,
   return found;
 }
 
+/// Puts a copy of a checkpoint into another folder, whole or not at all.
+inline void copy_checkpoint(const io::fs::path& from, const std::string& storage) {
+  io::create_folders(storage);
+  io::AtomicFolder folder(io::fs::path(storage) / from.filename());
+  io::sweep_abandoned(storage);
+  for (const auto& entry : io::fs::directory_iterator(from)) {
+    io::OutputFile file(folder.path() / entry.path().filename());
+    file.write(io::MappedFile(entry.path()).bytes());
+    file.close();
+  }
+  folder.commit(kRecordFile);
+}
+
+/// The checkpoints of several folders; of one step that of the earlier folder first.
+inline std::vector<io::fs::path> newest_first(const std::vector<std::string>& folders) {
+  std::vector<std::pair<std::int64_t, io::fs::path>> all;
+  for (const std::string& folder : folders) {
+    for (const std::int64_t step : checkpoint_steps(folder)) {
+      all.emplace_back(-step, checkpoint_path(folder, step));
+    }
+  }
+  std::ranges::stable_sort(all, {}, [](const auto& each) { return each.first; });
+  std::vector<io::fs::path> paths;
+  for (auto& [order, path] : all) paths.push_back(std::move(path));
+  return paths;
+}
+
 /// What the stream kept; empty where it kept nothing. A damaged file throws.
 inline std::string read_stream(const io::fs::path& path, const Json& record) {
   const auto hash = record.find("stream");
@@ -158,10 +185,27 @@ inline void check_identity(const io::fs::path& folder, const Json& stored, const
 }  // namespace detail
 
 POSTTRAIN_INLINE Checkpoints::Checkpoints(const std::string& run_dir, std::int64_t keep,
-                                          const RunRecord& identity)
+                                          const RunRecord& identity, const std::string& storage)
     : folder_(run_dir.empty() ? "" : (io::fs::path(run_dir) / "checkpoints").string()),
+      storage_(storage),
       keep_(keep),
       identity_(identity) {}
+
+POSTTRAIN_INLINE std::vector<std::string> Checkpoints::folders() const {
+  std::vector<std::string> all;
+  for (const std::string& folder : {folder_, storage_}) {
+    if (!folder.empty()) all.push_back(folder);
+  }
+  return all;
+}
+
+POSTTRAIN_INLINE void Checkpoints::check_storage_is_new() const {
+  if (storage_.empty() || detail::checkpoint_steps(storage_).empty()) return;
+  raise(
+      "checkpoint_storage {} holds the checkpoints of an earlier run, and resume = false starts "
+      "anew; hint: choose another folder",
+      storage_);
+}
 
 POSTTRAIN_INLINE void Checkpoints::begin() const {
   if (folder_.empty()) return;
@@ -206,6 +250,7 @@ POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
   record["hash"] = detail::hash_of_text(detail::text_of(record));
   io::write_file_atomically(folder.path() / detail::kRecordFile, detail::text_of(record));
   folder.commit(detail::kRecordFile);
+  if (!storage_.empty()) detail::copy_checkpoint(target, storage_);
   newest_ = progress.step;
   unconfirmed_ = true;
   return target.string();
@@ -213,7 +258,11 @@ POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
 
 POSTTRAIN_INLINE void Checkpoints::confirm() {
   if (!std::exchange(unconfirmed_, false)) return;
-  std::vector<std::int64_t> steps = detail::checkpoint_steps(folder_), superfluous;
+  for (const std::string& folder : folders()) confirm(folder);
+}
+
+POSTTRAIN_INLINE void Checkpoints::confirm(const std::string& folder) const {
+  std::vector<std::int64_t> steps = detail::checkpoint_steps(folder), superfluous;
   // One of a later step was damaged, or the run would have gone on from there.
   while (!steps.empty() && steps.back() > newest_) {
     superfluous.push_back(steps.back());
@@ -224,22 +273,19 @@ POSTTRAIN_INLINE void Checkpoints::confirm() {
   std::error_code ignored;
   for (const std::int64_t step : superfluous) {
     // The record goes first: a kill in between leaves no half-deleted checkpoint to resume from.
-    io::fs::remove(detail::checkpoint_path(folder_, step) / detail::kRecordFile, ignored);
+    io::fs::remove(detail::checkpoint_path(folder, step) / detail::kRecordFile, ignored);
   }
-  for (const std::int64_t step : detail::checkpoint_steps(folder_, /*complete=*/false)) {
-    io::fs::remove_all(detail::checkpoint_path(folder_, step), ignored);
+  for (const std::int64_t step : detail::checkpoint_steps(folder, /*complete=*/false)) {
+    io::fs::remove_all(detail::checkpoint_path(folder, step), ignored);
   }
 }
 
 POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<NamedTensor>& tensors,
                                         std::string& warning) {
-  std::vector<std::int64_t> steps;
-  if (!folder_.empty()) steps = detail::checkpoint_steps(folder_);
   // What is written and read again is compared: a number may have two spellings.
   const Json own = io::parse_json(detail::text_of(identity_.json()), "identity");
   std::vector<std::string> damaged;
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-    const io::fs::path folder = detail::checkpoint_path(folder_, *step);
+  for (const io::fs::path& folder : detail::newest_first(folders())) {
     Json record;
     std::unique_ptr<io::SafetensorsFile> file;
     std::string stream;

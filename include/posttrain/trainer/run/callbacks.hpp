@@ -17,6 +17,19 @@ namespace posttrain {
 
 class Callbacks {
  public:
+  /// These callbacks, in this order.
+  template <class... Each>
+  static Callbacks of(Each... callbacks) {
+    Callbacks all;
+    (all.add(std::move(callbacks)), ...);
+    return all;
+  }
+
+  /// Adds those of another list behind.
+  void add(const Callbacks& more) {
+    std::apply([&](auto&... lists) { (append(lists, more), ...); }, lists_);
+  }
+
   /// Keeps a copy of `callback`; capture references to observe from outside. Exceptions of a
   /// callback end the run: none is swallowed.
   template <class Callback>
@@ -40,6 +53,12 @@ class Callbacks {
  private:
   template <class Event>
   using List = std::vector<std::function<event::Request(const Event&)>>;
+
+  template <class Event>
+  static void append(List<Event>& list, const Callbacks& more) {
+    const List<Event>& other = std::get<List<Event>>(more.lists_);
+    list.insert(list.end(), other.begin(), other.end());
+  }
 
   template <class Event, class Callback>
   static void subscribe(List<Event>& list, const std::shared_ptr<Callback>& callback) {

@@ -23,7 +23,7 @@ class RunFolder {
 
   /// Moves what an earlier run left (checkpoints, metrics, record, best model) into a new folder
   /// `earlier-<n>` within; returns that folder, or an empty path where there was nothing.
-  io::fs::path set_aside() const;
+  io::fs::path set_aside(const std::string& metrics_file) const;
 
   /// Throws if writing `output` as a whole would delete this folder.
   void check_outside_of(const io::fs::path& output) const;

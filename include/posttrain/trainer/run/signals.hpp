@@ -20,7 +20,8 @@ class SignalGuard {
  public:
   static constexpr std::array<int, 4> kStopping{SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 
-  SignalGuard() {
+  /// `stopping`: whether the signals above are taken; else they do what they did.
+  explicit SignalGuard(bool stopping = true) : stopping_(stopping) {
     detail::stop_signal = 0;
     struct sigaction action {};
     action.sa_handler = [](int signal) {
@@ -31,12 +32,16 @@ class SignalGuard {
       detail::stop_signal = signal;
     };
     sigemptyset(&action.sa_mask);
-    for (std::size_t i = 0; i < kStopping.size(); ++i) sigaction(kStopping[i], &action, &old_[i]);
+    for (std::size_t i = 0; stopping_ && i < kStopping.size(); ++i) {
+      sigaction(kStopping[i], &action, &old_[i]);
+    }
     action.sa_handler = SIG_IGN;
     sigaction(SIGXFSZ, &action, &old_xfsz_);
   }
   ~SignalGuard() {
-    for (std::size_t i = 0; i < kStopping.size(); ++i) sigaction(kStopping[i], &old_[i], nullptr);
+    for (std::size_t i = 0; stopping_ && i < kStopping.size(); ++i) {
+      sigaction(kStopping[i], &old_[i], nullptr);
+    }
     sigaction(SIGXFSZ, &old_xfsz_, nullptr);
   }
   SignalGuard(const SignalGuard&) = delete;
@@ -46,6 +51,7 @@ class SignalGuard {
   int stop_signal() const { return detail::stop_signal; }
 
  private:
+  bool stopping_;
   std::array<struct sigaction, kStopping.size()> old_{};
   struct sigaction old_xfsz_ {};
 };

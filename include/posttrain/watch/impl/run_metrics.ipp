@@ -20,7 +20,10 @@ namespace detail {
 
 inline std::string metrics_file(const std::string& run) {
   io::fs::path path(run);
-  if (io::fs::is_directory(path)) path /= "metrics.jsonl";
+  if (io::fs::is_directory(path)) {
+    const io::fs::path of_recipe = path / "training_metrics_0.jsonl";
+    path = io::fs::exists(of_recipe) ? of_recipe : path / "metrics.jsonl";
+  }
   if (!io::fs::exists(path)) {
     raise("{}: expected the run_dir of a run that has logged a step, found no {}", run,
           path == io::fs::path(run) ? "such folder" : "metrics.jsonl");

@@ -89,7 +89,7 @@ class RunLog::Writer {
   using Clock = std::chrono::steady_clock;
 
   io::fs::path metrics_path() const {
-    return io::fs::path(options_.run_dir.str()) / "metrics.jsonl";
+    return io::fs::path(options_.run_dir.str()) / options_.metrics_file.str();
   }
 
   static Json to_metrics(const StepMetrics& metrics) {

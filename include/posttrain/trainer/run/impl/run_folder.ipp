@@ -76,10 +76,11 @@ POSTTRAIN_INLINE RunFolder::~RunFolder() {
   ::rmdir(path_.c_str());
 }
 
-POSTTRAIN_INLINE io::fs::path RunFolder::set_aside() const {
+POSTTRAIN_INLINE io::fs::path RunFolder::set_aside(const std::string& metrics_file) const {
   io::fs::path aside;
   // Checkpoints first: a kill in between leaves nothing to resume from by mistake.
-  for (const char* name : {"checkpoints", "metrics.jsonl", "run.json", "best"}) {
+  for (const std::string& name :
+       {std::string("checkpoints"), metrics_file, std::string("run.json"), std::string("best")}) {
     if (path_.empty() || !io::fs::exists(path_ / name)) continue;
     for (int n = 1; aside.empty(); ++n) {
       const io::fs::path candidate = path_ / fmt::format("earlier-{}", n);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prompt tuning in one call (arXiv 2104.08691): a few virtual tokens before every sequence are all
+// that trains (params/prompt_tuning.hpp).
+//
+//   prompt_tuning_sft({.model_path = "org/name", .data_path = "chats.jsonl",
+//                      .ckpt_output_dir = "out", .num_virtual_tokens = 20});
+//
+// Saved are prompts as PEFT reads them. Training Hub has no such function; names are PEFT's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include "posttrain/base/choice.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/params/prompt/init.hpp"
+#include "posttrain/recipes/common_fields.hpp"
+#include "posttrain/recipes/data_sources.hpp"
+#include "posttrain/recipes/launch.hpp"
+#include "posttrain/recipes/learning_rate_schedule.hpp"
+#include "posttrain/recipes/names.hpp"
+#include "posttrain/recipes/recipe_result.hpp"
+#include "posttrain/trainer/run/callbacks.hpp"
+
+namespace posttrain {
+
+struct PromptTuningSftOptions {
+  LiteralString model_path{};
+  DataSources data_path{};
+  LiteralString ckpt_output_dir{};
+
+  std::int64_t num_virtual_tokens = 20;
+  Choice<PromptInit> prompt_tuning_init = PromptInit::sample_vocab;
+  LiteralString prompt_tuning_init_text{};
+
+  std::int64_t num_epochs = 1;
+  std::int64_t effective_batch_size = 32;
+  double learning_rate = 1e-2;
+  std::int64_t max_seq_len = 0;
+  std::int64_t max_tokens_per_gpu = 0;
+  std::int64_t max_steps = 0;
+
+  LiteralString data_output_dir{};
+  bool is_pretraining = false;
+  std::int64_t block_size = 0;
+  LiteralString document_column_name{};
+  bool unmask_messages = false;
+  bool use_processed_dataset = false;
+  bool skip_bad_samples = false;
+  bool deduplicate = false;
+
+  std::int64_t warmup_steps = 0;
+  LearningRateSchedule lr_scheduler = optim::LrScheduler::cosine;
+  Choice<OptimizerName> optimizer = OptimizerName::adamw;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double eps = 1e-8;
+  double weight_decay = 0.0;
+  double max_grad_norm = 1.0;
+  bool gradient_checkpointing = false;
+  Choice<TrainDtype> train_dtype = TrainDtype::float32;
+  LiteralString device = "cpu";
+  std::uint64_t seed = 42;
+
+  double validation_split = 0.0;
+  LiteralString validation_data_path{};
+  std::int64_t validation_frequency = 0;
+  bool validate_at_epoch = false;
+  bool save_best_val_loss = false;
+  std::int64_t early_stopping_patience = 0;
+  double early_stopping_threshold = 0.0;
+
+  std::int64_t save_samples = 0;
+  bool checkpoint_at_epoch = false;
+  bool accelerate_full_state_at_epoch = true;
+  bool save_final_checkpoint = true;
+  bool keep_last_checkpoint_only = false;
+  LiteralString checkpoint_storage{};
+  bool enable_jit_checkpoint = true;
+
+  std::int64_t logging_steps = 1;
+  LiteralString tensorboard_log_dir{};
+  bool progress = true;
+
+  LaunchValue nproc_per_node{};
+  LaunchValue nnodes{};
+  LaunchValue node_rank{};
+  LaunchValue rdzv_id{};
+  LiteralString rdzv_endpoint{};
+  LiteralString master_addr{};
+  LaunchValue master_port{};
+};
+
+/// Units and help of `PromptTuningSftOptions` (recipes/field_table.hpp).
+inline constexpr auto kPromptTuningSftFields = recipe_fields<PromptTuningSftOptions>(
+    std::array{
+        field<&PromptTuningSftOptions::num_virtual_tokens>("tokens", "of the prompt"),
+        field<&PromptTuningSftOptions::prompt_tuning_init>(
+            "", "first values: random, text, or sample_vocab (tokens drawn from the vocabulary)"),
+        field<&PromptTuningSftOptions::prompt_tuning_init_text>("", "of prompt_tuning_init = text"),
+    },
+    text_fields<PromptTuningSftOptions>());
+
+namespace recipes {
+RecipeResult run(const PromptTuningSftOptions& options, const Callbacks& callbacks);
+}
+
+/// Trains a prompt on conversations, documents or tokens. Throws one line for what contradicts
+/// itself, before anything is read. Callbacks: concepts/events.hpp.
+template <class... Each>
+RecipeResult prompt_tuning_sft(const PromptTuningSftOptions& options, Each... callbacks) {
+  return recipes::run(options, Callbacks::of(std::move(callbacks)...));
+}
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/recipes/impl/prompt_tuning_sft.ipp"
+#endif

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything of recipes/ that is compiled once (base/compiled.hpp).
+#pragma once
+
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
+#include "posttrain/recipes/impl/lora_sft.ipp"
+#include "posttrain/recipes/impl/osft.ipp"
+#include "posttrain/recipes/impl/prompt_tuning_sft.ipp"
+#include "posttrain/recipes/impl/recipe.ipp"
+#include "posttrain/recipes/impl/sft.ipp"
