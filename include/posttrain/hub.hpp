@@ -7,7 +7,12 @@
 //                   .ckpt_output_dir = "out"});
 #pragma once
 
+#include "posttrain/recipes/dpo.hpp"
+#include "posttrain/recipes/grpo.hpp"
+#include "posttrain/recipes/kto.hpp"
+#include "posttrain/recipes/lora_grpo.hpp"
 #include "posttrain/recipes/lora_sft.hpp"
 #include "posttrain/recipes/osft.hpp"
 #include "posttrain/recipes/prompt_tuning_sft.hpp"
+#include "posttrain/recipes/reward.hpp"
 #include "posttrain/recipes/sft.hpp"

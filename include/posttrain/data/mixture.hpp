@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
@@ -22,10 +23,11 @@ namespace posttrain::data {
 
 namespace detail {
 
-inline std::vector<MixturePart> joined_parts(const LoadedData& first, const LoadedData& second,
-                                             double second_share) {
+template <class Store>
+std::vector<MixturePart> joined_parts(const Loaded<Store>& first, const Loaded<Store>& second,
+                                      double second_share) {
   std::vector<MixturePart> all;
-  const auto add = [&](const LoadedData& from, double share) {
+  const auto add = [&](const Loaded<Store>& from, double share) {
     if (from.parts.empty()) {
       all.push_back({static_cast<std::int64_t>(from.train.size()), share});
     }
@@ -36,13 +38,26 @@ inline std::vector<MixturePart> joined_parts(const LoadedData& first, const Load
   return all;
 }
 
+/// Puts items behind others; their samples are counted on from `first_sample`.
+inline void append(SequenceStore& store, const SequenceStore& more, std::int64_t first_sample) {
+  store.append(more, first_sample);
+}
+template <class Item>
+void append(std::vector<Item>& store, const std::vector<Item>& more, std::int64_t first_sample) {
+  for (Item item : more) {
+    item.sample += first_sample;
+    store.push_back(std::move(item));
+  }
+}
+
 }  // namespace detail
 
 /// Puts `other` beside `data`: `second_share` of an epoch's draws are its own.
-inline void mix(LoadedData& data, const LoadedData& other, double second_share) {
+template <class Store>
+void mix(Loaded<Store>& data, const Loaded<Store>& other, double second_share) {
   data.parts = detail::joined_parts(data, other, second_share);
-  data.train.append(other.train, data.report.read);
-  data.validation.append(other.validation, data.report.read);
+  detail::append(data.train, other.train, data.report.read);
+  detail::append(data.validation, other.validation, data.report.read);
   data.report.merge(other.report);
 }
 

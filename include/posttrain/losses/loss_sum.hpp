@@ -41,6 +41,7 @@ struct Weighted {
 
   Need needs() const { return needs_of(loss); }
   std::vector<double> counts(const Batch& batch) const { return term_counts(loss, batch); }
+  bool wants_statistics() const { return posttrain::wants_statistics(loss); }
   Statistics gather(const std::vector<Scored<Batch>>& scored) const
       requires(GathersStatistics<Loss>) {
     return {gathered(loss, scored)};
@@ -93,6 +94,9 @@ struct LossSum {
     std::vector<double> all = term_counts(first, batch);
     for (const double count : term_counts(second, batch)) all.push_back(count);
     return all;
+  }
+  bool wants_statistics() const {
+    return posttrain::wants_statistics(first) || posttrain::wants_statistics(second);
   }
   Statistics gather(const std::vector<Scored<Batch>>& scored) const
       requires(GathersStatistics<First> || GathersStatistics<Second>) {

@@ -137,6 +137,39 @@ constexpr auto launch_fields() {
   };
 }
 
+/// Of which parameters train, where a recipe leaves that open (recipes/parameter_choice.hpp).
+template <class O>
+constexpr auto parameter_fields() {
+  return std::array{
+      field<&O::lora_r>("", "the adapters' rank; 0 (but in lora_sft): none, all weights train"),
+      field<&O::lora_alpha>("", "an adapter counts lora_alpha / lora_r times"),
+      field<&O::target_modules>(
+          "", "matrices that get one, by name or pattern; all-linear: all but the LM head"),
+      field<&O::unfreeze_rank_ratio>("share",
+                                     "of each matrix's directions that train (OSFT), in [0, 1]"),
+      field<&O::load_in_4bit>("", "what is frozen is stored in 4 bits (NF4)"),
+  };
+}
+
+/// Of sampling and of the loss on what was sampled (recipes/policy_training.hpp).
+template <class O>
+constexpr auto policy_fields() {
+  return std::array{
+      field<&O::reward_fn>("", "what judges answers: numeric, math, exact, choice, or a callable"),
+      field<&O::loss_type>("", "grpo, dapo, dr_grpo, cispo or sapo"),
+      field<&O::use_dr_grpo>("", "grpo without its biases by length and deviation: dr_grpo"),
+      field<&O::beta>(
+          "", "weight of the distance from the reference; 0: the loss's own (of policies: none)"),
+      field<&O::epsilon>("", "how far a ratio may move; 0: the loss's own, 0.2"),
+      field<&O::epsilon_high>("", "upward; of cispo its cap; 0: the loss's own"),
+      field<&O::num_generations>("samples", "of a prompt, compared with each other"),
+      field<&O::max_tokens>("tokens", "of an answer"),
+      field<&O::temperature>("", "that answers are drawn at, and scored"),
+      field<&O::dynamic_sampling>(
+          "", "groups with equal rewards give way to other prompts; needs max_steps"),
+  };
+}
+
 /// The whole table of a recipe: `own` are the method's rows, `data` those of its kind of data.
 template <class O, std::size_t Own, std::size_t Data>
 constexpr auto recipe_fields(const std::array<Field, Own>& own,

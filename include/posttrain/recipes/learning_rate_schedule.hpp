@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "posttrain/base/choice.hpp"
+#include "posttrain/base/by_name.hpp"
 #include "posttrain/base/describe.hpp"
 #include "posttrain/optim/schedule.hpp"
 
@@ -20,7 +20,7 @@ class LearningRateSchedule {
   constexpr LearningRateSchedule(optim::LrScheduler type) : schedule_{.type = type} {}
   constexpr LearningRateSchedule(const optim::Schedule& schedule) : schedule_(schedule) {}
   LearningRateSchedule(std::string_view name)
-      : LearningRateSchedule(Choice<optim::LrScheduler>(name).value()) {}
+      : LearningRateSchedule(ByName<optim::LrScheduler>(name).value()) {}
   LearningRateSchedule(const char* name) : LearningRateSchedule(std::string_view(name)) {}
   LearningRateSchedule(const std::string& name) : LearningRateSchedule(std::string_view(name)) {}
 

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "posttrain/base/choice.hpp"
+#include "posttrain/base/by_name.hpp"
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/params/lora/options.hpp"
 #include "posttrain/recipes/common_fields.hpp"
@@ -39,7 +39,7 @@ struct LoraSftOptions {
   LiteralString alpha_pattern{};
   bool use_rslora = false;
   bool use_dora = false;
-  Choice<LoraInit> init_lora_weights = LoraInit::kaiming;
+  ByName<LoraInit> init_lora_weights = LoraInit::kaiming;
   double loraplus_lr_ratio = 1.0;
   bool load_in_4bit = false;
   bool load_in_8bit = false;
@@ -63,14 +63,14 @@ struct LoraSftOptions {
 
   std::int64_t warmup_steps = 10;
   LearningRateSchedule lr_scheduler = optim::LrScheduler::linear;
-  Choice<OptimizerName> optimizer = OptimizerName::adamw;
+  ByName<OptimizerName> optimizer = OptimizerName::adamw;
   double beta1 = 0.9;
   double beta2 = 0.95;
   double eps = 1e-8;
   double weight_decay = 0.01;
   double max_grad_norm = 0.3;
   bool gradient_checkpointing = false;
-  Choice<TrainDtype> train_dtype = TrainDtype::float32;
+  ByName<TrainDtype> train_dtype = TrainDtype::float32;
   LiteralString device = "cpu";
   std::uint64_t seed = 42;
 
@@ -106,7 +106,8 @@ struct LoraSftOptions {
 /// Units and help of `LoraSftOptions` (recipes/field_table.hpp).
 inline constexpr auto kLoraSftFields = recipe_fields<LoraSftOptions>(
     std::array{
-        field<&LoraSftOptions::lora_r>("", "the adapters' rank"),
+        field<&LoraSftOptions::lora_r>(
+            "", "the adapters' rank; 0 (but in lora_sft): none, all weights train"),
         field<&LoraSftOptions::lora_alpha>("", "an adapter counts lora_alpha / lora_r times"),
         field<&LoraSftOptions::lora_dropout>("share", "of what an adapter reads that is left out"),
         field<&LoraSftOptions::target_modules>(

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "posttrain/base/choice.hpp"
+#include "posttrain/base/by_name.hpp"
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/recipes/common_fields.hpp"
 #include "posttrain/recipes/data_sources.hpp"
@@ -52,14 +52,14 @@ struct OsftOptions {
 
   std::int64_t warmup_steps = 0;
   LearningRateSchedule lr_scheduler = optim::LrScheduler::cosine;
-  Choice<OptimizerName> optimizer = OptimizerName::adamw;
+  ByName<OptimizerName> optimizer = OptimizerName::adamw;
   double beta1 = 0.9;
   double beta2 = 0.95;
   double eps = 1e-8;
   double weight_decay = 0.0;
   double max_grad_norm = 1.0;
   bool gradient_checkpointing = false;
-  Choice<TrainDtype> train_dtype = TrainDtype::float32;
+  ByName<TrainDtype> train_dtype = TrainDtype::float32;
   LiteralString device = "cpu";
   std::uint64_t seed = 42;
 
@@ -96,7 +96,7 @@ struct OsftOptions {
 inline constexpr auto kOsftFields = recipe_fields<OsftOptions>(
     std::array{
         field<&OsftOptions::unfreeze_rank_ratio>(
-            "share", "of each matrix's directions that train, in [0, 1]"),
+            "share", "of each matrix's directions that train (OSFT), in [0, 1]"),
         field<&OsftOptions::target_patterns>(
             "", "matrices that do, by name or pattern; all-linear: all but the LM head"),
         field<&OsftOptions::osft_memory_efficient_init>(

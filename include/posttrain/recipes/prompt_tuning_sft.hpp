@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "posttrain/base/choice.hpp"
+#include "posttrain/base/by_name.hpp"
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/params/prompt/init.hpp"
 #include "posttrain/recipes/common_fields.hpp"
@@ -31,7 +31,7 @@ struct PromptTuningSftOptions {
   LiteralString ckpt_output_dir{};
 
   std::int64_t num_virtual_tokens = 20;
-  Choice<PromptInit> prompt_tuning_init = PromptInit::sample_vocab;
+  ByName<PromptInit> prompt_tuning_init = PromptInit::sample_vocab;
   LiteralString prompt_tuning_init_text{};
 
   std::int64_t num_epochs = 1;
@@ -52,14 +52,14 @@ struct PromptTuningSftOptions {
 
   std::int64_t warmup_steps = 0;
   LearningRateSchedule lr_scheduler = optim::LrScheduler::cosine;
-  Choice<OptimizerName> optimizer = OptimizerName::adamw;
+  ByName<OptimizerName> optimizer = OptimizerName::adamw;
   double beta1 = 0.9;
   double beta2 = 0.95;
   double eps = 1e-8;
   double weight_decay = 0.0;
   double max_grad_norm = 1.0;
   bool gradient_checkpointing = false;
-  Choice<TrainDtype> train_dtype = TrainDtype::float32;
+  ByName<TrainDtype> train_dtype = TrainDtype::float32;
   LiteralString device = "cpu";
   std::uint64_t seed = 42;
 

@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "posttrain/base/choice.hpp"
+#include "posttrain/base/by_name.hpp"
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/recipes/common_fields.hpp"
 #include "posttrain/recipes/data_sources.hpp"
@@ -48,14 +48,14 @@ struct SftOptions {
 
   std::int64_t warmup_steps = 0;
   LearningRateSchedule lr_scheduler = optim::LrScheduler::cosine;
-  Choice<OptimizerName> optimizer = OptimizerName::adamw;
+  ByName<OptimizerName> optimizer = OptimizerName::adamw;
   double beta1 = 0.9;
   double beta2 = 0.95;
   double eps = 1e-8;
   double weight_decay = 0.0;
   double max_grad_norm = 1.0;
   bool gradient_checkpointing = false;
-  Choice<TrainDtype> train_dtype = TrainDtype::float32;
+  ByName<TrainDtype> train_dtype = TrainDtype::float32;
   LiteralString device = "cpu";
   std::uint64_t seed = 42;
 

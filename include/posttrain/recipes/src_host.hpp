@@ -9,4 +9,5 @@
 #include "posttrain/recipes/impl/launch.ipp"
 #include "posttrain/recipes/impl/model_folders.ipp"
 #include "posttrain/recipes/impl/processed_files.ipp"
+#include "posttrain/recipes/impl/reward_function.ipp"
 #include "posttrain/recipes/impl/text_data.ipp"

@@ -147,7 +147,9 @@ class Engine {
     if (!objective.empty()) {
       const TrainingScorer scorer = training_scorer();
       const std::vector<Batch> ready = this->scorer().prepared(batches);
-      if constexpr (Objective<Loss>::gathers) objective.gather(scorer.scored(ready, true));
+      if constexpr (Objective<Loss>::gathers) {
+        if (objective.wants_statistics()) objective.gather(scorer.scored(ready, true));
+      }
       Tensor loss;
       for (const Batch& batch : ready) {
         const Tensor share = scorer.backward(batch, objective);

@@ -33,7 +33,9 @@ Evaluation evaluation_of(const Loss& loss, const Scorer& scorer,
   if (objective.empty()) return result;
   const std::vector<Batch> ready = scorer.prepared(batches);
   const std::vector<Scored<Batch>> all = scorer.scored(ready, /*training=*/false);
-  if constexpr (Objective<Loss>::gathers) objective.gather(all);
+  if constexpr (Objective<Loss>::gathers) {
+    if (objective.wants_statistics()) objective.gather(all);
+  }
   Tensors sums;
   for (const Scored<Batch>& each : all) sums.push_back(objective.sum(each.scores(), each.batch()));
   const std::size_t count = sums.size();

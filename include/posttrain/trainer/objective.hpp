@@ -37,6 +37,8 @@ class Objective {
     return std::none_of(counts_.begin(), counts_.end(), [](double count) { return count > 0.0; });
   }
 
+  /// Whether `gather` wants the scores of the whole step.
+  bool wants_statistics() const { return posttrain::wants_statistics(*loss_); }
   void gather(const std::vector<Scored<Batch>>& scored) { statistics_ = gathered(*loss_, scored); }
 
   /// The share of one micro-batch (or of a slice of it, if the loss is row-local) in the mean.

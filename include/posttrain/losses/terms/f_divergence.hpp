@@ -14,11 +14,10 @@
 #include <cstdint>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/losses/terms/f_divergence_name.hpp"
 #include "posttrain/losses/terms/pair_scores.hpp"
 
 namespace posttrain {
-
-enum class FDivergence { reverse_kl, forward_kl, js_divergence, alpha_divergence };
 
 struct Divergence {
   FDivergence type = FDivergence::reverse_kl;

@@ -34,6 +34,19 @@ std::vector<double> term_counts(const Loss& loss, const typename Loss::Batch& ba
   }
 }
 
+/// Whether a loss gathers statistics. One that can and does not always (a loss that is chosen at run
+/// time) has `bool wants_statistics() const`.
+template <class Loss>
+bool wants_statistics(const Loss& loss) {
+  if constexpr (!GathersStatistics<Loss>) {
+    return false;
+  } else if constexpr (requires { loss.wants_statistics(); }) {
+    return loss.wants_statistics();
+  } else {
+    return true;
+  }
+}
+
 /// The statistics that a loss gathers from the scores of a whole step; empty if it gathers none.
 template <class Loss>
 StatisticsOf<Loss> gathered(const Loss& loss,

@@ -2,11 +2,13 @@
 // Definitions of text_data.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
+#include <cstddef>
+
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/data/documents.hpp"
 #include "posttrain/data/messages.hpp"
-#include "posttrain/data/mixture.hpp"
 #include "posttrain/data/tokenized.hpp"
+#include "posttrain/recipes/from_sources.hpp"
 #include "posttrain/recipes/text_data.hpp"
 
 namespace posttrain {
@@ -41,19 +43,11 @@ POSTTRAIN_INLINE void TextData::validate() const {
 }
 
 POSTTRAIN_INLINE data::LoadedData TextData::load(const data::LoadContext& context) const {
-  data::LoadedData all;
-  double share = 0.0;
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    share += path[i].share;
-    detail::with_policy(*this, i, [&](const auto& policy) {
-      data::LoadedData one = policy.load(context);
-      if (i == 0) {
-        all = std::move(one);
-      } else {
-        data::mix(all, one, path[i].share / share);
-      }
-    });
-  }
+  data::LoadedData all = load_sources(path, [&](std::size_t i) {
+    data::LoadedData one;
+    detail::with_policy(*this, i, [&](const auto& policy) { one = policy.load(context); });
+    return one;
+  });
   output.keep(all);
   return all;
 }

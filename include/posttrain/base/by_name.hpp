@@ -2,7 +2,7 @@
 // One of an enumeration's values, given as an enumerator or by its name, as it stands in a file or
 // in another library's call:
 //
-//   Choice<Dtype> dtype = Dtype::bfloat16;   dtype = "bfloat16";
+//   ByName<Dtype> dtype = Dtype::bfloat16;   dtype = "bfloat16";
 //
 // A name that none of them has is an error that lists all.
 #pragma once
@@ -19,12 +19,12 @@ namespace posttrain {
 
 template <class E>
 requires std::is_enum_v<E>
-class Choice {
+class ByName {
  public:
-  constexpr Choice(E value) : value_(value) {}
-  Choice(std::string_view name) : value_(named(name)) {}
-  Choice(const char* name) : Choice(std::string_view(name)) {}
-  Choice(const std::string& name) : Choice(std::string_view(name)) {}
+  constexpr ByName(E value) : value_(value) {}
+  ByName(std::string_view name) : value_(named(name)) {}
+  ByName(const char* name) : ByName(std::string_view(name)) {}
+  ByName(const std::string& name) : ByName(std::string_view(name)) {}
 
   constexpr operator E() const { return value_; }
   constexpr E value() const { return value_; }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// A reward model in one call: of pairs (Bradley-Terry), or of solutions whose steps are judged.
+//
+//   reward({.model_path = "org/name", .data_path = "pairs.jsonl", .ckpt_output_dir = "judge"});
+//
+// Saved is what transformers opens as AutoModelForSequenceClassification with one label, and what
+// rlhf's verifiers here read (rewards/model_reward.hpp). With lora_r the head `score` trains as a
+// whole beside the adapters, and the saved folder is an adapter's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include "posttrain/base/by_name.hpp"
+#include "posttrain/base/literal_string.hpp"
+#include "posttrain/recipes/common_fields.hpp"
+#include "posttrain/recipes/data_sources.hpp"
+#include "posttrain/recipes/launch.hpp"
+#include "posttrain/recipes/learning_rate_schedule.hpp"
+#include "posttrain/recipes/names.hpp"
+#include "posttrain/recipes/recipe_result.hpp"
+#include "posttrain/trainer/run/callbacks.hpp"
+
+namespace posttrain {
+
+struct RewardOptions {
+  LiteralString model_path{};
+  DataSources data_path{};
+  LiteralString ckpt_output_dir{};
+
+  bool step_rewards = false;
+  double center_rewards_coefficient = 0.0;
+  std::int64_t lora_r = 0;
+  double lora_alpha = 32.0;
+  LiteralString target_modules = "all-linear";
+
+  std::int64_t num_epochs = 1;
+  std::int64_t effective_batch_size = 32;
+  double learning_rate = 1e-5;
+  std::int64_t max_seq_len = 0;
+  std::int64_t max_tokens_per_gpu = 0;
+  std::int64_t max_steps = 0;
+
+  bool skip_bad_samples = false;
+  bool deduplicate = false;
+
+  std::int64_t warmup_steps = 0;
+  LearningRateSchedule lr_scheduler = optim::LrScheduler::cosine;
+  ByName<OptimizerName> optimizer = OptimizerName::adamw;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double eps = 1e-8;
+  double weight_decay = 0.0;
+  double max_grad_norm = 1.0;
+  bool gradient_checkpointing = false;
+  ByName<TrainDtype> train_dtype = TrainDtype::float32;
+  LiteralString device = "cpu";
+  std::uint64_t seed = 42;
+
+  double validation_split = 0.0;
+  LiteralString validation_data_path{};
+  std::int64_t validation_frequency = 0;
+  bool validate_at_epoch = false;
+  bool save_best_val_loss = false;
+  std::int64_t early_stopping_patience = 0;
+  double early_stopping_threshold = 0.0;
+
+  std::int64_t save_samples = 0;
+  bool checkpoint_at_epoch = false;
+  bool accelerate_full_state_at_epoch = true;
+  bool save_final_checkpoint = true;
+  bool keep_last_checkpoint_only = false;
+  LiteralString checkpoint_storage{};
+  bool enable_jit_checkpoint = true;
+
+  std::int64_t logging_steps = 1;
+  LiteralString tensorboard_log_dir{};
+  bool progress = true;
+
+  LaunchValue nproc_per_node{};
+  LaunchValue nnodes{};
+  LaunchValue node_rank{};
+  LaunchValue rdzv_id{};
+  LiteralString rdzv_endpoint{};
+  LiteralString master_addr{};
+  LaunchValue master_port{};
+};
+
+/// Units and help of `RewardOptions` (recipes/field_table.hpp).
+inline constexpr auto kRewardFields = recipe_fields<RewardOptions>(
+    std::array{
+        field<&RewardOptions::step_rewards>(
+            "", "the data are solutions in steps, each with a label (TRL's PRM data)"),
+        field<&RewardOptions::center_rewards_coefficient>(
+            "", "keeps the rewards of a pair around 0; typical 0.01"),
+        field<&RewardOptions::lora_r>(
+            "", "the adapters' rank; 0 (but in lora_sft): none, all weights train"),
+        field<&RewardOptions::lora_alpha>("", "an adapter counts lora_alpha / lora_r times"),
+        field<&RewardOptions::target_modules>(
+            "", "matrices that get one, by name or pattern; all-linear: all but the LM head"),
+    },
+    std::array<Field, 0>{});
+
+namespace recipes {
+RecipeResult run(const RewardOptions& options, const Callbacks& callbacks);
+}
+
+/// Trains a reward model. Throws one line for what contradicts itself, before anything is read.
+/// Callbacks: concepts/events.hpp.
+template <class... Each>
+RecipeResult reward(const RewardOptions& options, Each... callbacks) {
+  return recipes::run(options, Callbacks::of(std::move(callbacks)...));
+}
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/recipes/impl/reward.ipp"
+#endif
