@@ -13,6 +13,7 @@
 #include "posttrain/recipes/lora_grpo.hpp"
 #include "posttrain/recipes/lora_sft.hpp"
 #include "posttrain/recipes/osft.hpp"
+#include "posttrain/recipes/ppo.hpp"
 #include "posttrain/recipes/prompt_tuning_sft.hpp"
 #include "posttrain/recipes/reward.hpp"
 #include "posttrain/recipes/sft.hpp"

@@ -3,7 +3,7 @@
 //
 //   kto({.model_path = "org/name", .data_path = "judged.jsonl", .ckpt_output_dir = "out"});
 //
-// Data have a completion and a label, or are pairs, which count as two answers.
+// Data have a prompt, a completion and a label, in any format of docs/data.md.
 #pragma once
 
 #include <array>

@@ -71,18 +71,16 @@ PolicyLoss<AnyTerm, TokenRatio, KlPart> policy_loss(const O& o) {
 }
 
 template <class O>
-Rollouts<RewardSum<RewardFunction>> prompts(const O& o) {
+Rollouts<RewardSum<RewardFunction>> prompts(const O& o, const RewardFunction& judge) {
   if (o.data_path.size() != 1) {
     raise("expected one file or folder of prompts as data_path, got {}", o.data_path.size());
   }
   Rollouts<RewardSum<RewardFunction>> data{
       .path = o.data_path[0].path,
-      .verifier = RewardSum{Weigh<RewardFunction>{o.reward_fn, 1.0, o.reward_fn.name()}},
-      .group_size = o.num_generations,
+      .verifier = RewardSum{Weigh<RewardFunction>{judge, 1.0, judge.name()}},
       .validation_path = o.validation_data_path};
   data.sampling.max_new_tokens = o.max_tokens;
   data.sampling.temperature = o.temperature;
-  if (o.dynamic_sampling) data.filter = GroupFilter::informative;
   return data;
 }
 
@@ -92,7 +90,9 @@ Rollouts<RewardSum<RewardFunction>> prompts(const O& o) {
 template <class O, class Fields>
 RecipeResult train_policy(const O& o, const Fields& fields, const Callbacks& callbacks) {
   const Recipe recipe(o, fields, callbacks);
-  const auto data = detail::prompts(o);
+  auto data = detail::prompts(o, o.reward_fn);
+  data.group_size = o.num_generations;
+  if (o.dynamic_sampling) data.filter = GroupFilter::informative;
   const auto train = [&](const auto& loss) {
     return with_parameters(o, [&](const auto& params, const auto& save) {
       Trainer trainer(recipe.model(), loss, with_reference_for(loss, params), data,

@@ -100,7 +100,12 @@ class Recipe {
 
   template <class Model = hub::PretrainedDecoder>
   Model model() const {
-    return Model(model_path_, model_options());
+    return model_at<Model>(model_path_);
+  }
+  /// Another model, in the same dtype and on the same device.
+  template <class Model>
+  Model model_at(const std::string& path) const {
+    return Model(path, model_options());
   }
   const Options& options() const { return options_; }
   const AnyOptimizer& optimizer() const { return optimizer_; }

@@ -12,6 +12,7 @@
 #include "posttrain/recipes/impl/lora_grpo.ipp"
 #include "posttrain/recipes/impl/lora_sft.ipp"
 #include "posttrain/recipes/impl/osft.ipp"
+#include "posttrain/recipes/impl/ppo.ipp"
 #include "posttrain/recipes/impl/prompt_tuning_sft.ipp"
 #include "posttrain/recipes/impl/recipe.ipp"
 #include "posttrain/recipes/impl/reward.ipp"
