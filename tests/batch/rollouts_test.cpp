@@ -90,6 +90,8 @@ TEST_CASE("only sampled ids are predictions; samples of a prompt share it", "[ro
   CHECK(batch.samples == std::vector<std::int64_t>{7, 7, 8});
   CHECK(batch.group == std::vector<std::int64_t>{0, 0, 1});
   CHECK(numbers(batch.length) == std::vector<double>{2, 2, 3, 3, 3, 1});
+  CHECK(numbers(batch.step_sample) == std::vector<double>{0, 0, 1, 1, 1, 2});
+  CHECK(batch.step_samples == 3);
   CHECK(numbers(batch.reward) == std::vector<double>{0.5, 0.5, 1.5});
   CHECK(batch.temperature == 0.7);
   // A sample's first id is predicted from the prompt's last row.
@@ -107,13 +109,15 @@ TEST_CASE("a slice cuts every tensor of predictions, and a device gets them all"
     CHECK(part.predictions() == 6 - begin);
     CHECK(part.length.equal(batch.length.narrow(0, begin, 6 - begin)));
     CHECK(part.draw.equal(batch.draw.narrow(0, begin, 6 - begin)));
+    CHECK(part.step_sample.equal(batch.step_sample.narrow(0, begin, 6 - begin)));
+    CHECK(part.step_samples == 3);
     check_predictions(part);
   }
   const RolloutBatch moved = batch.to(test_device());
   for (const Tensor& tensor :
        {moved.advantage, moved.old_logps, moved.sampled_logps, moved.ref_logps, moved.importance,
-        moved.returns, moved.old_values, moved.length, moved.draw, moved.reward, moved.weight,
-        moved.target}) {
+        moved.returns, moved.old_values, moved.length, moved.draw, moved.step_sample, moved.reward,
+        moved.weight, moved.target}) {
     CHECK(tensor.device() == test_device());
   }
   check_predictions(moved.to(at::kCPU));
@@ -167,6 +171,14 @@ TEST_CASE("the draws of a sample are its own, wherever it is packed", "[rollouts
     CHECK((all[i] >= 0.0 && all[i] < 1.0));
     for (std::size_t j = 0; j < i; ++j) CHECK(all[i] != all[j]);
   }
+}
+
+TEST_CASE("a sample's place in the step is its own, wherever it is packed", "[rollouts]") {
+  const Step step;
+  const std::vector<RolloutItem> items = step.items();
+  const RolloutBatch last = pack_rollout(std::span(items).subspan(1), 1.0);
+  CHECK(numbers(last.step_sample) == std::vector<double>{1, 1, 1, 2});
+  CHECK(last.step_samples == 3);
 }
 
 TEST_CASE("each normaliser has its weight and its share in the divisor", "[rollouts]") {

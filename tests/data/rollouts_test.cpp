@@ -358,9 +358,8 @@ TEST_CASE("A step's metrics have TRL's names, and ours beside them", "[data][rol
     CHECK(names.insert(name).second);
   }
   // What trl/trainer/grpo_trainer.py of TRL 1.16.0 puts into `_metrics`, without num_tokens and
-  // step_time (StepMetrics has them under Training Hub's names), clip_ratio/low_min and /high_max
-  // (extremes of samples: a loss that is local to tokens sees none as a whole), policy_loss (the
-  // loss without its bonus), aux_loss, and those of losses of which this is none.
+  // step_time (StepMetrics has them under Training Hub's names), policy_loss (the loss without its
+  // bonus), aux_loss, and those of losses of which this is none.
   std::set<std::string> expected{"reward",
                                  "reward_std",
                                  "rewards/CountsMessages/mean",
@@ -385,7 +384,9 @@ TEST_CASE("A step's metrics have TRL's names, and ours beside them", "[data][rol
                                  "entropy_coef",
                                  "clip_ratio/low_mean",
                                  "clip_ratio/high_mean",
-                                 "clip_ratio/region_mean"};
+                                 "clip_ratio/region_mean",
+                                 "clip_ratio/low_min",
+                                 "clip_ratio/high_max"};
   for (const char* own :
        {"sampling/effective_sample_size", "ratio/mean", "ratio/max", "ratio/clamped", "turns/mean",
         "rollout/prompts", "rollout/rounds", "rollout/verifier_failures", "rollout/split_groups",

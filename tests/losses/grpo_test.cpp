@@ -19,6 +19,7 @@ static_assert(LossPolicy<Cispo> && LossPolicy<Sapo> && LossPolicy<DppoTv> && Los
 static_assert(LossPolicy<ReinforcePlusPlus> && LossPolicy<ReinforceBaseline>);
 static_assert(Cispo::row_local && Sapo::row_local && DppoTv::row_local && LitePpo::row_local);
 static_assert(!Gspo::row_local && !Luspo::row_local && !Gmpo::row_local && !Rloo::row_local);
+static_assert(LossPolicy<Vespo> && !Vespo::row_local);
 
 double clipped(double w, double a, double low = 0.2, double high = 0.2) {
   return -std::min(w * a, std::clamp(w, 1.0 - low, 1.0 + high) * a);
@@ -140,6 +141,7 @@ TEST_CASE("before the first update every ratio of the family is 1 to the bit",
   check(Cispo{});
   check(Sapo{});
   check(DppoTv{});
+  check(Vespo{});
   check(Rloo{});
   check(ReinforcePlusPlus{});
   check(ReinforceBaseline{});
@@ -154,6 +156,11 @@ TEST_CASE("the family has the papers' values", "[losses][grpo]") {
   CHECK(Cispo{}.term.cap == 5.0);
   CHECK(Sapo{}.term.negative == 1.05);
   CHECK(DppoTv{}.term.high == 0.2);
+  CHECK(Vespo{}.term.positive.power == 2.0);
+  CHECK(Vespo{}.term.positive.decay == 3.0);
+  CHECK(Vespo{}.term.negative.power == 3.0);
+  CHECK(Vespo{}.term.negative.decay == 2.0);
+  CHECK(Vespo{}.normalizer == Normalizer::tokens);
   CHECK(LitePpo{}.advantage.scale == AdvantageScale::batch);
   CHECK(Rloo{}.ratio.form == SequenceForm::product);
   CHECK(Rloo{}.advantage.baseline == Baseline::leave_one_out);

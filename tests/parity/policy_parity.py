@@ -38,11 +38,13 @@ SEEN = ["llama untied", "gemma2 tied"]
 SETTINGS = [(1.0, True, 0), (1.0, True, 5), (1.0, False, 0), (1.0, False, 5), (0.7, True, 0)]
 SOME_SETTINGS = [(0.7, True, 5), (1.0, False, 0)]
 CLIP_METRICS = ("clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean")
+CLIP_EXTREMES = ("clip_ratio/low_min", "clip_ratio/high_max")
 
 
 def attributes(trainer, **values):
     args = dict(use_bias_correction_kl=True, delta=None, sapo_temperature_pos=1.0,
-                sapo_temperature_neg=1.05, steps_per_generation=1)
+                sapo_temperature_neg=1.05, vespo_k_pos=2.0, vespo_lambda_pos=3.0, vespo_k_neg=3.0,
+                vespo_lambda_neg=2.0, steps_per_generation=1)
     defaults = dict(accelerator=Accelerator(), aux_loss_enabled=False, beta=0.0, epsilon_low=0.2,
                     epsilon_high=0.2, loss_type="dapo", importance_sampling_level="token",
                     top_entropy_quantile=1.0, off_policy_mask_threshold=None, use_vllm=False,
@@ -112,17 +114,19 @@ def grpo(model, rollout, recorded, old=True, mask_truncated=False, scale="group"
         batch["old_per_token_logps"] = recorded["old"].double()
     batch["ref_per_token_logps"] = recorded["ref"].double()
     if importance:
-        ratio = (recorded["old"].double() - recorded["sampled"].double()).exp()
+        difference = recorded["old"].double() - recorded["sampled"].double()
+        ratio = (difference * batch["completion_mask"]).exp()
         batch["importance_sampling_ratio"] = ratio.clamp(0.5, 1.2)
         changes |= dict(use_vllm=True)
     trainer = attributes(trainer_class.__new__(trainer_class), model=model, **changes)
     loss = trainer._compute_loss(model, batch)
-    names = {"entropy", "kl"}
-    # Of token ratios TRL's are over tokens, as ours. (With each reward by itself, TRL leaves a group of
-    # equal rewards an advantage of rounding size, whose sign it counts.)
-    if changes.get("importance_sampling_level") != "sequence" and trainer_class is GRPOTrainer \
-            and not each:
-        names |= set(CLIP_METRICS)
+    names = {"entropy", "kl", "vespo/phi_seq_mean"}
+    # Of token ratios TRL's are over tokens, as ours; extremes are over samples. (With each reward by
+    # itself, TRL leaves a group of equal rewards an advantage of rounding size, whose sign it counts.)
+    if trainer_class is GRPOTrainer and not each:
+        names |= set(CLIP_EXTREMES)
+        if changes.get("importance_sampling_level") != "sequence":
+            names |= set(CLIP_METRICS)
     metrics = {name: value[-1] for name, value in trainer._metrics["train"].items() if name in names}
     return loss, metrics, batch
 
@@ -184,6 +188,13 @@ LOSSES = {
                              loss_type="luspo"),
     "cispo": of(dict(name="Cispo", term=dict(cap=1.1)), loss_type="cispo", epsilon_high=1.1),
     "sapo": of(dict(name="Sapo"), loss_type="sapo"),
+    "vespo": of(dict(name="Vespo"), loss_type="vespo"),
+    "vespo, importance, k3": of(dict(name="Vespo", importance=dict(level="token", low=0.5, high=1.2),
+                                     term=dict(positive=dict(power=1.5, decay=0.5),
+                                               negative=dict(power=1.2, decay=4.0)), **K3("k3")),
+                                loss_type="vespo", importance=True, vespo_k_pos=1.5,
+                                vespo_lambda_pos=0.5, vespo_k_neg=1.2, vespo_lambda_neg=4.0, beta=0.3,
+                                use_bias_correction_kl=False),
     "gmpo": of(dict(name="Gmpo", ratio=dict(low=0.2, high=0.3)), trainer_class=GMPOTrainer,
                epsilon_low=0.2, epsilon_high=0.3),
     "rloo": of(dict(name="Rloo"), run=rloo),

@@ -75,6 +75,7 @@ void with_policy_loss(const Json& request, Use use) {
   if (name == "Cispo") return with(Cispo{});
   if (name == "Sapo") return with(Sapo{});
   if (name == "DppoTv") return with(DppoTv{});
+  if (name == "Vespo") return with(Vespo{});
   if (name == "Rloo") return with(Rloo{});
   if (name == "ReinforcePlusPlus") return with(ReinforcePlusPlus{});
   if (name == "ReinforceBaseline") return with(ReinforceBaseline{});

@@ -42,3 +42,18 @@ TEST_CASE("extremes are those of the whole step; a metric without a count is lef
   CHECK(means.values() == Values{{"least", -1.0}, {"greatest", -2.0}});
   CHECK(MetricMeans().values().empty());
 }
+
+TEST_CASE("extremes of sums are taken when all of their parts are there") {
+  MetricMeans means;
+  const auto add = [&](std::vector<double> parts) {
+    const posttrain::Tensor values = at::tensor(parts, at::kDouble);
+    means.add_least_sum("least", values);
+    means.add_greatest_sum("greatest", values);
+  };
+  add({1.0, 0.0, 0.25});
+  add({0.0, 4.0, 0.5});
+  CHECK(means.pending().size() == 2);
+  CHECK(means.values() == Values{{"least", 0.75}, {"greatest", 4.0}});
+  add({0.0, -5.0, 0.0});
+  CHECK(means.values() == Values{{"least", -1.0}, {"greatest", 1.0}});
+}

@@ -28,6 +28,8 @@ struct RolloutBatch : TokenBatch {
   Tensor reward;           // [S] float32; NaN: not scored
   Tensor length;           // [P] float32: trained tokens of the prediction's sample
   Tensor draw;             // [P] float32 uniform in [0, 1), keyed by prompt, sample and position
+  Tensor step_sample;      // [P] int64: the prediction's sample among those of the step
+  std::int64_t step_samples = 0;    // how many those are
   std::vector<std::int64_t> group;  // [S] which samples are of one prompt
   double counted = 0.0;             // the share of this batch in the divisor of the step
 
@@ -46,6 +48,8 @@ struct RolloutItem {
   const SampleAdvantage* advantage = nullptr;  // null: to be scored only
   float weight = 1.0F;                         // of each of its predictions
   double counted = 0.0;                        // its share in the step's divisor
+  std::int64_t index = 0;                      // among the samples of the step,
+  std::int64_t samples = 1;                    // of which there are so many
 };
 
 /// The trained samples of one optimizer step, each with its part in the normaliser. Samples without

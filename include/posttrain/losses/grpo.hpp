@@ -14,6 +14,8 @@
 //   Cispo               2506.13585  weight capped at 5 without a gradient
 //   Sapo                2511.20347  soft gate, τ 1 / 1.05, mean over samples
 //   DppoTv              2602.04879  mask by the change of probability, ± .2
+//   Vespo               2602.10693  soft weight w^2 e^(3 (1 − w)), for A < 0 w^3 e^(2 (1 − w)), of
+//                                   whole samples' ratio, without a gradient
 //   Rloo                2402.14740  leave one out, no deviation, ratio of whole samples, mean over
 //                                   samples; with a reference: k1 in the reward, .05
 //   ReinforcePlusPlus   2501.03262  no baseline, whitened over tokens; with a reference: k1 in the
@@ -28,8 +30,10 @@
 #include "posttrain/losses/policy/dppo.hpp"
 #include "posttrain/losses/policy/geometric_mean.hpp"
 #include "posttrain/losses/policy/reinforce.hpp"
+#include "posttrain/losses/policy/sampled_ratio.hpp"
 #include "posttrain/losses/policy/sapo.hpp"
 #include "posttrain/losses/policy/sequence_ratio.hpp"
+#include "posttrain/losses/policy/vespo.hpp"
 #include "posttrain/losses/policy_loss.hpp"
 
 namespace posttrain {
@@ -96,6 +100,7 @@ using Gmpo = PolicyLoss<Reinforce, GeometricMean, NoKl, papers::Grpo>;
 using Cispo = PolicyLoss<CispoTerm, TokenRatio, NoKl, DefaultValues>;
 using Sapo = PolicyLoss<SapoTerm, TokenRatio, NoKl, papers::Grpo>;
 using DppoTv = PolicyLoss<DppoTerm, TokenRatio, NoKl, DefaultValues>;
+using Vespo = PolicyLoss<VespoTerm, SampledRatio, NoKl, DefaultValues>;
 using Rloo = PolicyLoss<Clip, SequenceRatio, NoKl, papers::Rloo>;
 using ReinforcePlusPlus = PolicyLoss<Clip, TokenRatio, NoKl, papers::ReinforcePlusPlus>;
 using ReinforceBaseline = PolicyLoss<Clip, TokenRatio, NoKl, papers::ReinforceBaseline>;

@@ -79,6 +79,10 @@ concept PolicyRatio = requires(const Ratio& ratio, const Tensor& values,
   { Ratio::row_local } -> std::convertible_to<bool>;
 };
 
+/// A ratio with the weights by importance in it: the term is not multiplied by them.
+template <class Ratio>
+concept HoldsImportance = Ratio::holds_importance;
+
 // The value of a paper for a part of this type, or the part's own default.
 template <class Values, class Term>
 constexpr Term term_of() {
@@ -221,7 +225,9 @@ struct PolicyLoss {
   Tensor sum(const Scores& scores, const RolloutBatch& batch, const Statistics& statistics) const {
     const Tensor weights = weights_of(scores, batch);
     Tensor loss = term_of_tokens(tokens_of(scores, batch, weights), statistics);
-    if (batch.importance.defined()) loss = loss * batch.importance;
+    if constexpr (!detail::HoldsImportance<Ratio>) {
+      if (batch.importance.defined()) loss = loss * batch.importance;
+    }
     if (fading_bonus()) {
       loss = loss - statistics.entropy_coefficient * scores.entropy;
     } else if (entropy_coefficient != 0.0) {
@@ -256,17 +262,19 @@ struct PolicyLoss {
     return now;
   }
 
-  /// TRL's names: entropy, kl (of the estimator, without its coefficient), clip_ratio/low_mean,
-  /// clip_ratio/high_mean, clip_ratio/region_mean of terms that clip, sampling/…; entropy_coef, c
-  /// of this step where it is controlled; ours: ratio/mean, ratio/max, ratio/clamped (the share of
-  /// log-ratios beyond ± 20). Each is over the trained tokens of the step
-  /// (losses/policy/measures.hpp).
+  /// TRL's names: entropy, kl (of the estimator, without its coefficient), clip_ratio/… of terms
+  /// that clip, sampling/…; entropy_coef, c of this step where it is controlled; what a term
+  /// measures itself; ours: ratio/mean, ratio/max, ratio/clamped (the share of log-ratios beyond ±
+  /// 20). Each is over the trained tokens of the step (losses/policy/measures.hpp).
   void measure(const Scores& scores, const RolloutBatch& batch, MetricMeans& means) const {
     const Tensor weights = weights_of(scores, batch);
     measure_policy(scores, log_ratio(scores, batch), weights, batch, means);
     if (entropy_control.on()) means.add_max("entropy_coef", entropy_coefficient);
     if constexpr (requires { term.clipped(weights, scores.logp, batch.advantage); }) {
-      measure_clipped(term.clipped(weights, scores.logp, batch.advantage), means);
+      measure_clipped(term.clipped(weights, scores.logp, batch.advantage), batch, means);
+    }
+    if constexpr (requires { term.measure(weights, batch, means); }) {
+      term.measure(weights, batch, means);
     }
     if constexpr (needs_reference) measure_kl(kl, scores.logp, batch.ref_logps, weights, means);
   }

@@ -40,6 +40,11 @@ class MetricMeans {
   void add_min(std::string_view name, const Number& value);
   void add_max(std::string_view name, const Number& value);
 
+  /// The least, and the greatest, of n sums that have parts in several micro-batches: `parts` [n],
+  /// 0 where there is none.
+  void add_least_sum(std::string_view name, const Tensor& parts);
+  void add_greatest_sum(std::string_view name, const Tensor& parts);
+
   /// The tensors that the means wait for; `values` takes their numbers in this order.
   Tensors pending() const;
   std::vector<std::pair<std::string, double>> values(std::span<const double> read) const;
@@ -49,7 +54,7 @@ class MetricMeans {
   std::vector<std::pair<std::string, double>> values() const;
 
  private:
-  enum class Kind { mean, effective_share, min, max };
+  enum class Kind { mean, effective_share, min, max, least_sum, greatest_sum };
   struct Entry {
     std::string name;
     Kind kind;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "posttrain/losses/policy_loss.hpp"
@@ -55,6 +56,58 @@ TEST_CASE("metrics are means over the trained tokens of the step", "[losses][mea
   CHECK(metric(step, "clip_ratio/high_mean") == Approx(high / tokens));
   CHECK(metric(step, "clip_ratio/region_mean") == Approx((low + high) / tokens));
   CHECK(metric(step, "kl") == Approx(kl / tokens));
+}
+
+TEST_CASE("the extremes of clipping are those of the step's samples, whatever its split",
+          "[losses][measures]") {
+  const PolicyLoss<> loss{.term = {.low = 0.05, .high = 0.05}};
+  Rollout rollout = some_rollout();
+  // Every sample has a token below the bound and an advantage below 0, so that the least share is
+  // not 0; but the second group's second sample has one above 0: nothing of it is clipped below.
+  Advantages advantages = loss.advantages(rollout);
+  const ScoreTables tables = ScoreTables::some();
+  for (std::size_t g = 0; g < rollout.groups.size(); ++g) {
+    for (std::size_t s = 0; s < rollout.groups[g].samples.size(); ++s) {
+      RolloutSample& sample = rollout.groups[g].samples[s];
+      const float sign = g == 1 && s == 1 ? 1.0F : -1.0F;
+      for (float& advantage : advantages[g][s].advantage) advantage = sign;
+      sample.old_logps[0] = tables.policy[sample.ids[0]].item<float>() + 1.0F;
+    }
+  }
+  const auto extremes = [&](const std::vector<std::size_t>& order) {
+    const std::vector<RolloutItem> items = items_of(loss, rollout, advantages, order);
+    std::pair<double, double> found{1.0, 0.0};
+    for (const PolicyNumbers& sample : policy_numbers(items, tables)) {
+      double low = 0.0, high = 0.0;
+      for (std::size_t t = 0; t < sample.size(); ++t) {
+        low += sample.ratio(t) < 0.95 && sample.advantage[t] < 0.0;
+        high += sample.ratio(t) > 1.05 && sample.advantage[t] > 0.0;
+      }
+      const auto tokens = static_cast<double>(sample.size());
+      found = {std::min(found.first, low / tokens), std::max(found.second, high / tokens)};
+    }
+    for (const std::vector<std::size_t>& sizes : {std::vector<std::size_t>{}, {1, 1, 2}, {3}}) {
+      const LossAndGradient step = step_on(loss, tables, packed(items, sizes));
+      CHECK(metric(step, "clip_ratio/low_min") == Approx(found.first).epsilon(1e-12));
+      CHECK(metric(step, "clip_ratio/high_max") == Approx(found.second).epsilon(1e-12));
+    }
+    // The head calls a row-local loss on slices, which cut samples.
+    MetricMeans means;
+    const RolloutBatch whole = packed(items, {})[0];
+    for (std::int64_t begin = 0; begin < whole.predictions(); begin += 5) {
+      const RolloutBatch part = whole.slice(begin, std::min(begin + 5, whole.predictions()));
+      loss.measure(tables.scores(part), part, means);
+    }
+    const LossAndGradient sliced{0.0, {}, means.values()};
+    CHECK(metric(sliced, "clip_ratio/low_min") == Approx(found.first).epsilon(1e-12));
+    CHECK(metric(sliced, "clip_ratio/high_max") == Approx(found.second).epsilon(1e-12));
+    return found;
+  };
+  CHECK(extremes({0, 2, 3}).first > 0.0);
+  CHECK(extremes({0, 2, 3}).second == 0.0);
+  CHECK(extremes({0, 1, 2, 3}).first == 0.0);
+  CHECK(extremes({0, 1, 2, 3}).second > 0.0);
+  CHECK(extremes({0, 1, 2, 3}).second < 1.0);
 }
 
 TEST_CASE("weights by importance are measured where they are known", "[losses][measures]") {

@@ -20,10 +20,10 @@ namespace posttrain {
 namespace detail {
 
 /// The tensors of a batch with one entry for each prediction, those of TokenBatch apart.
-inline std::array<Tensor RolloutBatch::*, 8> per_prediction() {
+inline std::array<Tensor RolloutBatch::*, 9> per_prediction() {
   return {&RolloutBatch::advantage,  &RolloutBatch::old_logps, &RolloutBatch::sampled_logps,
           &RolloutBatch::importance, &RolloutBatch::returns,   &RolloutBatch::old_values,
-          &RolloutBatch::length,     &RolloutBatch::draw};
+          &RolloutBatch::length,     &RolloutBatch::draw,      &RolloutBatch::step_sample};
 }
 
 /// Numbers of all predictions, from vectors with one entry for each id of a sample; undefined where
@@ -145,6 +145,10 @@ POSTTRAIN_INLINE std::vector<RolloutItem> rollout_items(
       }
     }
   }
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    items[i].index = static_cast<std::int64_t>(i);
+    items[i].samples = std::ssize(items);
+  }
   return items;
 }
 
@@ -152,6 +156,7 @@ POSTTRAIN_INLINE RolloutBatch pack_rollout(std::span<const RolloutItem> items, d
   BatchBuilder builder;
   RolloutBatch batch;
   std::vector<float> rewards, lengths, draws;
+  std::vector<std::int64_t> indices;
   const RolloutGroup* group = nullptr;
   int prompt = -1;
   for (const RolloutItem& item : items) {
@@ -179,6 +184,8 @@ POSTTRAIN_INLINE RolloutBatch pack_rollout(std::span<const RolloutItem> items, d
                                     : std::numeric_limits<float>::quiet_NaN());
     const std::int64_t trained = sample.trained_tokens();
     lengths.insert(lengths.end(), static_cast<std::size_t>(trained), static_cast<float>(trained));
+    indices.insert(indices.end(), static_cast<std::size_t>(trained), item.index);
+    batch.step_samples = item.samples;
     Philox4x32 generator(0, detail::sample_stream(item));
     for (std::int64_t t = 0; t < trained; ++t) {
       draws.push_back(static_cast<float>(generator.next_u32() >> 8) * 0x1p-24F);
@@ -193,6 +200,7 @@ POSTTRAIN_INLINE RolloutBatch pack_rollout(std::span<const RolloutItem> items, d
   batch.reward = at::tensor(rewards, at::kFloat);
   batch.length = at::tensor(lengths, at::kFloat);
   batch.draw = at::tensor(draws, at::kFloat);
+  batch.step_sample = at::tensor(indices, at::kLong);
   const auto numbers = [&](auto values) { return detail::of_predictions(items, values); };
   const auto of_sample = [&](std::vector<float> RolloutSample::*field) {
     return numbers([field](const RolloutItem& item) -> const std::vector<float>& {

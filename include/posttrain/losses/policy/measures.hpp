@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The metrics of losses on policies, means over the trained tokens of a step.
+// The metrics of losses on policies, over the trained tokens of a step, or its samples.
 #pragma once
 
 #include "posttrain/batch/rollouts.hpp"
@@ -19,8 +19,10 @@ namespace posttrain {
 void measure_policy(const Scores& scores, const Tensor& log_ratio, const Tensor& weights,
                     const RolloutBatch& batch, MetricMeans& means);
 
-/// clip_ratio/low_mean, clip_ratio/high_mean, clip_ratio/region_mean.
-void measure_clipped(const ClippedRatios& clipped, MetricMeans& means);
+/// clip_ratio/low_mean, clip_ratio/high_mean, clip_ratio/region_mean; and of the samples of the
+/// step the least share of tokens that are clipped below, clip_ratio/low_min, and the greatest of
+/// those above, clip_ratio/high_max.
+void measure_clipped(const ClippedRatios& clipped, const RolloutBatch& batch, MetricMeans& means);
 
 /// kl: the estimate in the loss; of KL in the reward, the same estimator at the current policy.
 void measure_kl(const Kl& kl, const Tensor& logps, const Tensor& ref_logps, const Tensor& weights,

@@ -14,18 +14,10 @@ namespace posttrain {
 
 POSTTRAIN_INLINE void MetricMeans::join(Number& into, const Number& other, Kind kind) {
   if (!into.device.defined() && !other.device.defined()) {
-    switch (kind) {
-      case Kind::mean:
-      case Kind::effective_share:
-        into.host += other.host;
-        return;
-      case Kind::min:
-        into.host = std::min(into.host, other.host);
-        return;
-      case Kind::max:
-        into.host = std::max(into.host, other.host);
-        return;
-    }
+    into.host = kind == Kind::min   ? std::min(into.host, other.host)
+                : kind == Kind::max ? std::max(into.host, other.host)
+                                    : into.host + other.host;
+    return;
   }
   const at::TensorOptions options =
       (into.device.defined() ? into.device : other.device).options().dtype(at::kDouble);
@@ -44,7 +36,7 @@ POSTTRAIN_INLINE void MetricMeans::add(std::string_view name, Kind kind, const N
   for (Entry& entry : entries_) {
     if (entry.name != name) continue;
     join(entry.sum, sum, kind);
-    if (kind == Kind::min || kind == Kind::max) return;
+    if (kind != Kind::mean && kind != Kind::effective_share) return;
     join(entry.count, count, kind);
     join(entry.squares, squares, kind);
     return;
@@ -74,11 +66,22 @@ POSTTRAIN_INLINE void MetricMeans::add_max(std::string_view name, const Number& 
   add(name, Kind::max, value, 1.0);
 }
 
+POSTTRAIN_INLINE void MetricMeans::add_least_sum(std::string_view name, const Tensor& parts) {
+  add(name, Kind::least_sum, parts, 1.0);
+}
+
+POSTTRAIN_INLINE void MetricMeans::add_greatest_sum(std::string_view name, const Tensor& parts) {
+  add(name, Kind::greatest_sum, parts, 1.0);
+}
+
 POSTTRAIN_INLINE Tensors MetricMeans::pending() const {
   Tensors all;
   for (const Entry& entry : entries_) {
     for (const Number* number : {&entry.sum, &entry.count, &entry.squares}) {
-      if (number->device.defined()) all.push_back(number->device);
+      if (!number->device.defined()) continue;
+      all.push_back(entry.kind == Kind::least_sum      ? number->device.min()
+                    : entry.kind == Kind::greatest_sum ? number->device.max()
+                                                       : number->device);
     }
   }
   return all;

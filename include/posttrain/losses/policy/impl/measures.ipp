@@ -14,6 +14,12 @@ inline void add_token_mean(MetricMeans& means, const char* name, const Tensor& v
   means.add(name, values.sum(at::kDouble), values.numel());
 }
 
+/// What these predictions add to the mean over the tokens of each sample of the step.
+inline Tensor parts_of_samples(const Tensor& values, const RolloutBatch& batch) {
+  return at::zeros({batch.step_samples}, batch.length.options().dtype(at::kDouble))
+      .index_add(0, batch.step_sample, values.to(at::kDouble) / batch.length);
+}
+
 }  // namespace detail
 
 POSTTRAIN_INLINE void measure_policy(const Scores& scores, const Tensor& log_ratio,
@@ -39,10 +45,14 @@ POSTTRAIN_INLINE void measure_policy(const Scores& scores, const Tensor& log_rat
   }
 }
 
-POSTTRAIN_INLINE void measure_clipped(const ClippedRatios& clipped, MetricMeans& means) {
+POSTTRAIN_INLINE void measure_clipped(const ClippedRatios& clipped, const RolloutBatch& batch,
+                                      MetricMeans& means) {
+  if (clipped.low.numel() == 0) return;
   detail::add_token_mean(means, "clip_ratio/low_mean", clipped.low);
   detail::add_token_mean(means, "clip_ratio/high_mean", clipped.high);
   detail::add_token_mean(means, "clip_ratio/region_mean", clipped.low.logical_or(clipped.high));
+  means.add_least_sum("clip_ratio/low_min", detail::parts_of_samples(clipped.low, batch));
+  means.add_greatest_sum("clip_ratio/high_max", detail::parts_of_samples(clipped.high, batch));
 }
 
 POSTTRAIN_INLINE void measure_kl(const Kl& kl, const Tensor& logps, const Tensor& ref_logps,
