@@ -57,6 +57,15 @@ struct RolloutGroup {
   std::optional<double> greedy_reward;  // of one more answer, without chance (ReMax)
 
   bool operator==(const RolloutGroup&) const = default;
+
+  /// Those that samples have, in their order.
+  std::vector<double> rewards() const {
+    std::vector<double> all;
+    for (const RolloutSample& each : samples) {
+      if (each.reward) all.push_back(*each.reward);
+    }
+    return all;
+  }
 };
 
 struct Rollout {

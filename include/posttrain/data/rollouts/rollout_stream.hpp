@@ -22,6 +22,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/hash.hpp"
+#include "posttrain/base/statistics.hpp"
 #include "posttrain/base/stopwatch.hpp"
 #include "posttrain/batch/rollouts.hpp"
 #include "posttrain/concepts/kind.hpp"
@@ -167,7 +168,9 @@ class RolloutStream : public QueuedStream {
         if (const auto mean = mean_reward(round.groups[g])) queue_.visited(drawn[g], *mean);
       }
       for (RolloutGroup& group : round.groups) {
-        if (options_.filter == GroupFilter::informative && !informative(group)) continue;
+        if (options_.filter == GroupFilter::informative && all_equal(group.rewards())) {
+          continue;
+        }
         rollout.groups.push_back(std::move(group));
       }
       if (options_.filter == GroupFilter::keep_all) break;
@@ -232,17 +235,6 @@ class RolloutStream : public QueuedStream {
     rollout.verifiers = verifiers_;
     rollout.verifier_weights = weights_;
     return rollout;
-  }
-
-  /// Whether any two rewards of the group differ.
-  static bool informative(const RolloutGroup& group) {
-    std::optional<double> first;
-    for (const RolloutSample& sample : group.samples) {
-      if (!sample.reward) continue;
-      if (first && *first != *sample.reward) return true;
-      first = sample.reward;
-    }
-    return false;
   }
 
   /// What one more answer of each prompt is worth that is written without chance.

@@ -2,6 +2,8 @@
 // The metrics of losses on policies, over the trained tokens of a step, or its samples.
 #pragma once
 
+#include <string_view>
+
 #include "posttrain/batch/rollouts.hpp"
 #include "posttrain/losses/policy/clip.hpp"
 #include "posttrain/losses/policy/kl.hpp"
@@ -9,6 +11,9 @@
 #include "posttrain/tensor/metric_means.hpp"
 
 namespace posttrain {
+
+/// The mean over all predictions, [P].
+void add_token_mean(MetricMeans& means, std::string_view name, const Tensor& values);
 
 /// entropy; ratio/mean, ratio/max, ratio/clamped; where it is known how likely ids were when they
 /// were drawn, sampling/sampling_logp_difference/mean and /max, |log π_old − log π_sampled|; with

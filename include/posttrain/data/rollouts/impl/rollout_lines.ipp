@@ -60,9 +60,9 @@ inline void check_keys(const Json& object, std::initializer_list<std::string_vie
   }
 }
 
-inline TokenIds ids_under(const Json& object, const char* key, std::string_view where) {
+inline TokenIds ids_from(const Json& value, std::string_view where, const char* key) {
   TokenIds ids;
-  for (const Json& id : io::array_from(io::required_under(object, key, where), where, key)) {
+  for (const Json& id : io::array_from(value, where, key)) {
     ids.push_back(static_cast<TokenId>(
         io::integer_from(id, where, key, 0, std::numeric_limits<TokenId>::max())));
   }
@@ -72,11 +72,7 @@ inline TokenIds ids_under(const Json& object, const char* key, std::string_view 
 /// A list of ids for each id of the sample, which is among its own; empty: all ids.
 inline void read_support(const Json& value, std::string_view where, RolloutSample& sample) {
   for (const Json& of_place : io::array_from(value, where, "support")) {
-    TokenIds ids;
-    for (const Json& id : io::array_from(of_place, where, "support")) {
-      ids.push_back(static_cast<TokenId>(
-          io::integer_from(id, where, "support", 0, std::numeric_limits<TokenId>::max())));
-    }
+    TokenIds ids = ids_from(of_place, where, "support");
     std::sort(ids.begin(), ids.end());
     const std::size_t place = sample.support.sizes.size();
     if (!ids.empty() && place < sample.ids.size() &&
@@ -109,7 +105,7 @@ inline RolloutSample rollout_sample_from(const Json& value, std::string_view whe
        "values", "support", "finish", "text", "scores", "reward", "parsed", "reason"},
       where);
   RolloutSample sample;
-  sample.ids = ids_under(value, "ids", where);
+  sample.ids = ids_from(io::required_under(value, "ids", where), where, "ids");
   const auto check_count = [&](std::size_t count, const char* key) {
     if (count != sample.ids.size()) {
       raise("{}: expected {} numbers under \"{}\", one for each id, found {}", where,
@@ -196,7 +192,8 @@ POSTTRAIN_INLINE RolloutGroup rollout_group_from(const Json& line, std::string_v
   detail::check_keys(line, {"index", "prompt_ids", "greedy_reward", "samples"}, where);
   RolloutGroup group;
   group.sample = io::integer_under(line, "index", -1, where, -1);
-  group.prompt = detail::ids_under(line, "prompt_ids", where);
+  group.prompt =
+      detail::ids_from(io::required_under(line, "prompt_ids", where), where, "prompt_ids");
   if (group.prompt.empty()) raise("{}: expected a prompt of at least one id, found none", where);
   if (const Json* greedy = io::value_under(line, "greedy_reward")) {
     group.greedy_reward = io::number_from(*greedy, where, "greedy_reward");

@@ -5,39 +5,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <string_view>
 
 #include "posttrain/base/compiled.hpp"
+#include "posttrain/base/statistics.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
 
 namespace posttrain::data {
 
 namespace detail {
-
-inline double mean_of(const std::vector<double>& values) {
-  double sum = 0.0;
-  for (const double value : values) sum += value;
-  return sum / static_cast<double>(values.size());
-}
-
-/// Unbiased, in two passes; 0 for equal values, whatever rounding makes of their mean.
-inline double deviation_of(const std::vector<double>& values) {
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  if (values.size() < 2 || *least == *most) return 0.0;
-  const double mean = mean_of(values);
-  double sum = 0.0;
-  for (const double value : values) sum += (value - mean) * (value - mean);
-  return std::sqrt(sum / static_cast<double>(values.size() - 1));
-}
-
-inline std::vector<double> rewards_of(const RolloutGroup& group) {
-  std::vector<double> rewards;
-  for (const RolloutSample& sample : group.samples) {
-    if (sample.reward) rewards.push_back(*sample.reward);
-  }
-  return rewards;
-}
 
 /// How many ids a draw was among, where others were cut off.
 inline void add_support(const Rollout& rollout, Metrics& metrics) {
@@ -60,9 +36,9 @@ inline void add_support(const Rollout& rollout, Metrics& metrics) {
 }  // namespace detail
 
 POSTTRAIN_INLINE std::optional<double> mean_reward(const RolloutGroup& group) {
-  const std::vector<double> rewards = detail::rewards_of(group);
+  const std::vector<double> rewards = group.rewards();
   if (rewards.empty()) return std::nullopt;
-  return detail::mean_of(rewards);
+  return mean_of(rewards);
 }
 
 POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWork& work) {
@@ -70,12 +46,11 @@ POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWo
   std::vector<double> rewards, lengths, ended;
   double groups = 0.0, equal = 0.0, cut = 0.0;
   for (const RolloutGroup& group : rollout.groups) {
-    const std::vector<double> own = detail::rewards_of(group);
+    const std::vector<double> own = group.rewards();
     rewards.insert(rewards.end(), own.begin(), own.end());
     if (!own.empty()) {
       groups += 1.0;
-      const auto [least, most] = std::minmax_element(own.begin(), own.end());
-      equal += *least == *most ? 1.0 : 0.0;
+      equal += all_equal(own) ? 1.0 : 0.0;
     }
     for (const RolloutSample& sample : group.samples) {
       lengths.push_back(static_cast<double>(sample.trained_tokens()));
@@ -84,8 +59,8 @@ POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWo
     }
   }
   if (!rewards.empty()) {
-    metrics.emplace_back("reward", detail::mean_of(rewards));
-    metrics.emplace_back("reward_std", detail::deviation_of(rewards));
+    metrics.emplace_back("reward", mean_of(rewards));
+    metrics.emplace_back("reward_std", deviation_of(rewards));
     metrics.emplace_back("frac_reward_zero_std", equal / groups);
   }
   for (std::size_t v = 0; v < rollout.verifiers.size(); ++v) {
@@ -96,15 +71,13 @@ POSTTRAIN_INLINE Metrics rollout_metrics(const Rollout& rollout, const RolloutWo
       }
     }
     if (scores.empty()) continue;
-    metrics.emplace_back(fmt::format("rewards/{}/mean", rollout.verifiers[v]),
-                         detail::mean_of(scores));
-    metrics.emplace_back(fmt::format("rewards/{}/std", rollout.verifiers[v]),
-                         detail::deviation_of(scores));
+    metrics.emplace_back(fmt::format("rewards/{}/mean", rollout.verifiers[v]), mean_of(scores));
+    metrics.emplace_back(fmt::format("rewards/{}/std", rollout.verifiers[v]), deviation_of(scores));
   }
   const auto add_lengths = [&](std::string_view kind, const std::vector<double>& values) {
     if (values.empty()) return;
     const auto [least, most] = std::minmax_element(values.begin(), values.end());
-    metrics.emplace_back(fmt::format("completions/mean_{}", kind), detail::mean_of(values));
+    metrics.emplace_back(fmt::format("completions/mean_{}", kind), mean_of(values));
     metrics.emplace_back(fmt::format("completions/min_{}", kind), *least);
     metrics.emplace_back(fmt::format("completions/max_{}", kind), *most);
   };
@@ -155,8 +128,8 @@ POSTTRAIN_INLINE Metrics turn_metrics(const Rollout& rollout, const RolloutWork&
     }
   }
   if (!turns.empty()) {
-    metrics.emplace_back("turns/mean", detail::mean_of(turns));
-    metrics.emplace_back("tools/call_frequency", detail::mean_of(replies));
+    metrics.emplace_back("turns/mean", mean_of(turns));
+    metrics.emplace_back("tools/call_frequency", mean_of(replies));
   }
   if (work.replies > 0) {
     metrics.emplace_back("tools/failure_frequency", static_cast<double>(work.failed_replies) /
@@ -170,16 +143,16 @@ POSTTRAIN_INLINE Metrics pass_metrics(const Rollout& rollout, double solved) {
   std::vector<double> rewards;
   std::size_t largest = 0;
   for (const RolloutGroup& group : rollout.groups) {
-    const std::vector<double> own = detail::rewards_of(group);
+    const std::vector<double> own = group.rewards();
     rewards.insert(rewards.end(), own.begin(), own.end());
     largest = std::max(largest, own.size());
   }
   if (rewards.empty()) return metrics;
-  metrics.emplace_back("reward", detail::mean_of(rewards));
+  metrics.emplace_back("reward", mean_of(rewards));
   for (std::size_t k = 1; k <= largest; k *= 2) {
     std::vector<double> passes;
     for (const RolloutGroup& group : rollout.groups) {
-      const std::vector<double> own = detail::rewards_of(group);
+      const std::vector<double> own = group.rewards();
       if (own.size() < k) continue;
       const auto wrong = static_cast<double>(
           std::count_if(own.begin(), own.end(), [&](double reward) { return reward < solved; }));
@@ -190,7 +163,7 @@ POSTTRAIN_INLINE Metrics pass_metrics(const Rollout& rollout, double solved) {
       }
       passes.push_back(1.0 - none);
     }
-    if (!passes.empty()) metrics.emplace_back(fmt::format("pass@{}", k), detail::mean_of(passes));
+    if (!passes.empty()) metrics.emplace_back(fmt::format("pass@{}", k), mean_of(passes));
   }
   return metrics;
 }

@@ -12,6 +12,7 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
+#include "posttrain/base/statistics.hpp"
 #include "posttrain/losses/policy/advantage.hpp"
 #include "posttrain/losses/policy/impl/estimate.hpp"
 #include "posttrain/losses/policy/kl.hpp"
@@ -20,10 +21,30 @@ namespace posttrain {
 
 namespace detail {
 
-inline Comparison rewards_of(const Compared& samples) {
-  Comparison rewards;
-  for (const Estimate* sample : samples) rewards.add(*sample->reward);
+inline std::vector<double> rewards_of(const Compared& samples) {
+  std::vector<double> rewards;
+  for (const Estimate* sample : samples) rewards.push_back(*sample->reward);
   return rewards;
+}
+
+/// What a verifier says of the samples that it applies to.
+inline std::vector<double> scores_of(const Rollout& rollout, const Compared& samples,
+                                     std::size_t verifier) {
+  std::vector<double> scores;
+  for (const Estimate* sample : samples) {
+    if (sample->sample->scores.size() != rollout.verifier_weights.size()) {
+      raise("prompt {}: expected {} scores of a sample, one for each verifier, got {}",
+            sample->group->sample, rollout.verifier_weights.size(), sample->sample->scores.size());
+    }
+    if (const auto& score = sample->sample->scores[verifier]) scores.push_back(*score);
+  }
+  return scores;
+}
+
+/// The greatest of at least two numbers and the one behind it, which may be the same.
+inline std::pair<double, double> best_two(std::vector<double> numbers) {
+  std::partial_sort(numbers.begin(), numbers.begin() + 2, numbers.end(), std::greater<>());
+  return {numbers[0], numbers[1]};
 }
 
 inline double length_weighted_mean(const Compared& samples) {
@@ -82,16 +103,16 @@ inline void subtract_token_baseline(const Compared& samples) {
 }
 
 /// Differences to a baseline that compares the samples of a prompt, of which at least two differ.
-inline void subtract_baseline(const Compared& samples, const Comparison& rewards,
+inline void subtract_baseline(const Compared& samples, const std::vector<double>& rewards,
                               Baseline baseline) {
-  const double mean = rewards.mean();
+  const double mean = mean_of(rewards);
   const auto count = static_cast<double>(samples.size());
   switch (baseline) {
     case Baseline::optimal_token:
       subtract_token_baseline(samples);
       return;
     case Baseline::second_best: {
-      const auto [best, second] = rewards.best_two();
+      const auto [best, second] = best_two(rewards);
       for (Estimate* sample : samples) sample->set(*sample->reward == best ? best - second : 0.0);
       return;
     }
@@ -115,24 +136,16 @@ inline void subtract_baseline(const Compared& samples, const Comparison& rewards
 /// sample all of whose rewards are those of its group has nothing to learn.
 inline void compare_each(const Rollout& rollout, const std::vector<Compared>& groups,
                          double epsilon) {
-  Comparison sums;
+  std::vector<double> sums;
   std::vector<std::pair<Estimate*, double>> of_samples;
   for (const Compared& samples : groups) {
     std::vector<double> sum(samples.size(), 0.0);
     bool differs = false;
     for (std::size_t k = 0; k < rollout.verifier_weights.size(); ++k) {
-      Comparison of_verifier;
-      for (const Estimate* sample : samples) {
-        if (sample->sample->scores.size() != rollout.verifier_weights.size()) {
-          raise("prompt {}: expected {} scores of a sample, one for each verifier, got {}",
-                sample->group->sample, rollout.verifier_weights.size(),
-                sample->sample->scores.size());
-        }
-        if (const auto& score = sample->sample->scores[k]) of_verifier.add(*score);
-      }
-      if (of_verifier.equal()) continue;
+      const std::vector<double> scores = scores_of(rollout, samples, k);
+      if (all_equal(scores)) continue;
       differs = true;
-      const double mean = of_verifier.mean(), deviation = of_verifier.deviation() + epsilon;
+      const double mean = mean_of(scores), deviation = deviation_of(scores) + epsilon;
       for (std::size_t i = 0; i < samples.size(); ++i) {
         if (const auto& score = samples[i]->sample->scores[k]) {
           sum[i] += rollout.verifier_weights[k] * (*score - mean) / deviation;
@@ -140,27 +153,21 @@ inline void compare_each(const Rollout& rollout, const std::vector<Compared>& gr
       }
     }
     for (std::size_t i = 0; i < samples.size(); ++i) {
-      sums.add(sum[i]);
+      sums.push_back(sum[i]);
       if (differs) of_samples.emplace_back(samples[i], sum[i]);
     }
   }
-  if (sums.equal()) return;
-  const double mean = sums.mean(), deviation = sums.deviation() + epsilon;
+  if (all_equal(sums)) return;
+  const double mean = mean_of(sums), deviation = deviation_of(sums) + epsilon;
   for (const auto& entry : of_samples) entry.first->set((entry.second - mean) / deviation);
 }
 
 /// Whether the rewards of a prompt's samples say nothing: there are no two different ones.
 inline bool nothing_to_compare(const Rollout& rollout, const Compared& samples, RewardMix mix) {
   if (samples.size() < 2) return true;
-  if (mix == RewardMix::summed) return rewards_of(samples).equal();
+  if (mix == RewardMix::summed) return all_equal(rewards_of(samples));
   for (std::size_t k = 0; k < rollout.verifier_weights.size(); ++k) {
-    Comparison of_verifier;
-    for (const Estimate* sample : samples) {
-      if (k < sample->sample->scores.size() && sample->sample->scores[k]) {
-        of_verifier.add(*sample->sample->scores[k]);
-      }
-    }
-    if (!of_verifier.equal()) return false;
+    if (!all_equal(scores_of(rollout, samples, k))) return false;
   }
   return true;
 }
@@ -183,18 +190,20 @@ inline void without_comparison(const Compared& samples, Baseline baseline) {
   }
 }
 
-inline void scale_group(const Compared& samples, const Comparison& rewards,
+inline void scale_group(const Compared& samples, const std::vector<double>& rewards,
                         const AdvantageEstimator& estimator, double batch_deviation) {
   switch (estimator.scale) {
     case AdvantageScale::group:
-      scale_advantages(samples, 1.0 / (rewards.deviation() + estimator.epsilon));
+      scale_advantages(samples, 1.0 / (deviation_of(rewards) + estimator.epsilon));
       return;
     case AdvantageScale::batch:
       scale_advantages(samples, 1.0 / (batch_deviation + estimator.epsilon));
       return;
-    case AdvantageScale::mean_reward:
-      scale_advantages(samples, rewards.mean() > 0.0 ? 1.0 / rewards.mean() : 0.0);
+    case AdvantageScale::mean_reward: {
+      const double mean = mean_of(rewards);
+      scale_advantages(samples, mean > 0.0 ? 1.0 / mean : 0.0);
       return;
+    }
     case AdvantageScale::none:
     case AdvantageScale::tokens:
       return;
@@ -235,7 +244,7 @@ POSTTRAIN_INLINE void estimate_advantages(const Rollout& rollout,
     }
     all.insert(all.end(), samples.begin(), samples.end());
   }
-  const double batch_deviation = rewards_of(all).deviation();
+  const double batch_deviation = deviation_of(rewards_of(all));
 
   if (estimator.rewards == RewardMix::each) compare_each(rollout, groups, estimator.epsilon);
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -249,7 +258,7 @@ POSTTRAIN_INLINE void estimate_advantages(const Rollout& rollout,
     }
     for (Estimate* sample : samples) sample->compared = !nothing;
     if (nothing || samples.empty() || estimator.rewards == RewardMix::each) continue;
-    const Comparison rewards = rewards_of(samples);
+    const std::vector<double> rewards = rewards_of(samples);
     if (estimator.compares_samples()) {
       subtract_baseline(samples, rewards, estimator.baseline);
     } else {

@@ -3,55 +3,17 @@
 // a whole rollout.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <functional>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/base/statistics.hpp"
 #include "posttrain/batch/rollout.hpp"
 #include "posttrain/losses/policy/kl.hpp"
 
 namespace posttrain::detail {
-
-/// Numbers that are compared, in double and in two passes.
-class Comparison {
- public:
-  void add(double value) { values_.push_back(value); }
-  std::size_t size() const { return values_.size(); }
-
-  /// Nothing to compare: no two different numbers.
-  bool equal() const {
-    return std::adjacent_find(values_.begin(), values_.end(), std::not_equal_to<>()) ==
-           values_.end();
-  }
-  double mean() const {
-    double sum = 0.0;
-    for (const double value : values_) sum += value;
-    return sum / static_cast<double>(values_.size());
-  }
-  /// Unbiased; 0 of equal numbers.
-  double variance() const {
-    if (equal()) return 0.0;
-    const double centre = mean();
-    double sum = 0.0;
-    for (const double value : values_) sum += (value - centre) * (value - centre);
-    return sum / static_cast<double>(values_.size() - 1);
-  }
-  double deviation() const { return std::sqrt(variance()); }
-  /// The greatest and the one behind it, which may be the same number.
-  std::pair<double, double> best_two() const {
-    std::vector<double> sorted = values_;
-    std::partial_sort(sorted.begin(), sorted.begin() + 2, sorted.end(), std::greater<>());
-    return {sorted[0], sorted[1]};
-  }
-
- private:
-  std::vector<double> values_;
-};
 
 /// A sample on its way from rewards to advantages. `of_tokens` has an entry for each trained token.
 struct Estimate {
@@ -109,15 +71,15 @@ inline void scale_advantages(const Compared& samples, double factor) {
 
 /// Over all trained tokens of the rollout, each counted once. What was not compared stays 0.
 inline void whiten_tokens(const Compared& samples) {
-  Comparison tokens;
+  std::vector<double> tokens;
   for (const Estimate* sample : samples) {
-    for (const double advantage : sample->of_tokens) tokens.add(advantage);
+    tokens.insert(tokens.end(), sample->of_tokens.begin(), sample->of_tokens.end());
   }
-  if (tokens.equal()) {
+  if (all_equal(tokens)) {
     scale_advantages(samples, 0.0);
     return;
   }
-  const double mean = tokens.mean(), factor = 1.0 / std::sqrt(tokens.variance() + 1e-8);
+  const double mean = mean_of(tokens), factor = 1.0 / std::sqrt(variance_of(tokens) + 1e-8);
   for (Estimate* sample : samples) {
     if (!sample->compared) continue;
     for (double& advantage : sample->of_tokens) advantage = (advantage - mean) * factor;

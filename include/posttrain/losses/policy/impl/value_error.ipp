@@ -3,6 +3,7 @@
 #pragma once
 
 #include "posttrain/base/compiled.hpp"
+#include "posttrain/losses/policy/measures.hpp"
 #include "posttrain/losses/policy/value_error.hpp"
 #include "posttrain/tensor/operators.hpp"
 #include "posttrain/tensor/ops.hpp"
@@ -27,19 +28,16 @@ POSTTRAIN_INLINE Tensor value_error(const Tensor& values, const RolloutBatch& ba
 POSTTRAIN_INLINE void measure_values(const Tensor& values, const RolloutBatch& batch, double clip,
                                      MetricMeans& means) {
   if (values.numel() == 0) return;
-  const auto add = [&](const char* name, const Tensor& of_tokens) {
-    means.add(name, of_tokens.sum(at::kDouble), of_tokens.numel());
-  };
   const Tensor error = square(values - batch.returns);
-  add("value/loss", value_error(values, batch, clip));
-  add("value/mean", values);
-  add("value/error", error);
+  add_token_mean(means, "value/loss", value_error(values, batch, clip));
+  add_token_mean(means, "value/mean", values);
+  add_token_mean(means, "value/error", error);
   if (clip > 0.0) {
-    add("value/clip_ratio",
-        square(detail::near_old(values, batch, clip) - batch.returns).gt(error));
+    add_token_mean(means, "value/clip_ratio",
+                   square(detail::near_old(values, batch, clip) - batch.returns).gt(error));
   }
-  add("return/mean", batch.returns);
-  add("return/mean_square", square(batch.returns));
+  add_token_mean(means, "return/mean", batch.returns);
+  add_token_mean(means, "return/mean_square", square(batch.returns));
 }
 
 }  // namespace posttrain
