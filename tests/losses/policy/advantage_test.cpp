@@ -348,4 +348,10 @@ TEST_CASE("estimators that contradict themselves are refused", "[losses][advanta
   Rollout rollout = rollout_of(kRewards);
   rollout.groups[0].samples[0].sampled.pop_back();
   CHECK_THROWS_WITH(estimated(rollout, {}), Catch::Contains("marks of sampled ids"));
+  const AdvantageEstimator each{.rewards = RewardMix::each};
+  rollout = rollout_of(kRewards);
+  rollout.verifier_weights.clear();
+  CHECK_THROWS_WITH(estimated(rollout, each), Catch::Contains("weights of its verifiers"));
+  rollout.verifier_weights = {1.0, 0.5};
+  CHECK_THROWS_WITH(estimated(rollout, each), Catch::Contains("expected 2 scores of a sample"));
 }

@@ -136,6 +136,11 @@ inline void subtract_baseline(const Compared& samples, const std::vector<double>
 /// sample all of whose rewards are those of its group has nothing to learn.
 inline void compare_each(const Rollout& rollout, const std::vector<Compared>& groups,
                          double epsilon) {
+  if (rollout.verifier_weights.empty()) {
+    fail(
+        "expected a rollout with the weights of its verifiers where rewards are compared each by "
+        "itself, got none; hint: RewardMix::summed for samples of a RolloutFile, which has none");
+  }
   std::vector<double> sums;
   std::vector<std::pair<Estimate*, double>> of_samples;
   for (const Compared& samples : groups) {
