@@ -25,6 +25,7 @@ CASES = [
     ("compile what a Trainer needs of others, header-only", "needed", False, None),
     ("compile one Trainer, header-only", "trainer", False, 2.0),
     ("compile one Trainer, compiled library", "trainer", True, 0.45),
+    ("compile a call of sft(), compiled library", "recipe", True, 0.2),
     ("compile folder and Messages, header-only", "pretrained", False, None),
     ("compile folder and Messages, compiled library", "pretrained", True, None),
 ]

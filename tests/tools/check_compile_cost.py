@@ -17,6 +17,7 @@ LIMIT = {
     ("ops", False): 190000,
     ("trainer", False): 241000,
     ("trainer", True): 119300,
+    ("recipe", True): 70000,
     ("pretrained", False): 248000,
     ("pretrained", True): 145000,
 }
