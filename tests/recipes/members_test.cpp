@@ -12,7 +12,6 @@
 
 using namespace posttrain;
 using namespace posttrain::test;
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -215,7 +214,7 @@ const std::vector<Row> kSftRows{
        const std::string own = folder().path("tokens");
        const RecipeRun elsewhere = run<S>([&](S& o) { o.data_output_dir = own; });
        CHECK(names_in(own) == Names{"data.jsonl"});
-       CHECK_FALSE(fs::exists(elsewhere.folder / "data"));
+       CHECK_FALSE(std::filesystem::exists(elsewhere.folder / "data"));
      }},
     {"is_pretraining",
      [] {
