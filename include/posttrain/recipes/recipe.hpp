@@ -158,8 +158,8 @@ class Recipe {
   template <class Trainer, class Save>
   void write(const Trainer& trainer, const Save& save, bool best) const {
     const std::int64_t samples = trainer.samples();
-    if (folders_.has(samples, best)) return;
-    save(trainer, folders_.folder(samples, best));
+    if (!folders_.has(samples, best)) save(trainer, folders_.folder(samples, best));
+    // Of one that is there already, too: a kill may have left what it replaces.
     folders_.written(samples, best);
   }
 
