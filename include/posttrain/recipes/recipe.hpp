@@ -93,6 +93,8 @@ class Recipe {
     check_members(o);
     check_launch({o.nproc_per_node, o.nnodes, o.node_rank, o.rdzv_id, o.rdzv_endpoint,
                   o.master_addr, o.master_port});
+    options_.validate();
+    optimizer_.validate();
     for_each_row(fields, o, [&](const Field& row, const auto& value) {
       detail::add_field(parameters_, row.name, value);
     });
