@@ -38,6 +38,12 @@ Members all_members() {
   add<OsftOptions>(all, "osft", kOsftFields);
   add<LoraSftOptions>(all, "lora_sft", kLoraSftFields);
   add<PromptTuningSftOptions>(all, "prompt_tuning_sft", kPromptTuningSftFields);
+  add<DpoOptions>(all, "dpo", kDpoFields);
+  add<KtoOptions>(all, "kto", kKtoFields);
+  add<RewardOptions>(all, "reward", kRewardFields);
+  add<GrpoOptions>(all, "grpo", kGrpoFields);
+  add<LoraGrpoOptions>(all, "lora_grpo", kLoraGrpoFields);
+  add<PpoOptions>(all, "ppo", kPpoFields);
   return all;
 }
 
@@ -53,6 +59,19 @@ const std::map<std::string, std::string> kOtherDefaults{
     {"lora_sft.max_grad_norm", "0.3"},
     // And of sft().
     {"sft.checkpoint_at_epoch", "true"},
+    // And of lora_grpo() and grpo().
+    {"grpo.max_grad_norm", "0.1"},
+    {"lora_grpo.max_grad_norm", "0.1"},
+    {"lora_grpo.lora_alpha", "8"},
+    // TRL's.
+    {"dpo.learning_rate", "1e-06"},
+    {"kto.learning_rate", "1e-06"},
+    {"kto.loss_type", "kto"},
+    {"dpo.loss_type", "sigmoid"},
+    // What chooses the parameters is 0 where they are chosen by it.
+    {"lora_sft.lora_r", "16"},
+    {"lora_grpo.lora_r", "16"},
+    {"osft.unfreeze_rank_ratio", "0.25"},
     // A prompt is a few rows far from where they end.
     {"prompt_tuning_sft.learning_rate", "0.01"},
 };
@@ -125,6 +144,12 @@ TEST_CASE("the fields that recipes share have one order", "[recipes]") {
   in_order(kOsftFields);
   in_order(kLoraSftFields);
   in_order(kPromptTuningSftFields);
+  in_order(kDpoFields);
+  in_order(kKtoFields);
+  in_order(kRewardFields);
+  in_order(kGrpoFields);
+  in_order(kLoraGrpoFields);
+  in_order(kPpoFields);
 }
 
 TEST_CASE("help is one short line, and a unit one word", "[recipes]") {

@@ -156,7 +156,7 @@ template <class O>
 constexpr auto policy_fields() {
   return std::array{
       field<&O::reward_fn>("", "what judges answers: numeric, math, exact, choice, or a callable"),
-      field<&O::loss_type>("", "grpo, dapo, dr_grpo, cispo or sapo"),
+      field<&O::loss_type>("", "TRL's name of the loss (docs/losses.md)"),
       field<&O::use_dr_grpo>("", "grpo without its biases by length and deviation: dr_grpo"),
       field<&O::beta>(
           "", "weight of the distance from the reference; 0: the loss's own (of policies: none)"),

@@ -30,7 +30,7 @@ struct DpoOptions {
   DataSources data_path{};
   LiteralString ckpt_output_dir{};
 
-  ByName<PairLossName> loss_type = PairLossName::sigmoid;
+  ByName<LossName> loss_type = LossName::sigmoid;
   double beta = 0.0;
   double label_smoothing = -1.0;
   ByName<FDivergence> f_divergence_type = FDivergence::reverse_kl;
@@ -100,9 +100,7 @@ struct DpoOptions {
 inline constexpr auto kDpoFields = recipe_fields<DpoOptions>(
     joined(
         std::array{
-            field<&DpoOptions::loss_type>("",
-                                          "TRL's name of the loss (sigmoid: DPO); orpo, cpo and "
-                                          "simpo compare with no reference"),
+            field<&DpoOptions::loss_type>("", "TRL's name of the loss (docs/losses.md)"),
             field<&DpoOptions::beta>("",
                                      "weight of the distance from the reference; 0: the loss\'s "
                                      "own (of policies: none)"),

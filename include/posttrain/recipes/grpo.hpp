@@ -32,7 +32,7 @@ struct GrpoOptions {
   LiteralString ckpt_output_dir{};
 
   RewardFunction reward_fn = "numeric";
-  ByName<PolicyLossName> loss_type = PolicyLossName::grpo;
+  ByName<LossName> loss_type = LossName::grpo;
   bool use_dr_grpo = true;
   double beta = 0.0;
   double epsilon = 0.0;
@@ -49,7 +49,7 @@ struct GrpoOptions {
 
   std::int64_t num_epochs = 1;
   std::int64_t effective_batch_size = 32;
-  double learning_rate = 1e-6;
+  double learning_rate = 1e-5;
   std::int64_t max_seq_len = 0;
   std::int64_t max_tokens_per_gpu = 0;
   std::int64_t max_steps = 0;

@@ -27,7 +27,7 @@ struct KtoOptions {
   DataSources data_path{};
   LiteralString ckpt_output_dir{};
 
-  ByName<AnswerLossName> loss_type = AnswerLossName::kto;
+  ByName<LossName> loss_type = LossName::kto;
   double beta = 0.0;
   double desirable_weight = 1.0;
   double undesirable_weight = 1.0;
@@ -93,7 +93,7 @@ struct KtoOptions {
 inline constexpr auto kKtoFields = recipe_fields<KtoOptions>(
     joined(
         std::array{
-            field<&KtoOptions::loss_type>("", "kto, apo_zero_unpaired or bco"),
+            field<&KtoOptions::loss_type>("", "TRL's name of the loss (docs/losses.md)"),
             field<&KtoOptions::beta>("",
                                      "weight of the distance from the reference; 0: the loss\'s "
                                      "own (of policies: none)"),

@@ -9,9 +9,9 @@ enum class TrainDtype { float32, bfloat16 };
 
 enum class OptimizerName { adamw, adamw_8bit };
 
-/// Losses on pairs by TRL's loss_type (docs/losses.md#losses-on-pairs); the last three, of other
-/// trainers there, compare with no reference.
-enum class PairLossName {
+/// Losses by TRL's loss_type.
+enum class LossName {
+  // on pairs: DPOTrainer's (docs/losses.md#losses-on-pairs)
   sigmoid,
   hinge,
   ipo,
@@ -27,15 +27,20 @@ enum class PairLossName {
   discopop,
   sigmoid_norm,
   kto_pair,
+  // and those of other trainers there, which compare with no reference
   orpo,
   cpo,
   simpo,
+  // on judged answers: KTOTrainer's and BCOTrainer's (docs/losses.md#losses-on-judged-answers)
+  kto,
+  apo_zero_unpaired,
+  bco,
+  // on policies: GRPOTrainer's that look at single tokens (docs/losses.md#losses-on-policies)
+  grpo,
+  dapo,
+  dr_grpo,
+  cispo,
+  sapo,
 };
-
-/// Losses on single judged answers by TRL's loss_type of KTOTrainer, and BCOTrainer's.
-enum class AnswerLossName { kto, apo_zero_unpaired, bco };
-
-/// Losses on policies by TRL's loss_type of GRPOTrainer, those that look at single tokens.
-enum class PolicyLossName { grpo, dapo, dr_grpo, cispo, sapo };
 
 }  // namespace posttrain

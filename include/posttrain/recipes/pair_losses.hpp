@@ -87,49 +87,52 @@ auto with_pair_loss(const O& o, const Use& use) {
   if (o.f_alpha_divergence_coef != 0.5 && o.f_divergence_type != FDivergence::alpha_divergence) {
     fail("f_alpha_divergence_coef needs f_divergence_type = alpha_divergence");
   }
-  const PairLossName name = o.loss_type;
-  const bool sum = name == PairLossName::orpo || name == PairLossName::cpo;
+  const LossName name = o.loss_type;
+  const bool sum = name == LossName::orpo || name == LossName::cpo;
   const double likelihood = o.rpo_alpha >= 0.0 ? o.rpo_alpha : (sum ? 1.0 : 0.0);
   const auto comparing = [&](const ComparingPairLoss& loss) { return use(loss, likelihood); };
   const auto free = [&](const FreePairLoss& loss) { return use(loss, likelihood); };
   using detail::with_members;
   switch (name) {
-    case PairLossName::hinge:
+    case LossName::hinge:
       return comparing(with_members<Hinge>(o));
-    case PairLossName::ipo:
+    case LossName::ipo:
       return comparing(with_members<Ipo>(o));
-    case PairLossName::exo_pair:
+    case LossName::exo_pair:
       return comparing(with_members<ExoPair>(o));
-    case PairLossName::nca_pair:
+    case LossName::nca_pair:
       return comparing(with_members<NcaPair>(o));
-    case PairLossName::robust:
+    case LossName::robust:
       return comparing(with_members<RobustDpo>(o));
-    case PairLossName::bco_pair:
+    case LossName::bco_pair:
       return comparing(with_members<BcoPair>(o));
-    case PairLossName::sppo_hard:
+    case LossName::sppo_hard:
       return comparing(with_members<SppoHard>(o));
-    case PairLossName::aot:
+    case LossName::aot:
       return comparing(with_members<AotPair>(o));
-    case PairLossName::aot_unpaired:
+    case LossName::aot_unpaired:
       return comparing(with_members<AotUnpaired>(o));
-    case PairLossName::apo_zero:
+    case LossName::apo_zero:
       return comparing(with_members<ApoZero>(o));
-    case PairLossName::apo_down:
+    case LossName::apo_down:
       return comparing(with_members<ApoDown>(o));
-    case PairLossName::discopop:
+    case LossName::discopop:
       return comparing(with_members<Discopop>(o));
-    case PairLossName::sigmoid_norm:
+    case LossName::sigmoid_norm:
       return comparing(with_members<SigmoidNorm>(o));
-    case PairLossName::kto_pair:
+    case LossName::kto_pair:
       return comparing(with_members<KtoPair>(o));
-    case PairLossName::orpo:
+    case LossName::orpo:
       return free(with_members<Orpo>(o));
-    case PairLossName::cpo:
+    case LossName::cpo:
       return free(with_members<Cpo>(o));
-    case PairLossName::simpo:
+    case LossName::simpo:
       return free(with_members<SimPo>(o));
-    default:
+    case LossName::sigmoid:
       return comparing(with_members<Dpo>(o));
+    default:
+      raise("loss_type = {} is no loss on pairs; hint: docs/losses.md#losses-on-pairs",
+            o.loss_type.description());
   }
 }
 

@@ -44,26 +44,30 @@ PolicyLoss<AnyTerm, TokenRatio, KlPart> policy_loss(const O& o) {
     if (given) raise("loss_type = {} has no {}", o.loss_type.description(), member);
   };
   switch (o.loss_type) {
-    case PolicyLossName::dapo:
+    case LossName::dapo:
       clipped(Dapo{});
       break;
-    case PolicyLossName::dr_grpo:
+    case LossName::dr_grpo:
       clipped(DrGrpo{});
       break;
-    case PolicyLossName::cispo: {
+    case LossName::cispo: {
       Cispo paper{};
       refuse(o.epsilon > 0.0, "epsilon; hint: epsilon_high is its cap");
       if (o.epsilon_high > 0.0) paper.term.cap = o.epsilon_high;
       take_values(loss, paper);
       break;
     }
-    case PolicyLossName::sapo:
+    case LossName::sapo:
       refuse(o.epsilon > 0.0, "epsilon");
       refuse(o.epsilon_high > 0.0, "epsilon_high");
       take_values(loss, Sapo{});
       break;
-    default:
+    case LossName::grpo:
       o.use_dr_grpo ? clipped(DrGrpo{}) : clipped(Grpo{});
+      break;
+    default:
+      raise("loss_type = {} is no loss on policies; hint: grpo, dapo, dr_grpo, cispo or sapo",
+            o.loss_type.description());
   }
   if (loss.normalizer == Normalizer::constant) loss.max_length = o.max_tokens;
   if constexpr (KlPart::needs_reference) loss.kl.coefficient = o.beta;

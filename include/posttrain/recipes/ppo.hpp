@@ -51,7 +51,7 @@ struct PpoOptions {
 
   std::int64_t num_epochs = 1;
   std::int64_t effective_batch_size = 32;
-  double learning_rate = 1e-6;
+  double learning_rate = 1e-5;
   std::int64_t max_seq_len = 0;
   std::int64_t max_tokens_per_gpu = 0;
   std::int64_t max_steps = 0;
@@ -66,7 +66,7 @@ struct PpoOptions {
   double beta2 = 0.95;
   double eps = 1e-8;
   double weight_decay = 0.0;
-  double max_grad_norm = 0.1;
+  double max_grad_norm = 1.0;
   bool gradient_checkpointing = false;
   ByName<TrainDtype> train_dtype = TrainDtype::float32;
   LiteralString device = "cpu";

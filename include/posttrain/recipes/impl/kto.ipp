@@ -22,15 +22,18 @@ namespace detail {
 inline AnyLoss<Kto, ApoZeroUnpaired, Bco> answer_loss(const KtoOptions& o) {
   const double beta = o.beta != 0.0 ? o.beta : Kto{}.beta;
   switch (o.loss_type) {
-    case AnswerLossName::apo_zero_unpaired:
+    case LossName::apo_zero_unpaired:
       return ApoZeroUnpaired{beta, o.desirable_weight, o.undesirable_weight};
-    case AnswerLossName::bco:
+    case LossName::bco:
       if (o.desirable_weight != 1.0 || o.undesirable_weight != 1.0) {
         fail("loss_type = bco has no weights of answers; hint: leave them out");
       }
       return Bco{beta};
-    default:
+    case LossName::kto:
       return Kto{beta, o.desirable_weight, o.undesirable_weight};
+    default:
+      raise("loss_type = {} is no loss on judged answers; hint: kto, apo_zero_unpaired or bco",
+            o.loss_type.description());
   }
 }
 

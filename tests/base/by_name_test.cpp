@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posttrain/base/choice.hpp"
+#include "posttrain/base/by_name.hpp"
 
 #include "support/catch.hpp"
 #include "support/messages.hpp"
@@ -12,7 +12,7 @@ namespace {
 enum class Metal { iron, red_gold, tin };
 
 struct Ring {
-  Choice<Metal> metal = Metal::tin;
+  ByName<Metal> metal = Metal::tin;
 };
 
 }  // namespace
@@ -35,14 +35,14 @@ TEST_CASE("a choice describes itself by its name", "[core]") {
 }
 
 TEST_CASE("a choice can be a constant", "[core]") {
-  constexpr Choice<Metal> kMetal = Metal::red_gold;
+  constexpr ByName<Metal> kMetal = Metal::red_gold;
   static_assert(kMetal.value() == Metal::red_gold);
   static_assert(kMetal == Metal::red_gold);
 }
 
 TEST_CASE("a name that no enumerator has is an error that lists all", "[core]") {
   for (const char* name : {"gold", "", "Tin", "tin ", "3"}) {
-    CHECK(error_of([&] { Choice<Metal>{name}; }) ==
+    CHECK(error_of([&] { ByName<Metal>{name}; }) ==
           std::string("expected one of iron, red_gold, tin, got \"") + name + "\"");
   }
 }
