@@ -59,7 +59,7 @@ LossAndGradient step_on(const Loss& loss, ScoreTables tables, std::vector<Batch>
           batch, [&] { return policy(batch); }, policy,
           [&](const TokenBatch& other) { return tables.ref_logps(other); });
     }
-    objective.gather(scored);
+    if (objective.wants_statistics()) objective.gather(scored);
   }
   tables.policy = tables.policy.detach().clone().requires_grad_();
   LossAndGradient result;
