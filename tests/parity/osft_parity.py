@@ -15,6 +15,7 @@ mini_trainer's package imports a whole training stack; its module of factors alo
 
 import argparse
 import copy
+import functools
 import importlib.util
 import os
 import sys
@@ -37,6 +38,7 @@ LR, DECAY, BETAS, EPS = 1e-2, 0.1, (0.9, 0.95), 1e-3
 OTHERS = "embed_tokens, lm_head, *norm*"  # mini_trainer trains them; here they are named
 
 
+@functools.cache
 def load_mini_trainer():
     """mini_trainer.osft_utils without the package's own imports (numba, datasets, typer, …)."""
     spec = importlib.util.find_spec("mini_trainer")
