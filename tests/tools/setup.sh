@@ -157,9 +157,9 @@ posttrain_libtorch() {  # with peers: yes or no
         peft==0.21.2 trl==1.16.0 bitsandbytes==0.50.2 gguf==0.19.0 xllamacpp==2026.10.11549 safetensors tokenizers numpy \
         math-verify==0.9.0 latex2sympy2_extended==1.11.0 antlr4-python3-runtime==4.13.2 \
         tensorboard==2.21.0
-      # Of these one module each is used; the packages ask for whole training stacks.
+      # Of these a few modules are used or read; the packages ask for whole training stacks.
       posttrain_pip peers-alone "$offline" --no-deps rhai-innovation-mini-trainer==0.9.0 training-hub==0.11.2 \
-        verl==0.9.1
+        instructlab-training==0.16.2 verl==0.9.1
     elif [ ! -f "$posttrain_venv/.posttrain-peers" ]; then
       [ -f "$posttrain_venv/.posttrain-libtorch" ] || posttrain_say "installing LibTorch $posttrain_torch_version (about 1.2 GB)"
       posttrain_pip libtorch "$offline" --no-deps "torch==$posttrain_torch_version" \
