@@ -5,8 +5,9 @@
 
 - sft: the loss of each of 50 steps against TRL's SFTTrainer on the same samples in the same order, with the same
   schedule; TRL's batches are divided, ours are not.
-- The data.jsonl that it wrote: mini_trainer's own loader reads it token for token, and use_processed_dataset gives
-  the losses of the run that wrote it, to the bit.
+- The data.jsonl that it wrote: tokens and labels are those that instructlab-training makes of the conversations,
+  mini_trainer's own loader reads it token for token, and use_processed_dataset gives the losses of the run that wrote
+  it, to the bit.
 - osft: the losses of a Trainer with Osft, to the bit; and the same run with OsftFactored, whose update rule is
   mini_trainer's, against mini_trainer's model and optimizer for 20 steps. (osft_parity.py compares the rule itself,
   in float64.)
@@ -15,12 +16,15 @@ Errors are relative. Prints one line per case and ends with `N passed, M failed`
 """
 
 import argparse
+import ast
+import importlib.util
 import json
 import os
 import shutil
 import sys
 import tempfile
 import types
+import typing
 
 import torch
 import transformers
@@ -142,39 +146,66 @@ def load_sampler():
     deprecated.deprecated = lambda reason: lambda function: function
     for name, module in (("numba", numba), ("deprecated", deprecated)):
         sys.modules.setdefault(name, module)
+    import datasets
     import mini_trainer.sampler
+    datasets.disable_progress_bars()
     return mini_trainer.sampler
 
 
-def read_by_mini_trainer(runs):
-    """(what, error): its JsonlDataset against the file and against the tokenizer, its batch against both."""
+def read_by_mini_trainer(path):
+    """(what, error): its JsonlDataset and its batch against the file."""
     sampler = load_sampler()
-    path = os.path.join(runs.folder, "sft/data/data.jsonl")
     rows, data = read_lines(path), sampler.JsonlDataset(path=path)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL)
-    conversations = read_lines(runs.data)
-    if not len(rows) == len(data) == len(conversations):
-        raise RuntimeError(f"{len(rows)} lines, {len(data)} samples of {len(conversations)}")
+    if len(rows) != SAMPLES or len(data) != SAMPLES:
+        raise RuntimeError(f"{len(rows)} lines and {len(data)} samples of {SAMPLES}")
     scored = 0
-    for place, (row, conversation) in enumerate(zip(rows, conversations)):
-        read = data[place]
-        ids = tokenizer.apply_chat_template(conversation["messages"], tokenize=True, return_dict=False)
-        labels = row["labels"]
-        counted = sum(label != -100 for label in labels[1:])
-        if not read["input_ids"].tolist() == row["input_ids"] == ids:
-            raise RuntimeError(f"sample {place}: other tokens")
-        if read["labels"].tolist() != labels or any(label not in (-100, token) for label, token in zip(labels, ids)):
-            raise RuntimeError(f"sample {place}: other labels")
-        if read["len"] != len(ids) or read["num_loss_counted_tokens"] != counted or not 0 < counted < len(ids):
+    for place, row in enumerate(rows):
+        read, counted = data[place], sum(label != -100 for label in row["labels"][1:])
+        for key in ("input_ids", "labels"):
+            if read[key].tolist() != row[key]:
+                raise RuntimeError(f"sample {place}: other {key}")
+        if read["len"] != len(row["input_ids"]) or read["num_loss_counted_tokens"] != counted or counted == 0:
             raise RuntimeError(f"sample {place}: {read['num_loss_counted_tokens']} tokens count, expected {counted}")
-        answer = tokenizer.decode([label for label in labels if label != -100], skip_special_tokens=False)
-        spoken = conversation["messages"][-1]["content"]
-        if len(conversation["messages"]) == 2 and not answer.strip().startswith(spoken):
-            raise RuntimeError(f"sample {place}: {answer!r} is trained, expected {spoken!r}")
         scored += counted
-    batch = sampler.mb_collate_fn([data[place] for place in range(len(data))], scored)
-    if batch["num_loss_counted_tokens"] != scored or batch["num_samples"] != len(rows):
+    batch = sampler.mb_collate_fn([data[place] for place in range(SAMPLES)], scored)
+    if batch["num_loss_counted_tokens"] != scored or batch["num_samples"] != SAMPLES:
         raise RuntimeError("its batch counts other tokens")
+    return f"{SAMPLES} samples, {scored} scored tokens", 0.0
+
+
+def load_unmask():
+    """instructlab-training's function that makes labels, without its module, which imports a training stack; and the
+    tokens that it marks texts with."""
+    spec = importlib.util.find_spec("instructlab")
+    if spec is None:
+        raise RuntimeError("instructlab-training is not installed; hint: tests/run.sh --peers installs it")
+    path = os.path.join(list(spec.submodule_search_locations)[0], "training/data_process.py")
+    with open(path) as file:
+        body = ast.parse(file.read()).body
+    functions = ("wrap_masked_messages", "unmask_messages")
+    kept = [node for node in body if isinstance(node, ast.FunctionDef) and node.name in functions or
+            isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith("UNMASK_")]
+    names = {"t": typing, "Message": dict, "ProcessedMessagesData": dict, "PreTrainedTokenizer": object}
+    exec(compile(ast.Module(kept, []), path, "exec"), names)
+    return names["unmask_messages"], [text for name, text in names.items() if name.startswith("UNMASK_")]
+
+
+def made_by_instructlab(path, conversations, unmask):
+    """(what, error): the file against what Training Hub's back end makes of the conversations."""
+    unmask_messages, marks = load_unmask()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL)
+    tokenizer.eos_token = "<|im_end|>"  # it trains the end of a turn where that is the tokenizer's
+    tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    rows, scored = read_lines(path), 0
+    for place, (row, conversation) in enumerate(zip(rows, read_lines(conversations), strict=True)):
+        messages = conversation["messages"]
+        roles = {message["role"] for message in messages} - {"system"} if unmask else {"assistant"}
+        made = unmask_messages(messages, tokenizer, list(roles))
+        # Nothing comes before the first token, so no label of it is ever read.
+        if made["input_ids"] != row["input_ids"] or made["labels"][1:] != row["labels"][1:] or \
+                made["len"] != row["len"]:
+            raise RuntimeError(f"sample {place}: {row}, expected {made}")
+        scored += row["num_loss_counted_tokens"]
     return f"{len(rows)} samples, {scored} scored tokens", 0.0
 
 
@@ -222,7 +253,11 @@ def main():
         shutil.copy(os.path.join(folder, "sft/data/data.jsonl"), written)
         attempts(f"sft, {STEPS} steps of TRL's SFTTrainer",
                  lambda: worst(losses, trl_losses(runs.samples(STEPS), os.path.join(folder, "trl"))))
-        attempts("data.jsonl, read by mini_trainer", lambda: read_by_mini_trainer(runs))
+        attempts("data.jsonl, made by instructlab-training", lambda: made_by_instructlab(written, runs.data, False))
+        runs("unmasked", "run", "sft", steps=1, unmask_messages=True)
+        attempts("data.jsonl, made by instructlab-training, unmasked",
+                 lambda: made_by_instructlab(os.path.join(folder, "unmasked/data/data.jsonl"), runs.data, True))
+        attempts("data.jsonl, read by mini_trainer", lambda: read_by_mini_trainer(written))
         attempts("data.jsonl, read by use_processed_dataset",
                  lambda: exactly(losses, runs("again", "run", "sft", data_path=written, use_processed_dataset=True)))
         attempts("osft, a Trainer with Osft",
