@@ -43,6 +43,13 @@ void with_recipes(const Use& use) {
       [](const auto&... all) { return lora_sft(all...); });
   use("prompt_tuning_sft", PromptTuningSftOptions{}, kPromptTuningSftFields,
       [](const auto&... all) { return prompt_tuning_sft(all...); });
+  use("dpo", DpoOptions{}, kDpoFields, [](const auto&... all) { return dpo(all...); });
+  use("kto", KtoOptions{}, kKtoFields, [](const auto&... all) { return kto(all...); });
+  use("reward", RewardOptions{}, kRewardFields, [](const auto&... all) { return reward(all...); });
+  use("grpo", GrpoOptions{}, kGrpoFields, [](const auto&... all) { return grpo(all...); });
+  use("lora_grpo", LoraGrpoOptions{}, kLoraGrpoFields,
+      [](const auto&... all) { return lora_grpo(all...); });
+  use("ppo", PpoOptions{}, kPpoFields, [](const auto&... all) { return ppo(all...); });
 }
 
 // ---- Tables -------------------------------------------------------------------------------------
@@ -53,6 +60,7 @@ std::string type_of(std::int64_t) { return "integer"; }
 std::string type_of(std::uint64_t) { return "integer"; }
 std::string type_of(const LiteralString&) { return "text"; }
 std::string type_of(const DataSources&) { return "path, or paths with shares"; }
+std::string type_of(const RewardFunction&) { return "a verifier's name, or a callable"; }
 std::string type_of(const LaunchValue&) { return "integer or text"; }
 template <class E>
 std::string names_of() {
@@ -66,7 +74,7 @@ std::string names_of() {
 }
 std::string type_of(const LearningRateSchedule&) { return names_of<optim::LrScheduler>(); }
 template <class E>
-std::string type_of(const Choice<E>&) {
+std::string type_of(const ByName<E>&) {
   return names_of<E>();
 }
 

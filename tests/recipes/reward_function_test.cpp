@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/recipes/reward_function.hpp"
 
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -51,6 +52,9 @@ TEST_CASE("anything callable with a sample judges", "[recipes][reward_function]"
   const RewardFunction of_ours(NumericAnswer{.relative_tolerance = 0.1});
   CHECK(of_ours.name() == "NumericAnswer");
   CHECK(of_ours.description() == describe(NumericAnswer{.relative_tolerance = 0.1}));
-  CHECK(error_of([] { RewardFunction([](const Sample&) { return 0.0 / 0.0; })(Sample{}); }) ==
+  CHECK(error_of([] {
+          RewardFunction([](const Sample&) { return std::numeric_limits<double>::quiet_NaN(); })(
+              Sample{});
+        }) ==
         "expected a finite reward, got nan; hint: no value says that a verifier does not apply");
 }

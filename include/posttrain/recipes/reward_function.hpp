@@ -43,7 +43,7 @@ class RewardFunction {
 
   /// Of its metrics: rewards/<name>/mean.
   const std::string& name() const { return name_; }
-  const std::string& description() const { return description_; }
+  std::string description() const { return description_; }
 
  private:
   template <class V>
