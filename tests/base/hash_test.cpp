@@ -49,3 +49,28 @@ TEST_CASE("equal content has equal hashes, and every change shows") {
   CHECK(hash_of({swapped}) != hash_of({other}));
   CHECK(ContentHash().text().size() == 32);
 }
+
+TEST_CASE("bytes in parts have the hash of the bytes in one") {
+  std::vector<std::byte> bytes(1003);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * i / 3);
+  for (const std::size_t size : {0U, 5U, 96U, 255U, 256U, 257U, 320U, 1003U}) {
+    const std::span<const std::byte> all = std::span(bytes).first(size);
+    ContentHash whole;
+    whole.add("name");
+    whole.add(all);
+    for (const std::size_t part : {32U, 96U, 256U, 1024U}) {
+      INFO(size << " bytes in parts of " << part);
+      ContentHash hash;
+      hash.add("name");
+      ContentHash::Parts parts(hash, size);
+      for (std::size_t begin = 0; begin < size; begin += part) {
+        parts.add(all.subspan(begin, std::min(part, size - begin)));
+      }
+      CHECK(hash.value() == whole.value());
+    }
+  }
+  // As it has been in every checkpoint so far.
+  ContentHash known;
+  known.add(bytes);
+  CHECK(known.text() == "ae5d6d901598c3d34605e0daeb130bfe");
+}

@@ -2,7 +2,9 @@
 #include "posttrain/hub/save_pretrained.hpp"
 
 #include "posttrain/hub/checkpoint.hpp"
+#include "posttrain/tensor/transfer.hpp"
 #include "support/catch.hpp"
+#include "support/device.hpp"
 #include "support/folders.hpp"
 #include "support/temp_folder.hpp"
 
@@ -43,6 +45,32 @@ TEST_CASE("a saved folder comes back, whole or in shards, with its other files")
     }
     folder.check_all_used();
   }
+}
+
+TEST_CASE("a folder saved from a device is that of the host, and each tensor is copied once",
+          "[device]") {
+  const TempFolder scratch;
+  const PretrainedContent content{.config_json = "{}"};
+  std::vector<TensorInfo> infos;
+  NamedTensors there;
+  for (const auto& [name, tensor] : some_tensors()) {
+    // Converted where it lies.
+    infos.push_back({name, Dtype::kBF16, tensor.sizes().vec()});
+    there.emplace_back(name, tensor.to(test_device()));
+  }
+  const auto save = [&](const char* folder, const NamedTensors& tensors) {
+    save_pretrained(scratch / folder, content, infos, [&](const TensorInfo& info) {
+      for (const auto& [name, tensor] : tensors) {
+        if (name == info.name) return tensor;
+      }
+      return posttrain::Tensor();
+    });
+    return slurp(scratch / folder / "model.safetensors");
+  };
+  const std::string expected = save("host", some_tensors());
+  const auto before = posttrain::transfer_counts();
+  CHECK(save("device", there) == expected);
+  CHECK(posttrain::transfer_counts().reads - before.reads == (test_device().is_cpu() ? 0 : 3));
 }
 
 TEST_CASE("what a model's folder only links to is not copied, but the hub cache's blobs are") {

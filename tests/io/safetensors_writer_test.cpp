@@ -70,6 +70,32 @@ TEST_CASE("the writer refuses what was not declared, came twice, never came or h
                  "cannot have type F4 and shape [3]"));
 }
 
+TEST_CASE("a tensor may come in parts, none too many and none too few") {
+  const TempFolder scratch;
+  const std::vector<float> values{1, 2, 3, 4};
+  const std::vector<TensorInfo> entries{
+      {"a", Dtype::kF32, {3}}, {"b", Dtype::kF32, {1}}, {"none", Dtype::kF32, {0, 2}}};
+  const std::span<const std::byte> bytes = bytes_of(values);
+  SafetensorsWriter whole(scratch / "x", entries);
+  whole.write("a", bytes.first(12));
+  whole.write("b", bytes.subspan(12));
+  whole.write("none", {});
+  whole.finish();
+  SafetensorsWriter parts(scratch / "y", entries);
+  parts.write_part("a", bytes.first(8));
+  parts.write_part("b", bytes.subspan(12));
+  CHECK(contains(error_of([&] { parts.finish(); }), "expected 12 bytes for tensor 'a', got 8"));
+  CHECK(contains(error_of([&] { parts.write_part("a", bytes.first(8)); }),
+                 "expected 4 more bytes for tensor 'a', got 8"));
+  CHECK(contains(error_of([&] { parts.write("a", bytes.first(12)); }), "'a' came twice"));
+  parts.write_part("a", bytes.subspan(8, 4));
+  CHECK(contains(error_of([&] { parts.write_part("a", {}); }), "'a' came twice"));
+  CHECK(contains(error_of([&] { parts.finish(); }), "'none' never came"));
+  parts.write_part("none", {});
+  parts.finish();
+  CHECK(slurp(scratch / "x") == slurp(scratch / "y"));
+}
+
 TEST_CASE("shards hold at most the stated size, in order, under the names of transformers") {
   const std::vector<TensorInfo> entries{{"a", Dtype::kF32, {10}},
                                         {"b", Dtype::kF32, {10}},

@@ -244,30 +244,6 @@ TEST_CASE("the number of threads changes nothing in AdamW8bit", "[optim]") {
   CHECK(at::equal(results[0], results[1]));
 }
 
-TEST_CASE("offloading changes nothing where parameters are on the host", "[optim]") {
-  const auto groups = [] {
-    return std::vector<ParameterGroup>{group_of(normal({6000}, 1, at::kFloat)),
-                                       group_of(normal({40}, 2, at::kFloat), false)};
-  };
-  const auto same = [&](const auto& plain, const auto& offloading) {
-    std::vector<ParameterGroup> a = groups(), b = groups();
-    auto one = plain.attach(a);
-    auto other = offloading.attach(b);
-    for (int step = 0; step < 4; ++step) {
-      for (std::size_t i = 0; i < 2; ++i) {
-        a[i].grad.copy_(normal({a[i].grad.numel()}, 70 + i, at::kFloat));
-        b[i].grad.copy_(a[i].grad);
-      }
-      one.step(a, 1e-2, 0.5);
-      other.step(b, 1e-2, 0.5);
-    }
-    CHECK(at::equal(a[0].master, b[0].master));
-    CHECK(at::equal(a[1].master, b[1].master));
-  };
-  same(AdamW{.weight_decay = 0.1}, AdamW{.weight_decay = 0.1, .offload = true});
-  same(AdamW8bit{.weight_decay = 0.1}, AdamW8bit{.weight_decay = 0.1, .offload = true});
-}
-
 TEST_CASE("bad hyperparameters of AdamW8bit are refused", "[optim]") {
   CHECK_NOTHROW(AdamW8bit{}.validate());
   CHECK_THROWS_WITH(AdamW8bit{.beta1 = 1.0}.validate(),

@@ -54,6 +54,8 @@ class PinnedMemory final : public c10::Allocator {
     void* block = bytes == 0 ? nullptr : std::aligned_alloc(64, (bytes + 63) / 64 * 64);
     const std::scoped_lock lock(mutex_);
     blocks_[block] = bytes;
+    counts().pinned += bytes;
+    counts().peak_pinned = std::max(counts().peak_pinned.load(), counts().pinned.load());
     return {block, block, &give_back, c10::Device(c10::kCPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &give_back; }
@@ -72,6 +74,7 @@ class PinnedMemory final : public c10::Allocator {
   static void give_back(void* block) {
     PinnedMemory& memory = get();
     const std::scoped_lock lock(memory.mutex_);
+    counts().pinned -= memory.blocks_.at(block);
     memory.blocks_.erase(block);
     std::free(block);
   }

@@ -18,8 +18,12 @@ struct Counts {
   std::atomic<std::int64_t> blocking_uploads{0};  // of these, from memory that is not page-locked
   std::atomic<std::int64_t> reads{0};             // whatever makes the host wait for the device
   std::atomic<std::size_t> memory{std::size_t{8} << 30};  // of the device, in bytes
+  std::atomic<std::size_t> pinned{0}, peak_pinned{0};     // page-locked memory, in bytes
 
-  void reset() { operations = kernels = uploads = blocking_uploads = reads = 0; }
+  void reset() {
+    operations = kernels = uploads = blocking_uploads = reads = 0;
+    peak_pinned = pinned.load();
+  }
 };
 
 #ifdef POSTTRAIN_IS_STAND_IN

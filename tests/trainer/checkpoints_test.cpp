@@ -6,8 +6,13 @@
 #include <fstream>
 #include <limits>
 
-#include "posttrain/tensor/ops.hpp"
+#include "posttrain/io/json.hpp"
+#include "posttrain/io/safetensors_writer.hpp"
+#include "posttrain/tensor/content.hpp"
+#include "posttrain/tensor/transfer.hpp"
 #include "support/catch.hpp"
+#include "support/device.hpp"
+#include "support/stand_in_cuda.hpp"
 #include "support/temp_folder.hpp"
 
 namespace fs = std::filesystem;
@@ -100,6 +105,49 @@ TEST_CASE("a checkpoint gives tensors and progress back, bit for bit [C25]", "[t
   CHECK(early.best_val_loss == std::numeric_limits<double>::infinity());
   CHECK(early.last_validation == -1);
   CHECK(std::isnan(early.val_loss));
+}
+
+TEST_CASE("a checkpoint of a device is that of the host, and each tensor is copied once",
+          "[trainer]") {
+  const std::vector<NamedTensor> host{{"master", at::arange(70001, at::kFloat) / 3},
+                                      {"weights", (at::ones({5, 3}) / 3).to(at::kBFloat16).t()},
+                                      {"step", at::full({}, 7.0)},
+                                      {"codes", at::arange(100, at::kByte)},
+                                      {"none", at::empty({0})}};
+  std::vector<NamedTensor> there;
+  for (const NamedTensor& tensor : host) {
+    // Offloaded moments lie on the host.
+    const bool stays = tensor.name == "codes";
+    there.push_back({tensor.name, stays ? tensor.value : tensor.value.to(test_device())});
+  }
+  const TempFolder plain, folder;
+  const std::string expected = checkpoints_in(plain).save({.step = 5}, host);
+  const TransferCounts before = transfer_counts();
+  stand_in::Counts* counts = stand_in::counts_if_loaded();
+  if (counts) counts->reset();
+  const std::string path = checkpoints_in(folder).save({.step = 5}, there);
+  const bool on_cpu = test_device().is_cpu();
+  CHECK(transfer_counts().reads - before.reads == (on_cpu ? 0 : 3));
+  CHECK(transfer_counts().uploads == before.uploads);
+  if (counts) CHECK(counts->reads == (on_cpu ? 0 : 3));
+
+  CHECK(slurp(path + "/state.safetensors") == slurp(expected + "/state.safetensors"));
+  CHECK(slurp(path + "/trainer.json") == slurp(expected + "/trainer.json"));
+  const io::Json record = io::parse_json(slurp(path + "/trainer.json"), "trainer.json");
+  io::SafetensorsWriter writer(folder / "whole", {{"master", io::Dtype::kF32, {70001}},
+                                                  {"weights", io::Dtype::kBF16, {3, 5}},
+                                                  {"step", io::Dtype::kF32, {}},
+                                                  {"codes", io::Dtype::kU8, {100}},
+                                                  {"none", io::Dtype::kF32, {0}}});
+  for (const NamedTensor& tensor : host) {
+    ContentHash hash;
+    add_content(hash, tensor);
+    CHECK(record["tensors"][tensor.name] == hash.text());
+    const Tensor values = tensor.value.contiguous();
+    writer.write(tensor.name, {static_cast<const std::byte*>(values.data_ptr()), values.nbytes()});
+  }
+  writer.finish();
+  CHECK(slurp(path + "/state.safetensors") == slurp(folder / "whole"));
 }
 
 TEST_CASE("a checkpoint replaces older ones once a later step was finite", "[trainer]") {

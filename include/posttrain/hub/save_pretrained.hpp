@@ -139,8 +139,8 @@ void save_pretrained(const fs::path& dir, const PretrainedContent& content,
 
   const ShardPlan plan = plan_shards(tensors, content.max_shard_bytes);
   for (const ShardPlan::Shard& shard : plan.shards) {
-    write_safetensors(folder.path() / shard.file, shard.entries,
-                      [&](const TensorInfo& info) { return TensorBytes(info, load(info)); });
+    write_tensors(folder.path() / shard.file, shard.entries,
+                  [&](std::size_t i) { return load(shard.entries[i]); });
   }
   if (const std::string index = plan.index_json(); !index.empty()) {
     write("model.safetensors.index.json", index);

@@ -2,9 +2,9 @@
 // Writes safetensors files, one or a set of shards with model.safetensors.index.json.
 //
 // Names, types and shapes are declared first (the header comes first), then the data streams in,
-// tensor by tensor in any order: never more than one tensor has to exist. The layout is the
-// reference's: types by falling alignment, then by name; the header padded to 8 bytes. So equal
-// tensors give equal files.
+// tensor by tensor in any order: never more than one tensor, or part of one, has to exist. The
+// layout is the reference's: types by falling alignment, then by name; the header padded to 8
+// bytes. So equal tensors give equal files.
 #pragma once
 
 #include "posttrain/io/safetensors.hpp"
@@ -22,6 +22,9 @@ class SafetensorsWriter {
   /// The data of one declared tensor, once.
   void write(std::string_view name, std::span<const std::byte> bytes);
 
+  /// The next part of the data of one declared tensor; at least one, be it empty.
+  void write_part(std::string_view name, std::span<const std::byte> bytes);
+
   /// Checks that everything came, flushes and closes.
   void finish();
 
@@ -29,8 +32,11 @@ class SafetensorsWriter {
   struct Pending {
     TensorInfo info;
     std::uint64_t offset = 0, bytes = 0;
-    bool written = false;
+    std::uint64_t written = 0;  // bytes
+    bool begun = false;
   };
+  Pending& declared(std::string_view name);
+
   OutputFile file_;
   std::uint64_t data_begin_ = 0;
   std::map<std::string, Pending, std::less<>> pending_;

@@ -5,6 +5,7 @@
 #include "posttrain/io/safetensors.hpp"
 #include "posttrain/io/safetensors_writer.hpp"
 #include "posttrain/tensor/content.hpp"
+#include "posttrain/tensor/host_parts.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain::io {
@@ -92,28 +93,41 @@ inline TensorInfo tensor_info(std::string name, const Tensor& tensor) {
   return {std::move(name), dtype_of(tensor.scalar_type()), tensor.sizes().vec()};
 }
 
-/// The bytes of a tensor as declared by `info`: owns a contiguous CPU copy where the tensor is not
-/// one already. The type is converted if it differs; another shape is an error.
-class TensorBytes {
- public:
-  TensorBytes(const TensorInfo& info, const Tensor& tensor) {
-    if (!tensor.defined() || tensor.sizes() != at::IntArrayRef(info.shape)) {
-      raise("tensor '{}': expected shape {} to write, got {}", info.name, format_shape(info.shape),
-            tensor.defined() ? format_shape(tensor.sizes().vec()) : "an undefined tensor");
-    }
-    const std::optional<at::ScalarType> type = scalar_type(info.dtype);
-    if (!type) {
-      raise("tensor '{}': LibTorch cannot hold type {}", info.name, dtype_name(info.dtype));
-    }
-    tensor_ = tensor.detach().to(at::TensorOptions().dtype(*type).device(at::kCPU)).contiguous();
+/// A tensor as declared by `info`, where it lies. The type is converted if it differs; another
+/// shape is an error.
+inline Tensor as_declared(const TensorInfo& info, const Tensor& tensor) {
+  if (!tensor.defined() || tensor.sizes() != at::IntArrayRef(info.shape)) {
+    raise("tensor '{}': expected shape {} to write, got {}", info.name, format_shape(info.shape),
+          tensor.defined() ? format_shape(tensor.sizes().vec()) : "an undefined tensor");
   }
-  explicit operator std::span<const std::byte>() const {
-    return {static_cast<const std::byte*>(tensor_.const_data_ptr()), tensor_.nbytes()};
+  const std::optional<at::ScalarType> type = scalar_type(info.dtype);
+  if (!type) {
+    raise("tensor '{}': LibTorch cannot hold type {}", info.name, dtype_name(info.dtype));
   }
+  return tensor.detach().to(*type);
+}
 
- private:
-  Tensor tensor_;
-};
+/// Writes one file of the tensors that `source(i)` gives for `entries[i]`, on any device: each is
+/// copied to the host once, and written while the next one comes over (tensor/host_parts.hpp).
+/// `seen`, where there is one, gets the bytes too.
+inline void write_tensors(const fs::path& path, const std::vector<TensorInfo>& entries,
+                          const TensorSource& source,
+                          const SafetensorsMetadata& metadata = {{"format", "pt"}},
+                          const PartUse& seen = {}) {
+  SafetensorsWriter writer(path, entries, metadata);
+  std::uint64_t largest = 0;
+  for (const TensorInfo& info : entries) {
+    largest = std::max(largest, byte_count(info.dtype, info.shape).value_or(0));
+  }
+  for_each_part(
+      entries.size(), [&](std::size_t i) { return as_declared(entries[i], source(i)); },
+      static_cast<std::int64_t>(largest),
+      [&](std::size_t i, std::int64_t begin, std::span<const std::byte> bytes) {
+        writer.write_part(entries[i].name, bytes);
+        if (seen) seen(i, begin, bytes);
+      });
+  writer.finish();
+}
 
 /// Writes named tensors to one file, in the order of the reference; equal names are an error.
 inline void save_tensors(const fs::path& path,
@@ -121,12 +135,8 @@ inline void save_tensors(const fs::path& path,
                          const SafetensorsMetadata& metadata = {{"format", "pt"}}) {
   std::vector<TensorInfo> entries;
   for (const auto& [name, tensor] : tensors) entries.push_back(tensor_info(name, tensor));
-  SafetensorsWriter writer(path, entries, metadata);
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    writer.write(entries[i].name,
-                 std::span<const std::byte>(TensorBytes(entries[i], tensors[i].second)));
-  }
-  writer.finish();
+  write_tensors(
+      path, entries, [&](std::size_t i) { return tensors[i].second; }, metadata);
 }
 
 /// Reads all tensors of one file, by name.

@@ -14,7 +14,6 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/optim/gradient_scale.hpp"
-#include "posttrain/optim/host_staging.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {
@@ -29,7 +28,8 @@ struct AdamW {
   double eps = 1e-8;
   double weight_decay = 0.0;  // λ
   // Moments in host memory, the update on the host: 8 bytes per parameter less on another device.
-  // On the CPU they are there anyway, and nothing changes.
+  // On the way: master and gradient of two pieces of at most 16M parameters
+  // (optim/host_staging.hpp, 256 MiB). On the CPU they are there anyway, and nothing changes.
   bool offload = false;
 
   constexpr void validate() const {
@@ -55,7 +55,6 @@ class AdamWState {
  private:
   AdamW options_;
   Tensors first_, second_, steps_;
-  HostStaging staging_;
 };
 
 }  // namespace posttrain

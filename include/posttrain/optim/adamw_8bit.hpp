@@ -68,7 +68,6 @@ class AdamW8bitState {
 
   AdamW8bit options_;
   std::vector<Moments> groups_;
-  HostStaging staging_;
 };
 
 }  // namespace posttrain

@@ -10,3 +10,4 @@
 #include "posttrain/optim/impl/adamw_8bit.ipp"
 #include "posttrain/optim/impl/clip.ipp"
 #include "posttrain/optim/impl/gradient_scale.ipp"
+#include "posttrain/optim/impl/host_staging.ipp"

@@ -12,12 +12,17 @@
 
 namespace posttrain {
 
-/// Adds the type, shape and values (as bytes) of a tensor that lies wherever.
-inline void add_content(ContentHash& hash, at::ScalarType type, std::span<const std::int64_t> shape,
-                        std::span<const std::byte> values) {
+/// Adds a type and a shape, which come before a tensor's values.
+inline void add_form(ContentHash& hash, at::ScalarType type, std::span<const std::int64_t> shape) {
   hash.add(static_cast<std::uint64_t>(type));
   hash.add(static_cast<std::uint64_t>(shape.size()));
   for (const std::int64_t size : shape) hash.add(static_cast<std::uint64_t>(size));
+}
+
+/// Adds the type, shape and values (as bytes) of a tensor that lies wherever.
+inline void add_content(ContentHash& hash, at::ScalarType type, std::span<const std::int64_t> shape,
+                        std::span<const std::byte> values) {
+  add_form(hash, type, shape);
   hash.add(values);
 }
 

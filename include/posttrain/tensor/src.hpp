@@ -13,5 +13,7 @@
 #include "posttrain/tensor/impl/device.ipp"
 #include "posttrain/tensor/impl/differentiable.ipp"
 #include "posttrain/tensor/impl/first_non_finite.ipp"
+#include "posttrain/tensor/impl/host_parts.ipp"
+#include "posttrain/tensor/impl/host_ring.ipp"
 #include "posttrain/tensor/impl/metric_means.ipp"
 #include "posttrain/tensor/impl/transfer.ipp"

@@ -36,7 +36,7 @@ POSTTRAIN_INLINE SafetensorsWriter::SafetensorsWriter(const fs::path& path,
                           offset, offset + *bytes);
     const std::string name = entry.name;
     const bool is_new =
-        pending_.emplace(name, Pending{std::move(entry), offset, *bytes, false}).second;
+        pending_.emplace(name, Pending{std::move(entry), offset, *bytes, 0, false}).second;
     if (!is_new || name == "__metadata__") {
       raise("{}: tensor name '{}' is declared twice or reserved", path.string(), name);
     }
@@ -54,26 +54,48 @@ POSTTRAIN_INLINE SafetensorsWriter::SafetensorsWriter(const fs::path& path,
   data_begin_ = 8 + header_size;
 }
 
-POSTTRAIN_INLINE void SafetensorsWriter::write(std::string_view name,
-                                               std::span<const std::byte> bytes) {
+POSTTRAIN_INLINE SafetensorsWriter::Pending& SafetensorsWriter::declared(std::string_view name) {
   const auto found = pending_.find(name);
   if (found == pending_.end()) {
     raise("{}: tensor '{}' was not declared", file_.path().string(), name);
   }
-  Pending& tensor = found->second;
-  if (tensor.written) raise("{}: tensor '{}' came twice", file_.path().string(), name);
+  return found->second;
+}
+
+POSTTRAIN_INLINE void SafetensorsWriter::write(std::string_view name,
+                                               std::span<const std::byte> bytes) {
+  const Pending& tensor = declared(name);
+  if (tensor.begun) raise("{}: tensor '{}' came twice", file_.path().string(), name);
   if (bytes.size() != tensor.bytes) {
     raise("{}: expected {} bytes for tensor '{}' ({} {}), got {}", file_.path().string(),
           tensor.bytes, name, dtype_name(tensor.info.dtype), format_shape(tensor.info.shape),
           bytes.size());
   }
-  file_.write_at(data_begin_ + tensor.offset, bytes);
-  tensor.written = true;
+  write_part(name, bytes);
+}
+
+POSTTRAIN_INLINE void SafetensorsWriter::write_part(std::string_view name,
+                                                    std::span<const std::byte> bytes) {
+  Pending& tensor = declared(name);
+  if (tensor.begun && tensor.written == tensor.bytes) {
+    raise("{}: tensor '{}' came twice", file_.path().string(), name);
+  }
+  if (bytes.size() > tensor.bytes - tensor.written) {
+    raise("{}: expected {} more bytes for tensor '{}', got {}", file_.path().string(),
+          tensor.bytes - tensor.written, name, bytes.size());
+  }
+  file_.write_at(data_begin_ + tensor.offset + tensor.written, bytes);
+  tensor.written += bytes.size();
+  tensor.begun = true;
 }
 
 POSTTRAIN_INLINE void SafetensorsWriter::finish() {
   for (const auto& [name, tensor] : pending_) {
-    if (!tensor.written) raise("{}: tensor '{}' never came", file_.path().string(), name);
+    if (!tensor.begun) raise("{}: tensor '{}' never came", file_.path().string(), name);
+    if (tensor.written < tensor.bytes) {
+      raise("{}: expected {} bytes for tensor '{}', got {}", file_.path().string(), tensor.bytes,
+            name, tensor.written);
+    }
   }
   file_.close();
 }

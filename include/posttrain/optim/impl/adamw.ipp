@@ -8,6 +8,7 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/optim/adamw.hpp"
+#include "posttrain/optim/host_staging.hpp"
 #include "posttrain/tensor/ops.hpp"
 
 namespace posttrain {
@@ -30,21 +31,16 @@ inline void fused_adamw(const Tensor& master, const Tensor& grad, const Tensor& 
                     grad_scale, scale.skip(grad.device()));
 }
 
-/// The fused step of a group whose moments are where `moment_options` says.
-inline void fused_adamw(ParameterGroup& group, const Tensor& first, const Tensor& second,
-                        const Tensor& step, const AdamW& options, double learning_rate,
-                        const GradientScale& scale, HostStaging& staging) {
-  const double rate = learning_rate * group.lr_scale;
-  const double decay = group.decay ? options.weight_decay : 0.0;
-  if (!options.offload) {
-    fused_adamw(group.master, group.grad, first, second, step, options, rate, decay, scale);
+/// Calls `update` for all parameters, where `moment_options` has their moments.
+inline void update_groups(std::vector<ParameterGroup>& groups, bool offload,
+                          const HostUpdate& update) {
+  if (offload) {
+    update_on_host(groups, update);
     return;
   }
-  staging.run(group, [&](const Tensor& master, const Tensor& grad, std::int64_t begin) {
-    const std::int64_t size = master.numel();
-    fused_adamw(master, grad, first.narrow(0, begin, size), second.narrow(0, begin, size), step,
-                options, rate, decay, scale);
-  });
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (groups[i].master.numel() > 0) update(i, groups[i].master, groups[i].grad, 0);
+  }
 }
 
 }  // namespace detail
@@ -63,12 +59,17 @@ POSTTRAIN_INLINE AdamWState::AdamWState(const AdamW& options,
 POSTTRAIN_INLINE void AdamWState::step(std::vector<ParameterGroup>& groups, double learning_rate,
                                        const GradientScale& given) {
   const GradientScale scale = options_.offload ? given.on_host() : given;
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    if (groups[i].master.numel() == 0) continue;
-    steps_[i].add_(1 - scale.skip(steps_[i].device()));
-    detail::fused_adamw(groups[i], first_[i], second_[i], steps_[i], options_, learning_rate, scale,
-                        staging_);
-  }
+  const auto update = [&](std::size_t i, const Tensor& master, const Tensor& grad,
+                          std::int64_t begin) {
+    const ParameterGroup& group = groups[i];
+    const std::int64_t size = master.numel();
+    if (begin == 0) steps_[i].add_(1 - scale.skip(steps_[i].device()));
+    detail::fused_adamw(master, grad, first_[i].narrow(0, begin, size),
+                        second_[i].narrow(0, begin, size), steps_[i], options_,
+                        learning_rate * group.lr_scale, group.decay ? options_.weight_decay : 0.0,
+                        scale);
+  };
+  detail::update_groups(groups, options_.offload, update);
 }
 
 POSTTRAIN_INLINE std::vector<NamedTensor> AdamWState::tensors() const {

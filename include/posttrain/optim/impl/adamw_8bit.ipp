@@ -263,30 +263,25 @@ POSTTRAIN_INLINE void AdamW8bitState::step(std::vector<ParameterGroup>& groups,
   const AdamW in_fp32{options_.beta1, options_.beta2, options_.eps, options_.weight_decay,
                       options_.offload};
   const GradientScale scale = options_.offload ? given.on_host() : given;
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    ParameterGroup& group = groups[i];
+  const auto update = [&](std::size_t i, const Tensor& master, const Tensor& grad,
+                          std::int64_t begin) {
+    const ParameterGroup& group = groups[i];
     Moments& moments = groups_[i];
-    if (group.master.numel() == 0) continue;
-    moments.step.add_(1 - scale.skip(moments.step.device()));
-    if (moments.first.defined()) {
-      detail::fused_adamw(group, moments.first, moments.second, moments.step, in_fp32,
-                          learning_rate, scale, staging_);
-      continue;
-    }
     const double rate = learning_rate * group.lr_scale;
     const double decay = group.decay ? options_.weight_decay : 0.0;
-    const auto update = [&](const Tensor& master, const Tensor& grad, std::int64_t begin) {
-      const std::int64_t n = master.numel(), block = options_.block_size;
+    const std::int64_t n = master.numel(), block = options_.block_size;
+    if (begin == 0) moments.step.add_(1 - scale.skip(moments.step.device()));
+    if (moments.first.defined()) {
+      detail::fused_adamw(master, grad, moments.first.narrow(0, begin, n),
+                          moments.second.narrow(0, begin, n), moments.step, in_fp32, rate, decay,
+                          scale);
+    } else {
       detail::adamw_8bit(master, grad, detail::narrowed(moments.first8, begin, n, block),
                          detail::narrowed(moments.second8, begin, n, block), options_, moments.step,
                          rate, decay, scale);
-    };
-    if (options_.offload) {
-      staging_.run(group, update);
-    } else {
-      update(group.master, group.grad, 0);
     }
-  }
+  };
+  detail::update_groups(groups, options_.offload, update);
 }
 
 POSTTRAIN_INLINE std::vector<NamedTensor> AdamW8bitState::tensors() const {

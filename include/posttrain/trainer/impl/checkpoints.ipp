@@ -10,6 +10,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -85,6 +86,31 @@ inline Json read_record(const io::fs::path& file) {
     raise("{}: its content differs from its hash", file.string());
   }
   return record;
+}
+
+/// Writes a checkpoint's tensors; returns their hashes by name. A tensor on a device is copied to
+/// the host once for both.
+inline Json write_state(const io::fs::path& path, const std::vector<NamedTensor>& tensors) {
+  std::vector<io::TensorInfo> entries;
+  for (const auto& [name, value] : tensors) entries.push_back(io::tensor_info(name, value));
+  Json hashes = Json::object();
+  ContentHash hash;  // of the tensor that is being written
+  std::optional<ContentHash::Parts> values;
+  io::write_tensors(
+      path, entries, [&](std::size_t i) { return tensors[i].value; }, {{"format", "pt"}},
+      [&](std::size_t i, std::int64_t begin, std::span<const std::byte> bytes) {
+        const auto& [name, value] = tensors[i];
+        const std::size_t size = value.nbytes();
+        if (begin == 0) {
+          hash = ContentHash();
+          hash.add(name);
+          add_form(hash, value.scalar_type(), value.sizes());
+          values.emplace(hash, size);
+        }
+        values->add(bytes);
+        if (static_cast<std::size_t>(begin) + bytes.size() == size) hashes[name] = hash.text();
+      });
+  return hashes;
 }
 
 /// A checkpoint's tensors. A damaged file throws.
@@ -220,15 +246,7 @@ POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
   const io::fs::path target = detail::checkpoint_path(folder_, progress.step);
   io::AtomicFolder folder(target);
   io::sweep_abandoned(folder_);
-  std::vector<std::pair<std::string, Tensor>> named;
-  Json hashes = Json::object();
-  for (const NamedTensor& tensor : tensors) {
-    ContentHash hash;
-    add_content(hash, tensor);
-    hashes[tensor.name] = hash.text();
-    named.emplace_back(tensor.name, tensor.value);
-  }
-  io::save_tensors(folder.path() / detail::kStateFile, named);
+  Json hashes = detail::write_state(folder.path() / detail::kStateFile, tensors);
   Json record = {{"format", detail::kCheckpointFormat},
                  {"step", progress.step},
                  {"samples", progress.samples},
