@@ -133,7 +133,7 @@ TEST_CASE("a checkpoint of a device is that of the host, and each tensor is copi
 
   CHECK(slurp(path + "/state.safetensors") == slurp(expected + "/state.safetensors"));
   CHECK(slurp(path + "/trainer.json") == slurp(expected + "/trainer.json"));
-  const io::Json record = io::parse_json(slurp(path + "/trainer.json"), "trainer.json");
+  const Json record = io::parse_json(slurp(path + "/trainer.json"), "trainer.json");
   io::SafetensorsWriter writer(folder / "whole", {{"master", io::Dtype::kF32, {70001}},
                                                   {"weights", io::Dtype::kBF16, {3, 5}},
                                                   {"step", io::Dtype::kF32, {}},
