@@ -3,6 +3,7 @@
 //
 // A copy to the device does not wait for it (the memory that it comes from is page-locked and kept
 // until the copy is done); a read does. On the CPU there is nothing to copy, and nothing counts.
+// Tensors that the host works on one after another go through host_ring.hpp.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,7 @@ void upload_together(std::span<Tensor* const> tensors, at::Device device);
 /// One tensor likewise.
 Tensor uploaded(const Tensor& tensor, at::Device device);
 
-/// Copies between tensors that are there already, counted as what they are; both wait.
-void copy_up(const Tensor& on_device, const Tensor& on_host);
+/// A copy into a tensor that is there already; it waits, and counts as a read.
 void copy_down(const Tensor& on_host, const Tensor& on_device);
 
 /// Numbers, each a tensor of one element on whatever device, in double: one read for all.

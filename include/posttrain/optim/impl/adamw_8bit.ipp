@@ -260,8 +260,7 @@ POSTTRAIN_INLINE AdamW8bitState::AdamW8bitState(const AdamW8bit& options,
 POSTTRAIN_INLINE void AdamW8bitState::step(std::vector<ParameterGroup>& groups,
                                            double learning_rate, const GradientScale& given) {
   at::NoGradGuard no_grad;
-  const AdamW in_fp32{options_.beta1, options_.beta2, options_.eps, options_.weight_decay,
-                      options_.offload};
+  const AdamW in_fp32{options_.beta1, options_.beta2, options_.eps, options_.weight_decay};
   const GradientScale scale = options_.offload ? given.on_host() : given;
   const auto update = [&](std::size_t i, const Tensor& master, const Tensor& grad,
                           std::int64_t begin) {

@@ -72,11 +72,6 @@ POSTTRAIN_INLINE Tensor uploaded(const Tensor& tensor, at::Device device) {
   return moved;
 }
 
-POSTTRAIN_INLINE void copy_up(const Tensor& on_device, const Tensor& on_host) {
-  on_device.copy_(on_host);
-  if (!on_device.is_cpu()) detail::TransferCounters::get().uploads += 1;
-}
-
 POSTTRAIN_INLINE void copy_down(const Tensor& on_host, const Tensor& on_device) {
   on_host.copy_(on_device);
   if (!on_device.is_cpu()) detail::TransferCounters::get().reads += 1;
