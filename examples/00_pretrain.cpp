@@ -70,7 +70,8 @@ int main(int argc, char** argv) {
     fmt::print("{}", trainer.report().summary());
     const TrainResult result = examples::train(trainer);
     // The committed model is stored in bfloat16.
-    trainer.model().save(arguments.output, trainer.state().weights(), at::kBFloat16);
+    trainer.model().save(arguments.output, trainer.state().weights(), at::kBFloat16,
+                         trainer.card());
     fmt::print("{} steps, loss {:.4f}, validation loss {:.4f}; saved to {}\n", result.steps,
                result.loss, result.val_loss, arguments.output);
   });

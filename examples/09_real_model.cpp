@@ -103,7 +103,7 @@ void learn(const std::string& method, const hub::PretrainedDecoder& model, const
   trainer.save(output);
   model.save_gguf(output + ".gguf", trainer.state().weights());
   if constexpr (std::is_same_v<Params, Lora>) {
-    save(trainer.state(), output + "-adapter", arguments.model);
+    save(trainer, output + "-adapter", arguments.model);
     save_gguf(trainer.state(), model.config(), output + "-adapter.gguf");
   }
   // [/snippet]

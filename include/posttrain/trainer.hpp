@@ -19,6 +19,7 @@
 #include "posttrain/concepts/check.hpp"
 #include "posttrain/concepts/experiment.hpp"
 #include "posttrain/data/pipeline/report.hpp"
+#include "posttrain/io/model_card.hpp"
 #include "posttrain/trainer/engine.hpp"
 
 namespace posttrain {
@@ -62,5 +63,25 @@ class Trainer : public std::conditional_t<check_trainer<Model, Loss, Params, Dat
       : Trainer(std::move(model), experiment.loss, experiment.params, experiment.data,
                 experiment.optimizer, experiment.options) {}
 };
+
+/// Writes what was trained beside its base: an adapter, a prompt, a change of subspaces, with a
+/// model card (docs/runs.md#model-cards). `base_model` is the base's folder or name. The policy's
+/// own header of files says how (params/lora/files.hpp, …); `trainer.save(folder)` writes models.
+template <class Model, class Loss, class Params, class Data, class Optimizer>
+void save(const Trainer<Model, Loss, Params, Data, Optimizer>& trainer, const std::string& folder,
+          const std::string& base_model = "") {
+  if constexpr (check_trainer<Model, Loss, Params, Data, Optimizer>()) {
+    constexpr bool has_files = requires {
+      save(trainer.state(), folder, base_model, io::ModelCard{});
+    };
+    static_assert(
+        has_files,
+        "posttrain: save(trainer, folder) writes an adapter, a prompt or a change and needs "
+        "the policy's files header; a model: trainer.save [docs/runs.md#model-cards]");
+    if constexpr (has_files) {
+      save(trainer.state(), folder, base_model, trainer.card(base_model));
+    }
+  }
+}
 
 }  // namespace posttrain

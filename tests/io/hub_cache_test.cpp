@@ -127,3 +127,15 @@ TEST_CASE("a snapshot that lacks a file of the client's listing is refused") {
   CHECK(with(R"({"format_version": 1, "files": ["tokenizer.json"]})") == "");
   CHECK(with(R"({"format_version": )") == "");
 }
+
+TEST_CASE("the name of a model is read off its snapshot's folder") {
+  CHECK(io::hub_name_of("/c/hub/models--org--name/snapshots/0123") == "org/name");
+  CHECK(io::hub_name_of("/c/hub/models--org--name/snapshots/0123/") == "org/name");
+  CHECK(io::hub_name_of("models--gpt2/snapshots/0123") == "gpt2");
+  for (const char* other :
+       {"/c/hub/models--org--name/snapshots", "/c/hub/models--org--name", "/c/models--/snapshots/1",
+        "/c/datasets--org--name/snapshots/1", "/c/models--a--b--c/snapshots/1", "/", "", "name"}) {
+    INFO(other);
+    CHECK(io::hub_name_of(other).empty());
+  }
+}

@@ -16,6 +16,7 @@
 #include "posttrain/data/impl/tokenized.ipp"
 #include "posttrain/data/pipeline/impl/packing.ipp"
 #include "posttrain/data/pipeline/impl/pair_loading.ipp"
+#include "posttrain/data/pipeline/impl/read_files.ipp"
 #include "posttrain/data/pipeline/impl/report.ipp"
 #include "posttrain/data/pipeline/impl/sequence_store.ipp"
 #include "posttrain/data/pipeline/impl/step_loading.ipp"

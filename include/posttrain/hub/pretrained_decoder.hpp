@@ -12,6 +12,7 @@
 
 #include "posttrain/base/hash.hpp"
 #include "posttrain/io/gguf_type.hpp"
+#include "posttrain/io/model_card.hpp"
 #include "posttrain/models/decoder.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
@@ -39,6 +40,8 @@ class PretrainedDecoder : public models::Decoder {
   const text::ChatTokenizer* text() const { return text_.get(); }
   /// What was opened: the folder or the file; of a name, its folder in the cache.
   const std::string& folder() const { return path_; }
+  /// Whether the weights are drawn at random, and only the rest is the folder's.
+  bool drawn() const { return weights_ == nullptr; }
   /// The file that a tensor of the model lies in, by the name that `layout()` gives it; empty for
   /// weights that were drawn.
   std::string file_of(const std::string& name) const;
@@ -54,9 +57,11 @@ class PretrainedDecoder : public models::Decoder {
   /// otherwise, config, tokenizer files, chat template and the full set of end-of-sequence ids.
   /// An existing `folder` is replaced in one step. Matrices in bitsandbytes' 4-bit layout
   /// (`ModelWeights::packed_weights`) keep their types, and config.json says so. A tied head that
-  /// comes with a matrix of its own is no longer tied there.
+  /// comes with a matrix of its own is no longer tied there. `card` is the README.md (`save` of a
+  /// Trainer has one); one that is there and not ours is kept.
   void save(const std::string& folder, const std::vector<NamedTensor>& weights,
-            std::optional<at::ScalarType> dtype = std::nullopt) const;
+            std::optional<at::ScalarType> dtype = std::nullopt,
+            const io::ModelCard& card = {}) const;
 
   /// Writes a GGUF file that llama.cpp loads: matrices in `type`, vectors in F32, with metadata,
   /// tokenizer and templates. Without a type, a matrix of a GGUF file that training left as it was

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "posttrain/io/atomic_file.hpp"
+#include "posttrain/io/model_card.hpp"
 #include "posttrain/io/tensor_io.hpp"
 
 namespace posttrain::io {
@@ -33,7 +34,7 @@ inline bool is_checkpoint_file(std::string_view name) {
          std::ranges::find(kTokenizerFiles, name) != kTokenizerFiles.end() ||
          (name.starts_with("model") &&
           (name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json"))) ||
-         name == "README.md" || name == ".gitattributes" || name == "LICENSE";
+         name == kModelCardFile || name == ".gitattributes" || name == "LICENSE";
 }
 
 /// Everything in the folder besides the weights.
@@ -44,6 +45,7 @@ struct PretrainedContent {
   std::vector<std::pair<std::string, std::string>> texts{};  // further files by name and text;
                                                              // replaces a copied one
   std::uint64_t max_shard_bytes = 5'000'000'000;
+  ModelCard card{};  // of README.md; one that is there and not ours is kept (io/model_card.hpp)
   /// Names that an existing folder may hold besides checkpoint files; they are deleted with it.
   std::function<bool(std::string_view)> replaceable = nullptr;
 };
@@ -145,6 +147,7 @@ void save_pretrained(const fs::path& dir, const PretrainedContent& content,
   if (const std::string index = plan.index_json(); !index.empty()) {
     write("model.safetensors.index.json", index);
   }
+  put_model_card(folder.path(), folder.target(), content.card);
   folder.commit("config.json");
 }
 

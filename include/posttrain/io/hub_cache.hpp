@@ -8,6 +8,7 @@
 // Found is what huggingface_hub.snapshot_download(name, local_files_only=True) finds.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "posttrain/base/environment_variables.hpp"
@@ -31,6 +32,10 @@ fs::path hub_cache(const EnvironmentVariables& environment = {});
 /// missing: reading goes on without some of them, to another model. Any other path is returned as
 /// it is.
 fs::path find_model(const fs::path& model, const EnvironmentVariables& environment = {});
+
+/// The name of a model whose snapshot a folder is, in whatever cache: the other way round. Empty
+/// for any other folder.
+std::string hub_name_of(const fs::path& folder);
 
 }  // namespace posttrain::io
 

@@ -15,6 +15,7 @@
 #include "posttrain/io/impl/hub_cache.ipp"
 #include "posttrain/io/impl/json.ipp"
 #include "posttrain/io/impl/json_lines.ipp"
+#include "posttrain/io/impl/model_card.ipp"
 #include "posttrain/io/impl/safetensors.ipp"
 #include "posttrain/io/impl/safetensors_writer.ipp"
 #include "posttrain/io/impl/text_reader.ipp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A parameter policy as a folder has it, to go on with: an adapter, a prompt, a subspace's change.
 //
-//   save(trainer.state(), "adapter", "path/of/the/base");
+//   save(trainer, "adapter", "path/of/the/base");
 //   Trainer trainer(model, NextToken{}, From<Lora>{.folder = "adapter"}, …);
 //
 // `save` and `From` of a policy stand in its files header: params/lora/files.hpp,

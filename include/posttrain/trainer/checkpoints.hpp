@@ -25,8 +25,9 @@ struct Progress {
   std::int64_t scored = 0;
   double best_val_loss = std::numeric_limits<double>::infinity();
   data::SamplerPosition position{};
-  std::string stream{};               // what a stream keeps beside it, such as a rollout in work
-  std::vector<double> loss{};         // the state of a loss that moves with the run
+  std::string stream{};        // what a stream keeps beside it, such as a rollout in work
+  std::vector<double> loss{};  // the state of a loss that moves with the run
+  double last_loss = std::numeric_limits<double>::quiet_NaN();  // of the last step
   std::int64_t last_validation = -1;  // the step after which it was; −1: there was none
   double val_loss = std::numeric_limits<double>::quiet_NaN();  // its loss
   std::int64_t validations_without_gain = 0;  // in a row (trainer/early_stopping.hpp)

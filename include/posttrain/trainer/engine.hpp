@@ -37,6 +37,7 @@
 #include "posttrain/trainer/run/callbacks.hpp"
 #include "posttrain/trainer/run/footprint.hpp"
 #include "posttrain/trainer/run/log.hpp"
+#include "posttrain/trainer/run/run_card.hpp"
 #include "posttrain/trainer/run/run_folder.hpp"
 #include "posttrain/trainer/run/signals.hpp"
 #include "posttrain/trainer/scorer.hpp"
@@ -72,7 +73,8 @@ class Engine {
                                   options_.effective_batch_size, model_.vocab_size())),
         state_(attached(params)),
         optimizer_(optimizer.attach(state_.trainable())),
-        log_(options_, [&] { return record(params, data, optimizer); }) {
+        card_(record(params, data, optimizer)),
+        log_(options_, [&] { return card_.record(); }) {
     if constexpr (requires { model_.check_all_loaded(); }) model_.check_all_loaded();
     if (device().is_cuda()) set_gpu_numerics(options_.deterministic, options_.allow_tf32);
     total_steps_ = options_.max_steps;
@@ -97,10 +99,11 @@ class Engine {
                            [this](const Batch& batch) { return scorer().reference_logps(batch); });
     }
     if (!folder_.empty()) {
-      checkpoints_ =
-          Checkpoints(options_.run_dir.str(), options_.keep_checkpoints,
-                      identity_of(options_, model_, loss_, params, data, optimizer, stream_),
-                      options_.checkpoint_storage.str());
+      const RunRecord identity =
+          identity_of(options_, model_, loss_, params, data, optimizer, stream_);
+      card_.take_base(identity);
+      checkpoints_ = Checkpoints(options_.run_dir.str(), options_.keep_checkpoints, identity,
+                                 options_.checkpoint_storage.str());
       if (!options_.resume) checkpoints_.check_storage_is_new();
     }
     if constexpr (MovesWithRun<Loss>) progress_.loss = loss_.first_state();
@@ -159,6 +162,7 @@ class Engine {
       const auto bad = update(state_, optimizer_, loss, objective.means(), options_.max_grad_norm,
                               device(), metrics);
       if (bad) stop_at(batches, *bad);
+      progress_.last_loss = metrics.loss;
       if constexpr (MovesWithRun<Loss>) {
         progress_.loss = loss_.next_state(progress_.loss, metrics.loss_metrics);
         loss_ = loss_.in_state(progress_.loss);
@@ -193,11 +197,24 @@ class Engine {
     return evaluation_of(loss_, scorer(), batches).loss;
   }
 
-  /// Writes the model as a Hugging Face folder, replacing what is there in one step.
+  /// Writes the model as a Hugging Face folder, replacing what is there in one step; with a model
+  /// card (docs/runs.md#model-cards) if the model's `save` takes one.
   void save(const std::string& folder) const requires requires(const Model& model) {
     model.save(folder, std::vector<NamedTensor>{});
   }
-  { model_.save(folder, state_.weights()); }
+  {
+    if constexpr (requires { model_.save(folder, state_.weights(), std::nullopt, card()); }) {
+      model_.save(folder, state_.weights(), std::nullopt, card());
+    } else {
+      model_.save(folder, state_.weights());
+    }
+  }
+
+  /// The model card of what is saved now, for a `save` that takes one. `base_model`: the base's
+  /// name on the Hub, or its folder, where the model does not know it.
+  io::ModelCard card(const std::string& base_model = "") const {
+    return card_.card(model_, progress_, total_steps_, report(), base_model);
+  }
 
   /// Throws what `save(folder)` would throw of the folder, and leaves it as it is. Call it before
   /// `train`: what cannot be written is better known before the work than after it.
@@ -506,6 +523,7 @@ class Engine {
   Stream stream_;
   State state_;
   OptimizerStateOf<Optimizer> optimizer_;
+  RunCard card_;
   RunLog log_;
   Checkpoints checkpoints_;
   Callbacks callbacks_;

@@ -11,4 +11,5 @@
 #include "posttrain/trainer/run/impl/footprint.ipp"
 #include "posttrain/trainer/run/impl/log.ipp"
 #include "posttrain/trainer/run/impl/record.ipp"
+#include "posttrain/trainer/run/impl/run_card.ipp"
 #include "posttrain/trainer/run/impl/run_folder.ipp"

@@ -16,6 +16,7 @@ namespace posttrain::data {
 POSTTRAIN_INLINE RecordedGroups read_rollout_file(std::string_view path, std::int64_t vocab_size,
                                                   std::int64_t max_tokens_per_batch) {
   RecordedGroups recorded;
+  recorded.report.files.add(path);
   for (const std::string& file : source_files(path)) {
     io::JsonLinesReader reader{io::fs::path(file)};
     while (const auto line = reader.next()) {

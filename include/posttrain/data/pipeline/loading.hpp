@@ -181,6 +181,8 @@ LoadedOf<Kind> load_items(const Kind& kind, const Source& source, const LoadCont
     raise("{}: set Options.validation_split or a validation_path, not both", source.path);
   }
   LoadedOf<Kind> data;
+  data.report.files.add(source.path);
+  if (!source.validation_path.empty()) data.report.files.add(source.validation_path, true);
   detail::Oversized oversized;
   detail::SeenSamples seen;  // validation must not repeat what is trained
   const auto load = [&](std::string_view path, const auto& keep) {

@@ -8,6 +8,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/data/formats/unread_columns.hpp"
+#include "posttrain/data/pipeline/read_files.hpp"
 
 namespace posttrain::data {
 
@@ -27,6 +28,7 @@ struct DataReport {
   std::int64_t tokens = 0;             // of all kept sequences
   std::int64_t scored = 0;             // tokens (or steps) of them that the loss scores
   std::vector<std::string> sources{};  // "chats.jsonl: ShareGPT conversations"
+  ReadFiles files{};                   // that the samples come from
   UnreadColumns unread{};              // columns that have no meaning in their format
   std::string cache{};                 // what the cache on disk did; empty: none was asked for
   std::vector<std::string> reasons{};  // "file:line: why" of the first few samples dropped

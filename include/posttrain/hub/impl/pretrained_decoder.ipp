@@ -66,7 +66,8 @@ POSTTRAIN_INLINE std::string PretrainedDecoder::file_of(const std::string& name)
 
 POSTTRAIN_INLINE void PretrainedDecoder::save(const std::string& folder,
                                               const std::vector<NamedTensor>& weights,
-                                              std::optional<at::ScalarType> dtype) const {
+                                              std::optional<at::ScalarType> dtype,
+                                              const io::ModelCard& card) const {
   const at::ScalarType stored = dtype.value_or(this->dtype());
   std::vector<io::TensorInfo> entries;
   std::map<std::string, Tensor, std::less<>> by_name;
@@ -87,6 +88,9 @@ POSTTRAIN_INLINE void PretrainedDecoder::save(const std::string& folder,
     by_name[weight.name] = weight.value;
   }
   io::PretrainedContent content = content_to_save();
+  content.card = card;
+  content.card.library_name = "transformers";
+  content.card.base_model_relation = "finetune";
   content.config_json = config_json(stored, packed, [&] {
     // An adapter was merged into one of two tensors that were one.
     const SiteSpec& head = layout().sites.back();

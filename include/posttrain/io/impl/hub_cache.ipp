@@ -142,4 +142,15 @@ POSTTRAIN_INLINE fs::path find_model(const fs::path& model,
   return snapshot;
 }
 
+POSTTRAIN_INLINE std::string hub_name_of(const fs::path& folder) {
+  constexpr std::string_view kModels = "models--";
+  const fs::path path = fs::absolute(folder / ".").lexically_normal().parent_path();
+  const std::string model = path.parent_path().parent_path().filename().string();
+  if (path.parent_path().filename() != "snapshots" || !model.starts_with(kModels)) return {};
+  std::string name = model.substr(kModels.size());
+  // No part of a name has "--".
+  if (const std::size_t end = name.find("--"); end != name.npos) name.replace(end, 2, "/");
+  return is_hub_name(name) ? name : "";
+}
+
 }  // namespace posttrain::io

@@ -2,7 +2,7 @@
 // Adapters of the LoRA family as folders that PEFT reads and writes: adapter_config.json and
 // adapter_model.safetensors.
 //
-//   save(trainer.state(), "adapter", "path/of/the/base");
+//   save(trainer, "adapter", "path/of/the/base");
 //   Trainer trainer(model, NextToken{}, From<Lora>{.folder = "adapter"}, …);   // goes on
 //
 // A saved adapter belongs to the original base: OLoRA and PiSSA, whose base gave up s B₀ A₀, are
@@ -31,6 +31,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/io/model_card.hpp"
 #include "posttrain/params/from.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/weights/peft_folder.hpp"
@@ -51,7 +52,8 @@ struct AdapterFolder {
   std::vector<std::shared_ptr<const TokenRows>> token_rows{};
 };
 
-void write_adapter(const std::string& folder, const AdapterFolder& content);
+void write_adapter(const std::string& folder, const AdapterFolder& content,
+                   const io::ModelCard& card);
 /// Several by name: "default" at the top, the others in folders below.
 void write_adapters(const std::string& folder,
                     const std::map<std::string, AdapterFolder>& contents);
@@ -135,11 +137,12 @@ AdapterFolder adapter_content(const LoraState<Storage>& state, const std::string
 
 }  // namespace detail
 
-/// Writes the adapter for the original base; `base_model` is the base's folder or name.
+/// Writes the adapter for the original base; `base_model` is the base's folder or name, `card` the
+/// README.md (`save` of a Trainer has one).
 template <class Storage>
 void save(const LoraState<Storage>& state, const std::string& folder,
-          const std::string& base_model = "") {
-  detail::write_adapter(folder, detail::adapter_content(state, base_model));
+          const std::string& base_model = "", const io::ModelCard& card = {}) {
+  detail::write_adapter(folder, detail::adapter_content(state, base_model), card);
 }
 
 /// `BasicLora` as an adapter folder has it: ranks, scales, targets and values are the folder's.

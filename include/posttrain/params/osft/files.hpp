@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The change that orthogonal subspace fine-tuning made, as a small folder beside the base.
 //
-//   save(trainer.state(), "delta", "path/of/the/base");
+//   save(trainer, "delta", "path/of/the/base");
 //   Trainer trainer(model, NextToken{}, From<Osft>{.folder = "delta"}, …);   // the tuned model
 //
 // osft_delta.json names the matrices, their ranks and the content of each W₀; another base is
@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/io/model_card.hpp"
 #include "posttrain/params/from.hpp"
 #include "posttrain/params/osft.hpp"
 #include "posttrain/tensor/shape_text.hpp"
@@ -47,16 +48,17 @@ OsftDelta::Matrix delta_of(const OsftTarget& target, const Tensor& base, at::Sca
 void restore_delta(OsftTarget& target, const OsftDelta::Matrix& matrix, const Tensor& base,
                    const std::string& folder);
 
-void write_osft_delta(const std::string& folder, const OsftDelta& delta);
+void write_osft_delta(const std::string& folder, const OsftDelta& delta, const io::ModelCard& card);
 OsftDelta read_osft_delta(const std::string& folder);
 
 }  // namespace detail
 
 /// Writes the change since the base, or since the last `begin_task`, whose model is then the base;
-/// `base_model` is a note of where it lies. The folder appears complete or not at all.
+/// `base_model` is a note of where it lies, `card` the README.md (`save` of a Trainer has one). The
+/// folder appears complete or not at all.
 template <class Storage>
 void save(const OsftState<Storage>& state, const std::string& folder,
-          const std::string& base_model = "") {
+          const std::string& base_model = "", const io::ModelCard& card = {}) {
   at::NoGradGuard no_grad;
   detail::OsftDelta delta{base_model, state.projection(), {}, {}};
   std::map<std::string, bool> whole;
@@ -67,7 +69,7 @@ void save(const OsftState<Storage>& state, const std::string& folder,
   for (const NamedTensor& weight : state.weights()) {
     if (whole.contains(weight.name)) delta.others.push_back(weight);
   }
-  detail::write_osft_delta(folder, delta);
+  detail::write_osft_delta(folder, delta, card);
 }
 
 /// The tuned model of a delta folder on its base: goes on training, and has the base as reference.

@@ -2,13 +2,14 @@
 // Soft prompts and prefixes as folders that PEFT reads and writes: adapter_config.json and
 // adapter_model.safetensors with the one tensor "prompt_embeddings".
 //
-//   save(trainer.state(), "prompt", "path/of/the/base");
+//   save(trainer, "prompt", "path/of/the/base");
 //   Trainer trainer(model, NextToken{}, From<PromptTuning>{.folder = "prompt"}, …);   // goes on
 #pragma once
 
 #include <cstdint>
 #include <string>
 
+#include "posttrain/io/model_card.hpp"
 #include "posttrain/params/from.hpp"
 #include "posttrain/params/prefix_tuning.hpp"
 #include "posttrain/params/prompt_tuning.hpp"
@@ -28,31 +29,36 @@ struct PromptFolder {
   Tensor embeddings{};         // [n, …]
 };
 
-void write_prompt(const std::string& folder, const PromptFolder& content);
+void write_prompt(const std::string& folder, const PromptFolder& content,
+                  const io::ModelCard& card);
 
 /// Peft_type and shape are checked, the number of virtual tokens is `embeddings.size(0)`.
 PromptFolder read_prompt(const std::string& folder, const std::string& peft_type);
 
 }  // namespace detail
 
-/// Writes a soft prompt; `base_model` is the base's folder or name.
+/// Writes a soft prompt; `base_model` is the base's folder or name, `card` the README.md (`save` of
+/// a Trainer has one).
 template <class Storage>
 void save(const PromptState<Storage>& state, const std::string& folder,
-          const std::string& base_model = "") {
+          const std::string& base_model = "", const io::ModelCard& card = {}) {
   const Tensor embeddings = state.tensors().at(0).value;
   const AttentionSpec& attention = state.base().layout().attention;
-  detail::write_prompt(folder, {state.kPeftType, base_model, attention.layers, attention.heads,
-                                embeddings.size(1), embeddings});
+  detail::write_prompt(folder,
+                       {state.kPeftType, base_model, attention.layers, attention.heads,
+                        embeddings.size(1), embeddings},
+                       card);
 }
 
-/// Writes a prefix; `base_model` is the base's folder or name.
+/// Writes a prefix; `base_model` and `card` as of a soft prompt.
 template <class Storage>
 void save(const PrefixState<Storage>& state, const std::string& folder,
-          const std::string& base_model = "") {
+          const std::string& base_model = "", const io::ModelCard& card = {}) {
   const AttentionSpec& attention = state.base().layout().attention;
   detail::write_prompt(folder,
                        {state.kPeftType, base_model, attention.layers, attention.kv_heads,
-                        attention.kv_heads * attention.head_dim, state.tensors().at(0).value});
+                        attention.kv_heads * attention.head_dim, state.tensors().at(0).value},
+                       card);
 }
 
 /// `BasicPromptTuning` with the prompt of a folder.

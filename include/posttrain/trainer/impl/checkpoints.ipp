@@ -258,6 +258,7 @@ POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
                  {"validations_without_gain", progress.validations_without_gain},
                  {"identity", identity_.json()},
                  {"tensors", std::move(hashes)}};
+  if (std::isfinite(progress.last_loss)) record["last_loss"] = progress.last_loss;
   if (std::isfinite(progress.val_loss)) record["val_loss"] = progress.val_loss;
   if (std::isfinite(progress.best_val_loss)) record["best_val_loss"] = progress.best_val_loss;
   if (!progress.loss.empty()) record["loss"] = progress.loss;
@@ -349,6 +350,7 @@ POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<Na
     progress.position = {record.at("epoch"), record.at("step_in_epoch")};
     progress.stream = std::move(stream);
     progress.loss = record.value("loss", std::vector<double>());
+    progress.last_loss = record.value("last_loss", std::numeric_limits<double>::quiet_NaN());
     progress.last_validation = record.value("last_validation", std::int64_t{-1});
     progress.val_loss = record.value("val_loss", std::numeric_limits<double>::quiet_NaN());
     progress.best_val_loss = record.value("best_val_loss", std::numeric_limits<double>::infinity());

@@ -33,6 +33,7 @@ POSTTRAIN_INLINE void DataReport::merge(const DataReport& other) {
     this->*count += other.*count;
   }
   sources.insert(sources.end(), other.sources.begin(), other.sources.end());
+  files.merge(other.files);
   if (!other.cache.empty()) cache += (cache.empty() ? "" : "; ") + other.cache;
   unread.merge(other.unread);
   for (const std::string& reason : other.reasons) add_reason(reason);

@@ -9,6 +9,7 @@
 #include "posttrain/base/describe.hpp"
 #include "posttrain/base/join.hpp"
 #include "posttrain/io/json.hpp"
+#include "posttrain/io/model_card.hpp"
 #include "posttrain/io/module_pattern.hpp"
 #include "posttrain/params/lora/files.hpp"
 #include "posttrain/params/weights/impl/peft_folder.ipp"
@@ -111,9 +112,11 @@ inline void write_adapter_files(const io::fs::path& folder, const AdapterFolder&
   write_peft_files(folder, adapter_config(plain), tensors);
 }
 
-POSTTRAIN_INLINE void write_adapter(const std::string& folder, const AdapterFolder& content) {
+POSTTRAIN_INLINE void write_adapter(const std::string& folder, const AdapterFolder& content,
+                                    const io::ModelCard& card) {
   io::AtomicFolder target(folder, is_peft_file);
   write_adapter_files(target.path(), content);
+  io::put_model_card(target.path(), target.target(), adapter_card(card, "lora"));
   target.commit(kAdapterConfig);
 }
 
@@ -123,9 +126,11 @@ POSTTRAIN_INLINE void write_adapters(const std::string& folder,
     return is_peft_file(name) || contents.contains(std::string(name));
   });
   for (const auto& [name, content] : contents) {
-    const io::fs::path path = name == kTopAdapter ? target.path() : target.path() / name;
+    const bool top = name == kTopAdapter;
+    const io::fs::path path = top ? target.path() : target.path() / name;
     io::fs::create_directories(path);
     write_adapter_files(path, content);
+    io::put_model_card(path, top ? target.target() : target.target() / name, {});
   }
   target.commit(kAdapterConfig);
 }

@@ -10,6 +10,7 @@
 #include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/folder_check.hpp"
 #include "posttrain/io/json.hpp"
+#include "posttrain/io/model_card.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/params/osft/files.hpp"
 #include "posttrain/params/weights/impl/peft_folder.ipp"
@@ -57,7 +58,8 @@ POSTTRAIN_INLINE void restore_delta(OsftTarget& target, const OsftDelta::Matrix&
   }
 }
 
-POSTTRAIN_INLINE void write_osft_delta(const std::string& folder, const OsftDelta& delta) {
+POSTTRAIN_INLINE void write_osft_delta(const std::string& folder, const OsftDelta& delta,
+                                       const io::ModelCard& card) {
   Json matrices = Json::array(), others = matrices;
   std::vector<std::pair<std::string, Tensor>> tensors;
   const auto add = [&](const std::string& name, const Tensor& tensor) {
@@ -88,12 +90,14 @@ POSTTRAIN_INLINE void write_osft_delta(const std::string& folder, const OsftDelt
                        {"matrices", matrices},
                        {"others", others}};
   io::AtomicFolder target(folder, [](std::string_view name) {
-    return name == kDeltaConfig || name == kDeltaWeights || name == "README.md";
+    return name == kDeltaConfig || name == kDeltaWeights || name == io::kModelCardFile;
   });
   io::save_tensors(target.path() / kDeltaWeights, tensors);
   io::OutputFile file(target.path() / kDeltaConfig);
   file.write(config.dump(2) + "\n");
   file.close();
+  // Neither PEFT nor transformers reads such a folder.
+  io::put_model_card(target.path(), target.target(), adapter_card(card, "osft", "posttrain"));
   target.commit(kDeltaConfig);
 }
 

@@ -13,7 +13,8 @@ namespace posttrain::detail {
 
 inline constexpr const char* kPromptKey = "prompt_embeddings";
 
-POSTTRAIN_INLINE void write_prompt(const std::string& folder, const PromptFolder& content) {
+POSTTRAIN_INLINE void write_prompt(const std::string& folder, const PromptFolder& content,
+                                   const io::ModelCard& card) {
   Json config{{"peft_type", content.peft_type},
               {"task_type", "CAUSAL_LM"},
               {"base_model_name_or_path", json_or_null(content.base_model)},
@@ -32,7 +33,9 @@ POSTTRAIN_INLINE void write_prompt(const std::string& folder, const PromptFolder
   } else {
     config["prompt_tuning_init"] = "RANDOM";  // replaced by the tensor; others need a tokenizer
   }
-  write_peft_folder(folder, config, {{kPromptKey, content.embeddings}});
+  write_peft_folder(
+      folder, config, {{kPromptKey, content.embeddings}},
+      adapter_card(card, content.peft_type == "PREFIX_TUNING" ? "prefix-tuning" : "prompt-tuning"));
 }
 
 POSTTRAIN_INLINE PromptFolder read_prompt(const std::string& folder, const std::string& peft_type) {

@@ -18,6 +18,7 @@
 #include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/folder_check.hpp"
 #include "posttrain/io/json.hpp"
+#include "posttrain/io/model_card.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/params/weights/peft_folder.hpp"
 #include "posttrain/tensor/shape_text.hpp"
@@ -39,7 +40,7 @@ inline Json json_or_null(const std::string& text) { return text.empty() ? Json()
 
 /// Files that replacing an adapter's folder may delete; any other is the user's.
 inline bool is_peft_file(std::string_view name) {
-  return name == kAdapterConfig || name == kAdapterWeights || name == "README.md";
+  return name == kAdapterConfig || name == kAdapterWeights || name == io::kModelCardFile;
 }
 
 inline void write_peft_files(const io::fs::path& folder, const Json& config,
@@ -50,10 +51,21 @@ inline void write_peft_files(const io::fs::path& folder, const Json& config,
   file.close();
 }
 
+/// The card of a folder of this method's parameters.
+inline io::ModelCard adapter_card(io::ModelCard card, std::string_view method,
+                                  std::string_view library = "peft") {
+  card.library_name = library;
+  card.base_model_relation = "adapter";
+  card.add_tag(method);
+  return card;
+}
+
 inline void write_peft_folder(const std::string& folder, const Json& config,
-                              const std::vector<std::pair<std::string, Tensor>>& tensors) {
+                              const std::vector<std::pair<std::string, Tensor>>& tensors,
+                              const io::ModelCard& card) {
   io::AtomicFolder target(folder, is_peft_file);
   write_peft_files(target.path(), config, tensors);
+  io::put_model_card(target.path(), target.target(), card);
   target.commit(kAdapterConfig);
 }
 
