@@ -9,12 +9,16 @@
 #include "posttrain/data/tokenized.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/losses/dpo.hpp"
+#include "posttrain/losses/loss_sum.hpp"
 #include "posttrain/losses/next_token.hpp"
+#include "posttrain/losses/on_side.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora/files.hpp"
 #include "posttrain/params/prompt/files.hpp"
+#include "posttrain/params/with_critic.hpp"
+#include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/small_run.hpp"
@@ -212,4 +216,45 @@ TEST_CASE("a card says no more than is known", "[trainer][model_card]") {
   CHECK_FALSE(contains(local.card().text("out"), "base_model"));
   CHECK_FALSE(contains(local.card(moved).text("out"), "base_model"));
   CHECK(contains(local.card("org/known").text("out"), "base_model: org/known\n"));
+}
+
+namespace {
+
+/// Stands for a policy that is chosen at run time.
+struct Chosen {
+  explicit Chosen(int) {}
+  std::string description() const { return "Dpo{.beta = 0.1, .label_smoothing = 0}"; }
+};
+struct InMemory {
+  LiteralString texts = "";
+};
+struct NoModel {};
+
+}  // namespace
+
+TEST_CASE("policies are named by what they are made of", "[trainer][model_card]") {
+  RunRecord record, sum;
+  sum.add("type", std::string_view("LossSum"));
+  sum.add("first", to_record(Chosen(1)));
+  sum.add("second", to_record(0.5 * OnChosen{NextToken{}}));
+  record.add("loss", sum);
+  record.add("params", to_record(WithCritic{BasicLora<Nf4>{}}));
+  const std::string long_text(3000, 'x');
+  record.add("data", to_record(InMemory{.texts = long_text}));
+  record.add("optimizer", to_record(AdamW{}));
+  record.add("options", to_record(Options{}));
+  const auto card = [&] {
+    return RunCard(record).card(NoModel{}, Progress{}, 1, data::DataReport{}).text("a");
+  };
+  std::string text = card();
+  CHECK(contains(text,
+                 "tags:\n- posttrain\n- dpo\n- on-chosen\n- next-token\n- with-critic\n- "
+                 "lora\n---\n"));
+  CHECK(contains(text,
+                 "loss `Dpo` + `OnChosen` of `NextToken`, parameters `WithCritic` of `Lora`, "));
+  CHECK(policies_of(text)["data"]["texts"] == std::string(1000, 'x') + "… (3000 bytes)");
+  record.add("loss", to_record(Dpo{} + 0.0 * OnChosen{NextToken{}}));
+  text = card();
+  CHECK(contains(text, "loss `Dpo`, "));
+  CHECK_FALSE(contains(text, "next-token"));
 }

@@ -4,13 +4,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
@@ -24,11 +28,41 @@ namespace posttrain {
 
 namespace detail {
 
-/// A policy's type as its users name it: "Lora" of BasicLora.
+/// A policy's type as its users name it: "Lora" of BasicLora. One that is chosen at run time says
+/// in words what it is, "Dpo{.beta = 0.1}".
 inline std::string type_of(const Json& policy) {
   constexpr std::string_view kBasic = "Basic";
-  const std::string type = policy.value("type", std::string());
+  std::string type = policy.value("type", std::string());
+  const std::string words = policy.value("description", std::string());
+  const std::size_t end = words.find('{');
+  if (end != words.npos && std::all_of(words.begin(), words.begin() + end,
+                                       [](unsigned char c) { return std::isalnum(c) != 0; })) {
+    type = words.substr(0, end);
+  }
   return type.starts_with(kBasic) ? type.substr(kBasic.size()) : type;
+}
+
+/// A type of a policy, and what stands before it in words.
+struct NamedType {
+  std::string between;
+  std::string type;
+};
+
+/// Adds the types of a policy: the terms of a sum of losses, what others wrap behind their own.
+inline void add_types(std::vector<NamedType>& all, const Json& policy,
+                      const std::string& between = "") {
+  if (!policy.is_object() || policy.value("weight", Json()) == 0.0) return;
+  if (policy.contains("first") && policy.contains("second")) {
+    add_types(all, policy.at("first"), between);
+    add_types(all, policy.at("second"), "` + `");
+    return;
+  }
+  const std::string type = type_of(policy);
+  const bool plain = type != "Weighted";
+  if (plain) all.push_back({all.empty() ? "" : between, type});
+  for (const char* inner : {"loss", "params"}) {
+    if (policy.contains(inner)) add_types(all, policy.at(inner), plain ? "` of `" : between);
+  }
 }
 
 /// A type in the words of a tag: "bradley-terry" of BradleyTerry.
@@ -43,11 +77,17 @@ inline std::string tag_of(std::string_view type) {
   return tag;
 }
 
-/// The tags of a policy and of the one that it wraps. `From` names none: the folder's writer does.
-inline void add_tags(io::ModelCard& card, const Json& policy) {
-  if (!policy.is_object()) return;
-  if (const std::string type = type_of(policy); type != "From") card.add_tag(tag_of(type));
-  if (policy.contains("params")) add_tags(card, policy.at("params"));
+/// A policy in words; its types become tags of the card, but for `From`, whose folder's writer
+/// knows what it goes on with.
+inline std::string tagged_name(io::ModelCard& card, const Json& policy) {
+  std::vector<NamedType> types;
+  add_types(types, policy);
+  std::string name;
+  for (const NamedType& each : types) {
+    name += each.between + each.type;
+    if (each.type != "From") card.add_tag(tag_of(each.type));
+  }
+  return name;
 }
 
 /// Cuts texts that no one reads in a card: lists that a policy was given in memory, say.
@@ -122,15 +162,14 @@ POSTTRAIN_INLINE io::ModelCard RunCard::made(const Base& base, const Progress& p
   if (name.empty() && detail::names_hub_model(base.name)) name = base.name;
   if (!base.drawn) card.base_model = name;
   card.add_tag("posttrain");
-  detail::add_tags(card, record.at("loss"));
-  detail::add_tags(card, record.at("params"));
-
+  const std::string loss = detail::tagged_name(card, record.at("loss"));
+  const std::string params = detail::tagged_name(card, record.at("params"));
   const auto type = [&](const char* part) { return detail::type_of(record.at(part)); };
   const std::string at = base.path.empty() ? "" : io::code_span(base.path);
   card.body = fmt::format(
       "Trained with posttrain {}: loss `{}`, parameters `{}`, data `{}`, optimizer `{}`.\n\n"
       "## Base\n",
-      kVersion, type("loss"), type("params"), type("data"), type("optimizer"));
+      kVersion, loss, params, type("data"), type("optimizer"));
   if (base.drawn) {
     card.body += "Weights drawn at random, for a configuration.\n\n";
   } else if (!name.empty()) {
@@ -153,7 +192,8 @@ POSTTRAIN_INLINE io::ModelCard RunCard::made(const Base& base, const Progress& p
     policies[part] = record.at(part);
   }
   // Places of the run's own files decide nothing.
-  for (const char* place : {"run_dir", "tensorboard_log_dir", "cache_dir", "progress"}) {
+  for (const char* place : {"run_dir", "metrics_file", "checkpoint_storage", "tensorboard_log_dir",
+                            "cache_dir", "progress"}) {
     policies["options"].erase(place);
   }
   detail::shorten_texts(policies);
