@@ -16,8 +16,9 @@
 
 namespace posttrain {
 
-/// Peak resident memory of the process in GiB.
+/// Resident memory of the process in GiB: its peak, and now. 0 where the system does not say.
 double peak_memory_gib();
+double resident_memory_gib();
 
 class RunLog {
  public:

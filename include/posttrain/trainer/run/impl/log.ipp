@@ -22,18 +22,27 @@
 
 namespace posttrain {
 
-POSTTRAIN_INLINE double peak_memory_gib() {
-  // Not getrusage(): its maximum begins with that of the process that started this one.
+namespace detail {
+
+/// A line of /proc/self/status in GiB.
+inline double status_gib(const char* format) {
   double kib = 0.0;
   if (std::FILE* status = std::fopen("/proc/self/status", "r")) {
     char line[256];
     while (kib == 0.0 && std::fgets(line, sizeof line, status)) {
-      if (std::sscanf(line, "VmHWM: %lf kB", &kib) != 1) kib = 0.0;
+      if (std::sscanf(line, format, &kib) != 1) kib = 0.0;
     }
     std::fclose(status);
   }
   return kib / (1024.0 * 1024.0);
 }
+
+}  // namespace detail
+
+// Not getrusage(): its maximum begins with that of the process that started this one.
+POSTTRAIN_INLINE double peak_memory_gib() { return detail::status_gib("VmHWM: %lf kB"); }
+
+POSTTRAIN_INLINE double resident_memory_gib() { return detail::status_gib("VmRSS: %lf kB"); }
 
 class RunLog::Writer {
  public:
