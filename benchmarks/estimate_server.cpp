@@ -35,7 +35,8 @@ int main(int argc, char** argv) {
   app.add_option("--model", model)->required();
   {
     using enum TrainingMethod;
-    add_enum(app, "--method", options.training_method, {sft, osft, lora, qlora, dpo, kto, reward, grpo});
+    add_enum(app, "--method", options.training_method,
+             {sft, osft, lora, qlora, dpo, kto, reward, grpo});
   }
   {
     using enum EstimateStorage;

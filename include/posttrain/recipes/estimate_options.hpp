@@ -12,8 +12,8 @@
 
 namespace posttrain {
 
-/// The loss and what trains: sft, all weights by the next token; osft, in subspaces; lora and qlora,
-/// adapters; dpo, kto, reward and grpo, all weights, or adapters where `lora_r` is given.
+/// The loss and what trains: sft, all weights by the next token; osft, in subspaces; lora and
+/// qlora, adapters; dpo, kto, reward and grpo, all weights, or adapters where `lora_r` is given.
 enum class TrainingMethod { sft, osft, lora, qlora, dpo, kto, reward, grpo };
 
 /// How frozen matrices are kept.
@@ -30,20 +30,22 @@ enum class EstimateReference {
 
 struct EstimateOptions {
   TrainingMethod training_method = TrainingMethod::sft;
-  LiteralString model_path{};  // a folder, a GGUF file or a name, as hub::PretrainedDecoder takes it
-  bool from_scratch = false;   // the folder has no weights: they are drawn
+  LiteralString
+      model_path{};           // a folder, a GGUF file or a name, as hub::PretrainedDecoder takes it
+  bool from_scratch = false;  // the folder has no weights: they are drawn
 
   // --- the largest micro-batch -------------------------------------------------------------------
-  std::int64_t max_tokens_per_gpu = 4096;  // tokens of one micro-batch (Options::max_tokens_per_batch)
-  std::int64_t max_seq_len = 2048;         // tokens of the longest sample, prompt and answer
+  std::int64_t max_tokens_per_gpu =
+      4096;                         // tokens of one micro-batch (Options::max_tokens_per_batch)
+  std::int64_t max_seq_len = 2048;  // tokens of the longest sample, prompt and answer
   std::int64_t effective_batch_size = 32;  // samples of an optimizer step; grpo: and of a rollout
   bool gradient_checkpointing = false;
 
   // --- what trains, and how it is kept -----------------------------------------------------------
-  double unfreeze_rank_ratio = 0.25;             // osft
-  std::int64_t lora_r = 0;                       // rank; 0: 32 of lora and qlora, else no adapters
-  LiteralString target_modules = "all-linear";   // of adapters
-  at::ScalarType dtype = at::kFloat;             // of computation: float32 or bfloat16
+  double unfreeze_rank_ratio = 0.25;            // osft
+  std::int64_t lora_r = 0;                      // rank; 0: 32 of lora and qlora, else no adapters
+  LiteralString target_modules = "all-linear";  // of adapters
+  at::ScalarType dtype = at::kFloat;            // of computation: float32 or bfloat16
   EstimateStorage storage = EstimateStorage::dense;  // of frozen matrices; qlora: 4 bits
   EstimateOptimizer optimizer = EstimateOptimizer::adamw;
   EstimateReference reference = EstimateReference::standard;
@@ -115,8 +117,9 @@ struct EstimateOptions {
       return;
     }
     if (group_size < 2 || effective_batch_size % group_size != 0) {
-      fail("posttrain: EstimateOptions.group_size must be at least 2 and divide "
-           "effective_batch_size");
+      fail(
+          "posttrain: EstimateOptions.group_size must be at least 2 and divide "
+          "effective_batch_size");
     }
     if (max_new_tokens < 1 || max_new_tokens >= max_seq_len) {
       fail("posttrain: EstimateOptions.max_new_tokens must be at least 1 and below max_seq_len");

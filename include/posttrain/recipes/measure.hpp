@@ -5,8 +5,9 @@
 //   const MeasuredMemory measured = measure({.training_method = TrainingMethod::lora,
 //                                            .model_path = "model"});
 //
-// The peak is the process's own since it began, so a process measures once. Whoever includes this
-// compiles a Trainer of each loss.
+// The peak is the process's own since it began, so a process measures once. A reference that is no
+// second model is the base of adapters and subspaces, or the model itself before its first step.
+// Whoever includes this compiles a Trainer of each loss.
 #pragma once
 
 #include <cstdint>

@@ -7,6 +7,7 @@
 #endif
 
 #include "posttrain/recipes/impl/dpo.ipp"
+#include "posttrain/recipes/impl/estimate.ipp"
 #include "posttrain/recipes/impl/grpo.ipp"
 #include "posttrain/recipes/impl/kto.ipp"
 #include "posttrain/recipes/impl/lora_grpo.ipp"

@@ -96,9 +96,8 @@ POSTTRAIN_INLINE MemoryEstimate estimate(const EstimateOptions& options) {
   const hub::PretrainedDecoder model = detail::opened_model(options);
   const detail::WeightHeaders headers(model, options.from_scratch);
   MemoryEstimate all;
-  const detail::HeldMemory held(options, model.layout(), [&](const std::string& matrix) {
-    return headers.packed(matrix);
-  });
+  const detail::HeldMemory held(options, model.layout(),
+                                [&](const std::string& matrix) { return headers.packed(matrix); });
   held.add_to(all);
   detail::StepMemory(options, model.config(), held).add_to(all);
   all.loading = headers.largest();
@@ -114,32 +113,6 @@ POSTTRAIN_INLINE MemoryEstimate estimate(const EstimateOptions& options) {
              all.head * (detail::scores_first(options) ? 2 : 1) + all.forward + all.layer +
              all.attention + all.rollout_cache;
   return all;
-}
-
-POSTTRAIN_INLINE std::string MemoryEstimate::text() const {
-  std::string lines;
-  const auto add = [&](const char* what, std::int64_t bytes) {
-    if (bytes == 0) return;
-    lines += fmt::format("{:<13} {:>10.1f} MB\n", what, 1e-6 * static_cast<double>(bytes));
-  };
-  add("weights", weights);
-  add("gradients", gradients);
-  add("masters", masters);
-  add("moments", moments);
-  add("subspaces", subspaces);
-  add("reference", reference);
-  add("workspace", workspace);
-  add("activations", activations);
-  add("head", head);
-  add("layer", layer);
-  add("attention", attention);
-  add("forward", forward);
-  add("rollout cache", rollout_cache);
-  add("loading", loading);
-  add("process", process);
-  const auto gigabytes = [](std::int64_t bytes) { return 1e-9 * static_cast<double>(bytes); };
-  return lines + fmt::format("peak {:.2f} GB, from {:.2f} to {:.2f}", gigabytes(mid),
-                             gigabytes(low), gigabytes(high));
 }
 
 }  // namespace posttrain

@@ -8,14 +8,15 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "posttrain/concepts/layout.hpp"
 #include "posttrain/optim/adamw_8bit.hpp"
 #include "posttrain/params/osft.hpp"
 #include "posttrain/params/osft/complement.hpp"
-#include "posttrain/recipes/estimate.hpp"
 #include "posttrain/recipes/impl/chosen_adapters.hpp"
+#include "posttrain/recipes/memory_estimate.hpp"
 #include "posttrain/storage/int8.hpp"
 #include "posttrain/storage/nf4.hpp"
 #include "posttrain/tensor/parameters.hpp"
@@ -35,14 +36,12 @@ inline std::int64_t bytes_as(at::ScalarType type, std::int64_t numbers) {
 class CountedBuffer {
  public:
   void add(std::int64_t size) {
-    numbers_ += size;
     filled_ += whole_blocks(size, 16) * 16;  // views begin at whole cache lines
   }
-  std::int64_t numbers() const { return numbers_; }
   std::int64_t filled() const { return filled_; }
 
  private:
-  std::int64_t numbers_ = 0, filled_ = 0;
+  std::int64_t filled_ = 0;
 };
 
 /// A matrix of `size` numbers in stored form.
@@ -76,7 +75,9 @@ class HeldMemory {
       std::vector<PartMemory>& parts = parts_.emplace_back();
       for (const MatrixSpec& part : site.parts) {
         PartMemory& memory = parts.emplace_back();
-        if (options.adapts() && lora.targets(site, part.name)) memory.rank = lora.rank_of(part.name);
+        if (options.adapts() && lora.targets(site, part.name)) {
+          memory.rank = lora.rank_of(part.name);
+        }
         if (options.in_subspaces() && !site.head) {
           const auto shorter = static_cast<double>(std::min(part.rows, site.in));
           memory.free = std::llround(options.unfreeze_rank_ratio * shorter);
@@ -157,13 +158,20 @@ class HeldMemory {
 
   void add_moments(std::int64_t n, bool decay, MemoryEstimate& all) const {
     const AdamW8bit narrow;
-    const bool codes = options_.optimizer == EstimateOptimizer::adamw_8bit && decay &&
-                       n >= narrow.min_8bit_size;
+    const bool codes =
+        options_.optimizer == EstimateOptimizer::adamw_8bit && decay && n >= narrow.min_8bit_size;
     all.moments += 4 + 2 * (codes ? n + 4 * whole_blocks(n, narrow.block_size) : 4 * n);
   }
 
   void add_adapters(MemoryEstimate& all) const {
-    CountedBuffer a, b;
+    CountedBuffer a, b, tables;
+    const BasicLora<Dense> lora = chosen_adapters(options_, Dense{});
+    for (const TableSpec& table : layout_.tables) {
+      if (!lora.targets(table)) continue;
+      const std::int64_t rank = lora.rank_of(module_of(table.name));
+      tables.add(table.rows * rank);
+      tables.add(table.columns * rank);
+    }
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const SiteSpec& site = layout_.sites[i];
       std::int64_t ranks = 0;
@@ -174,7 +182,7 @@ class HeldMemory {
       }
       if (ranks > 0) a.add(ranks * site.in);
     }
-    for (const CountedBuffer* each : {&a, &b}) {
+    for (const CountedBuffer* each : {&a, &b, &tables}) {
       all.weights += bytes_as(options_.dtype, each->filled());
       add_group(*each, /*decay=*/true, all);
     }

@@ -4,8 +4,8 @@
 // what is alive at once in the moments that can be the widest.
 //
 // Of the T tokens of the micro-batch, widths in numbers per token. An operation keeps what its
-// backward pass reads (nn/): a norm its input, a product its input where its matrix trains or has an
-// adapter, attention q, k, v and its output, an activation its input. A node drops what it kept
+// backward pass reads (nn/): a norm its input, a product its input where its matrix trains or has
+// an adapter, attention q, k, v and its output, an activation its input. A node drops what it kept
 // once it has run.
 #pragma once
 
@@ -20,9 +20,9 @@
 #include "posttrain/nn/gemm.hpp"
 #include "posttrain/nn/lm_head.hpp"
 #include "posttrain/nn/packed_matrix.hpp"
-#include "posttrain/recipes/estimate.hpp"
 #include "posttrain/recipes/impl/held_memory.hpp"
 #include "posttrain/recipes/impl/worst_case.hpp"
+#include "posttrain/recipes/memory_estimate.hpp"
 
 namespace posttrain::detail {
 
@@ -99,11 +99,11 @@ class StepMemory {
   std::int64_t kept(const models::LayerSites& at) const {
     std::int64_t width = 0;
     width += keeps_input(at.qkv) ? d_ : 0;
-    width += q_ + 2 * kv_;                      // rotated, or as they come
-    if (at.q_norm >= 0) width += q_ + kv_;      // before their norms, and after
-    width += q_;                                // attention's output
+    width += q_ + 2 * kv_;                  // rotated, or as they come
+    if (at.q_norm >= 0) width += q_ + kv_;  // before their norms, and after
+    width += q_;                            // attention's output
     width += at.post_attention_norm >= 0 ? d_ : 0;
-    width += d_;                                // the stream between attention and MLP
+    width += d_;  // the stream between attention and MLP
     width += keeps_input(at.up) ? d_ : 0;
     width += up_width();
     width += keeps_input(at.down) ? ffn_ : 0;
@@ -116,9 +116,7 @@ class StepMemory {
 
   /// Of a layer on the way forward, at its activation, without a graph: q, k, v, attention's
   /// projection, the stream and its norm, and the MLP.
-  std::int64_t forward() const {
-    return of_tokens(q_ + 2 * kv_ + 3 * d_ + up_width() + ffn_);
-  }
+  std::int64_t forward() const { return of_tokens(q_ + 2 * kv_ + 3 * d_ + up_width() + ffn_); }
 
   /// The gradients of the hidden states, which the head made, and of the stream.
   std::int64_t upstream() const { return 2 * stream(); }
@@ -134,10 +132,11 @@ class StepMemory {
   /// kept is gone.
   std::int64_t returning_through_attention(const models::LayerSites& at) const {
     const std::int64_t qkv = q_ + 2 * kv_;
-    const std::int64_t gone = (keeps_input(at.down) ? ffn_ : 0) + up_width() + d_ +
-                              (keeps_input(at.up) ? d_ : 0);
+    const std::int64_t gone =
+        (keeps_input(at.down) ? ffn_ : 0) + up_width() + d_ + (keeps_input(at.up) ? d_ : 0);
     std::int64_t floats = 0;
-    if (attention_widens(options_.dtype)) floats += 2 * qkv + 2 * q_;  // copies of all that it reads
+    if (attention_widens(options_.dtype))
+      floats += 2 * qkv + 2 * q_;  // copies of all that it reads
     return upstream() + of_tokens(q_ + qkv - gone) + 4 * worst_.tokens * floats +
            attention_workspace();
   }
@@ -176,8 +175,9 @@ class StepMemory {
     const std::int64_t scored = rewards ? worst_.answers * worst_.items : worst_.predictions();
     const std::int64_t rows = std::min(whole_blocks(scored, 32) * 32, head_chunk_rows(columns));
     std::int64_t copies = 1;
-    if (config_.logit_scale != 1.0) copies = 2;    // before the factor; its gradient
-    if (config_.final_softcap > 0.0) copies = 5;  // before the cap, and what its gradient is made of
+    if (config_.logit_scale != 1.0) copies = 2;  // before the factor; its gradient
+    if (config_.final_softcap > 0.0)
+      copies = 5;  // before the cap, and what its gradient is made of
     return bytes_ * rows * (copies * columns + 2 * d_) + stream() + panels();
   }
 
@@ -185,8 +185,7 @@ class StepMemory {
   /// through the widest layer, and logits.
   std::int64_t rollout_cache() const {
     const GeneratorOptions generator;
-    const std::int64_t samples =
-        std::min(generator.max_live, worst_.prompts * options_.group_size);
+    const std::int64_t samples = std::min(generator.max_live, worst_.prompts * options_.group_size);
     const std::int64_t prompts = whole_blocks(samples, options_.group_size);
     const std::int64_t rows = prompts * worst_.prompt + samples * (options_.max_new_tokens - 1);
     const std::int64_t cache = bytes_ * rows * 2 * config_.num_layers() * kv_;

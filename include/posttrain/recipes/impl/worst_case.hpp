@@ -14,11 +14,11 @@
 namespace posttrain::detail {
 
 struct WorstCase {
-  std::int64_t prompt = 1;  // tokens
-  std::int64_t answer = 1;  // tokens of each
+  std::int64_t prompt = 1;   // tokens
+  std::int64_t answer = 1;   // tokens of each
   std::int64_t answers = 1;  // behind one prompt
-  std::int64_t items = 1;   // prompts with their answers in the micro-batch
-  std::int64_t tokens = 2;  // of the micro-batch, what is left of max_tokens_per_gpu filled up
+  std::int64_t items = 1;    // prompts with their answers in the micro-batch
+  std::int64_t tokens = 2;   // of the micro-batch, what is left of max_tokens_per_gpu filled up
   std::int64_t prompts = 1;  // of a rollout
 
   /// Of the tokens of one prompt and its answers, which attend to each other.
