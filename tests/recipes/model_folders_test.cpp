@@ -54,6 +54,18 @@ TEST_CASE("all models stay, or the newest; the best one is replaced by a better 
   CHECK(left_by({12, -12, 8, -8}, true) == Names{"samples_8", "samples_8_best_val_loss"});
 }
 
+TEST_CASE("what a kill left of a removed model is under another name, and goes", "[recipes]") {
+  const TempFolder scratch;
+  const ModelFolders folders(scratch.path().string(), true);
+  std::filesystem::create_directories(folders.folder(8, false));
+  const std::string left = (scratch / "hf_format/.samples_4.tmp-999999999-0").string();
+  std::filesystem::create_directories(left + "/samples_4");
+  CHECK(folders.newest() == folders.folder(8, false));
+  folders.written(8, false);
+  CHECK_FALSE(std::filesystem::exists(left));
+  CHECK(folders.has(8, false));
+}
+
 TEST_CASE("newest and best are found by number, among folders of other names", "[recipes]") {
   const TempFolder scratch;
   for (const char* name : {"samples_9", "samples_100", "samples_20_best_val_loss", "samples_x",

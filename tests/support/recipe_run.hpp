@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -14,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/concepts/events.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/params/full.hpp"
@@ -22,8 +25,9 @@
 
 namespace posttrain::test {
 
-/// Two layers with the pocket model's tokenizer, drawn from `seed`, as a folder.
-inline void write_tiny_model(const std::filesystem::path& folder, std::uint64_t seed) {
+/// A few layers with the pocket model's tokenizer, drawn from `seed`, as a folder.
+inline void write_tiny_model(const std::filesystem::path& folder, std::uint64_t seed,
+                             int layers = 2) {
   const std::filesystem::path pocket = POSTTRAIN_SOURCE_ROOT "/examples/pocket/model";
   const TempFolder bare;
   for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}) {
@@ -32,7 +36,7 @@ inline void write_tiny_model(const std::filesystem::path& folder, std::uint64_t 
   Json config = io::parse_json(slurp(pocket / "config.json"), "config.json");
   for (const auto& [name, value] :
        {std::pair("hidden_size", 16), std::pair("intermediate_size", 24),
-        std::pair("num_hidden_layers", 2), std::pair("num_attention_heads", 2),
+        std::pair("num_hidden_layers", layers), std::pair("num_attention_heads", 2),
         std::pair("num_key_value_heads", 1), std::pair("head_dim", 8)}) {
     config[name] = value;
   }
@@ -90,6 +94,14 @@ std::string said_by(const Action& action) {
   ::close(own);
   return slurp(file);
 }
+
+/// A callback: a signal ends the run in the step behind `step`.
+struct StopsAt {
+  std::int64_t step;
+  void on(const event::StepBegin& event) {
+    if (event.step == step) std::raise(SIGTERM);
+  }
+};
 
 /// What a run of a recipe left.
 struct RecipeRun {

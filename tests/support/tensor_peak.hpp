@@ -15,6 +15,8 @@ namespace posttrain::test {
 class TensorPeak {
  public:
   std::int64_t bytes() const { return counter_->most; }
+  /// Of those that are still there.
+  std::int64_t held() const { return counter_->now; }
 
  private:
   struct Counter : c10::MemoryReportingInfoBase {

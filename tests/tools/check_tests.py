@@ -54,6 +54,8 @@ REASONS = {
     "posttrain/recipes/chosen_optimizer.hpp": "a choice, tested with recipes/estimate.hpp and measure.hpp",
     "posttrain/recipes/chosen_params.hpp": "a choice, tested with recipes/estimate.hpp and measure.hpp",
     "posttrain/recipes/chosen_state.hpp": "a choice, tested with recipes/estimate.hpp and measure.hpp",
+    "posttrain/recipes/names.hpp": "two enums, tested with recipes/recipe.hpp and recipes/any_optimizer.hpp",
+    "posttrain/recipes/recipe_result.hpp": "a struct, tested with recipes/sft.hpp",
     "posttrain/rewards/math/token.hpp": "a token type, tested with lexer.hpp",
     "posttrain/storage/dense.hpp": "a tag without behavior",
     "posttrain/text/added_token.hpp": "a struct, tested with tokenizer/added_tokens.hpp",

@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <limits>
+#include <optional>
+#include <utility>
 
 #include "posttrain/io/json.hpp"
 #include "posttrain/io/safetensors_writer.hpp"
@@ -36,9 +39,16 @@ Checkpoints checkpoints_in(const TempFolder& folder, std::int64_t keep = 1,
   return {(folder / "run").string(), keep, record};
 }
 
-std::vector<std::string> names_in(const TempFolder& folder) {
+/// Those of a run with a second folder, "storage", beside its own.
+Checkpoints stored_in(const TempFolder& folder, const RunRecord& record = identity(),
+                      std::int64_t keep = 1) {
+  return {(folder / "run").string(), keep, record, (folder / "storage").string()};
+}
+
+std::vector<std::string> names_in(const TempFolder& folder,
+                                  std::string_view inside = "run/checkpoints") {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder / "run/checkpoints")) {
+  for (const auto& entry : fs::directory_iterator(folder / inside)) {
     names.push_back(entry.path().filename().string());
   }
   std::sort(names.begin(), names.end());
@@ -270,4 +280,120 @@ TEST_CASE("a checkpoint of another run or model is refused with both values", "[
   CHECK(contains(load(identity(), {{"a", at::zeros({4})}}), "'a': expected shape [4], found [3]"));
   CHECK(contains(load(identity(), {{"b", value}}), "'b'"));
   CHECK(contains(error_of([] { Checkpoints().save({}, {}); }), "needs Options.run_dir"));
+}
+
+TEST_CASE("a second folder gets every checkpoint, whole", "[trainer]") {
+  const TempFolder folder;
+  Checkpoints checkpoints = stored_in(folder);
+  Progress progress{.step = 1};
+  progress.stream = "{\"answers\": 3}\n";
+  checkpoints.save(progress, {{"a", at::full({3}, 1.5)}});
+  CHECK(names_in(folder, "storage/step-00000001") ==
+        std::vector<std::string>{"state.safetensors", "stream.jsonl", "trainer.json"});
+  for (const std::string& name : names_in(folder, "storage/step-00000001")) {
+    CHECK(slurp(folder / "storage/step-00000001" / name) ==
+          slurp(folder / "run/checkpoints/step-00000001" / name));
+  }
+  // Older ones go there as in the run's own folder, and what a kill left of a copy.
+  fs::create_directory(folder / "storage/.step-00000001.tmp-999999999-0");
+  checkpoints.save({.step = 2}, {{"a", at::full({3}, 2.5)}});
+  checkpoints.confirm();
+  CHECK(names_in(folder, "storage") == std::vector<std::string>{"step-00000002"});
+  CHECK(names_in(folder) == std::vector<std::string>{"step-00000002"});
+}
+
+TEST_CASE("the newest checkpoint of both folders is resumed from", "[trainer]") {
+  const auto resumed = [](const std::function<void(const TempFolder&)>& lose) {
+    const TempFolder folder;
+    Checkpoints before = stored_in(folder, identity(), 2);
+    before.save({.step = 1}, {{"a", at::full({1}, 1.0)}});
+    before.save({.step = 2}, {{"a", at::full({1}, 2.0)}});
+    lose(folder);
+    Checkpoints checkpoints = stored_in(folder, identity(), 2);
+    Loader load{checkpoints};
+    const std::optional<float> value = load();
+    CHECK(value == static_cast<float>(load.progress.step));
+    // The next one is in both folders.
+    checkpoints.save({.step = 3}, {{"a", at::full({1}, 3.0)}});
+    CHECK(names_in(folder, "storage").back() == "step-00000003");
+    CHECK(names_in(folder).back() == "step-00000003");
+    return std::pair(value, load.warning);
+  };
+  using Found = std::pair<std::optional<float>, std::string>;
+  CHECK(resumed([](const TempFolder&) {}) == Found(2.0F, ""));
+  CHECK(resumed([](const TempFolder& all) { fs::remove_all(all / "run"); }) == Found(2.0F, ""));
+  CHECK(resumed([](const TempFolder& all) { fs::remove_all(all / "storage"); }) == Found(2.0F, ""));
+  CHECK(resumed([](const TempFolder& all) {
+          fs::remove_all(all / "run/checkpoints/step-00000002");
+        }) == Found(2.0F, ""));
+  // A copy that was not finished is none.
+  CHECK(resumed([](const TempFolder& all) {
+          fs::remove_all(all / "run");
+          fs::remove(all / "storage/step-00000002/trainer.json");
+        }) == Found(1.0F, ""));
+  CHECK(resumed([](const TempFolder& all) {
+          fs::remove_all(all / "run");
+          fs::remove_all(all / "storage");
+        }).first == std::nullopt);
+}
+
+TEST_CASE("a copy that a kill prevented is made when the run goes on", "[trainer]") {
+  const TempFolder folder;
+  stored_in(folder).save({.step = 2}, {{"a", at::full({1}, 2.0)}});
+  fs::remove_all(folder / "storage/step-00000002");
+  fs::create_directory(folder / "storage/.step-00000002.tmp-999999999-0");
+  Checkpoints checkpoints = stored_in(folder);
+  Loader load{checkpoints};
+  REQUIRE(load() == 2.0F);
+  checkpoints.begin();
+  CHECK(names_in(folder, "storage") == std::vector<std::string>{"step-00000002"});
+  fs::remove_all(folder / "run");
+  CHECK(load() == 2.0F);
+}
+
+TEST_CASE("a damaged checkpoint gives way to the stored copy of its step", "[trainer]") {
+  const TempFolder folder;
+  Checkpoints checkpoints = stored_in(folder, identity(), 2);
+  checkpoints.save({.step = 1}, {{"a", at::full({1}, 1.0)}});
+  checkpoints.save({.step = 2}, {{"a", at::full({1}, 2.0)}});
+  flip_bit(folder / "run/checkpoints/step-00000002/state.safetensors", 1);
+  Loader load{checkpoints};
+  CHECK(load() == 2.0F);
+  CHECK(contains(load.warning, "run/checkpoints/step-00000002/state.safetensors: tensor 'a'"));
+  CHECK(load.warning.ends_with("; the run goes on from " +
+                               (folder / "storage/step-00000002").string()));
+  // Both copies of step 2 are damaged: the step before, of the run's own folder.
+  flip_bit(folder / "storage/step-00000002/trainer.json", 5);
+  CHECK(load() == 1.0F);
+  CHECK(load.warning.ends_with("; the run goes on from " +
+                               (folder / "run/checkpoints/step-00000001").string()));
+}
+
+TEST_CASE("a stored checkpoint of another run is refused by name, and nothing is changed",
+          "[trainer]") {
+  const TempFolder folder;
+  Checkpoints((folder / "other").string(), 1, identity(0.5), (folder / "storage").string())
+      .save({.step = 7}, {{"a", at::zeros({1})}});
+  Checkpoints checkpoints = stored_in(folder);
+  Loader load{checkpoints};
+  CHECK(
+      contains(error_of([&] { load(); }),
+               (folder / "storage/step-00000007").string() +
+                   " is of another run: loss.beta: the checkpoint has 0.5, this run 0.1; hint: "));
+  CHECK_FALSE(fs::exists(folder / "run"));
+  CHECK(names_in(folder, "storage") == std::vector<std::string>{"step-00000007"});
+  CHECK(load.value.item<float>() == 0.0F);
+}
+
+TEST_CASE("a run that does not resume takes no storage that was used", "[trainer]") {
+  const TempFolder folder;
+  Checkpoints checkpoints = stored_in(folder);
+  CHECK_NOTHROW(checkpoints.check_storage_is_new());
+  CHECK_NOTHROW(checkpoints_in(folder).check_storage_is_new());
+  checkpoints.save({.step = 1}, {{"a", at::zeros({1})}});
+  CHECK(error_of([&] { checkpoints.check_storage_is_new(); }) ==
+        "checkpoint_storage " + (folder / "storage").string() +
+            " holds the checkpoints of an earlier run, and resume = false starts anew; hint: "
+            "choose another folder");
+  CHECK_NOTHROW(checkpoints_in(folder).check_storage_is_new());
 }

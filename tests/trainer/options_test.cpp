@@ -69,13 +69,30 @@ TEST_CASE("every option is checked, nan included", "[trainer][options]") {
         "posttrain: Options.logging_steps must be at least 1");
   for (const auto& change :
        {+[](O& o) { o.checkpoint_steps = 5; }, +[](O& o) { o.checkpoint_at_epoch = true; },
-        +[](O& o) { o.save_best = true; }}) {
+        +[](O& o) { o.save_best = true; }, +[](O& o) { o.checkpoint_storage = "copies"; }}) {
     CHECK(message(change) == "posttrain: Options.run_dir must be set to save checkpoints");
     CHECK(message([&](O& o) {
             change(o);
             o.run_dir = "runs/a";
           }).empty());
   }
+}
+
+TEST_CASE("the file of metrics is named without a folder", "[trainer][options]") {
+  for (const char* name : {"", "a/b.jsonl", "/metrics.jsonl"}) {
+    CHECK_THROWS_WITH(Options{.metrics_file = name}.validate(),
+                      "posttrain: Options.metrics_file must be a file's name, without a folder");
+  }
+  CHECK_NOTHROW(Options{.metrics_file = "training_metrics_0.jsonl"}.validate());
+}
+
+TEST_CASE("a run by itself has the usual files and takes signals", "[trainer][options]") {
+  constexpr Options kUsual{};
+  static_assert((kUsual.validate(), true));
+  CHECK(kUsual.metrics_file.view() == "metrics.jsonl");
+  CHECK(kUsual.checkpoint_storage.empty());
+  CHECK(kUsual.stop_on_signal);
+  CHECK_FALSE(kUsual.validate_at_epoch);
 }
 
 TEST_CASE("a share of the samples is held out, never all", "[trainer][options]") {

@@ -51,13 +51,13 @@ constexpr std::size_t count_between() {
 }
 template <class T, std::size_t fits, std::size_t stride>
 constexpr std::size_t count_from() {
-  constexpr std::size_t next = fits + stride;
-  if constexpr (constructible_with<T>(std::make_index_sequence<next>{})) {
-    static_assert(next <= kMaxFields,
-                  "posttrain: an aggregate that is described has at most 96 fields");
-    return count_from<T, next, 2 * stride>();
-  } else {
+  constexpr std::size_t next = fits + stride <= kMaxFields ? fits + stride : kMaxFields + 1;
+  if constexpr (!constructible_with<T>(std::make_index_sequence<next>{})) {
     return count_between<T, fits, next>();
+  } else if constexpr (next > kMaxFields) {
+    return next;
+  } else {
+    return count_from<T, next, 2 * stride>();
   }
 }
 
@@ -76,7 +76,10 @@ constexpr std::size_t first_that_fits() {
 /// How many values T is made of; 0 for what is no aggregate.
 template <class T>
 constexpr std::size_t field_count() {
-  return first_that_fits<T, 0>();
+  constexpr std::size_t count = first_that_fits<T, 0>();
+  static_assert(count <= kMaxFields,
+                "posttrain: an aggregate that is described has at most 96 fields");
+  return count <= kMaxFields ? count : 0;
 }
 
 /// References to the fields of an object that has `count` of them.

@@ -47,7 +47,8 @@ class Checkpoints {
   void check_storage_is_new() const;
 
   /// Before the first step: says in `<run_dir>/checkpoints/identity.json` whose folder it is, so
-  /// that another run is told from this one before there is a checkpoint.
+  /// that another run is told from this one before there is a checkpoint; and copies one that was
+  /// loaded and that the storage lacks.
   void begin() const;
 
   /// Writes one, and its copy in the storage, and returns its folder. Older ones stay until this

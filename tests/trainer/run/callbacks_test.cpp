@@ -115,3 +115,22 @@ TEST_CASE("what hooks ask for is asked together; a hook that returns nothing ask
   CHECK_FALSE(other.save);
   CHECK_FALSE(other.stop);
 }
+
+TEST_CASE("a list of callbacks is made at once and added behind others", "[trainer][events]") {
+  Log log;
+  const Callbacks pair = Callbacks::of(Recorder{&log, "a"}, Asks{{.save = true}});
+  Callbacks all;
+  all.add(Recorder{&log, "first"});
+  all.add(pair);
+  all.add(Callbacks::of());
+  all.add(Callbacks::of(Recorder{&log, "last"}));
+  CHECK(all.notify(event::AfterStep{{.step = 3}}).save);
+  all.notify(event::EpochEnd{1});
+  CHECK(log == Log{"first:after 3", "a:after 3", "last:after 3", "first:epoch end 1",
+                   "a:epoch end 1", "last:epoch end 1"});
+  // The list itself stays as it was.
+  log.clear();
+  Callbacks alone = pair;
+  CHECK(alone.notify(event::AfterStep{{.step = 4}}).save);
+  CHECK(log == Log{"a:after 4"});
+}

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "posttrain/base/compiled.hpp"
-#include "posttrain/io/file.hpp"
+#include "posttrain/io/atomic_file.hpp"
 #include "posttrain/recipes/model_folders.hpp"
 
 namespace posttrain {
@@ -66,8 +66,12 @@ POSTTRAIN_INLINE bool ModelFolders::has(std::int64_t samples, bool best) const {
 
 POSTTRAIN_INLINE void ModelFolders::written(std::int64_t samples, bool best) const {
   if (!best && !newest_only_) return;
+  io::sweep_abandoned(output_);
   for (const detail::SavedModel& model : detail::saved_models(output_)) {
-    if (model.best == best && model.samples != samples) io::fs::remove_all(model.path);
+    if (model.best != best || model.samples == samples) continue;
+    // Under its own name a model is whole: a kill leaves a part of it under another.
+    const io::TemporaryFolder removed(output_, model.path.filename().string());
+    io::fs::rename(model.path, removed.path() / model.path.filename());
   }
 }
 

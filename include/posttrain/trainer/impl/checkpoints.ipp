@@ -238,6 +238,13 @@ POSTTRAIN_INLINE void Checkpoints::begin() const {
   io::create_folders(folder_);
   io::write_file_atomically(io::fs::path(folder_) / detail::kIdentityFile,
                             detail::text_of(identity_.json()));
+  if (storage_.empty() || newest_ == 0) return;
+  // A kill may have come between the checkpoint that the run goes on from and its copy.
+  const io::fs::path own = detail::checkpoint_path(folder_, newest_);
+  const io::fs::path copy = detail::checkpoint_path(storage_, newest_);
+  if (io::fs::exists(own / detail::kRecordFile) && !io::fs::exists(copy / detail::kRecordFile)) {
+    detail::copy_checkpoint(own, storage_);
+  }
 }
 
 POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
