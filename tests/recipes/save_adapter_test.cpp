@@ -25,7 +25,7 @@ struct FakeTrainer {
   void check_save(const std::string& folder) const { saved = "checked " + folder; }
 };
 
-void save(const FakeAdapters&, const std::string& folder, const std::string& base) {
+void save(const FakeTrainer&, const std::string& folder, const std::string& base) {
   raise("adapter of {} in {}", base, folder);
 }
 

@@ -7,6 +7,7 @@
 #include "posttrain/io/atomic_file.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/lora/files.hpp"
+#include "posttrain/trainer.hpp"
 
 namespace posttrain {
 
@@ -26,7 +27,7 @@ struct SaveAdapter {
   }
   template <class Trainer>
   void operator()(const Trainer& trainer, const std::string& folder) const {
-    if (!merged) return save(trainer.state(), folder, base);
+    if (!merged) return save(trainer, folder, base);
     if constexpr (requires { trainer.state().adapters(); }) trainer.save(folder);
   }
 };

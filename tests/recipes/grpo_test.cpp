@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "posttrain/recipes/grpo.hpp"
+
+#include <string>
+
+#include "support/catch.hpp"
+#include "support/prompt_lines.hpp"
+#include "support/recipe_run.hpp"
+
+using namespace posttrain;
+using namespace posttrain::test;
+
+namespace {
+
+RecipeRun trained(RecipeFolder& folder, GrpoOptions options) {
+  options.model_path = folder.model();
+  if (options.data_path.empty()) options.data_path = folder.write("asked.jsonl", some_prompts(4));
+  options.num_generations = 4;
+  options.max_tokens = 6;
+  options.temperature = 1.0;
+  options.effective_batch_size = 8;
+  options.learning_rate = 1e-3;
+  options.max_steps = 2;
+  options.progress = false;
+  return folder.run(options, [](const GrpoOptions& o) { return grpo(o); });
+}
+
+/// Something that samples of a random model differ in.
+double even(const Sample& sample) { return sample.completion.size() % 2 == 0 ? 1.0 : 0.0; }
+
+}  // namespace
+
+TEST_CASE("grpo samples, judges and trains", "[recipes][grpo]") {
+  RecipeFolder folder;
+  const RecipeRun run = trained(folder, {.reward_fn = even});
+  REQUIRE(run.error.empty());
+  CHECK(run.result.steps == 2);
+  CHECK(run.numbers("reward").size() == 2);
+  CHECK(run.numbers("rewards/verifier/mean") == run.numbers("reward"));
+  CHECK(run.models() == std::vector<std::string>{"samples_16"});
+  // Dr. GRPO: no deviation, divided by the longest completion that may be.
+  const Json loss = run.record().at("loss");
+  CHECK(loss.at("normalizer") == "constant");
+  CHECK(loss.at("max_length") == 6);
+  CHECK(contains(run.parameters().dump(), R"("use_dr_grpo":true)"));
+}
+
+TEST_CASE("grpo's losses, reference and parameters are chosen by members", "[recipes][grpo]") {
+  RecipeFolder folder;
+  const RecipeRun plain =
+      trained(folder, {.reward_fn = "numeric", .use_dr_grpo = false, .epsilon = 0.1});
+  REQUIRE(plain.error.empty());
+  CHECK(plain.record().at("loss").at("normalizer") == "sequences");
+  CHECK(contains(plain.record().at("loss").dump(), ".low = 0.1, .high = 0.1"));
+  const RecipeRun dapo =
+      trained(folder, {.reward_fn = even, .loss_type = "dapo", .beta = 0.01, .lora_r = 2});
+  REQUIRE(dapo.error.empty());
+  CHECK(contains(dapo.record().at("loss").dump(), ".high = 0.28"));
+  CHECK(dapo.numbers("kl").size() == 2);
+  const RecipeRun cispo = trained(folder, {.reward_fn = even,
+                                           .loss_type = "cispo",
+                                           .epsilon_high = 3.0,
+                                           .dynamic_sampling = true,
+                                           .unfreeze_rank_ratio = 0.5});
+  REQUIRE(cispo.error.empty());
+  CHECK(contains(cispo.record().at("loss").dump(), ".cap = 3"));
+  CHECK(cispo.record().at("data").at("filter") == "informative");
+  CHECK(trained(folder, {.reward_fn = even, .loss_type = "sapo"}).error.empty());
+}
+
+TEST_CASE("what a loss on policies does not have is refused", "[recipes][grpo]") {
+  RecipeFolder folder;
+  CHECK(trained(folder, {.loss_type = "sapo", .epsilon_high = 0.2}).error ==
+        "loss_type = sapo has no epsilon_high");
+  CHECK(trained(folder, {.loss_type = "sigmoid"}).error ==
+        "loss_type = sigmoid is no loss on policies; hint: grpo, dapo, dr_grpo, cispo or sapo");
+  CHECK(trained(folder, {.data_path = {{"a", 1.0}, {"b", 1.0}}}).error ==
+        "expected one file or folder of prompts as data_path, got 2");
+}
