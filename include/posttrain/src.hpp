@@ -25,7 +25,6 @@
 #include "posttrain/nn/src.hpp"
 #include "posttrain/optim/src.hpp"
 #include "posttrain/params/src.hpp"
-#include "posttrain/recipes/src.hpp"
 #include "posttrain/recipes/src_host.hpp"
 #include "posttrain/rewards/src_host.hpp"
 #include "posttrain/storage/src.hpp"
