@@ -8,6 +8,27 @@ namespace {
 
 using namespace posttrain;
 
+[[maybe_unused]] void overview() {
+  // [snippet: overview]
+  sft({.model_path = "org/name",  // of the Hugging Face cache; or a folder, or a .gguf file
+       .data_path = "chats.jsonl",
+       .ckpt_output_dir = "tuned",
+       .num_epochs = 3,
+       .learning_rate = 1e-5});
+
+  osft({.model_path = "tuned/hf_format/samples_3000",
+        .data_path = "new_skill.jsonl",
+        .ckpt_output_dir = "continued",
+        .unfreeze_rank_ratio = 0.25,
+        .osft_memory_efficient_init = true,
+        .num_epochs = 2,
+        .effective_batch_size = 16,
+        .learning_rate = 5e-6,
+        .max_seq_len = 2048,
+        .max_tokens_per_gpu = 4096});
+  // [/snippet]
+}
+
 [[maybe_unused]] void calls() {
   // [snippet: call]
   const RecipeResult result = sft({.model_path = "org/name",
