@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/optim/host_staging.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>

@@ -12,6 +12,7 @@
 #include <c10/core/Stream.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
