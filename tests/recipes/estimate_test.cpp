@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "posttrain/hub/reward_model.hpp"
-#include "posttrain/recipes/chosen_optimizer.hpp"
+#include "posttrain/recipes/any_optimizer.hpp"
 #include "posttrain/recipes/chosen_params.hpp"
 #include "posttrain/trainer/run/footprint.hpp"
 #include "support/catch.hpp"
@@ -38,9 +38,8 @@ EstimateOptions pocket(TrainingMethod method) {
 template <class Model>
 Footprint footprint_on(const Model& model, const EstimateOptions& options) {
   ChosenState state = ChosenParams(options).attach(model);
-  const ChosenOptimizer optimizer = options.optimizer == EstimateOptimizer::adamw
-                                        ? ChosenOptimizer(AdamW{})
-                                        : ChosenOptimizer(AdamW8bit{});
+  const bool narrow = options.optimizer == EstimateOptimizer::adamw_8bit;
+  const AnyOptimizer optimizer{.name = narrow ? OptimizerName::adamw_8bit : OptimizerName::adamw};
   return footprint_of(model, state, optimizer.attach(state.trainable()).tensors());
 }
 

@@ -51,7 +51,6 @@ REASONS = {
     "posttrain/tensor/cuda/kernel.hpp": "tested with every kernel: tests/device/kernels_test.cpp",
     "posttrain/tensor/cuda/library_beside.hpp": "tested with tensor/device.hpp: tests/end_to_end/device_test.py",
     "posttrain/recipes/policy_training.hpp": "the work of grpo.hpp, lora_grpo.hpp and ppo.hpp, tested with them",
-    "posttrain/recipes/chosen_optimizer.hpp": "a choice, tested with recipes/estimate.hpp and measure.hpp",
     "posttrain/recipes/chosen_params.hpp": "a choice, tested with recipes/estimate.hpp and measure.hpp",
     "posttrain/recipes/chosen_state.hpp": "a choice, tested with recipes/estimate.hpp and measure.hpp",
     "posttrain/recipes/names.hpp": "two enums, tested with recipes/recipe.hpp and recipes/any_optimizer.hpp",

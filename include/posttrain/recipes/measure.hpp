@@ -26,7 +26,7 @@
 #include "posttrain/losses/grpo.hpp"
 #include "posttrain/losses/kto.hpp"
 #include "posttrain/losses/next_token.hpp"
-#include "posttrain/recipes/chosen_optimizer.hpp"
+#include "posttrain/recipes/any_optimizer.hpp"
 #include "posttrain/recipes/chosen_params.hpp"
 #include "posttrain/recipes/impl/made_up_data.hpp"
 #include "posttrain/recipes/impl/worst_case.hpp"
@@ -42,9 +42,9 @@ struct MeasuredMemory {
 
 namespace detail {
 
-inline ChosenOptimizer chosen_optimizer(EstimateOptimizer optimizer) {
-  if (optimizer == EstimateOptimizer::adamw_8bit) return ChosenOptimizer(AdamW8bit{});
-  return ChosenOptimizer(AdamW{});
+inline AnyOptimizer any_optimizer(EstimateOptimizer optimizer) {
+  return {.name = optimizer == EstimateOptimizer::adamw_8bit ? OptimizerName::adamw_8bit
+                                                             : OptimizerName::adamw};
 }
 
 template <class Model>
@@ -78,7 +78,7 @@ MeasuredMemory measure_step(const EstimateOptions& options, const Loss& loss, co
   run.gradient_checkpointing = options.gradient_checkpointing;
   run.progress = false;
   Trainer trainer(measured_model<Model>(options), loss, ChosenParams(options), data,
-                  chosen_optimizer(options.optimizer), run);
+                  any_optimizer(options.optimizer), run);
   if (options.rolls_out()) sample_rollout(trainer.model(), trainer.state(), options);
   MeasuredMemory measured;
   measured.footprint = trainer.footprint();

@@ -34,8 +34,8 @@ std::vector<double> term_counts(const Loss& loss, const typename Loss::Batch& ba
   }
 }
 
-/// Whether a loss gathers statistics. One that can and does not always (a loss that is chosen at run
-/// time) has `bool wants_statistics() const`.
+/// Whether a loss gathers statistics. One that can and does not always (a loss that is chosen at
+/// run time) has `bool wants_statistics() const`.
 template <class Loss>
 bool wants_statistics(const Loss& loss) {
   if constexpr (!GathersStatistics<Loss>) {
