@@ -30,7 +30,7 @@ TEST_CASE("a choice is given as an enumerator or by its name", "[core]") {
 }
 
 TEST_CASE("a choice describes itself by its name", "[core]") {
-  CHECK(Choice(Metal::red_gold).description() == "red_gold");
+  CHECK(ByName(Metal::red_gold).description() == "red_gold");
   CHECK(describe(Ring{}) == "Ring{.metal = tin}");
 }
 
