@@ -23,7 +23,7 @@ namespace posttrain {
 
 namespace rewards::detail {
 
-inline ProcessLimits limits_of(const Command& command) {
+inline ProcessLimits limits_of(const posttrain::Command& command) {
   return {.seconds = command.timeout,
           .cpu_seconds = command.cpu_seconds,
           .memory = command.memory_mib << 20,
@@ -38,7 +38,7 @@ inline std::string json_text(const Json& value) {
 }
 
 /// How a program ended, for people.
-inline std::string ending_of(const ProcessResult& result, const Command& command) {
+inline std::string ending_of(const ProcessResult& result, const posttrain::Command& command) {
   if (result.timed_out) return fmt::format("timed out after {} s", command.timeout);
   if (result.flooded) return fmt::format("wrote more than {} KiB", command.output_kib);
   if (result.signal != 0) return fmt::format("ended by signal {}", result.signal);
