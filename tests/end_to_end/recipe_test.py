@@ -170,14 +170,29 @@ def campaign(call, number, rng):
           f"{history}: {wrong}")
 
 
-def check_lost_folder(call, rng):
+def stored_steps(call):
+    """The steps of the whole states in the second folder."""
+    return [int(path.parent.name.split("-")[1]) for path in call.storage.glob("step-*/trainer.json")]
+
+
+def leave_half_a_run(call):
+    """Ends a run between its first stored state and its last step."""
+    for _ in range(50):
+        call.forget()
+        process = subprocess.Popen(call.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env=call.environment)
+        while process.poll() is None and not stored_steps(call):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        if stored_steps(call) and max(stored_steps(call)) < STEPS:
+            return
+    raise RuntimeError("50 runs reached their last step before they could be ended")
+
+
+def check_lost_folder(call):
     """The run's own folder is lost between two runs."""
-    call.forget()
-    seconds = 0.5 * call.seconds
-    while not list(call.storage.glob("step-*/trainer.json")):
-        if call.interrupted(signal.SIGTERM, seconds) == 0:
-            call.forget()
-            seconds *= rng.uniform(0.6, 0.9)
+    leave_half_a_run(call)
     shutil.rmtree(call.out, ignore_errors=True)
     result = call.finish()
     first = result.get("first_step", 0)
@@ -212,7 +227,7 @@ def main():
             check_whole(call)
             for number in range(1, options.campaigns + 1):
                 campaign(call, number, rng)
-            check_lost_folder(call, rng)
+            check_lost_folder(call)
     failures = results.count(False)
     print(f"{len(results) - failures} passed, {failures} failed")
     sys.exit(1 if failures else 0)

@@ -68,12 +68,21 @@ TEST_CASE("grpo's losses, reference and parameters are chosen by members", "[rec
   CHECK(trained(folder, {.reward_fn = even, .loss_type = "sapo"}).error.empty());
 }
 
+TEST_CASE("grpo draws prompts of several sources by their shares", "[recipes][grpo]") {
+  RecipeFolder folder;
+  const std::string few = folder.write("few.jsonl", some_prompts(2)),
+                    many = folder.write("many.jsonl", some_prompts(6));
+  const RecipeRun run =
+      trained(folder, {.data_path = {{few, 3.0}, {many, 1.0}}, .reward_fn = even});
+  REQUIRE(run.error.empty());
+  CHECK(run.result.steps == 2);
+  CHECK(contains(run.record().at("data").dump(), "few.jsonl (3), "));
+}
+
 TEST_CASE("what a loss on policies does not have is refused", "[recipes][grpo]") {
   RecipeFolder folder;
   CHECK(trained(folder, {.loss_type = "sapo", .epsilon_high = 0.2}).error ==
         "loss_type = sapo has no epsilon_high");
   CHECK(trained(folder, {.loss_type = "sigmoid"}).error ==
         "loss_type = sigmoid is no loss on policies; hint: grpo, dapo, dr_grpo, cispo or sapo");
-  CHECK(trained(folder, {.data_path = {{"a", 1.0}, {"b", 1.0}}}).error ==
-        "expected one file or folder of prompts as data_path, got 2");
 }

@@ -119,9 +119,8 @@ TEST_CASE("a folder that holds another run is refused and left as it is", "[reci
   const std::string parameters = slurp(one.folder / "training_params.json");
   options.learning_rate = 2e-2;
   const RecipeRun other = run(options);
-  CHECK(
-      contains(other.error,
-               "is of another run: options.learning_rate: the checkpoint has 0.01, this run 0.02"));
+  CHECK(contains(other.error,
+                 "is of another run: learning_rate: the checkpoint has 0.01, this run 0.02"));
   CHECK(slurp(one.folder / "training_params.json") == parameters);
   CHECK(other.models() == one.models());
 }

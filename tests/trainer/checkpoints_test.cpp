@@ -251,7 +251,7 @@ TEST_CASE("a folder that another run began is refused before there is a checkpoi
   CHECK(error(identity()) == "");
   CHECK(contains(error(identity(0.5)),
                  "/run is of another run: loss.beta: the run there has 0.1, this run 0.5; "
-                 "hint: choose another run_dir, or resume = false"));
+                 "hint: choose another run_dir, or Options.resume = false"));
   std::ofstream(folder / "run/checkpoints/identity.json") << "{";
   CHECK(contains(error(identity()), "identity.json: expected JSON"));
   CHECK_NOTHROW(Checkpoints().begin());
@@ -270,7 +270,7 @@ TEST_CASE("a checkpoint of another run or model is refused with both values", "[
   CHECK(load(identity(), {{"a", value}}).empty());
   CHECK(contains(load(identity(0.5), {{"a", value}}),
                  "step-00000001 is of another run: loss.beta: the checkpoint has 0.1, this run "
-                 "0.5; hint: choose another run_dir, or resume = false"));
+                 "0.5; hint: choose another run_dir, or Options.resume = false"));
   CHECK(contains(load(identity(0.5, "BFloat16"), {{"a", value}}),
                  "0.5; model.dtype: the checkpoint has \"Float\", this run \"BFloat16\"; hint"));
   RunRecord more = identity();

@@ -271,7 +271,7 @@ TEST_CASE("a run that was killed before its first checkpoint keeps its folder fr
   CHECK_THROWS_WITH(
       make_trainer(path, other),
       Catch::Contains("is of another run: options.learning_rate: the run there has 0.01, this run "
-                      "0.001; hint: choose another run_dir, or resume = false"));
+                      "0.001; hint: choose another run_dir, or Options.resume = false"));
   CHECK(files_in(folder / "run") == before);
   // The same run begins anew; another one may set aside what is there.
   CHECK(make_trainer(path, options).train().steps == 3);

@@ -65,8 +65,8 @@ class RolloutFileStream : public QueuedStream {
       Rollout rollout;
       rollout.number = queue_.rollouts();
       rollout.temperature = temperature_;
-      for (const std::size_t group : queue_.draw(sizes_.groups_per_rollout)) {
-        rollout.groups.push_back(recorded_.groups[group]);
+      for (const DrawnPrompt& drawn : queue_.draw(sizes_.groups_per_rollout)) {
+        rollout.groups.push_back(recorded_.groups[drawn.prompt]);
       }
       work_ = {.prompts = std::ssize(rollout.groups), .rounds = 1};
       const Stopwatch watch;

@@ -161,30 +161,32 @@ struct Rollouts {
   /// environment keep short enough for.
   data::RolloutStream open_for(const data::LoadContext& context, std::int64_t effective_batch_size,
                                std::int64_t together) const {
-    const std::int64_t completions = rollout_size > 0 ? rollout_size : effective_batch_size;
-    if (effective_batch_size % group_size != 0) {
-      raise(
-          "expected Rollouts.group_size to divide Options.effective_batch_size, got {} and {}; "
-          "hint: a step is made of whole groups",
-          group_size, effective_batch_size);
-    }
-    if (completions % effective_batch_size != 0) {
-      raise(
-          "expected Options.effective_batch_size to divide Rollouts.rollout_size, got {} and {}; "
-          "hint: a rollout is made of whole optimizer steps",
-          effective_batch_size, completions);
-    }
+    check_sizes(effective_batch_size);
+    return open_with(prompts(context), context, effective_batch_size, together);
+  }
+
+  /// The prompts of `path`, each with an answer that the verifiers can judge.
+  data::LoadedItems<data::PromptItem> prompts(const data::LoadContext& context) const {
     const auto verifiers = detail::as_reward_sum(verifier);
-    data::LoadedItems<data::PromptItem> prompts = data::load_prompts(
+    return data::load_prompts(
         source(), context, [&](std::string_view answer) { verifiers.check_answer(answer); }, {},
         /*only_conversations=*/has_environment<E>);
+  }
+
+  /// Rolls out prompts that are there already.
+  data::RolloutStream open_with(data::LoadedItems<data::PromptItem> prompts,
+                                const data::LoadContext& context, std::int64_t effective_batch_size,
+                                std::int64_t together = 1) const {
+    check_sizes(effective_batch_size);
+    const auto verifiers = detail::as_reward_sum(verifier);
     data::RolloutStreamOptions options;
     options.sizes = {.prompts = std::ssize(prompts.train),
-                     .groups_per_rollout = completions / group_size,
+                     .groups_per_rollout = completions(effective_batch_size) / group_size,
                      .groups_per_step = effective_batch_size / group_size,
                      .num_iterations = num_iterations,
                      .max_tokens_per_batch = context.max_tokens_per_batch,
-                     .seed = context.seed};
+                     .seed = context.seed,
+                     .parts = prompts.parts};
     options.group_size = group_size;
     options.sampling = sampling;
     options.mirror_support = mirror_support;
@@ -207,6 +209,25 @@ struct Rollouts {
   }
 
  private:
+  std::int64_t completions(std::int64_t effective_batch_size) const {
+    return rollout_size > 0 ? rollout_size : effective_batch_size;
+  }
+
+  void check_sizes(std::int64_t effective_batch_size) const {
+    if (effective_batch_size % group_size != 0) {
+      raise(
+          "expected Rollouts.group_size to divide Options.effective_batch_size, got {} and {}; "
+          "hint: a step is made of whole groups",
+          group_size, effective_batch_size);
+    }
+    if (completions(effective_batch_size) % effective_batch_size != 0) {
+      raise(
+          "expected Options.effective_batch_size to divide Rollouts.rollout_size, got {} and {}; "
+          "hint: a rollout is made of whole optimizer steps",
+          effective_batch_size, completions(effective_batch_size));
+    }
+  }
+
   /// Who answers the policy, and how long a conversation may get: it fits a micro-batch, and no
   /// turn is written behind more than `max_seq_len` tokens.
   data::TurnOptions turns(const data::LoadContext& context) const {

@@ -24,7 +24,16 @@ auto load_sources(const DataSources& path, const LoadOne& load_one) {
   return all;
 }
 
-/// `policy` for each of the paths. Its held-out data come with the first.
+/// `policy` for source i. Its held-out data come with the first.
+template <class Policy>
+Policy of_source(const Policy& policy, const DataSources& path, std::size_t i) {
+  Policy own = policy;
+  own.path = path[i].path;
+  if (i > 0) own.validation_path = {};
+  return own;
+}
+
+/// `policy` for each of the paths.
 template <class Policy>
 struct FromSources {
   DataSources path{};
@@ -32,20 +41,13 @@ struct FromSources {
 
   void validate() const {
     path.validate();
-    one(0).validate();
+    of_source(policy, path, 0).validate();
   }
 
   auto kind() const { return policy.kind(); }
   auto load(const data::LoadContext& context) const {
-    return load_sources(path, [&](std::size_t i) { return one(i).load(context); });
-  }
-
- private:
-  Policy one(std::size_t i) const {
-    Policy own = policy;
-    own.path = path[i].path;
-    if (i > 0) own.validation_path = {};
-    return own;
+    return load_sources(path,
+                        [&](std::size_t i) { return of_source(policy, path, i).load(context); });
   }
 };
 

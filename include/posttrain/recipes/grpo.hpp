@@ -19,6 +19,7 @@
 #include "posttrain/recipes/data_sources.hpp"
 #include "posttrain/recipes/launch.hpp"
 #include "posttrain/recipes/learning_rate_schedule.hpp"
+#include "posttrain/recipes/member_names.hpp"
 #include "posttrain/recipes/names.hpp"
 #include "posttrain/recipes/recipe_result.hpp"
 #include "posttrain/recipes/reward_function.hpp"
@@ -111,7 +112,8 @@ RecipeResult run(const GrpoOptions& options, const Callbacks& callbacks);
 /// before anything is read. Callbacks: concepts/events.hpp (event::RolloutEnd has the answers).
 template <class... Each>
 RecipeResult grpo(const GrpoOptions& options, Each... callbacks) {
-  return recipes::run(options, Callbacks::of(std::move(callbacks)...));
+  return naming_members(
+      kGrpoFields, [&] { return recipes::run(options, Callbacks::of(std::move(callbacks)...)); });
 }
 
 }  // namespace posttrain

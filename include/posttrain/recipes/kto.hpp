@@ -16,6 +16,7 @@
 #include "posttrain/recipes/data_sources.hpp"
 #include "posttrain/recipes/launch.hpp"
 #include "posttrain/recipes/learning_rate_schedule.hpp"
+#include "posttrain/recipes/member_names.hpp"
 #include "posttrain/recipes/names.hpp"
 #include "posttrain/recipes/recipe_result.hpp"
 #include "posttrain/trainer/run/callbacks.hpp"
@@ -111,7 +112,8 @@ RecipeResult run(const KtoOptions& options, const Callbacks& callbacks);
 /// before anything is read. Callbacks: concepts/events.hpp.
 template <class... Each>
 RecipeResult kto(const KtoOptions& options, Each... callbacks) {
-  return recipes::run(options, Callbacks::of(std::move(callbacks)...));
+  return naming_members(
+      kKtoFields, [&] { return recipes::run(options, Callbacks::of(std::move(callbacks)...)); });
 }
 
 }  // namespace posttrain

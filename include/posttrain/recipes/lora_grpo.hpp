@@ -15,6 +15,7 @@
 #include "posttrain/recipes/data_sources.hpp"
 #include "posttrain/recipes/launch.hpp"
 #include "posttrain/recipes/learning_rate_schedule.hpp"
+#include "posttrain/recipes/member_names.hpp"
 #include "posttrain/recipes/names.hpp"
 #include "posttrain/recipes/recipe_result.hpp"
 #include "posttrain/recipes/reward_function.hpp"
@@ -109,7 +110,9 @@ RecipeResult run(const LoraGrpoOptions& options, const Callbacks& callbacks);
 /// answers).
 template <class... Each>
 RecipeResult lora_grpo(const LoraGrpoOptions& options, Each... callbacks) {
-  return recipes::run(options, Callbacks::of(std::move(callbacks)...));
+  return naming_members(kLoraGrpoFields, [&] {
+    return recipes::run(options, Callbacks::of(std::move(callbacks)...));
+  });
 }
 
 }  // namespace posttrain

@@ -18,6 +18,7 @@
 #include "posttrain/recipes/data_sources.hpp"
 #include "posttrain/recipes/launch.hpp"
 #include "posttrain/recipes/learning_rate_schedule.hpp"
+#include "posttrain/recipes/member_names.hpp"
 #include "posttrain/recipes/names.hpp"
 #include "posttrain/recipes/recipe_result.hpp"
 #include "posttrain/trainer/run/callbacks.hpp"
@@ -113,7 +114,8 @@ RecipeResult run(const OsftOptions& options, const Callbacks& callbacks);
 /// before anything is read. Callbacks: concepts/events.hpp.
 template <class... Each>
 RecipeResult osft(const OsftOptions& options, Each... callbacks) {
-  return recipes::run(options, Callbacks::of(std::move(callbacks)...));
+  return naming_members(
+      kOsftFields, [&] { return recipes::run(options, Callbacks::of(std::move(callbacks)...)); });
 }
 
 }  // namespace posttrain

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/data/rollouts.hpp"
 #include "posttrain/losses/grpo.hpp"
 #include "posttrain/recipes/any_term.hpp"
 #include "posttrain/recipes/parameter_choice.hpp"
+#include "posttrain/recipes/prompts_from_sources.hpp"
 #include "posttrain/recipes/recipe.hpp"
 #include "posttrain/recipes/reward_function.hpp"
 #include "posttrain/trainer.hpp"
@@ -75,17 +75,13 @@ PolicyLoss<AnyTerm, TokenRatio, KlPart> policy_loss(const O& o) {
 }
 
 template <class O>
-Rollouts<RewardSum<RewardFunction>> prompts(const O& o, const RewardFunction& judge) {
-  if (o.data_path.size() != 1) {
-    raise("expected one file or folder of prompts as data_path, got {}", o.data_path.size());
-  }
-  Rollouts<RewardSum<RewardFunction>> data{
-      .path = o.data_path[0].path,
+auto prompts(const O& o, const RewardFunction& judge) {
+  Rollouts<RewardSum<RewardFunction>> rollouts{
       .verifier = RewardSum{Weigh<RewardFunction>{judge, 1.0, judge.name()}},
       .validation_path = o.validation_data_path};
-  data.sampling.max_new_tokens = o.max_tokens;
-  data.sampling.temperature = o.temperature;
-  return data;
+  rollouts.sampling.max_new_tokens = o.max_tokens;
+  rollouts.sampling.temperature = o.temperature;
+  return PromptsFromSources{o.data_path, rollouts};
 }
 
 }  // namespace detail
@@ -95,8 +91,8 @@ template <class O, class Fields>
 RecipeResult train_policy(const O& o, const Fields& fields, const Callbacks& callbacks) {
   const Recipe recipe(o, fields, callbacks);
   auto data = detail::prompts(o, o.reward_fn);
-  data.group_size = o.num_generations;
-  if (o.dynamic_sampling) data.filter = GroupFilter::informative;
+  data.rollouts.group_size = o.num_generations;
+  if (o.dynamic_sampling) data.rollouts.filter = GroupFilter::informative;
   const auto train = [&](const auto& loss) {
     return with_parameters(o, [&](const auto& params, const auto& save) {
       Trainer trainer(recipe.model(), loss, with_reference_for(loss, params), data,

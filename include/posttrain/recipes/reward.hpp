@@ -18,6 +18,7 @@
 #include "posttrain/recipes/data_sources.hpp"
 #include "posttrain/recipes/launch.hpp"
 #include "posttrain/recipes/learning_rate_schedule.hpp"
+#include "posttrain/recipes/member_names.hpp"
 #include "posttrain/recipes/names.hpp"
 #include "posttrain/recipes/recipe_result.hpp"
 #include "posttrain/trainer/run/callbacks.hpp"
@@ -110,7 +111,8 @@ RecipeResult run(const RewardOptions& options, const Callbacks& callbacks);
 /// Callbacks: concepts/events.hpp.
 template <class... Each>
 RecipeResult reward(const RewardOptions& options, Each... callbacks) {
-  return recipes::run(options, Callbacks::of(std::move(callbacks)...));
+  return naming_members(
+      kRewardFields, [&] { return recipes::run(options, Callbacks::of(std::move(callbacks)...)); });
 }
 
 }  // namespace posttrain

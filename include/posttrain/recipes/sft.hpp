@@ -19,6 +19,7 @@
 #include "posttrain/recipes/data_sources.hpp"
 #include "posttrain/recipes/launch.hpp"
 #include "posttrain/recipes/learning_rate_schedule.hpp"
+#include "posttrain/recipes/member_names.hpp"
 #include "posttrain/recipes/names.hpp"
 #include "posttrain/recipes/recipe_result.hpp"
 #include "posttrain/trainer/run/callbacks.hpp"
@@ -100,7 +101,8 @@ RecipeResult run(const SftOptions& options, const Callbacks& callbacks);
 /// contradicts itself, before anything is read. Callbacks: concepts/events.hpp.
 template <class... Each>
 RecipeResult sft(const SftOptions& options, Each... callbacks) {
-  return recipes::run(options, Callbacks::of(std::move(callbacks)...));
+  return naming_members(
+      kSftFields, [&] { return recipes::run(options, Callbacks::of(std::move(callbacks)...)); });
 }
 
 }  // namespace posttrain

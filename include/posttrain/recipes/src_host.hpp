@@ -7,6 +7,7 @@
 #endif
 
 #include "posttrain/recipes/impl/launch.ipp"
+#include "posttrain/recipes/impl/member_names.ipp"
 #include "posttrain/recipes/impl/memory_estimate.ipp"
 #include "posttrain/recipes/impl/model_folders.ipp"
 #include "posttrain/recipes/impl/processed_files.ipp"

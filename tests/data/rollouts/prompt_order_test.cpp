@@ -12,10 +12,13 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/drawn_prompts.hpp"
 
 using namespace posttrain;
+using data::DrawnPrompt;
 using data::PromptOrder;
 using data::PromptWeights;
+using test::prompts_of;
 
 namespace {
 
@@ -35,7 +38,7 @@ double alike(std::int64_t, std::span<const double>) { return 1.0; }
 std::vector<std::size_t> epoch_of(PromptOrder& order, std::int64_t at_once) {
   std::vector<std::size_t> all;
   while (order.any_left()) {
-    const auto drawn = order.draw(at_once);
+    const auto drawn = prompts_of(order.draw(at_once));
     all.insert(all.end(), drawn.begin(), drawn.end());
   }
   CHECK(order.draw(at_once).empty());
@@ -77,6 +80,30 @@ TEST_CASE("Equal weights are a shuffle of their own, however large and many at o
   CHECK(epoch_of(other_seed, 1) != expected);
 }
 
+TEST_CASE("Sources with shares are drawn by them; a prompt that comes again has another pass",
+          "[data][rollouts]") {
+  // 12 draws an epoch: 9 of three prompts, 3 of nine.
+  PromptOrder order(12, 5, {}, {{3, 0.75}, {9, 0.25}});
+  std::set<std::pair<std::size_t, std::int64_t>> keys;
+  for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
+    order.begin(epoch);
+    std::size_t few = 0, all = 0;
+    while (order.any_left()) {
+      for (const DrawnPrompt& drawn : order.draw(5)) {
+        few += drawn.prompt < 3 ? 1 : 0;
+        ++all;
+        CHECK(keys.insert({drawn.prompt, drawn.pass}).second);
+      }
+    }
+    CHECK(all == 12);
+    CHECK(few == 9);
+  }
+  CHECK(keys.size() == 36);
+  PromptWeights weights{alike, std::vector<std::int64_t>(12)};
+  CHECK_THROWS_WITH(PromptOrder(12, 5, weights, {{3, 0.75}, {9, 0.25}}),
+                    Catch::Contains("a curriculum says itself how often each prompt comes"));
+}
+
 TEST_CASE("How often a prompt comes first is its share of the weights", "[data][rollouts]") {
   const std::vector<double> weights{1.0, 2.0, 5.0};
   const auto of = [&](std::int64_t record, std::span<const double>) {
@@ -87,7 +114,7 @@ TEST_CASE("How often a prompt comes first is its share of the weights", "[data][
   constexpr int kEpochs = 20000;
   for (int epoch = 0; epoch < kEpochs; ++epoch) {
     order.begin(epoch);
-    const auto drawn = order.draw(2);
+    const auto drawn = prompts_of(order.draw(2));
     counts[{drawn[0], drawn[1]}] += 1.0 / kEpochs;
   }
   // Draws one after another: w_i / Σ, then w_j / (Σ − w_i).
@@ -140,8 +167,11 @@ TEST_CASE("An order goes on from what was written of it", "[data][rollouts][chec
     for (const double reward : rewards) weight += 0.1 * reward;
     return weight;
   };
-  for (const bool by_weights : {false, true}) {
-    const auto fresh = [&] { return by_weights ? weighed(of) : PromptOrder(kPrompts, 5); };
+  const auto mixed = [] { return PromptOrder(kPrompts, 5, {}, {{10, 0.5}, {30, 0.5}}); };
+  for (const int kind : {0, 1, 2}) {
+    const auto fresh = [&] {
+      return kind == 0 ? PromptOrder(kPrompts, 5) : kind == 1 ? weighed(of) : mixed();
+    };
     PromptOrder order = fresh();
     for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
       if (epoch > 0) order.begin(epoch);
@@ -153,8 +183,8 @@ TEST_CASE("An order goes on from what was written of it", "[data][rollouts][chec
         Json again;
         other.write(again);
         CHECK(again == head);
-        const auto drawn = order.draw(6);
-        CHECK(other.draw(6) == drawn);
+        const auto drawn = prompts_of(order.draw(6));
+        CHECK(prompts_of(other.draw(6)) == drawn);
         for (const std::size_t prompt : drawn) {
           order.visited(prompt, 1.0 / static_cast<double>(3 + prompt));
         }
@@ -165,7 +195,7 @@ TEST_CASE("An order goes on from what was written of it", "[data][rollouts][chec
 
 TEST_CASE("What is no order is refused and changes nothing", "[data][rollouts][checkpoints]") {
   PromptOrder order = weighed(alike, 5, 4);
-  const auto drawn = order.draw(2);
+  const auto drawn = prompts_of(order.draw(2));
   order.visited(drawn[0], 0.5);
   Json head;
   order.write(head);

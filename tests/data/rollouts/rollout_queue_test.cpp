@@ -7,6 +7,7 @@
 
 #include "posttrain/tensor/ops.hpp"
 #include "support/catch.hpp"
+#include "support/drawn_prompts.hpp"
 #include "support/some_rollout.hpp"
 
 using namespace posttrain;
@@ -15,16 +16,16 @@ using data::RolloutQueue;
 
 namespace {
 
-constexpr data::RolloutSizes kSizes{.prompts = 7,
-                                    .groups_per_rollout = 4,
-                                    .groups_per_step = 2,
-                                    .num_iterations = 2,
-                                    .max_tokens_per_batch = 100,
-                                    .seed = 5};
+const data::RolloutSizes kSizes{.prompts = 7,
+                                .groups_per_rollout = 4,
+                                .groups_per_step = 2,
+                                .num_iterations = 2,
+                                .max_tokens_per_batch = 100,
+                                .seed = 5};
 
 /// Draws the next rollout's prompts and begins to train on some answers to them.
 std::vector<std::size_t> begin_rollout(RolloutQueue& queue) {
-  const auto drawn = queue.draw(kSizes.groups_per_rollout);
+  const auto drawn = prompts_of(queue.draw(kSizes.groups_per_rollout));
   Rollout rollout = some_rollout(static_cast<int>(drawn.size()), 2, queue.rollouts());
   for (std::size_t i = 0; i < drawn.size(); ++i) {
     rollout.groups[i].sample = static_cast<std::int64_t>(drawn[i]);

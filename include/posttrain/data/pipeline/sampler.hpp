@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "posttrain/base/error.hpp"
-#include "posttrain/base/rng.hpp"
+#include "posttrain/data/pipeline/epoch_order.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/data/pipeline/packing.hpp"
 
@@ -46,13 +46,15 @@ class StepSampler {
 
   /// `lengths[i]`: tokens of sequence i. All of them must fit a micro-batch.
   StepSampler(std::vector<std::int64_t> lengths, const SamplerOptions& options, Packer packer = {})
-      : lengths_(std::move(lengths)), options_(options), packer_(std::move(packer)) {
+      : lengths_(std::move(lengths)),
+        options_(options),
+        packer_(std::move(packer)),
+        epochs_(num_sequences(), options.seed, kOrderStream, options.parts, options.epoch_size) {
     if (options_.effective_batch_size < 1) {
       raise("effective_batch_size must be at least 1, got {}", options_.effective_batch_size);
     }
     if (lengths_.empty()) fail("expected at least one sequence to draw from, got none");
     check_lengths(lengths_, options_.max_tokens_per_batch);
-    if (!options_.parts.empty()) draws_ = divide_draws();
     if (steps_per_epoch() == 0) {
       raise(
           "{} sequences do not fill one step of effective_batch_size = {}; hint: drop_last = "
@@ -65,10 +67,7 @@ class StepSampler {
   std::int64_t num_sequences() const { return static_cast<std::int64_t>(lengths_.size()); }
 
   /// Sequences that an epoch draws.
-  std::int64_t epoch_size() const {
-    const bool own = !options_.parts.empty() && options_.epoch_size > 0;
-    return own ? options_.epoch_size : num_sequences();
-  }
+  std::int64_t epoch_size() const { return epochs_.size(); }
 
   std::int64_t steps_per_epoch() const {
     const std::int64_t size = options_.effective_batch_size;
@@ -113,72 +112,21 @@ class StepSampler {
 
  private:
   std::vector<std::int64_t> epoch_order(std::int64_t epoch) const {
-    if (!options_.parts.empty()) return mixture_order(epoch);
-    if (options_.shuffle) {
-      return permutation(num_sequences(), options_.seed,
-                         mix_streams(kOrderStream, static_cast<std::uint64_t>(epoch)));
+    std::vector<std::int64_t> order(static_cast<std::size_t>(epoch_size()));
+    if (options_.shuffle || !options_.parts.empty()) {
+      std::ranges::transform(epochs_.draws(epoch), order.begin(), &Draw::record);
+    } else {
+      std::iota(order.begin(), order.end(), std::int64_t{0});
     }
-    std::vector<std::int64_t> order(lengths_.size());
-    std::iota(order.begin(), order.end(), std::int64_t{0});
-    return order;
-  }
-
-  /// How many of an epoch's draws each part gets: its share, by largest remainders.
-  std::vector<std::int64_t> divide_draws() const {
-    std::int64_t sequences = 0, left = epoch_size();
-    std::vector<std::int64_t> draws;
-    std::vector<std::pair<double, std::size_t>>
-        remainders;  // negative, so that the largest sort first
-    for (const MixturePart& part : options_.parts) {
-      const double exact = part.share * static_cast<double>(epoch_size());
-      draws.push_back(static_cast<std::int64_t>(exact));
-      remainders.emplace_back(static_cast<double>(draws.back()) - exact, draws.size() - 1);
-      sequences += part.sequences;
-      left -= draws.back();
-    }
-    if (sequences != num_sequences()) {
-      raise("the parts of the mixture have {} sequences, expected {}", sequences, num_sequences());
-    }
-    std::sort(remainders.begin(), remainders.end());
-    for (std::size_t i = 0; left > 0; i = (i + 1) % draws.size(), --left) {
-      ++draws[remainders[i].second];
-    }
-    return draws;
-  }
-
-  /// Every part is gone through in permutations of its own, one after the other across epochs, so
-  /// that none of its sequences comes again before all have come; the draws are then shuffled.
-  std::vector<std::int64_t> mixture_order(std::int64_t epoch) const {
-    std::vector<std::int64_t> order;
-    std::int64_t first = 0;  // sequence of the part
-    for (std::size_t p = 0; p < draws_.size(); ++p) {
-      const std::int64_t size = options_.parts[p].sequences;
-      std::vector<std::int64_t> pass;
-      std::int64_t known = -1;
-      for (std::int64_t j = 0; j < draws_[p]; ++j) {
-        const std::int64_t draw = epoch * draws_[p] + j;
-        if (draw / size != known) {
-          known = draw / size;
-          pass = permutation(
-              size, options_.seed,
-              mix_streams(mix_streams(kPartStream, p), static_cast<std::uint64_t>(known)));
-        }
-        order.push_back(first + pass[static_cast<std::size_t>(draw % size)]);
-      }
-      first += size;
-    }
-    Philox4x32 rng(options_.seed, mix_streams(kOrderStream, static_cast<std::uint64_t>(epoch)));
-    posttrain::shuffle(order, rng);
     return order;
   }
 
   static constexpr std::uint64_t kOrderStream = 0x6f72646572;  // "order"
-  static constexpr std::uint64_t kPartStream = 0x70617274;     // "part"
 
   std::vector<std::int64_t> lengths_;
   SamplerOptions options_;
   Packer packer_;
-  std::vector<std::int64_t> draws_;  // of each part of a mixture, in an epoch
+  EpochOrder epochs_;
   std::vector<std::int64_t> order_;
   SamplerPosition position_;
 };

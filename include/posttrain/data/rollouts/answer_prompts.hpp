@@ -14,6 +14,7 @@
 #include "posttrain/base/stopwatch.hpp"
 #include "posttrain/batch/rollout.hpp"
 #include "posttrain/data/rollouts/prompt_kind.hpp"
+#include "posttrain/data/rollouts/prompt_order.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
 #include "posttrain/data/rollouts/turns.hpp"
 #include "posttrain/generate/generator_for.hpp"
@@ -34,18 +35,18 @@ Sample judged(const Sample& asked, const RolloutSample& answer,
 /// What is answered, and how.
 struct AnswerPlan {
   const std::vector<PromptItem>* items = nullptr;
-  std::span<const std::size_t> chosen{};  // which of them
-  std::int64_t samples = 1;               // of each
-  std::uint64_t epoch = 0;                // keys the draws, beside the seed and the item's index
+  /// Which of them; a pass keys the draws, beside the seed and the item's index.
+  std::span<const DrawnPrompt> chosen{};
+  std::int64_t samples = 1;  // of each
   Sampling sampling{};
   GeneratorOptions generator{};
   const TurnOptions* turns = nullptr;  // null: the answer is one turn
 };
 
 /// All samples of a group's prompt; one of them, which goes on with at most `most` ids.
-Request first_turn(const AnswerPlan& plan, const RolloutGroup& group);
-Request next_turn(const AnswerPlan& plan, const RolloutGroup& group, std::int64_t sample,
-                  std::int64_t most);
+Request first_turn(const AnswerPlan& plan, const RolloutGroup& group, std::int64_t pass);
+Request next_turn(const AnswerPlan& plan, const RolloutGroup& group, std::int64_t pass,
+                  std::int64_t sample, std::int64_t most);
 
 /// What the policy drew, behind what the sample has.
 void append_turn(RolloutSample& sample, const Completion& turn);
@@ -71,13 +72,13 @@ void answer_prompts(const Model& model, const Gate& gate, const text::ChatTokeni
   }
   std::vector<Sample> questions;
   std::vector<std::size_t> group_of;  // of each request: they are numbered one after another
-  for (const std::size_t index : plan.chosen) {
-    const PromptItem& item = (*plan.items)[index];
+  for (const DrawnPrompt& drawn : plan.chosen) {
+    const PromptItem& item = (*plan.items)[drawn.prompt];
     RolloutGroup& group = rollout.groups.emplace_back();
     group.prompt = item.ids;
     group.sample = item.sample;
     group.samples.resize(group_size);
-    generator.add(first_turn(plan, group));
+    generator.add(first_turn(plan, group, drawn.pass));
     group_of.push_back(questions.size());
     questions.push_back(asked(item, text));
     if (turns) turns->add(item, plan.samples);
@@ -94,7 +95,7 @@ void answer_prompts(const Model& model, const Gate& gate, const text::ChatTokeni
       const std::int64_t left =
           turns ? turns->after(i, group.prompt.size(), written, sample, work) : 0;
       if (left > 0) {
-        generator.add(next_turn(plan, group, written.sample, left));
+        generator.add(next_turn(plan, group, plan.chosen[g].pass, written.sample, left));
         group_of.push_back(g);
       } else {
         pool.add(i, judged(questions[g], sample, turns ? turns->messages(i) : nullptr));

@@ -26,17 +26,18 @@ struct RolloutSizes {
   std::int64_t num_iterations = 1;        // passes over a rollout
   std::int64_t max_tokens_per_batch = 0;  // of a micro-batch
   std::uint64_t seed = 0;
+  std::vector<MixturePart> parts{};  // of several sources with shares; empty: one
 };
 
 class RolloutQueue {
  public:
   /// `weights`: of a curriculum over the prompts; they decide how many steps an epoch has.
   explicit RolloutQueue(const RolloutSizes& sizes, PromptWeights weights = {})
-      : sizes_(sizes), order_(sizes.prompts, sizes.seed, std::move(weights)) {}
+      : sizes_(sizes), order_(sizes.prompts, sizes.seed, std::move(weights), sizes.parts) {}
 
   // --- prompts ----------------------------------------------------------------------------------
   /// The next `count` prompts of this epoch, fewer at its end.
-  std::vector<std::size_t> draw(std::int64_t count) { return order_.draw(count); }
+  std::vector<DrawnPrompt> draw(std::int64_t count) { return order_.draw(count); }
   bool prompts_left() const { return order_.any_left(); }
   /// The mean reward of the answers to a prompt that was drawn.
   void visited(std::size_t prompt, double mean_reward) { order_.visited(prompt, mean_reward); }

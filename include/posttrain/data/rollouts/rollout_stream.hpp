@@ -3,7 +3,7 @@
 // policy that trains, the answers are verified while others are written, and the loss makes
 // advantages of their rewards.
 //
-// Every sample is a function of (seed, epoch, prompt, number of the sample) and of the weights:
+// Every sample is a function of (seed, pass, prompt, number of the sample) and of the weights:
 // neither batches nor other requests, a resume or another number of threads change it.
 #pragma once
 
@@ -125,11 +125,11 @@ class RolloutStream : public QueuedStream {
   Metrics validate(const View& view) {
     RolloutWork work;
     Rollout rollout = empty_rollout(0);
-    std::vector<std::size_t> all(prompts_.validation.size());
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-    constexpr std::uint64_t kValidationDraws = 0x76616c6964ULL << 20;  // no epoch has this number
-    answer(view, prompts_.validation, all, options_.sampling, options_.validation_samples,
-           kValidationDraws, rollout, work);
+    constexpr std::int64_t kValidationDraws = 0x76616c6964LL << 20;  // no pass has this number
+    std::vector<DrawnPrompt> all(prompts_.validation.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = {i, kValidationDraws};
+    answer(view, prompts_.validation, all, options_.sampling, options_.validation_samples, rollout,
+           work);
     return pass_metrics(rollout, options_.solved);
   }
 
@@ -155,17 +155,16 @@ class RolloutStream : public QueuedStream {
     const std::int64_t wanted = options_.sizes.groups_per_rollout;
     while (std::ssize(rollout.groups) < wanted && queue_.prompts_left() &&
            work_.rounds < options_.max_attempts) {
-      const std::vector<std::size_t> drawn = queue_.draw(wanted - std::ssize(rollout.groups));
+      const std::vector<DrawnPrompt> drawn = queue_.draw(wanted - std::ssize(rollout.groups));
       work_.rounds += 1;
       work_.prompts += std::ssize(drawn);
       Rollout round = empty_rollout(rollout.number);
-      const auto epoch = static_cast<std::uint64_t>(queue_.epoch());
       Sampling sampling = options_.sampling;
       sampling.support = options_.mirror_support;
-      answer(view, prompts_.train, drawn, sampling, options_.group_size, epoch, round, work_);
-      if (needs.greedy) add_greedy_rewards(view, drawn, epoch, round);
+      answer(view, prompts_.train, drawn, sampling, options_.group_size, round, work_);
+      if (needs.greedy) add_greedy_rewards(view, drawn, round);
       for (std::size_t g = 0; g < drawn.size(); ++g) {
-        if (const auto mean = mean_reward(round.groups[g])) queue_.visited(drawn[g], *mean);
+        if (const auto mean = mean_reward(round.groups[g])) queue_.visited(drawn[g].prompt, *mean);
       }
       for (RolloutGroup& group : round.groups) {
         if (options_.filter == GroupFilter::informative && all_equal(group.rewards())) {
@@ -239,12 +238,12 @@ class RolloutStream : public QueuedStream {
 
   /// What one more answer of each prompt is worth that is written without chance.
   template <class View>
-  void add_greedy_rewards(const View& view, const std::vector<std::size_t>& drawn,
-                          std::uint64_t epoch, Rollout& rollout) {
+  void add_greedy_rewards(const View& view, const std::vector<DrawnPrompt>& drawn,
+                          Rollout& rollout) {
     Sampling greedy = options_.sampling;
     greedy.temperature = 0.0;
     Rollout answers = empty_rollout(rollout.number);
-    answer(view, prompts_.train, drawn, greedy, 1, epoch, answers, work_);
+    answer(view, prompts_.train, drawn, greedy, 1, answers, work_);
     for (std::size_t g = 0; g < drawn.size(); ++g) {
       rollout.groups[g].greedy_reward = answers.groups[g].samples[0].reward;
     }
@@ -253,12 +252,11 @@ class RolloutStream : public QueuedStream {
   /// Adds a group of `samples` answers to `rollout` for each of `chosen`.
   template <class View>
   void answer(const View& view, const std::vector<PromptItem>& items,
-              const std::vector<std::size_t>& chosen, const Sampling& sampling,
-              std::int64_t samples, std::uint64_t epoch, Rollout& rollout, RolloutWork& work) {
+              const std::vector<DrawnPrompt>& chosen, const Sampling& sampling,
+              std::int64_t samples, Rollout& rollout, RolloutWork& work) {
     AnswerPlan plan{.items = &items,
                     .chosen = chosen,
                     .samples = samples,
-                    .epoch = epoch,
                     .sampling = sampling,
                     .generator = options_.generator,
                     .turns = options_.turns.environment ? &options_.turns : nullptr};

@@ -53,8 +53,8 @@ POSTTRAIN_INLINE RecipeResult recipes::run(const PpoOptions& options, const Call
         detail::JudgedByModel(recipe.model_at<hub::RewardModel>(options.reward_model_path.str()));
   }
   auto data = detail::prompts(options, judge);
-  data.group_size = 1;
-  data.num_iterations = options.num_ppo_epochs;
+  data.rollouts.group_size = 1;
+  data.rollouts.num_iterations = options.num_ppo_epochs;
   Ppo::With<Kl> loss{.gae = {.gamma = options.gamma, .lambda = options.lam},
                      .value_coefficient = options.vf_coef,
                      .value_clip = options.cliprange_value};

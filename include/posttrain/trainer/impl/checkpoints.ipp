@@ -203,7 +203,7 @@ inline void check_identity(const io::fs::path& folder, const Json& stored, const
   if (found.empty()) return;
   const std::size_t count = found.size();
   found.resize(std::min<std::size_t>(count, 3));
-  raise("{} is of another run: {}{}; hint: choose another run_dir, or resume = false",
+  raise("{} is of another run: {}{}; hint: choose another run_dir, or Options.resume = false",
         folder.string(), join(found, "; "),
         count > 3 ? fmt::format(" (and {} more)", count - 3) : "");
 }

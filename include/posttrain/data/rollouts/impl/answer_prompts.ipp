@@ -41,18 +41,19 @@ POSTTRAIN_INLINE Sample judged(const Sample& asked, const RolloutSample& answer,
   return sample;
 }
 
-POSTTRAIN_INLINE Request first_turn(const AnswerPlan& plan, const RolloutGroup& group) {
+POSTTRAIN_INLINE Request first_turn(const AnswerPlan& plan, const RolloutGroup& group,
+                                    std::int64_t pass) {
   return {.prompt = group.prompt,
           .sampling = plan.sampling,
           .samples = plan.samples,
-          .epoch = plan.epoch,
+          .epoch = static_cast<std::uint64_t>(pass),
           .prompt_index = static_cast<std::uint64_t>(group.sample)};
 }
 
 POSTTRAIN_INLINE Request next_turn(const AnswerPlan& plan, const RolloutGroup& group,
-                                   std::int64_t sample, std::int64_t most) {
+                                   std::int64_t pass, std::int64_t sample, std::int64_t most) {
   const TokenIds& ids = group.samples[static_cast<std::size_t>(sample)].ids;
-  Request request = first_turn(plan, group);
+  Request request = first_turn(plan, group, pass);
   request.prompt.insert(request.prompt.end(), ids.begin(), ids.end());
   request.sampling.max_new_tokens = most;
   request.samples = 1;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -18,10 +17,19 @@
 namespace posttrain::data {
 
 POSTTRAIN_INLINE PromptOrder::PromptOrder(std::int64_t prompts, std::uint64_t seed,
-                                          PromptWeights weights)
-    : seed_(seed), weights_(std::move(weights)), order_(static_cast<std::size_t>(prompts)) {
+                                          PromptWeights weights,
+                                          const std::vector<MixturePart>& parts)
+    : seed_(seed),
+      weights_(std::move(weights)),
+      epochs_(prompts, seed, stream_of("prompts"), parts),
+      order_(static_cast<std::size_t>(prompts)) {
   if (prompts < 1) fail("expected at least one prompt to draw, got none");
   if (weights_.of) {
+    if (!parts.empty()) {
+      fail(
+          "a curriculum says itself how often each prompt comes, and so do shares of several "
+          "sources; hint: one of the two");
+    }
     if (weights_.records.size() != order_.size()) {
       raise("expected the records of {} prompts, got {}", prompts, weights_.records.size());
     }
@@ -34,7 +42,7 @@ POSTTRAIN_INLINE void PromptOrder::begin(std::int64_t epoch) {
   epoch_ = epoch;
   drawn_ = 0;
   if (weights_.of) {
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
+    for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = {i, epoch};
     if (!any_left()) {
       raise(
           "expected a curriculum with a weight above 0 for a record of epoch {}, got 0 for all {}; "
@@ -43,19 +51,19 @@ POSTTRAIN_INLINE void PromptOrder::begin(std::int64_t epoch) {
     }
     return;
   }
-  const auto order =
-      permutation(static_cast<std::int64_t>(order_.size()), seed_,
-                  mix_streams(stream_of("prompts"), static_cast<std::uint64_t>(epoch)));
-  order_.assign(order.begin(), order.end());
+  std::ranges::transform(epochs_.draws(epoch), order_.begin(), [](const Draw& draw) {
+    return DrawnPrompt{static_cast<std::size_t>(draw.record), draw.pass};
+  });
 }
 
-POSTTRAIN_INLINE std::vector<std::size_t> PromptOrder::draw(std::int64_t count) {
+POSTTRAIN_INLINE std::vector<DrawnPrompt> PromptOrder::draw(std::int64_t count) {
   const auto next = order_.begin() + static_cast<std::ptrdiff_t>(drawn_);
   if (weights_.of) {
-    const std::vector<std::size_t> chosen = heaviest(count);
+    const std::vector<DrawnPrompt> chosen = heaviest(count);
     std::vector<bool> taken(order_.size());
-    for (const std::size_t prompt : chosen) taken[prompt] = true;
-    std::stable_partition(next, order_.end(), [&](std::size_t prompt) { return taken[prompt]; });
+    for (const DrawnPrompt& drawn : chosen) taken[drawn.prompt] = true;
+    std::stable_partition(next, order_.end(),
+                          [&](const DrawnPrompt& drawn) { return taken[drawn.prompt]; });
     std::copy(chosen.begin(), chosen.end(), next);
     count = std::ssize(chosen);
   }
@@ -68,7 +76,8 @@ POSTTRAIN_INLINE std::vector<std::size_t> PromptOrder::draw(std::int64_t count) 
 POSTTRAIN_INLINE bool PromptOrder::any_left() const {
   const auto next = order_.begin() + static_cast<std::ptrdiff_t>(drawn_);
   if (!weights_.of) return next != order_.end();
-  return std::any_of(next, order_.end(), [&](std::size_t prompt) { return weight(prompt) > 0.0; });
+  return std::any_of(next, order_.end(),
+                     [&](const DrawnPrompt& drawn) { return weight(drawn.prompt) > 0.0; });
 }
 
 POSTTRAIN_INLINE void PromptOrder::visited(std::size_t prompt, double mean_reward) {
@@ -85,7 +94,7 @@ POSTTRAIN_INLINE double PromptOrder::weight(std::size_t prompt) const {
 }
 
 /// The next prompts by their weights, in their order.
-POSTTRAIN_INLINE std::vector<std::size_t> PromptOrder::heaviest(std::int64_t count) const {
+POSTTRAIN_INLINE std::vector<DrawnPrompt> PromptOrder::heaviest(std::int64_t count) const {
   struct Place {
     double key, uniform;
     std::size_t prompt;
@@ -98,7 +107,7 @@ POSTTRAIN_INLINE std::vector<std::size_t> PromptOrder::heaviest(std::int64_t cou
       mix_streams(stream_of("curriculum"), static_cast<std::uint64_t>(epoch_));
   std::vector<Place> places;
   for (std::size_t i = drawn_; i < order_.size(); ++i) {
-    const std::size_t prompt = order_[i];
+    const std::size_t prompt = order_[i].prompt;
     const double heavy = weight(prompt);
     if (heavy == 0.0) continue;
     const auto record = static_cast<std::uint64_t>(weights_.records[prompt]);
@@ -107,9 +116,9 @@ POSTTRAIN_INLINE std::vector<std::size_t> PromptOrder::heaviest(std::int64_t cou
   }
   const auto most = std::clamp<std::int64_t>(count, 0, std::ssize(places));
   std::partial_sort(places.begin(), places.begin() + most, places.end());
-  std::vector<std::size_t> chosen;
+  std::vector<DrawnPrompt> chosen;
   for (std::int64_t i = 0; i < most; ++i) {
-    chosen.push_back(places[static_cast<std::size_t>(i)].prompt);
+    chosen.push_back({places[static_cast<std::size_t>(i)].prompt, epoch_});
   }
   return chosen;
 }
@@ -118,7 +127,7 @@ POSTTRAIN_INLINE void PromptOrder::write(Json& head) const {
   head["cursor"] = drawn_;
   if (!weights_.of) return;
   Json& drawn = head["drawn"] = Json::array();
-  for (std::size_t i = 0; i < drawn_; ++i) drawn.push_back(order_[i]);
+  for (std::size_t i = 0; i < drawn_; ++i) drawn.push_back(order_[i].prompt);
   Json& rewards = head["visits"] = Json::array();
   for (std::size_t prompt = 0; prompt < rewards_.size(); ++prompt) {
     if (!rewards_[prompt].empty()) rewards.push_back(Json::array({prompt, rewards_[prompt]}));
@@ -140,17 +149,18 @@ POSTTRAIN_INLINE void PromptOrder::read(const Json& head, std::int64_t epoch,
       return static_cast<std::size_t>(io::integer_from(value, where, key, 0, prompts - 1));
     };
     std::vector<bool> taken(order_.size());
-    std::vector<std::size_t> order;
+    std::vector<DrawnPrompt> order;
     for (const Json& value : list(head, "drawn")) {
-      order.push_back(prompt_from(value, "drawn"));
-      if (taken[order.back()]) raise("{}: prompt {} was drawn twice", where, order.back());
-      taken[order.back()] = true;
+      const std::size_t prompt = prompt_from(value, "drawn");
+      if (taken[prompt]) raise("{}: prompt {} was drawn twice", where, prompt);
+      taken[prompt] = true;
+      order.push_back({prompt, epoch});
     }
     if (order.size() != read.drawn_) {
       raise("{}: expected {} prompts under \"drawn\", found {}", where, read.drawn_, order.size());
     }
     for (std::size_t prompt = 0; prompt < taken.size(); ++prompt) {
-      if (!taken[prompt]) order.push_back(prompt);
+      if (!taken[prompt]) order.push_back({prompt, epoch});
     }
     read.order_ = std::move(order);
     read.rewards_.assign(order_.size(), {});
