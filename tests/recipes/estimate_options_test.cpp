@@ -35,8 +35,6 @@ TEST_CASE("options of an estimate that contradict each other are told", "[estima
        {.training_method = osft, .model_path = "m", .lora_r = 8}},
       {"posttrain: EstimateOptions.target_modules is for adapters; hint: lora_r",
        {.training_method = dpo, .model_path = "m", .target_modules = "q_proj"}},
-      {"posttrain: EstimateOptions.dtype must be float32 or bfloat16",
-       {.model_path = "m", .dtype = at::kHalf}},
       {"posttrain: EstimateOptions.storage is of frozen matrices, and all train; hint: lora_r",
        {.training_method = kto, .model_path = "m", .storage = EstimateStorage::nf4}},
       {"posttrain: qlora keeps matrices in 4 bits; hint: training_method lora with int8",
@@ -50,11 +48,12 @@ TEST_CASE("options of an estimate that contradict each other are told", "[estima
         .reference = EstimateReference::copy}},
       {"posttrain: reference scores are for dpo; hint: a copy",
        {.training_method = kto, .model_path = "m", .reference = EstimateReference::scores}},
-      {"posttrain: EstimateOptions.group_size and max_new_tokens are for grpo",
-       {.model_path = "m", .group_size = 4}},
-      {"posttrain: EstimateOptions.group_size must be at least 2 and divide effective_batch_size",
-       {.training_method = grpo, .model_path = "m", .group_size = 5}},
-      {"posttrain: EstimateOptions.max_new_tokens must be at least 1 and below max_seq_len",
+      {"posttrain: EstimateOptions.num_generations and max_tokens are for grpo",
+       {.model_path = "m", .num_generations = 4}},
+      {"posttrain: EstimateOptions.num_generations must be at least 2 and divide "
+       "effective_batch_size",
+       {.training_method = grpo, .model_path = "m", .num_generations = 5}},
+      {"posttrain: EstimateOptions.max_tokens must be at least 1 and below max_seq_len",
        {.training_method = grpo, .model_path = "m", .max_seq_len = 256}},
   };
   for (const auto& [message, options] : cases) {

@@ -30,7 +30,7 @@ EstimateOptions pocket(TrainingMethod method) {
                           .max_tokens_per_gpu = 256,
                           .max_seq_len = 128,
                           .effective_batch_size = 8};
-  if (method == grpo) options.max_new_tokens = 64;
+  if (method == grpo) options.max_tokens = 64;
   return options;
 }
 
@@ -38,13 +38,13 @@ EstimateOptions pocket(TrainingMethod method) {
 template <class Model>
 Footprint footprint_on(const Model& model, const EstimateOptions& options) {
   ChosenState state = ChosenParams(options).attach(model);
-  const bool narrow = options.optimizer == EstimateOptimizer::adamw_8bit;
+  const bool narrow = options.optimizer == OptimizerName::adamw_8bit;
   const AnyOptimizer optimizer{.name = narrow ? OptimizerName::adamw_8bit : OptimizerName::adamw};
   return footprint_of(model, state, optimizer.attach(state.trainable()).tensors());
 }
 
 Footprint footprint(const EstimateOptions& options) {
-  const models::ModelOptions of_model{.dtype = options.dtype};
+  const models::ModelOptions of_model{.dtype = scalar_type(options.train_dtype)};
   const std::string path = options.model_path.str();
   if (options.from_scratch) {
     return footprint_on(hub::PretrainedDecoder::from_scratch(path, of_model), options);
@@ -82,10 +82,10 @@ TEST_CASE("what a run holds is counted to the byte, of every method, storage and
     }
   }
   for (EstimateOptions options : all) {
-    for (const EstimateOptimizer optimizer :
-         {EstimateOptimizer::adamw, EstimateOptimizer::adamw_8bit}) {
+    for (const OptimizerName optimizer : {OptimizerName::adamw, OptimizerName::adamw_8bit}) {
       options.optimizer = optimizer;
-      options.dtype = optimizer == EstimateOptimizer::adamw ? at::kFloat : at::kBFloat16;
+      options.train_dtype =
+          optimizer == OptimizerName::adamw ? TrainDtype::float32 : TrainDtype::bfloat16;
       check_held(options);
     }
   }
@@ -175,10 +175,10 @@ TEST_CASE("activations grow by what a layer keeps for each token", "[estimate]")
   constexpr std::int64_t kShared = 4 * 32 + 36, kFloats = 4 * (2 + kHeads);
   constexpr std::int64_t kEnds = 2 * 4 * d;  // what enters the last norm, and what leaves it
   CHECK(per_token() == kLayers * (4 * (4 * d + 2 * q + 2 * k + 3 * f) + kFloats) + kEnds + kShared);
-  options.dtype = at::kBFloat16;
+  options.train_dtype = TrainDtype::bfloat16;
   CHECK(per_token() ==
         kLayers * (2 * (4 * d + 2 * q + 2 * k + 3 * f) + kFloats) + kEnds / 2 + kShared);
-  options.dtype = at::kFloat;
+  options.train_dtype = TrainDtype::float32;
   options.gradient_checkpointing = true;
   CHECK(per_token() == kLayers * 4 * d + kEnds + kShared);
 }
@@ -200,7 +200,7 @@ TEST_CASE("bounds hold the expected peak, which all parts are in", "[estimate]")
 TEST_CASE("the estimate of the documentation", "[estimate]") {
   const std::string folder = kPocket;
   // [snippet: estimate]
-  const MemoryEstimate memory = estimate({.training_method = TrainingMethod::qlora,
+  const MemoryEstimate memory = estimate({.training_method = "qlora",
                                           .model_path = folder,
                                           .max_tokens_per_gpu = 8192,
                                           .gradient_checkpointing = true});

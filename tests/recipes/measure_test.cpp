@@ -18,8 +18,8 @@ EstimateOptions small(TrainingMethod method) {
                           .max_seq_len = 16,
                           .effective_batch_size = 8};
   if (method == grpo) {
-    options.group_size = 2;
-    options.max_new_tokens = 4;
+    options.num_generations = 2;
+    options.max_tokens = 4;
   }
   return options;
 }
@@ -32,7 +32,7 @@ TEST_CASE("a measured step is one of a Trainer that holds what was expected", "[
     EstimateOptions options = small(method);
     options.gradient_checkpointing = method == sft;
     if (method == kto) options.lora_r = 4;
-    if (method == grpo) options.optimizer = EstimateOptimizer::adamw_8bit;
+    if (method == grpo) options.optimizer = OptimizerName::adamw_8bit;
     INFO(describe(options));
     const MemoryEstimate expected = estimate(options);
     const MeasuredMemory measured = measure(options);

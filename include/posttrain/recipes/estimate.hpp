@@ -2,7 +2,7 @@
 // How much memory a run on the CPU will take, from the model's config.json and the headers of its
 // weight files: no weight is read (Training Hub: estimate()).
 //
-//   const MemoryEstimate memory = estimate({.training_method = TrainingMethod::lora,
+//   const MemoryEstimate memory = estimate({.training_method = "lora",
 //                                           .model_path = "model",
 //                                           .max_tokens_per_gpu = 8192});
 //   fmt::print("{}\n", memory.text());

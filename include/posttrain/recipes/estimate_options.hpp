@@ -6,9 +6,10 @@
 
 #include <cstdint>
 
+#include "posttrain/base/by_name.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/literal_string.hpp"
-#include "posttrain/tensor/tensor.hpp"
+#include "posttrain/recipes/names.hpp"
 
 namespace posttrain {
 
@@ -19,8 +20,6 @@ enum class TrainingMethod { sft, osft, lora, qlora, dpo, kto, reward, grpo };
 /// How frozen matrices are kept.
 enum class EstimateStorage { dense, nf4, int8 };
 
-enum class EstimateOptimizer { adamw, adamw_8bit };
-
 /// What a loss compares with.
 enum class EstimateReference {
   standard,  // dpo, kto: a copy where all weights train, else the base; the others: nothing
@@ -29,7 +28,7 @@ enum class EstimateReference {
 };
 
 struct EstimateOptions {
-  TrainingMethod training_method = TrainingMethod::sft;
+  ByName<TrainingMethod> training_method = TrainingMethod::sft;
   LiteralString
       model_path{};           // a folder, a GGUF file or a name, as hub::PretrainedDecoder takes it
   bool from_scratch = false;  // the folder has no weights: they are drawn
@@ -45,14 +44,14 @@ struct EstimateOptions {
   double unfreeze_rank_ratio = 0.25;            // osft
   std::int64_t lora_r = 0;                      // rank; 0: 32 of lora and qlora, else no adapters
   LiteralString target_modules = "all-linear";  // of adapters
-  at::ScalarType dtype = at::kFloat;            // of computation: float32 or bfloat16
-  EstimateStorage storage = EstimateStorage::dense;  // of frozen matrices; qlora: 4 bits
-  EstimateOptimizer optimizer = EstimateOptimizer::adamw;
-  EstimateReference reference = EstimateReference::standard;
+  ByName<TrainDtype> train_dtype = TrainDtype::float32;
+  ByName<EstimateStorage> storage = EstimateStorage::dense;  // of frozen matrices; qlora: 4 bits
+  ByName<OptimizerName> optimizer = OptimizerName::adamw;
+  ByName<EstimateReference> reference = EstimateReference::standard;
 
   // --- grpo --------------------------------------------------------------------------------------
-  std::int64_t group_size = 8;        // samples of a prompt
-  std::int64_t max_new_tokens = 256;  // of a sample, within max_seq_len
+  std::int64_t num_generations = 8;  // samples of a prompt
+  std::int64_t max_tokens = 256;     // of a sample, within max_seq_len
 
   /// Whether adapters train, or else all weights or subspaces.
   constexpr bool adapts() const {
@@ -63,7 +62,7 @@ struct EstimateOptions {
   constexpr bool rolls_out() const { return training_method == TrainingMethod::grpo; }
   constexpr std::int64_t rank() const { return lora_r > 0 ? lora_r : 32; }
   constexpr EstimateStorage stored() const {
-    return training_method == TrainingMethod::qlora ? EstimateStorage::nf4 : storage;
+    return training_method == TrainingMethod::qlora ? EstimateStorage::nf4 : storage.value();
   }
   /// Whether a second model stands in memory.
   constexpr bool copies_reference() const {
@@ -100,9 +99,6 @@ struct EstimateOptions {
     if (!adapts() && target_modules != standard.target_modules) {
       fail("posttrain: EstimateOptions.target_modules is for adapters; hint: lora_r");
     }
-    if (dtype != at::kFloat && dtype != at::kBFloat16) {
-      fail("posttrain: EstimateOptions.dtype must be float32 or bfloat16");
-    }
     if (storage != EstimateStorage::dense && !adapts() && !in_subspaces()) {
       fail("posttrain: EstimateOptions.storage is of frozen matrices, and all train; hint: lora_r");
     }
@@ -111,18 +107,18 @@ struct EstimateOptions {
     }
     validate_reference();
     if (!rolls_out()) {
-      if (group_size != standard.group_size || max_new_tokens != standard.max_new_tokens) {
-        fail("posttrain: EstimateOptions.group_size and max_new_tokens are for grpo");
+      if (num_generations != standard.num_generations || max_tokens != standard.max_tokens) {
+        fail("posttrain: EstimateOptions.num_generations and max_tokens are for grpo");
       }
       return;
     }
-    if (group_size < 2 || effective_batch_size % group_size != 0) {
+    if (num_generations < 2 || effective_batch_size % num_generations != 0) {
       fail(
-          "posttrain: EstimateOptions.group_size must be at least 2 and divide "
+          "posttrain: EstimateOptions.num_generations must be at least 2 and divide "
           "effective_batch_size");
     }
-    if (max_new_tokens < 1 || max_new_tokens >= max_seq_len) {
-      fail("posttrain: EstimateOptions.max_new_tokens must be at least 1 and below max_seq_len");
+    if (max_tokens < 1 || max_tokens >= max_seq_len) {
+      fail("posttrain: EstimateOptions.max_tokens must be at least 1 and below max_seq_len");
     }
   }
 

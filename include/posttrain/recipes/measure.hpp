@@ -2,7 +2,7 @@
 // How much memory a run really takes: one optimizer step of a Trainer on the largest micro-batch
 // that its options allow, of made-up ids (recipes/estimate.hpp reckons the same).
 //
-//   const MeasuredMemory measured = measure({.training_method = TrainingMethod::lora,
+//   const MeasuredMemory measured = measure({.training_method = "lora",
 //                                            .model_path = "model"});
 //
 // The peak is the process's own since it began, so a process measures once. A reference that is no
@@ -30,6 +30,7 @@
 #include "posttrain/recipes/chosen_params.hpp"
 #include "posttrain/recipes/impl/made_up_data.hpp"
 #include "posttrain/recipes/impl/worst_case.hpp"
+#include "posttrain/recipes/scalar_type.hpp"
 #include "posttrain/trainer.hpp"
 
 namespace posttrain {
@@ -42,15 +43,10 @@ struct MeasuredMemory {
 
 namespace detail {
 
-inline AnyOptimizer any_optimizer(EstimateOptimizer optimizer) {
-  return {.name = optimizer == EstimateOptimizer::adamw_8bit ? OptimizerName::adamw_8bit
-                                                             : OptimizerName::adamw};
-}
-
 template <class Model>
 Model measured_model(const EstimateOptions& options) {
   const std::string path = options.model_path.str();
-  const models::ModelOptions of_model{.dtype = options.dtype};
+  const models::ModelOptions of_model{.dtype = scalar_type(options.train_dtype)};
   return options.from_scratch ? Model::from_scratch(path, of_model) : Model(path, of_model);
 }
 
@@ -62,8 +58,8 @@ void sample_rollout(const Model& model, const State& state, const EstimateOption
   std::vector<Request> requests;
   for (std::int64_t i = 0; i < worst.prompts; ++i) {
     requests.push_back({.prompt = made_up_ids(worst.prompt, i, model.vocab_size()),
-                        .sampling = {.max_new_tokens = options.max_new_tokens},
-                        .samples = options.group_size,
+                        .sampling = {.max_new_tokens = options.max_tokens},
+                        .samples = options.num_generations,
                         .prompt_index = static_cast<std::uint64_t>(i)});
   }
   generator.run(std::move(requests));
@@ -78,7 +74,7 @@ MeasuredMemory measure_step(const EstimateOptions& options, const Loss& loss, co
   run.gradient_checkpointing = options.gradient_checkpointing;
   run.progress = false;
   Trainer trainer(measured_model<Model>(options), loss, ChosenParams(options), data,
-                  any_optimizer(options.optimizer), run);
+                  AnyOptimizer{.name = options.optimizer}, run);
   if (options.rolls_out()) sample_rollout(trainer.model(), trainer.state(), options);
   MeasuredMemory measured;
   measured.footprint = trainer.footprint();

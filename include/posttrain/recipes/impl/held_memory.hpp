@@ -17,6 +17,7 @@
 #include "posttrain/params/osft/complement.hpp"
 #include "posttrain/recipes/impl/chosen_adapters.hpp"
 #include "posttrain/recipes/memory_estimate.hpp"
+#include "posttrain/recipes/scalar_type.hpp"
 #include "posttrain/storage/int8.hpp"
 #include "posttrain/storage/nf4.hpp"
 #include "posttrain/tensor/parameters.hpp"
@@ -117,7 +118,7 @@ class HeldMemory {
     for (const VectorSpec& vector : layout_.vectors) {
       add_tensor(vector.size, trains_all(), vectors, dense);
     }
-    all.weights += bytes_as(options_.dtype, dense);
+    all.weights += bytes_as(scalar_type(options_.train_dtype), dense);
     add_group(matrices, /*decay=*/true, all);
     add_group(vectors, /*decay=*/false, all);
     if (options_.adapts()) add_adapters(all);
@@ -143,23 +144,24 @@ class HeldMemory {
       const std::int64_t packed = packed_(part.name);
       all.weights += packed > 0 ? packed : stored_bytes(options_.stored(), part.rows * site.in);
     }
-    all.workspace = std::max(all.workspace, bytes_as(options_.dtype, site.rows() * site.in));
+    all.workspace =
+        std::max(all.workspace, bytes_as(scalar_type(options_.train_dtype), site.rows() * site.in));
   }
 
   /// Gradients, masters and moments of a flat buffer. Its values are counted by who lays it out.
   void add_group(const CountedBuffer& buffer, bool decay, MemoryEstimate& all) const {
     const std::int64_t n = buffer.filled();
     if (n == 0) return;
-    const at::ScalarType exact = master_dtype(options_.dtype);
+    const at::ScalarType exact = master_dtype(scalar_type(options_.train_dtype));
     all.gradients += bytes_as(exact, n);
-    if (exact != options_.dtype) all.masters += bytes_as(exact, n);
+    if (exact != scalar_type(options_.train_dtype)) all.masters += bytes_as(exact, n);
     add_moments(n, decay, all);
   }
 
   void add_moments(std::int64_t n, bool decay, MemoryEstimate& all) const {
     const AdamW8bit narrow;
     const bool codes =
-        options_.optimizer == EstimateOptimizer::adamw_8bit && decay && n >= narrow.min_8bit_size;
+        options_.optimizer == OptimizerName::adamw_8bit && decay && n >= narrow.min_8bit_size;
     all.moments += 4 + 2 * (codes ? n + 4 * whole_blocks(n, narrow.block_size) : 4 * n);
   }
 
@@ -183,7 +185,7 @@ class HeldMemory {
       if (ranks > 0) a.add(ranks * site.in);
     }
     for (const CountedBuffer* each : {&a, &b, &tables}) {
-      all.weights += bytes_as(options_.dtype, each->filled());
+      all.weights += bytes_as(scalar_type(options_.train_dtype), each->filled());
       add_group(*each, /*decay=*/true, all);
     }
   }
@@ -202,10 +204,12 @@ class HeldMemory {
         cores.add(core);
         all.subspaces += complement_bytes(rows, k) + complement_bytes(site.in, k) + 4 * core;
         all.workspace = std::max(all.workspace, 4 * rows * site.in);
-        if (!stored(i)) all.subspaces += bytes_as(options_.dtype, rows * site.in);
+        if (!stored(i))
+          all.subspaces += bytes_as(scalar_type(options_.train_dtype), rows * site.in);
       }
       if (any && stored(i)) {
-        all.workspace = std::max(all.workspace, bytes_as(options_.dtype, site.rows() * site.in));
+        all.workspace = std::max(
+            all.workspace, bytes_as(scalar_type(options_.train_dtype), site.rows() * site.in));
       }
     }
     const std::int64_t n = cores.filled();

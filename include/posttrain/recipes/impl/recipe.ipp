@@ -12,13 +12,13 @@
 #include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/recipes/recipe.hpp"
+#include "posttrain/recipes/scalar_type.hpp"
 #include "posttrain/tensor/device.hpp"
 
 namespace posttrain {
 
 POSTTRAIN_INLINE models::ModelOptions Recipe::model_options() const {
-  return {.dtype = dtype_ == TrainDtype::bfloat16 ? at::kBFloat16 : at::kFloat,
-          .device = Device(device_)};
+  return {.dtype = scalar_type(dtype_), .device = Device(device_)};
 }
 
 POSTTRAIN_INLINE std::string Recipe::metrics_file() const {

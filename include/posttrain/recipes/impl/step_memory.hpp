@@ -45,7 +45,7 @@ class StepMemory {
         sites_(models::decoder_layout(config)),
         held_(held),
         worst_(worst_case(options)),
-        bytes_(bytes_as(options.dtype, 1)),
+        bytes_(bytes_as(scalar_type(options.train_dtype), 1)),
         d_(config.hidden_size),
         q_(config.num_heads * config.head_dim),
         kv_(config.num_kv_heads * config.head_dim),
@@ -135,7 +135,7 @@ class StepMemory {
     const std::int64_t gone =
         (keeps_input(at.down) ? ffn_ : 0) + up_width() + d_ + (keeps_input(at.up) ? d_ : 0);
     std::int64_t floats = 0;
-    if (attention_widens(options_.dtype))
+    if (attention_widens(scalar_type(options_.train_dtype)))
       floats += 2 * qkv + 2 * q_;  // copies of all that it reads
     return upstream() + of_tokens(q_ + qkv - gone) + 4 * worst_.tokens * floats +
            attention_workspace();
@@ -149,7 +149,7 @@ class StepMemory {
 
   std::int64_t attention_workspace() const {
     const std::int64_t panel = 64 * whole_blocks(config_.head_dim, 16) * 16;
-    const std::int64_t number = attention_widens(options_.dtype) ? 4 : bytes_;
+    const std::int64_t number = attention_widens(scalar_type(options_.train_dtype)) ? 4 : bytes_;
     // Of each thread: four panels of a block of queries and its gradient (BackwardWorkspace).
     const std::int64_t threads = at::get_num_threads();
     std::int64_t bytes = threads * blocks_of_tree() * panel * (4 * number + 4);
@@ -163,7 +163,8 @@ class StepMemory {
   /// Of products of bfloat16 that are computed in float32: panels of 8 MB of both operands and of
   /// the result (nn/gemm.hpp).
   std::int64_t panels() const {
-    const bool widens = std::string_view(half_products(options_.dtype)) == "float32";
+    const bool widens =
+        std::string_view(half_products(scalar_type(options_.train_dtype))) == "float32";
     return widens ? 3 * (std::int64_t{8} << 20) : 0;
   }
 
@@ -185,9 +186,10 @@ class StepMemory {
   /// through the widest layer, and logits.
   std::int64_t rollout_cache() const {
     const GeneratorOptions generator;
-    const std::int64_t samples = std::min(generator.max_live, worst_.prompts * options_.group_size);
-    const std::int64_t prompts = whole_blocks(samples, options_.group_size);
-    const std::int64_t rows = prompts * worst_.prompt + samples * (options_.max_new_tokens - 1);
+    const std::int64_t samples =
+        std::min(generator.max_live, worst_.prompts * options_.num_generations);
+    const std::int64_t prompts = whole_blocks(samples, options_.num_generations);
+    const std::int64_t rows = prompts * worst_.prompt + samples * (options_.max_tokens - 1);
     const std::int64_t cache = bytes_ * rows * 2 * config_.num_layers() * kv_;
     std::int64_t packed = 0;
     const Layout& layout = sites_.layout;

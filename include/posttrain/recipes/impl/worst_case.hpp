@@ -35,12 +35,13 @@ inline WorstCase worst_case(const EstimateOptions& options) {
     all.answers = 2;
     all.answer = std::max<std::int64_t>(1, std::min(options.max_seq_len - 1, (most - 1) / 2));
   } else if (options.rolls_out()) {
-    all.answer = options.max_new_tokens;
-    all.prompt = options.max_seq_len - options.max_new_tokens;
+    all.answer = options.max_tokens;
+    all.prompt = options.max_seq_len - options.max_tokens;
     // A group that is too large for a micro-batch is cut, each piece with the prompt.
-    all.answers = std::clamp<std::int64_t>((most - all.prompt) / all.answer, 1, options.group_size);
-    all.prompts = step / options.group_size;
-    of_step = all.prompts * ((options.group_size + all.answers - 1) / all.answers);
+    all.answers =
+        std::clamp<std::int64_t>((most - all.prompt) / all.answer, 1, options.num_generations);
+    all.prompts = step / options.num_generations;
+    of_step = all.prompts * ((options.num_generations + all.answers - 1) / all.answers);
   } else {
     all.answer = options.max_seq_len - 1;
   }
