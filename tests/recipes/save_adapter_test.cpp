@@ -50,6 +50,17 @@ TEST_CASE("an adapter's place is looked at before the work", "[recipes]") {
                  "expected a folder or nothing at "));
 }
 
+TEST_CASE("a folder holds an adapter or the model that it is applied to", "[recipes]") {
+  const TempFolder scratch;
+  const std::string folder = scratch.path().string();
+  scratch.write("config.json", "{}");
+  CHECK(SaveAdapter{"base", true}.holds(folder));
+  CHECK_FALSE(SaveAdapter{"base"}.holds(folder));
+  scratch.write("adapter_config.json", "{}");
+  CHECK(SaveAdapter{"base"}.holds(folder));
+  CHECK_FALSE(SaveAdapter{"base", true}.holds(folder));
+}
+
 TEST_CASE("a recipe's members are the fields of its LoRA policy", "[recipes]") {
   const Lora lora = lora_policy(LoraSftOptions{.lora_r = 4,
                                                .lora_alpha = 3,

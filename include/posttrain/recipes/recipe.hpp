@@ -15,6 +15,7 @@
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/data/pipeline/report.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
+#include "posttrain/io/file.hpp"
 #include "posttrain/recipes/any_optimizer.hpp"
 #include "posttrain/recipes/conflicts.hpp"
 #include "posttrain/recipes/field_table.hpp"
@@ -72,6 +73,10 @@ struct SaveModel {
   template <class Trainer>
   void operator()(const Trainer& trainer, const std::string& folder) const {
     trainer.save(folder);
+  }
+  /// Whether a folder that is there already holds what this writes.
+  bool holds(const std::string& folder) const {
+    return io::fs::exists(io::fs::path(folder) / "config.json");
   }
 };
 
@@ -160,7 +165,8 @@ class Recipe {
   template <class Trainer, class Save>
   void write(const Trainer& trainer, const Save& save, bool best) const {
     const std::int64_t samples = trainer.samples();
-    if (!folders_.has(samples, best)) save(trainer, folders_.folder(samples, best));
+    const std::string folder = folders_.folder(samples, best);
+    if (!folders_.has(samples, best) || !save.holds(folder)) save(trainer, folder);
     // Of one that is there already, too: a kill may have left what it replaces.
     folders_.written(samples, best);
   }

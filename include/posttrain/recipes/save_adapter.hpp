@@ -30,6 +30,10 @@ struct SaveAdapter {
     if (!merged) return save(trainer, folder, base);
     if constexpr (requires { trainer.state().adapters(); }) trainer.save(folder);
   }
+  /// A finished run that is called again, with another `merged`, saves the other form.
+  bool holds(const std::string& folder) const {
+    return io::fs::exists(io::fs::path(folder) / "adapter_config.json") != merged;
+  }
 };
 
 /// The policy that a recipe's members say, on a dense base.
