@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What reinforcement learning teaches, and what it costs earlier skills: the pocket model learns three
-# tasks and, from a few worked examples, some sums; then GRPO trains the sums, on all weights, with OSFT and
-# with LoRA. Prints a row per run: held-out sums solved, and questions of the three tasks answered, before
-# and after.
+# What reinforcement learning and preferences teach, and what they cost earlier skills: the pocket model
+# learns three tasks and, from a few worked examples, some sums; then GRPO trains the sums, or DPO polite
+# answers, on all weights, with OSFT and with LoRA. Prints two rows per run, before and after: held-out sums
+# solved, or answers that are polite, and questions of the three tasks answered.
 #
 #   bash examples/reinforcement.sh [SEEDS [METHOD...]]       defaults: 5, full osft lora
 #
@@ -22,7 +22,8 @@ mkdir -p "$work"
 
 posttrain_setup
 posttrain_default_configure
-posttrain_build_with_progress examples/make_pocket_data examples/01_sft examples/11_grpo
+posttrain_build_with_progress examples/make_pocket_data examples/01_sft \
+  examples/08_dpo examples/11_grpo
 programs="$posttrain_build/examples"
 
 start="$work/start"
@@ -34,18 +35,30 @@ if [ ! -d "$start" ]; then
     --max-steps 1500 --learning-rate 1.5e-3 --effective-batch-size 32
 fi
 
-train() {  # method, seed
-  local rate=1e-3 name="$1-$2"
-  [ "$1" != full ] || rate=3e-4
-  [ -d "$work/$name" ] || "$programs/11_grpo" --model "$start" --data "$work/sums/sums.jsonl" \
-    --held-out "$work/sums/sums_heldout.jsonl" --output "$work/$name" --method "$1" \
-    --learning-rate "$rate" --max-steps 120 --effective-batch-size 256 --max-seq-len 256 --seed "$2" \
-    --print-samples 0 --earlier "$pocket"/data/tasks/{a,b,c}_heldout.jsonl > "$work/$name.log"
-  for when in before after; do  # tasks a, b and c, then the sums
-    sed -n "s/^$when: .*(\([0-9.]*\) %)\$/\1/p" "$work/$name.log" | paste -s -d ' ' \
-      | { read -r a b c sums; printf '%s seed %s %s: sums %s, tasks %s %s %s\n' "$1" "$2" "$when" "$sums" "$a" "$b" "$c"; }
+# What a run printed of itself: of tasks a, b and c, then of what it learned.
+rows() {  # name, what it learned
+  for when in before after; do
+    sed -n "s/^$when: .*(\([0-9.]*\) %).*$/\1/p" "$work/$1.log" | paste -s -d ' ' \
+      | { read -r a b c learned; printf '%s %s: %s %s, tasks %s %s %s\n' "$1" "$when" "$2" "$learned" "$a" "$b" "$c"; }
   done
 }
+
+earlier=("$pocket"/data/tasks/{a,b,c}_heldout.jsonl)
 for seed in $(seq "$seeds"); do
-  for method in "${methods[@]}"; do train "$method" "$seed"; done
+  for method in "${methods[@]}"; do
+    rate=1e-3
+    [ "$method" != full ] || rate=3e-4
+    name="grpo-$method-$seed"
+    [ -d "$work/$name" ] || "$programs/11_grpo" --model "$start" --data "$work/sums/sums.jsonl" \
+      --held-out "$work/sums/sums_heldout.jsonl" --output "$work/$name" --method "$method" \
+      --learning-rate "$rate" --max-steps 120 --effective-batch-size 256 --max-seq-len 256 \
+      --seed "$seed" --print-samples 0 --earlier "${earlier[@]}" > "$work/$name.log"
+    rows "$name" sums
+    name="dpo-$method-$seed"
+    [ -d "$work/$name" ] || "$programs/08_dpo" --model "$start" --data "$pocket/data/preferences.jsonl" \
+      --held-out "$pocket/data/preferences_heldout.jsonl" --output "$work/$name" --method "$method" \
+      --learning-rate "$rate" --num-epochs 3 --warmup-steps 10 --seed "$seed" \
+      --earlier "${earlier[@]}" > "$work/$name.log"
+    rows "$name" polite
+  done
 done

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/tensor/parallel_tasks.hpp"
 
+#include <tuple>
 #include <vector>
 
 #include "posttrain/base/error.hpp"
@@ -23,5 +24,20 @@ TEST_CASE("parallel tasks run once each, with any number of threads", "[tensor]"
                                      }),
                       "task 7");
   }
+  at::set_num_threads(threads);
+}
+
+TEST_CASE("decompositions as tasks end after at::set_num_threads", "[tensor]") {
+  const at::NoGradGuard no_grad;
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  const Tensor matrix = at::randn({172, 64}, at::kDouble);
+  const Tensor expected = std::get<0>(at::geqrf(matrix));
+  std::vector<int> right(16, 0);
+  parallel_tasks(16, [&](std::int64_t i) {
+    const Tensor found = std::get<0>(at::geqrf(matrix));
+    right[static_cast<std::size_t>(i)] = at::allclose(found, expected, 1e-10, 1e-10) ? 1 : 0;
+  });
+  CHECK(right == std::vector<int>(16, 1));
   at::set_num_threads(threads);
 }
