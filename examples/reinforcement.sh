@@ -17,7 +17,7 @@ if [ $# -gt 0 ]; then shift; fi
 methods=("${@:-full}")
 [ $# -gt 0 ] || methods=(full osft lora)
 pocket="$posttrain_root/examples/pocket"
-work="$posttrain_build/reinforcement"
+work="$posttrain_root/.cache/reinforcement"  # a build folder may be made anew
 mkdir -p "$work"
 
 posttrain_setup
