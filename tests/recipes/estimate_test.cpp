@@ -8,6 +8,7 @@
 #include "posttrain/hub/reward_model.hpp"
 #include "posttrain/recipes/any_optimizer.hpp"
 #include "posttrain/recipes/chosen_params.hpp"
+#include "posttrain/recipes/scalar_type.hpp"
 #include "posttrain/trainer/run/footprint.hpp"
 #include "support/catch.hpp"
 #include "support/messages.hpp"

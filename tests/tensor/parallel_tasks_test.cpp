@@ -6,6 +6,7 @@
 
 #include "posttrain/base/error.hpp"
 #include "support/catch.hpp"
+#include "support/kernels.hpp"
 
 using namespace posttrain;
 
@@ -31,12 +32,12 @@ TEST_CASE("decompositions as tasks end after at::set_num_threads", "[tensor]") {
   const at::NoGradGuard no_grad;
   const int threads = at::get_num_threads();
   at::set_num_threads(2);
-  const Tensor matrix = at::randn({172, 64}, at::kDouble);
-  const Tensor expected = std::get<0>(at::geqrf(matrix));
+  const Tensor matrix = kernel_test::normal({172, 64}, 1);
+  const Tensor expected = std::get<0>(matrix.geqrf());
   std::vector<int> right(16, 0);
   parallel_tasks(16, [&](std::int64_t i) {
-    const Tensor found = std::get<0>(at::geqrf(matrix));
-    right[static_cast<std::size_t>(i)] = at::allclose(found, expected, 1e-10, 1e-10) ? 1 : 0;
+    const Tensor found = std::get<0>(matrix.geqrf());
+    right[static_cast<std::size_t>(i)] = found.allclose(expected, 1e-10, 1e-10) ? 1 : 0;
   });
   CHECK(right == std::vector<int>(16, 1));
   at::set_num_threads(threads);

@@ -11,13 +11,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <string>
-#include <vector>
 
 #include "posttrain/data/rollouts.hpp"
 #include "posttrain/data/rollouts/answer_prompts.hpp"
 #include "posttrain/data/rollouts/prompt_loading.hpp"
+#include "posttrain/data/rollouts/prompt_order.hpp"
 #include "posttrain/generate/chat.hpp"
 
 namespace posttrain {
@@ -48,8 +47,7 @@ SolvedShare solved_share(const Model& model, const Gate& gate, const std::string
       /*only_conversations=*/has_environment<E>);
   data::TurnOptions turns{.max_turns = max_turns};
   if constexpr (check_environment<E>() && has_environment<E>) turns.environment = environment;
-  std::vector<std::size_t> all(prompts.train.size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
+  const auto all = data::all_prompts(prompts.train.size());
   VerifierPool pool(verifiers);
   Rollout rollout;
   data::RolloutWork work;

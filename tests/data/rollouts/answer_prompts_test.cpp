@@ -73,11 +73,12 @@ struct Answers {
     Rollout rollout;
     work = {};
     VerifierPool pool(looks_right);
+    std::vector<data::DrawnPrompt> drawn;
+    for (const std::size_t prompt : chosen) drawn.push_back({prompt, 2});
     data::answer_prompts(model, gate, *model.text(),
                          {.items = &items,
-                          .chosen = chosen,
+                          .chosen = drawn,
                           .samples = samples,
-                          .epoch = 2,
                           .sampling = sampling,
                           .generator = options,
                           .turns = turns.environment ? &turns : nullptr},

@@ -35,6 +35,13 @@ struct DrawnPrompt {
   friend constexpr bool operator==(const DrawnPrompt&, const DrawnPrompt&) = default;
 };
 
+/// Each of `count` prompts once, in their order.
+inline std::vector<DrawnPrompt> all_prompts(std::size_t count, std::int64_t pass = 0) {
+  std::vector<DrawnPrompt> all;
+  for (std::size_t prompt = 0; prompt < count; ++prompt) all.push_back({prompt, pass});
+  return all;
+}
+
 class PromptOrder {
  public:
   /// Begins epoch 0. `parts`: of several sources with shares; with weights

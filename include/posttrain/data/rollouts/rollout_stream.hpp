@@ -126,10 +126,8 @@ class RolloutStream : public QueuedStream {
     RolloutWork work;
     Rollout rollout = empty_rollout(0);
     constexpr std::int64_t kValidationDraws = 0x76616c6964LL << 20;  // no pass has this number
-    std::vector<DrawnPrompt> all(prompts_.validation.size());
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = {i, kValidationDraws};
-    answer(view, prompts_.validation, all, options_.sampling, options_.validation_samples, rollout,
-           work);
+    answer(view, prompts_.validation, all_prompts(prompts_.validation.size(), kValidationDraws),
+           options_.sampling, options_.validation_samples, rollout, work);
     return pass_metrics(rollout, options_.solved);
   }
 
