@@ -132,10 +132,10 @@ TEST_CASE("numbers that cannot be are refused", "[recipes]") {
   CHECK(refusal_of_sft([](S& o) { o.save_samples = -1; }) ==
         "expected save_samples not to be negative, got -1");
   CHECK(refusal_of_sft([](S& o) { o.num_epochs = 0; }) ==
-        "posttrain: num_epochs must be at least 1");
+        "posttrain: Options.num_epochs must be at least 1");
   CHECK(refusal_of_sft([](S& o) { o.early_stopping_threshold = 0.5; }) ==
-        "posttrain: early_stopping_threshold needs early_stopping_patience, which is 0");
-  CHECK(refusal_of_sft([](S& o) { o.beta2 = 1.0; }) == "posttrain: beta2 must be in [0, 1)");
+        "posttrain: Options.early_stopping_threshold needs early_stopping_patience, which is 0");
+  CHECK(refusal_of_sft([](S& o) { o.beta2 = 1.0; }) == "posttrain: AdamW.beta2 must be in [0, 1)");
 }
 
 TEST_CASE("more than one process is refused before anything is read", "[recipes][launch]") {

@@ -575,7 +575,8 @@ const std::vector<Row> kLoraSftRows{
        };
        const Names merged = saved(true);
        CHECK(std::count(merged.begin(), merged.end(), "model.safetensors") == 1);
-       CHECK(saved(false) == Names{"adapter_config.json", "adapter_model.safetensors"});
+       CHECK(saved(false) ==
+             Names{"README.md", "adapter_config.json", "adapter_model.safetensors"});
      }},
 };
 

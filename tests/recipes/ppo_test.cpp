@@ -37,7 +37,7 @@ TEST_CASE("ppo trains a policy and its critic", "[recipes][ppo]") {
   CHECK(run.numbers("value/error").size() == 2);
   CHECK(run.numbers("kl").size() == 2);
   CHECK(std::filesystem::exists(run.folder / "critic.safetensors"));
-  CHECK(run.record().at("data").at("num_iterations") == 2);
+  CHECK(run.record().at("data").at("rollouts").at("num_iterations") == 2);
   CHECK(run.record().at("loss").at("policy").at("term").at("low") == 0.3);
 }
 

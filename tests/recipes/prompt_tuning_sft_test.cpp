@@ -34,7 +34,7 @@ TEST_CASE("a prompt is saved as PEFT reads it", "[recipes][prompt]") {
   const RecipeRun trained = run(small());
   REQUIRE(trained.error == "");
   CHECK(names_in(trained.result.model) ==
-        std::vector<std::string>{"adapter_config.json", "adapter_model.safetensors"});
+        std::vector<std::string>{"README.md", "adapter_config.json", "adapter_model.safetensors"});
   const Json written =
       io::parse_json(slurp(trained.result.model + "/adapter_config.json"), "config");
   CHECK(written.at("peft_type") == "PROMPT_TUNING");

@@ -31,9 +31,7 @@ class RewardFunction {
   template <JudgesSample V>
   requires(!std::convertible_to<V, std::string_view> && !std::same_as<V, RewardFunction>)
       RewardFunction(V verifier)
-      : RewardFunction(detail::type_spelling<V>().find("lambda") == std::string_view::npos
-                           ? std::string(type_name<V>())
-                           : std::string("verifier"),
+      : RewardFunction(has_name<V>() ? std::string(type_name<V>()) : std::string("verifier"),
                        std::move(verifier)) {}
 
   Verdict operator()(const Sample& sample) const { return judge_(sample); }
@@ -46,6 +44,13 @@ class RewardFunction {
   std::string description() const { return description_; }
 
  private:
+  /// Functions and closures have types without a name of their own.
+  template <class V>
+  static bool has_name() {
+    return std::is_class_v<V> &&
+           detail::type_spelling<V>().find("lambda") == std::string_view::npos;
+  }
+
   template <class V>
   RewardFunction(std::string name, V verifier)
       : name_(std::move(name)), description_(describe(verifier)) {

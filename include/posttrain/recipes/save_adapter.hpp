@@ -30,7 +30,8 @@ struct SaveAdapter {
     if (!merged) return save(trainer, folder, base);
     if constexpr (requires { trainer.state().adapters(); }) trainer.save(folder);
   }
-  /// A finished run that is called again, with another `merged`, saves the other form.
+  /// A finished run that is called again with another `merged` is told that the other form is in
+  /// the way.
   bool holds(const std::string& folder) const {
     return io::fs::exists(io::fs::path(folder) / "adapter_config.json") != merged;
   }
