@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/recipes/grpo.hpp"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "support/catch.hpp"
 #include "support/prompt_lines.hpp"
@@ -12,7 +14,7 @@ using namespace posttrain::test;
 
 namespace {
 
-RecipeRun trained(RecipeFolder& folder, GrpoOptions options) {
+GrpoOptions options_of(const RecipeFolder& folder, GrpoOptions options, std::int64_t steps) {
   options.model_path = folder.model();
   if (options.data_path.empty()) options.data_path = folder.write("asked.jsonl", some_prompts(4));
   options.num_generations = 4;
@@ -20,10 +22,23 @@ RecipeRun trained(RecipeFolder& folder, GrpoOptions options) {
   options.temperature = 1.0;
   options.effective_batch_size = 8;
   options.learning_rate = 1e-3;
-  options.max_steps = 2;
+  options.max_steps = steps;
   options.progress = false;
-  return folder.run(options, [](const GrpoOptions& o) { return grpo(o); });
+  return options;
 }
+
+RecipeRun trained(RecipeFolder& folder, const GrpoOptions& options) {
+  return folder.run(options_of(folder, options, 2), [](const GrpoOptions& o) { return grpo(o); });
+}
+
+/// Which records were asked.
+struct Asked {
+  std::vector<std::int64_t>* records;
+
+  void on(const event::RolloutEnd& event) const {
+    for (const RolloutGroup& group : event.rollout->groups) records->push_back(group.sample);
+  }
+};
 
 /// Something that samples of a random model differ in.
 double even(const Sample& sample) { return sample.completion.size() % 2 == 0 ? 1.0 : 0.0; }
@@ -71,11 +86,15 @@ TEST_CASE("grpo draws prompts of several sources by their shares", "[recipes][gr
   RecipeFolder folder;
   const std::string few = folder.write("few.jsonl", some_prompts(2)),
                     many = folder.write("many.jsonl", some_prompts(6));
+  std::vector<std::int64_t> asked;  // numbers of the records, those of the first source before 2
   const RecipeRun run =
-      trained(folder, {.data_path = {{few, 3.0}, {many, 1.0}}, .reward_fn = even});
+      folder.run(options_of(folder, {.data_path = {{few, 3.0}, {many, 1.0}}, .reward_fn = even}, 4),
+                 [&](const GrpoOptions& o) { return grpo(o, Asked{&asked}); });
   REQUIRE(run.error.empty());
-  CHECK(run.result.steps == 2);
+  CHECK(run.result.steps == 4);
   CHECK(contains(run.record().at("data").dump(), "few.jsonl (3), "));
+  REQUIRE(asked.size() == 8);  // an epoch
+  CHECK(std::ranges::count_if(asked, [](std::int64_t record) { return record < 2; }) == 6);
 }
 
 TEST_CASE("what a loss on policies does not have is refused", "[recipes][grpo]") {
