@@ -5,12 +5,14 @@
 #include "support/kernels.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <tuple>
 #include <utility>
 
+#include "posttrain/generate/token_sampler.hpp"
 #include "posttrain/nn/cpu/softmax_rows.hpp"
 #include "posttrain/nn/cuda/merge_attention.hpp"
 #include "posttrain/nn/dropout.hpp"
@@ -399,6 +401,52 @@ TEST_CASE("the norm of all gradients, the clip coefficient and the flag are the 
   if (spoiled == 1) return;
   CHECK(number(actual[0]) == Approx(number(expected[0])).epsilon(1e-7));
   CHECK(number(actual[1]) == Approx(number(expected[1])).epsilon(1e-7));
+}
+
+TEST_CASE("tokens are drawn by one kernel as plain operations draw them", "[kernels]") {
+  const auto type = any_type();
+  const std::int64_t width = GENERATE(7, 64, 1032, 3001);
+  CAPTURE(type, width);
+  const TokenIds banned{0, 3, 5};
+  const std::vector<SeenToken> seen{{1, 2}, {4, 0}, {6, 1}};
+  std::vector<DrawRow> rows{
+      {.uniform = 0.31},
+      {.uniform = 0.62, .temperature = 0.0},
+      {.uniform = 0.93, .temperature = 0.7, .top_k = 5},
+      {.uniform = 0.24, .temperature = 1.3, .top_p = 0.8},
+      {.uniform = 0.55, .min_p = 0.1},
+      {.uniform = 0.86, .temperature = 0.9, .top_k = 40, .top_p = 0.5, .min_p = 0.01},
+      {.uniform = 0.17, .top_p = 1e-9},
+      {.uniform = 0.999999}};
+  Tensor logits = normal({static_cast<std::int64_t>(rows.size()) + 1, width}, 3) * 3.0;
+  logits = (logits * 4.0).round() * 0.25;  // many equal ones
+  logits.select(0, 8).select(0, 2).fill_(std::numeric_limits<double>::quiet_NaN());
+  rows.push_back({.uniform = 0.5});  // of the row with a NaN
+  if (GENERATE(false, true)) {
+    for (DrawRow& row : rows) {
+      row.repetition_penalty = 1.3;
+      row.frequency_penalty = 0.2;
+      row.suppressed = banned;
+      row.seen = seen;
+    }
+  }
+  const Tensor x = logits.to(type);
+  const DrawRecord record{.entropy = true, .top_logps = 4};
+  const Drawn expected = posttrain::detail::draw_by_operations(x, rows, record);
+  const Drawn actual = with_kernels([&] { return draw_tokens(on_device(x), rows, record); });
+  CHECK(at::equal(on_host(actual.ids), expected.ids));
+  CHECK(at::equal(on_host(actual.top_ids), expected.top_ids));
+  // The last row has NaN for its numbers, and none of the likeliest.
+  const std::int64_t drawn = expected.ids.size(0) - 1;
+  const auto error = [&](const Tensor& mine, const Tensor& theirs) {
+    CHECK(at::equal(on_host(mine).lt(0.0), theirs.lt(0.0)));
+    return (on_host(mine) - theirs).abs().narrow(0, 0, drawn).max().item().toDouble();
+  };
+  CHECK(error(actual.logps, expected.logps) < 2e-6);
+  CHECK(error(actual.plain_logps, expected.plain_logps) < 2e-6);
+  CHECK(error(actual.entropy, expected.entropy) < 2e-6);
+  CHECK(error(actual.top_logps.exp(), expected.top_logps.exp()) < 2e-6);
+  CHECK(std::isnan(on_host(actual.logps).select(0, drawn).item().toDouble()));
 }
 
 TEST_CASE("a program that does not compile is an error that names it", "[kernels]") {

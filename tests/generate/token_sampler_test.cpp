@@ -35,13 +35,31 @@ struct Implementation {
   at::ScalarType type;
 };
 
+/// On the tests' device; results on the host.
+Drawn draw_on_device(const Tensor& logits, std::span<const DrawRow> rows, DrawRecord record) {
+  Drawn drawn = draw_tokens(logits.to(test_device()), rows, record);
+  const bool one_tensor = drawn.plain_logps.is_same(drawn.logps);
+  for (Tensor* tensor : {&drawn.ids, &drawn.logps, &drawn.plain_logps, &drawn.entropy,
+                         &drawn.top_ids, &drawn.top_logps, &drawn.support, &drawn.support_sizes}) {
+    if (tensor->defined()) *tensor = tensor->to(at::kCPU);
+  }
+  if (one_tensor) drawn.plain_logps = drawn.logps;
+  return drawn;
+}
+
 /// Everything that draws.
 std::vector<Implementation> implementations() {
-  return {{"kernel, float32", posttrain::detail::draw_by_rows, at::kFloat},
-          {"kernel, bfloat16", posttrain::detail::draw_by_rows, at::kBFloat16},
-          {"operations, float32", posttrain::detail::draw_by_operations, at::kFloat},
-          {"operations, bfloat16", posttrain::detail::draw_by_operations, at::kBFloat16},
-          {"operations, float64", posttrain::detail::draw_by_operations, at::kDouble}};
+  std::vector<Implementation> all{
+      {"kernel, float32", posttrain::detail::draw_by_rows, at::kFloat},
+      {"kernel, bfloat16", posttrain::detail::draw_by_rows, at::kBFloat16},
+      {"operations, float32", posttrain::detail::draw_by_operations, at::kFloat},
+      {"operations, bfloat16", posttrain::detail::draw_by_operations, at::kBFloat16},
+      {"operations, float64", posttrain::detail::draw_by_operations, at::kDouble}};
+  if (test_device().is_cuda()) {
+    all.push_back({"kernel on CUDA, float32", draw_on_device, at::kFloat});
+    all.push_back({"kernel on CUDA, bfloat16", draw_on_device, at::kBFloat16});
+  }
+  return all;
 }
 
 std::vector<double> numbers_of(const Tensor& tensor) {
@@ -443,16 +461,18 @@ TEST_CASE("100,000 draws have the frequencies of the distribution, for each opti
   }
   for (const Implementation& each : implementations()) {
     if (each.type != at::kFloat) continue;
+    const std::int64_t here =
+        each.draw == draw_on_device ? draws / 20 : draws;  // emulated: minutes
     for (const auto& [name, options_of_all] : options) {
-      std::vector<DrawRow> rows(uniforms.size(), options_of_all);
+      std::vector<DrawRow> rows(static_cast<std::size_t>(here), options_of_all);
       for (std::size_t i = 0; i < rows.size(); ++i) rows[i].uniform = uniforms[i];
-      const Drawn drawn = each.draw(row_of_logits.unsqueeze(0).expand({draws, width}), rows, {});
+      const Drawn drawn = each.draw(row_of_logits.unsqueeze(0).expand({here, width}), rows, {});
       std::vector<double> found(static_cast<std::size_t>(width), 0.0);
       for (const std::int64_t id : ids_of(drawn.ids)) found[static_cast<std::size_t>(id)] += 1;
       const Expected expected = expected_of(values, options_of_all);
       double chi_square = 0, never = 0;
       for (std::size_t i = 0; i < found.size(); ++i) {
-        const double count = expected.p[i] * static_cast<double>(draws);
+        const double count = expected.p[i] * static_cast<double>(here);
         if (count == 0) {
           never += found[i];
         } else {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/generate/token_sampler.hpp"
 #include "posttrain/nn/attention_generic.hpp"
 #include "posttrain/nn/cpu/softmax_rows.hpp"
 #include "posttrain/nn/cuda/merge_attention.hpp"
@@ -122,6 +123,17 @@ std::vector<KernelCase> kernel_cases(std::int64_t rows, std::int64_t width, at::
        {x},
        5,
        5,
+       /*with_gradients=*/false});
+  add({"draw_rows",
+       [](const Tensors& t) -> Tensors {
+         const std::vector<DrawRow> rows(static_cast<std::size_t>(t[0].size(0)),
+                                         {.uniform = 0.4, .temperature = 0.8, .top_p = 0.9});
+         const Drawn drawn = draw_tokens(t[0].detach(), rows, {.entropy = true, .top_logps = 2});
+         return {drawn.entropy, drawn.top_logps};
+       },
+       {x},
+       1,
+       1,
        /*with_gradients=*/false});
   add({"merge_attention",
        [](const Tensors& t) -> Tensors {

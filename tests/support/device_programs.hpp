@@ -2,6 +2,7 @@
 // All programs of device code that the library has.
 #pragma once
 
+#include "posttrain/generate/cuda/draw_rows.hpp"
 #include "posttrain/nn/cuda/activation.hpp"
 #include "posttrain/nn/cuda/embedding_gradient.hpp"
 #include "posttrain/nn/cuda/layer_norm.hpp"
@@ -19,11 +20,11 @@
 namespace posttrain::test {
 
 inline constexpr const cuda::DeviceProgram* kDevicePrograms[]{
-    &cuda::kActivation,  &cuda::kAdamW8bit,         &cuda::kClamp,
-    &cuda::kClip,        &cuda::kEmbeddingGradient, &cuda::kInt8,
-    &cuda::kLayerNorm,   &cuda::kMergeAttention,    &cuda::kNf4,
-    &cuda::kPhilox,      &cuda::kRmsNorm,           &cuda::kRotary,
-    &cuda::kSoftmaxRows,
+    &cuda::kActivation, &cuda::kAdamW8bit,   &cuda::kClamp,
+    &cuda::kClip,       &cuda::kDrawRows,    &cuda::kEmbeddingGradient,
+    &cuda::kInt8,       &cuda::kLayerNorm,   &cuda::kMergeAttention,
+    &cuda::kNf4,        &cuda::kPhilox,      &cuda::kRmsNorm,
+    &cuda::kRotary,     &cuda::kSoftmaxRows,
 };
 
 }  // namespace posttrain::test

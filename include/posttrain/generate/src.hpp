@@ -8,6 +8,7 @@
 
 #include "posttrain/generate/impl/draw_by_operations.ipp"
 #include "posttrain/generate/impl/draw_by_rows.ipp"
+#include "posttrain/generate/impl/draw_on_cuda.ipp"
 #include "posttrain/generate/impl/generator_core.ipp"
 #include "posttrain/generate/impl/key_value_pool.ipp"
 #include "posttrain/generate/impl/prefix_tree.ipp"

@@ -65,5 +65,6 @@ Drawn draw_by_operations(const Tensor& logits, std::span<const DrawRow> rows, Dr
 #ifndef POSTTRAIN_COMPILED
 #include "posttrain/generate/impl/draw_by_operations.ipp"
 #include "posttrain/generate/impl/draw_by_rows.ipp"
+#include "posttrain/generate/impl/draw_on_cuda.ipp"
 #include "posttrain/generate/impl/token_sampler.ipp"
 #endif

@@ -8,6 +8,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/generate/token_sampler.hpp"
 #include "posttrain/nn/cpu/rows.hpp"
+#include "posttrain/tensor/cuda/dispatch.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/shape_text.hpp"
 
@@ -47,6 +48,8 @@ inline void check_draw(const Tensor& logits, std::span<const DrawRow> rows, Draw
 POSTTRAIN_INLINE Drawn draw_tokens(const Tensor& logits, std::span<const DrawRow> rows,
                                    DrawRecord record) {
   detail::check_draw(logits, rows, record);
+  POSTTRAIN_RETURN_ON_CUDA(detail::draws_on_cuda(logits, record),
+                           detail::draw_on_cuda(logits, rows, record));
   return detail::has_cpu_kernel(logits) ? detail::draw_by_rows(logits, rows, record)
                                         : detail::draw_by_operations(logits, rows, record);
 }
