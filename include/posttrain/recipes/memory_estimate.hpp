@@ -39,8 +39,8 @@ struct MemoryEstimate {
   /// with gradient checkpointing that of a layer on the way forward, whose pieces between the
   /// inputs that are kept are too small for a chunk of logits. `low`: nothing lies idle, and the
   /// kernels bring no code with them. `high`: also a fourth of the activations, between blocks of
-  /// different sizes; and each kind of moment finds the memory of the one before it taken by
-  /// smaller blocks, and takes its own.
+  /// different sizes; each kind of moment finds the memory of the one before it taken by smaller
+  /// blocks, and takes its own; and several threads pack operands for themselves.
   std::int64_t low = 0, mid = 0, high = 0;
 
   /// What a run holds before its first step.

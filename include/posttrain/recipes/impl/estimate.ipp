@@ -18,6 +18,7 @@
 #include "posttrain/recipes/estimate.hpp"
 #include "posttrain/recipes/impl/held_memory.hpp"
 #include "posttrain/recipes/impl/step_memory.hpp"
+#include "posttrain/tensor/ops.hpp"
 #include "posttrain/trainer/run/log.hpp"
 
 namespace posttrain {
@@ -82,6 +83,14 @@ class WeightHeaders {
 /// beyond those of an opened model: 18 to 20 MB on x86-64 by VmRSS.
 inline constexpr std::int64_t kFirstStep = 20'000'000;
 
+/// What several threads take beyond one: operands that MKL and oneDNN pack for all of them at once,
+/// and each thread's own panels and freed blocks. By VmRSS up to 63 MB with two threads and 20 MB
+/// more with four; often nothing, which is why only `high` counts it.
+inline std::int64_t of_threads() {
+  const std::int64_t threads = at::get_num_threads();
+  return threads == 1 ? 0 : 48'000'000 + 16'000'000 * (threads - 1);
+}
+
 /// Whether micro-batches are scored before the backward pass reads them.
 inline bool scores_first(const EstimateOptions& options) {
   using enum TrainingMethod;
@@ -111,7 +120,7 @@ POSTTRAIN_INLINE MemoryEstimate estimate(const EstimateOptions& options) {
   all.mid = peak(all.head + all.forward) + all.loading;
   all.high = all.process + all.held() + all.workspace + all.loading + all.activations * 5 / 4 +
              all.head * (detail::scores_first(options) ? 2 : 1) + all.forward + all.layer +
-             all.attention + all.rollout_cache;
+             all.attention + all.rollout_cache + detail::of_threads();
   return all;
 }
 
