@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples per second against transformers' generate and against ourselves: one JSON line per comparison.
+"""Samples per second against transformers' generate, llama.cpp and ourselves: one JSON line per comparison.
 
   python benchmarks/rollouts.py [--cases R1,R1b,R1c,R2,R5,R6,R7] [--repeats 3] [--dtypes float32,bfloat16]
       [--ours build-native/benchmarks/rollouts_server]
 
 The model of benchmarks/sft.py: hidden 512, 8 layers of 8 heads, ffn 1536, vocabulary 32,000 untied, random
 weights. All processes load the same folder; work is done in turns, ours, transformers, ours, …; figures are
-of median seconds. Greedy ids must be equal in float32 before anything is measured.
+of median seconds. Greedy ids must be equal in float32 before anything is measured. llama.cpp (xllamacpp,
+where it is installed) has the same numbers in a GGUF file and a cache of the same type, in R1 and R1c.
 
 R1   one prompt of 256 tokens, 16 samples of 64 new tokens: everything. Also against ours without sharing
      (16 prompts that differ in their first token).
@@ -24,6 +25,7 @@ many rows), both measured here before and after; prompts at the product's rate),
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import random
@@ -112,14 +114,15 @@ def rate(replies, seconds="seconds", tokens=None):
     return statistics.median((tokens or reply["tokens"]) / reply[seconds] for reply in replies)
 
 
-def check_equal(ours, peer, dtype):
+def check_equal(sides, dtype):
     if dtype != "float32":
         return
     for question in (group(64, 1, 24), apart(33, 3, 24)):
-        replies = [side.ask(**question, temperature=0.0, ids=True) for side in (ours, peer)]
-        if replies[0]["ids"] != replies[1]["ids"]:
-            sys.exit("greedy ids differ from transformers'; the comparison would be of different "
-                     "computations")
+        ours, *others = [side.ask(**question, temperature=0.0, ids=True)["ids"] for side in sides]
+        for side, ids in zip(sides[1:], others):
+            if ids != ours:
+                sys.exit(f"greedy ids differ from those of {side.name}; the comparison would be of "
+                         "different computations")
 
 
 def run(dtype, cases, repeats, command, model):
@@ -129,7 +132,13 @@ def run(dtype, cases, repeats, command, model):
     peer = Sampler("transformers", [sys.executable, str(HERE / "peers" / "rollouts_peer.py"), *common],
                    ALLOCATOR)
     peer.wait_ready()
-    check_equal(ours, peer, dtype)
+    sides = [ours, peer]
+    llama = None
+    if {"R1", "R1c"} & set(cases) and importlib.util.find_spec("xllamacpp"):
+        llama = Sampler("llama.cpp", [sys.executable, str(HERE / "peers" / "llama_peer.py"), *common], {})
+        llama.wait_ready()
+        sides.append(llama)
+    check_equal(sides, dtype)
     limits = measure_limits(ours, [1, 16, 64, 256])
 
     def us(question, **more):
@@ -138,12 +147,16 @@ def run(dtype, cases, repeats, command, model):
     def them(question):
         return lambda: peer.ask(**question, temperature=1.0)
 
+    def against_llama(question):
+        return [lambda: llama.ask(**question, temperature=1.0)] if llama else []
+
     def finish(limits):
         return better(limits, measure_limits(ours, [1, 16, 64, 256]))
 
     if "R1" in cases:
-        shared, unshared, theirs = in_turns(repeats, us(group(256, 16)), us(apart(256, 16)),
-                                            them(group(256, 16)))
+        shared, unshared, theirs, *other = in_turns(
+            repeats, us(group(256, 16)), us(apart(256, 16)), them(group(256, 16)),
+            *against_llama(group(256, 16)))
         limits = finish(limits)
         best = 16 * NEW / (prompt_limit(limits, 256)
                            + (NEW - 1) * decode_limit(limits, 16, 256, NEW / 2))
@@ -151,6 +164,9 @@ def run(dtype, cases, repeats, command, model):
              rate(unshared), 2.5, best)
         line(f"R1 {dtype} one prompt of 256, 16 samples of 64, to transformers", rate(shared),
              rate(theirs), 4.0, best)
+        for replies in other:
+            line(f"R1 {dtype} one prompt of 256, 16 samples of 64, to llama.cpp", rate(shared),
+                 rate(replies), None, best)
     if "R1b" in cases:
         steps = 16 * (NEW - 1)
         shared, unshared, theirs = in_turns(repeats, us(group(1024, 16)), us(apart(1024, 16)),
@@ -163,11 +179,16 @@ def run(dtype, cases, repeats, command, model):
         line(f"R1b {dtype} prompt of 1,024, 16 samples, decode, to transformers", mine,
              rate(theirs, "decode_seconds", steps), 4.0, best)
     if "R1c" in cases:
-        alone, theirs = in_turns(repeats, us(group(256, 1)), them(group(256, 1)))
+        alone, theirs, *other = in_turns(repeats, us(group(256, 1)), them(group(256, 1)),
+                                         *against_llama(group(256, 1)))
         limits = finish(limits)
-        line(f"R1c {dtype} one sample, decode, to transformers",
-             rate(alone, "decode_seconds", NEW - 1), rate(theirs, "decode_seconds", NEW - 1), 2.0,
-             1 / decode_limit(limits, 1, 256, NEW / 2))
+        mine = rate(alone, "decode_seconds", NEW - 1)
+        best = 1 / decode_limit(limits, 1, 256, NEW / 2)
+        line(f"R1c {dtype} one sample, decode, to transformers", mine,
+             rate(theirs, "decode_seconds", NEW - 1), 2.0, best)
+        for replies in other:
+            line(f"R1c {dtype} one sample, decode, to llama.cpp", mine,
+                 rate(replies, "decode_seconds", NEW - 1), None, best)
     if "R2" in cases:
         question = ragged()
         refilled, static, theirs = in_turns(repeats, us(question), us(question, batches=True),
@@ -197,7 +218,7 @@ def run(dtype, cases, repeats, command, model):
         judged, plain = in_turns(repeats, us(question, verify=cases_file), us(question))
         line(f"R7 {dtype} 128 samples judged as they end, to samples alone", rate(judged), rate(plain),
              0.95)
-    for side in (ours, peer):
+    for side in sides:
         side.quit()
 
 

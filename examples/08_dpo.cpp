@@ -3,7 +3,8 @@
 //   08_dpo --model DIR --data pairs.jsonl --held-out more.jsonl --output DIR --method osft
 // No second model is loaded: adapters and subspaces have the base as their reference. Before and
 // after, one answer to every held-out prompt is sampled and the share in the preferred style is
-// counted; after, how often the implicit reward prefers the chosen one of a held-out pair. The
+// counted, and, of a file of problems with numbers as answers, how many are solved greedily; after,
+// how often the implicit reward prefers the chosen one of a held-out pair. The
 // likelihood of chosen answers is kept up by a second term (RPO): DPO alone is content with making
 // the rejected ones unlikelier still.
 #include <algorithm>
@@ -13,6 +14,7 @@
 
 #include "posttrain/data/formats/records.hpp"
 #include "posttrain/data/preferences.hpp"
+#include "posttrain/evaluate/solved.hpp"
 #include "posttrain/generate/chat.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/losses/dpo.hpp"
@@ -24,6 +26,7 @@
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/osft.hpp"
 #include "posttrain/params/with_frozen_reference.hpp"
+#include "posttrain/rewards/numeric_answer.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/dtype.hpp"
 #include "support/earlier.hpp"
@@ -38,6 +41,7 @@ enum class Method { osft, lora, full };
 
 struct Arguments {
   std::string model, data, held_out, output;
+  std::string problems;              // with numbers as answers; none: nothing is solved
   std::vector<std::string> earlier;  // files of questions that shall still be answered
   Method method = Method::osft;
   examples::Dtype dtype = examples::Dtype::float32;
@@ -46,7 +50,7 @@ struct Arguments {
   std::int64_t rank = 16;            // of LoRA
   double unfreeze_rank_ratio = 0.5;  // of OSFT
   std::vector<std::string> openings{"Gladly!", "Of course!", "With pleasure!", "Happy to help!"};
-  std::int64_t prompts = 200;  // how many held-out prompts to answer
+  std::int64_t prompts = 200;  // how many held-out prompts to answer; 0: none
   double temperature = 1.0;    // of these answers
 };
 
@@ -54,6 +58,7 @@ struct Arguments {
 template <class Gate>
 void report_style(const char* when, const Arguments& arguments, const hub::PretrainedDecoder& model,
                   const Gate& gate) {
+  if (arguments.prompts == 0) return;
   data::RecordReader<data::PairRecord> reader(arguments.held_out);
   std::int64_t asked = 0, preferred = 0;
   std::string first;
@@ -105,6 +110,11 @@ void optimise(const Arguments& arguments, const Dpo& loss, const Options& option
   examples::train_and_save(trainer, arguments.output, [&](const char* when) {
     earlier.report(when, model, trainer.state());
     report_style(when, arguments, model, trainer.state());
+    if (arguments.problems.empty()) return;
+    const SolvedShare solved = solved_share(model, trainer.state(), arguments.problems,
+                                            NumericAnswer{.last_number = true});
+    fmt::print("{}: {} of {} problems solved ({:.1f} %)\n", when, solved.solved, solved.asked,
+               100.0 * solved.share());
   });
 }
 

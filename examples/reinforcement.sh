@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What reinforcement learning and preferences teach, and what they cost earlier skills: the pocket model
-# learns three tasks and, from a few worked examples, some sums; then GRPO trains the sums, or DPO polite
-# answers, on all weights, with OSFT and with LoRA. Prints two rows per run, before and after: held-out sums
-# solved, or answers that are polite, and questions of the three tasks answered.
+# learns three tasks and, from a few worked examples, some sums; then GRPO practises sums by their results,
+# or DPO prefers right steps to wrong ones, on all weights, with OSFT and with LoRA. Prints two rows per
+# run, before and after: held-out sums solved, and questions of the three tasks answered, in percent; last,
+# the means over the seeds.
 #
-#   bash examples/reinforcement.sh [SEEDS [METHOD...]]       defaults: 5, full osft lora
+#   bash examples/reinforcement.sh [SEEDS [METHOD@RATE...]]
+#     defaults: 5, full@3e-4 osft@1e-3 lora@1e-3
 #
-# On one core a run takes about three minutes, and the start ten. A run that is there already is not
-# repeated. Environment variables: see tests/tools/setup.sh.
+# On one core a run of GRPO takes about six minutes, one of DPO two, and the start ten. A run that is there
+# already is not repeated. Environment variables: see tests/tools/setup.sh.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../tests/tools/setup.sh"
 
 seeds="${1:-5}"
 if [ $# -gt 0 ]; then shift; fi
-methods=("${@:-full}")
-[ $# -gt 0 ] || methods=(full osft lora)
+methods=("$@")
+[ $# -gt 0 ] || methods=(full@3e-4 osft@1e-3 lora@1e-3)
 pocket="$posttrain_root/examples/pocket"
 work="$posttrain_root/.cache/reinforcement"  # a build folder may be made anew
 mkdir -p "$work"
@@ -35,30 +37,36 @@ if [ ! -d "$start" ]; then
     --max-steps 1500 --learning-rate 1.5e-3 --effective-batch-size 32
 fi
 
-# What a run printed of itself: of tasks a, b and c, then of what it learned.
-rows() {  # name, what it learned
+# What a run printed of itself: of tasks a, b and c, then of sums.
+rows() {  # name
   for when in before after; do
     sed -n "s/^$when: .*(\([0-9.]*\) %).*$/\1/p" "$work/$1.log" | paste -s -d ' ' \
-      | { read -r a b c learned; printf '%s %s: %s %s, tasks %s %s %s\n' "$1" "$when" "$2" "$learned" "$a" "$b" "$c"; }
+      | { read -r a b c sums; printf '%s %s: sums %s, tasks %s %s %s\n' "$1" "$when" "$sums" "$a" "$b" "$c"; }
   done
 }
 
 earlier=("$pocket"/data/tasks/{a,b,c}_heldout.jsonl)
 for seed in $(seq "$seeds"); do
   for method in "${methods[@]}"; do
-    rate=1e-3
-    [ "$method" != full ] || rate=3e-4
+    trained=(--method "${method%@*}" --learning-rate "${method#*@}" --seed "$seed" --earlier "${earlier[@]}")
     name="grpo-$method-$seed"
     [ -d "$work/$name" ] || "$programs/11_grpo" --model "$start" --data "$work/sums/sums.jsonl" \
-      --held-out "$work/sums/sums_heldout.jsonl" --output "$work/$name" --method "$method" \
-      --learning-rate "$rate" --max-steps 120 --effective-batch-size 256 --max-seq-len 256 \
-      --seed "$seed" --print-samples 0 --earlier "${earlier[@]}" > "$work/$name.log"
-    rows "$name" sums
+      --held-out "$work/sums/sums_heldout.jsonl" --output "$work/$name" --max-steps 120 \
+      --effective-batch-size 256 --max-seq-len 256 --print-samples 0 "${trained[@]}" > "$work/$name.log"
+    rows "$name"
     name="dpo-$method-$seed"
-    [ -d "$work/$name" ] || "$programs/08_dpo" --model "$start" --data "$pocket/data/preferences.jsonl" \
-      --held-out "$pocket/data/preferences_heldout.jsonl" --output "$work/$name" --method "$method" \
-      --learning-rate "$rate" --num-epochs 3 --warmup-steps 10 --seed "$seed" \
-      --earlier "${earlier[@]}" > "$work/$name.log"
-    rows "$name" polite
+    [ -d "$work/$name" ] || "$programs/08_dpo" --model "$start" --data "$work/sums/pairs.jsonl" \
+      --held-out "$work/sums/pairs_heldout.jsonl" --problems "$work/sums/sums_heldout.jsonl" \
+      --output "$work/$name" --num-epochs 2 --warmup-steps 10 --prompts 0 "${trained[@]}" > "$work/$name.log"
+    rows "$name"
+  done
+done
+
+echo "mean over $seeds seeds"
+for kind in grpo dpo; do
+  for method in "${methods[@]}"; do
+    for seed in $(seq "$seeds"); do rows "$kind-$method-$seed"; done \
+      | tr -d , | awk -v name="$kind $method" '$2 == "after:" { sums += $4; a += $6; b += $7; c += $8; ++n }
+          END { printf "%s: sums %.1f, tasks %.1f %.1f %.1f\n", name, sums / n, a / n, b / n, c / n }'
   done
 done

@@ -25,7 +25,7 @@ def check(program, method, folder):
          os.path.join(data, "preferences_heldout.jsonl"), "--earlier",
          os.path.join(data, "tasks", "a_heldout.jsonl"), "--output", output, "--max-steps", "8",
          "--effective-batch-size", "16", "--learning-rate", "5e-4", "--prompts", "4",
-         "--rpo-alpha", "0"],
+         "--problems", os.path.join(data, "products_heldout.jsonl"), "--rpo-alpha", "0"],
         capture_output=True, text=True)
     if done.returncode != 0:
         return [f"status {done.returncode}: {done.stderr.strip()[-300:]}"]
@@ -41,6 +41,8 @@ def check(program, method, folder):
                         + (found[1] if found else done.stdout[-300:]))
     if len(re.findall(r"of 4 sampled answers in the preferred style", done.stdout)) != 2:
         problems.append("expected the share of preferred style before and after")
+    if len(re.findall(r"of 100 problems solved", done.stdout)) != 2:
+        problems.append("expected the share of problems solved before and after")
     if len(re.findall(r"of 100 questions of .*a_heldout.jsonl answered", done.stdout)) != 2:
         problems.append("expected earlier questions before and after")
     if not os.path.exists(os.path.join(output, "model.safetensors")):

@@ -48,28 +48,42 @@ def check(program, method, folder):
     return problems
 
 
+def wrong_results(answer):
+    """The equations of an answer's steps that do not hold."""
+    equations = re.findall(r"(\d+) ([+-]) (\d+) = (\d+)", answer[0]["content"])
+    return [(a, operation, b, result) for a, operation, b, result in equations
+            if int(result) != (int(a) + int(b) if operation == "+" else int(a) - int(b))]
+
+
 def check_sums(program, folder):
     """The problems that the example is meant for: as many as it says, the held-out pairs apart."""
     done = subprocess.run([program, "--sums", folder], capture_output=True, text=True)
     if done.returncode != 0:
         return [f"status {done.returncode}: {done.stderr.strip()[-300:]}"]
-    pairs, counts = {}, {}
-    for name in ("worked", "sums", "sums_heldout"):
+    operands, counts = {}, {}
+    for name in ("worked", "sums", "sums_heldout", "pairs", "pairs_heldout"):
         with open(os.path.join(folder, name + ".jsonl")) as file:
             lines = [json.loads(line) for line in file]
         counts[name] = len(lines)
-        pairs[name] = set()
+        operands[name] = set()
         for line in lines:
-            a, operation, b = re.search(r"(\d+) ([+-]) (\d+)", line["messages"][0]["content"]).groups()
-            pairs[name].add((a, operation, b))
+            asked = line.get("messages") or line["prompt"]
+            a, operation, b = re.search(r"(\d+) ([+-]) (\d+)", asked[0]["content"]).groups()
+            operands[name].add((a, operation, b))
+            if "chosen" in line:
+                if wrong_results(line["chosen"]) or len(wrong_results(line["rejected"])) != 1:
+                    return [f"expected right steps and one wrong result: {line}"]
+                continue
             result = int(a) + int(b) if operation == "+" else int(a) - int(b)
             said = line["answer"] if "answer" in line else line["messages"][1]["content"]
             if int(re.findall(r"\d+", said)[-1]) != result:
                 return [f"expected {result}: {line}"]
-    if counts != {"worked": 4000, "sums": 8000, "sums_heldout": 200}:
+    if counts != {"worked": 4000, "sums": 8000, "sums_heldout": 200, "pairs": 2000,
+                  "pairs_heldout": 200}:
         return [f"got {counts}"]
-    if pairs["sums_heldout"] & (pairs["sums"] | pairs["worked"]):
-        return ["a held-out pair is among those that are trained"]
+    if (operands["sums_heldout"] | operands["pairs_heldout"]) & (
+            operands["sums"] | operands["worked"] | operands["pairs"]):
+        return ["held-out operands are among those that are trained"]
     return []
 
 
