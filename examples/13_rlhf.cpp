@@ -109,7 +109,7 @@ void train_policy(const Arguments& arguments, const hub::PretrainedDecoder& mode
 
 int main(int argc, char** argv) {
   Arguments arguments;
-  Options options{.max_steps = 100, .effective_batch_size = 64, .learning_rate = 1e-4};
+  Options options{.max_steps = 100, .effective_batch_size = 64, .learning_rate = 1e-3};
   options.lr_scheduler = {.type = optim::LrScheduler::constant};
   examples::CommandLine line("Reinforcement learning from preferences, with PPO or GRPO");
   line.add(arguments, {"model", "preferences", "held_out", "output"});
