@@ -10,9 +10,6 @@ work at a time. decode_seconds is the longest time that llama.cpp says it took f
 """
 
 import argparse
-import json
-import os
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +20,8 @@ import torch
 import transformers
 import xllamacpp
 from gguf import GGMLQuantizationType as Type
+
+from served import own_standard_output, serve
 
 
 def as_stored(x, dtype):
@@ -79,7 +78,7 @@ class Llama:
     def samples(self, request, temperature, ids):
         asked = {"prompt": request["ids"], "n_predict": request["new"], "temperature": temperature,
                  "ignore_eos": True, "cache_prompt": False, "samplers": ["temperature"],
-                 "n": request["samples"], "timings_per_token": False}
+                 "n": request["samples"]}
         if ids:
             asked["n_probs"] = 1
         answer = self.server.handle_completions(asked)
@@ -95,18 +94,14 @@ def main():
     parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--length", type=int, default=1152, help="tokens of a row at most")
     options = parser.parse_args()
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    out = own_standard_output()
     path = Path(f"{options.model}-{options.dtype}.gguf")
     if not path.exists():
         write(options.model, options.dtype, path.with_suffix(".part"))
         path.with_suffix(".part").rename(path)
     llama = Llama(path, options.dtype, options.rows, options.length)
-    print("READY", file=out, flush=True)
-    for line in sys.stdin:
-        if line.strip() == "quit":
-            break
-        asked = json.loads(line)
+
+    def answer(asked):
         requests = asked["requests"]
         at_once = max(1, min(asked["max_live"], options.rows) // requests[0]["samples"])
         start = time.perf_counter()
@@ -120,8 +115,9 @@ def main():
         if asked.get("ids"):
             reply["ids"] = [[token["id"] for token in choice["logprobs"]["content"]]
                             for answer in answers for choice in answer["choices"]]
-        print(json.dumps(reply), file=out, flush=True)
-    print("{}", file=out, flush=True)
+        return reply
+
+    serve(out, answer)
 
 
 if __name__ == "__main__":

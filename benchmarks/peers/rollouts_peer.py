@@ -11,9 +11,7 @@ num_return_sequences. decode_seconds runs from the first token of a batch on. `q
 """
 
 import argparse
-import json
 import os
-import sys
 import time
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -21,6 +19,8 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import torch
 import transformers
+
+from served import own_standard_output, serve
 
 
 class Clock(transformers.LogitsProcessor):
@@ -59,17 +59,13 @@ def main():
     parser.add_argument("--model", required=True)
     parser.add_argument("--dtype", required=True)
     options = parser.parse_args()
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    out = own_standard_output()
     model = transformers.AutoModelForCausalLM.from_pretrained(
         options.model, dtype=getattr(torch, options.dtype)).eval()
     model.generation_config.eos_token_id = None
     model.config.eos_token_id = None
-    print("READY", file=out, flush=True)
-    for line in sys.stdin:
-        if line.strip() == "quit":
-            break
-        asked = json.loads(line)
+
+    def answer(asked):
         requests = asked["requests"]
         rows = max(1, asked["max_live"] // requests[0]["samples"])
         reply = {"seconds": 0.0, "decode_seconds": 0.0, "decode_steps": 0, "tokens": 0}
@@ -84,8 +80,9 @@ def main():
             texts += ids
         if asked.get("ids"):
             reply["ids"] = texts
-        print(json.dumps(reply), file=out, flush=True)
-    print("{}", file=out, flush=True)
+        return reply
+
+    serve(out, answer)
 
 
 if __name__ == "__main__":
