@@ -44,7 +44,7 @@ struct Arguments {
   std::int64_t print_samples = 2;    // of each rollout
 };
 
-/// Prints some samples of each rollout, and the step's mean reward.
+/// Prints some samples of each rollout, and of each step the mean reward and where the time went.
 struct Watch {
   std::int64_t samples = 0;
   void on(const event::RolloutEnd& event) const {
@@ -57,9 +57,14 @@ struct Watch {
     }
   }
   void on(const event::AfterStep& event) const {
+    double reward = 0.0, generating = 0.0, speed = 0.0;
     for (const auto& [name, value] : event.metrics.loss_metrics) {
-      if (name == "reward") fmt::print("step {}: reward {:.3f}\n", event.metrics.step, value);
+      if (name == "reward") reward = value;
+      if (name == "rollout/generate_share") generating = value;
+      if (name == "rollout/tokens_per_second") speed = value;
     }
+    fmt::print("step {}: reward {:.3f}, {:.0f} % of the time generating, {:.0f} tokens/s\n",
+               event.metrics.step, reward, 100.0 * generating, speed);
     std::fflush(stdout);
   }
 };

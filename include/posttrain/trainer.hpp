@@ -19,6 +19,7 @@
 #include "posttrain/concepts/check.hpp"
 #include "posttrain/concepts/experiment.hpp"
 #include "posttrain/data/pipeline/report.hpp"
+#include "posttrain/distributed/ranks.hpp"
 #include "posttrain/io/model_card.hpp"
 #include "posttrain/trainer/engine.hpp"
 
@@ -29,7 +30,7 @@ namespace posttrain {
 template <class Model, class Loss, class Params, class Data, class Optimizer>
 class Refused {
  public:
-  Refused(Model, Loss, Params, Data, Optimizer, Options = {}) {}
+  Refused(Model, Loss, Params, Data, Optimizer, Options = {}, Ranks = {}) {}
   template <class Callback>
   void add(Callback) {}
   TrainResult train() { return {}; }
@@ -51,17 +52,19 @@ class Trainer : public std::conditional_t<check_trainer<Model, Loss, Params, Dat
                                   Refused<Model, Loss, Params, Data, Optimizer>>;
 
  public:
-  /// Checks the policies' values, reads the data, loads the weights and, if options.run_dir holds a
-  /// complete checkpoint, resumes from it.
+  /// Checks the policies' values, joins the other ranks if there are any (distributed/ranks.hpp),
+  /// reads the data, loads the weights and, if options.run_dir holds a complete checkpoint, resumes
+  /// from it.
   Trainer(Model model, Loss loss, Params params, Data data, Optimizer optimizer,
-          Options options = {})
+          Options options = {}, Ranks ranks = {})
       : Base(std::move(model), std::move(loss), std::move(params), std::move(data),
-             std::move(optimizer), std::move(options)) {}
+             std::move(optimizer), std::move(options), ranks) {}
 
   /// Takes a whole experiment (concepts/experiment.hpp).
-  Trainer(Model model, Experiment<Loss, Params, Data, Optimizer, Options> experiment)
+  Trainer(Model model, Experiment<Loss, Params, Data, Optimizer, Options> experiment,
+          Ranks ranks = {})
       : Trainer(std::move(model), experiment.loss, experiment.params, experiment.data,
-                experiment.optimizer, experiment.options) {}
+                experiment.optimizer, experiment.options, std::move(ranks)) {}
 };
 
 /// Writes what was trained beside its base: an adapter, a prompt, a change of subspaces, with a

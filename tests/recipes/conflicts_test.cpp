@@ -140,7 +140,7 @@ TEST_CASE("numbers that cannot be are refused", "[recipes]") {
 
 TEST_CASE("more than one process is refused before anything is read", "[recipes][launch]") {
   CHECK(refusal_of_sft([](S& o) { o.nproc_per_node = 8; }) ==
-        "nproc_per_node = 8 asks for 8 processes, this build runs one");
+        "nproc_per_node = 8 asks for 8 processes, a recipe runs one");
   CHECK(refusal_of_sft([](S& o) {
           o.rdzv_endpoint = "node0:1";
           o.master_addr = "node0";
@@ -151,12 +151,12 @@ TEST_CASE("more than one process is refused before anything is read", "[recipes]
   const std::string started_twice = refusal_of_sft([](S&) {});
   ::unsetenv("WORLD_SIZE");
   CHECK(started_twice ==
-        "WORLD_SIZE = 2: a launcher started this program 2 times, this build runs one process; "
+        "WORLD_SIZE = 2: a launcher started this program 2 times, a recipe runs one process; "
         "hint: start it without torchrun");
 }
 
 TEST_CASE("every recipe has these conflicts", "[recipes]") {
-  const std::string processes = "nproc_per_node = 2 asks for 2 processes, this build runs one";
+  const std::string processes = "nproc_per_node = 2 asks for 2 processes, a recipe runs one";
   CHECK(refusal<OsftOptions>([](OsftOptions& o) { o.nproc_per_node = 2; }) == processes);
   CHECK(refusal<LoraSftOptions>([](LoraSftOptions& o) { o.nproc_per_node = 2; }) == processes);
   CHECK(refusal<PromptTuningSftOptions>([](PromptTuningSftOptions& o) { o.nproc_per_node = 2; }) ==

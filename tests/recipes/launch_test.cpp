@@ -178,19 +178,19 @@ TEST_CASE("a launch is resolved and refused in two lines", "[launch]") {
     check_one_process(launch, environment);
     // [/snippet]
   };
-  CHECK(error_of(run) == "nproc_per_node = 8 asks for 8 processes, this build runs one");
+  CHECK(error_of(run) == "nproc_per_node = 8 asks for 8 processes, a recipe runs one");
 }
 
 TEST_CASE("more than one process is refused, and so is being started more than once", "[launch]") {
   CHECK(refusal({}) == "");
   CHECK(refusal({.nproc_per_node = 1, .master_addr = "a", .master_port = 1}) == "");
   CHECK(refusal({.nproc_per_node = 8}) ==
-        "nproc_per_node = 8 asks for 8 processes, this build runs one");
-  CHECK(refusal({.nnodes = 2}) == "nnodes = 2 asks for 2 processes, this build runs one");
+        "nproc_per_node = 8 asks for 8 processes, a recipe runs one");
+  CHECK(refusal({.nnodes = 2}) == "nnodes = 2 asks for 2 processes, a recipe runs one");
   CHECK(refusal({.nproc_per_node = 8, .nnodes = 2}) ==
-        "nproc_per_node = 8 on nnodes = 2 asks for 2 × 8 processes, this build runs one");
+        "nproc_per_node = 8 on nnodes = 2 asks for 2 × 8 processes, a recipe runs one");
   CHECK(refusal({}, {{"WORLD_SIZE", "4"}}) ==
-        "WORLD_SIZE = 4: a launcher started this program 4 times, this build runs one process; "
+        "WORLD_SIZE = 4: a launcher started this program 4 times, a recipe runs one process; "
         "hint: start it without torchrun");
   for (const char* variable : {"WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
     INFO(variable);

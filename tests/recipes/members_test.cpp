@@ -484,12 +484,12 @@ const std::vector<Row> kSftRows{
     {"nproc_per_node",
      [] {
        CHECK(run<S>([](S& o) { o.nproc_per_node = 8; }).error ==
-             "nproc_per_node = 8 asks for 8 processes, this build runs one");
+             "nproc_per_node = 8 asks for 8 processes, a recipe runs one");
      }},
     {"nnodes",
      [] {
        CHECK(run<S>([](S& o) { o.nnodes = "2"; }).error ==
-             "nnodes = 2 asks for 2 processes, this build runs one");
+             "nnodes = 2 asks for 2 processes, a recipe runs one");
      }},
     {"node_rank",
      [] {

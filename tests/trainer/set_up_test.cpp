@@ -74,7 +74,7 @@ TEST_CASE("data policies are told the options that concern them", "[trainer]") {
   options.skip_bad_samples = true;
   options.deduplicate = true;
   options.cache_dir = "kept";
-  const data::LoadContext context = load_context(options, ModelWithoutText{});
+  const data::LoadContext context = load_context(options, ModelWithoutText{}, Team());
   CHECK(context.text == nullptr);
   CHECK(context.max_seq_len == 7);
   CHECK(context.truncate);

@@ -138,6 +138,7 @@ struct RolloutFile {
                                    .groups_per_step = effective_batch_size / recorded.group_size,
                                    .num_iterations = num_iterations,
                                    .max_tokens_per_batch = context.max_tokens_per_batch,
+                                   .ranks = context.ranks,
                                    .seed = context.seed};
     return {std::move(recorded), sizes, temperature};
   }

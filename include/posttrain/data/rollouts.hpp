@@ -185,6 +185,7 @@ struct Rollouts {
                      .groups_per_step = effective_batch_size / group_size,
                      .num_iterations = num_iterations,
                      .max_tokens_per_batch = context.max_tokens_per_batch,
+                     .ranks = context.ranks,
                      .seed = context.seed,
                      .parts = prompts.parts};
     options.group_size = group_size;
@@ -196,6 +197,7 @@ struct Rollouts {
     options.validation_samples = validation_samples;
     options.solved = solved;
     if constexpr (check_curriculum<C>() && WeighsRecords<C>) options.curriculum = curriculum;
+    options.ranks = context.communicator;
     options.turns = turns(context);
     options.turns.max_tokens /= together;
     check_room(prompts, context);

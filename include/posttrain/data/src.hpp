@@ -11,3 +11,4 @@
 #include "posttrain/data/rollouts/impl/answer_prompts.ipp"
 #include "posttrain/data/rollouts/impl/minibatches.ipp"
 #include "posttrain/data/rollouts/impl/rollout_queue.ipp"
+#include "posttrain/data/rollouts/impl/shared_answers.ipp"

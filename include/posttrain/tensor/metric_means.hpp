@@ -53,6 +53,11 @@ class MetricMeans {
   /// device.
   std::vector<std::pair<std::string, double>> values() const;
 
+  /// All entries with their exact numbers as a text, for another process, and what such a text says
+  /// added to these entries. Reads what is on a device.
+  std::string text() const;
+  void add_text(std::string_view text);
+
  private:
   enum class Kind { mean, effective_share, min, max, least_sum, greatest_sum };
   struct Entry {

@@ -20,9 +20,11 @@
 #include "posttrain/base/error_text.hpp"
 #include "posttrain/base/join.hpp"
 #include "posttrain/base/stopwatch.hpp"
+#include "posttrain/base/version.hpp"
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/data/pipeline/stream.hpp"
+#include "posttrain/distributed/ranks.hpp"
 #include "posttrain/tensor/allocator.hpp"
 #include "posttrain/tensor/first_non_finite.hpp"
 #include "posttrain/tensor/transfer.hpp"
@@ -42,6 +44,7 @@
 #include "posttrain/trainer/run/signals.hpp"
 #include "posttrain/trainer/scorer.hpp"
 #include "posttrain/trainer/set_up.hpp"
+#include "posttrain/trainer/team.hpp"
 #include "posttrain/trainer/update.hpp"
 
 namespace posttrain {
@@ -64,17 +67,19 @@ class Engine {
   using State = StateOf<Params, Model>;
 
   Engine(Model model, Loss loss, Params params, Data data, Optimizer optimizer,
-         Options options = {})
+         Options options = {}, const Ranks& ranks = {})
       : options_(prepared(options, loss, params, data, optimizer)),
-        folder_(options_.run_dir.str()),
+        team_(joined(ranks, model)),
+        folder_(team_.leads() ? options_.run_dir.str() : ""),
         model_(std::move(model)),
         loss_(std::move(loss)),
-        stream_(data::open_stream(data, load_context(options_, model_),
+        stream_(data::open_stream(data, load_context(options_, model_, team_),
                                   options_.effective_batch_size, model_.vocab_size())),
         state_(attached(params)),
         optimizer_(optimizer.attach(state_.trainable())),
         card_(record(params, data, optimizer)),
-        log_(options_, [&] { return card_.record(); }) {
+        log_(
+            options_, [&] { return card_.record(); }, team_.leads()) {
     if constexpr (requires { model_.check_all_loaded(); }) model_.check_all_loaded();
     if (device().is_cuda()) set_gpu_numerics(options_.deterministic, options_.allow_tf32);
     total_steps_ = options_.max_steps;
@@ -98,17 +103,21 @@ class Engine {
       score_reference_once(stream_, state_.reference_cache(), state_.weights(),
                            [this](const Batch& batch) { return scorer().reference_logps(batch); });
     }
-    if (!folder_.empty()) {
-      const RunRecord identity =
-          identity_of(options_, model_, loss_, params, data, optimizer, stream_);
+    const bool keeps = !options_.run_dir.empty();
+    RunRecord identity;
+    if (keeps || !team_.alone()) {
+      identity = identity_of(options_, model_, loss_, params, data, optimizer, stream_);
+    }
+    if (keeps) {
       card_.take_base(identity);
       checkpoints_ = Checkpoints(options_.run_dir.str(), options_.keep_checkpoints, identity,
                                  options_.checkpoint_storage.str());
       if (!options_.resume) checkpoints_.check_storage_is_new();
     }
     if constexpr (MovesWithRun<Loss>) progress_.loss = loss_.first_state();
-    if (!folder_.empty() && options_.resume) resume();
+    if (keeps && options_.resume) resume();
     if constexpr (MovesWithRun<Loss>) loss_ = loss_.in_state(progress_.loss);
+    check_ranks(std::move(identity));
   }
 
   /// Registers a callback (concepts/events.hpp).
@@ -125,6 +134,7 @@ class Engine {
       return train_to_end();
     } catch (const std::exception& error) {
       std::string text = error_text(error);
+      team_.end_with(text);
       if (!text.starts_with(kOutOfMemory)) throw;
       log_.finish();
       const std::size_t hint = std::min(text.find("; hint: "), text.size());
@@ -149,18 +159,20 @@ class Engine {
     Objective<Loss> objective(loss_, batches);
     if (!objective.empty()) {
       const TrainingScorer scorer = training_scorer();
-      const std::vector<Batch> ready = this->scorer().prepared(batches);
       if constexpr (Objective<Loss>::gathers) {
-        if (objective.wants_statistics()) objective.gather(scorer.scored(ready, true));
+        if (objective.wants_statistics()) {
+          objective.gather(scorer.scored(this->scorer().prepared(batches), true));
+        }
       }
       Tensor loss;
-      for (const Batch& batch : ready) {
+      for (const Batch& batch : this->scorer().prepared(team_.own(batches))) {
         const Tensor share = scorer.backward(batch, objective);
         loss = loss.defined() ? loss + share : share;
       }
       metrics.lr = learning_rate(progress_.step);
-      const auto bad = update(state_, optimizer_, loss, objective.means(), options_.max_grad_norm,
-                              device(), metrics);
+      team_.add_up(state_.trainable());
+      const auto bad = update(state_, optimizer_, team_.sum(loss), objective.means(),
+                              options_.max_grad_norm, device(), metrics, team_);
       if (bad) stop_at(batches, *bad);
       progress_.last_loss = metrics.loss;
       if constexpr (MovesWithRun<Loss>) {
@@ -198,11 +210,13 @@ class Engine {
   }
 
   /// Writes the model as a Hugging Face folder, replacing what is there in one step; with a model
-  /// card (docs/runs.md#model-cards) if the model's `save` takes one.
+  /// card (docs/runs.md#model-cards) if the model's `save` takes one. Of several ranks the first
+  /// writes, and the others go on.
   void save(const std::string& folder) const requires requires(const Model& model) {
     model.save(folder, std::vector<NamedTensor>{});
   }
   {
+    if (!team_.leads()) return;
     if constexpr (requires { model_.save(folder, state_.weights(), std::nullopt, card()); }) {
       model_.save(folder, state_.weights(), std::nullopt, card());
     } else {
@@ -219,17 +233,19 @@ class Engine {
   /// Throws what `save(folder)` would throw of the folder, and leaves it as it is. Call it before
   /// `train`: what cannot be written is better known before the work than after it.
   void check_save(const std::string& folder) const {
+    if (!team_.leads()) return;
     folder_.check_outside_of(folder);
     if constexpr (requires { model_.check_save(folder); }) model_.check_save(folder);
   }
 
   /// Writes a resumable checkpoint into run_dir.
   void checkpoint() {
+    last_checkpoint_ = progress_.step;
+    if (!team_.leads()) return;
     set_aside_earlier();
     progress_.position = stream_.position();
     if constexpr (kRollsOut) progress_.stream = stream_.kept();
     const std::string path = checkpoints_.save(progress_, training_tensors());
-    last_checkpoint_ = progress_.step;
     notify(event::CheckpointSaved{progress_.step, path});
   }
 
@@ -241,6 +257,9 @@ class Engine {
   State& state() { return state_; }
   const Options& options() const { return options_; }
   const data::DataReport& report() const { return stream_.report(); }
+  /// Number of this process among those that train together, and how many they are.
+  std::int64_t rank() const { return team_.rank(); }
+  std::int64_t ranks() const { return team_.size(); }
   std::int64_t steps() const { return progress_.step; }
   std::int64_t total_steps() const { return total_steps_; }
   /// Sequences trained so far, an epoch's repeats included.
@@ -255,6 +274,7 @@ class Engine {
     TrainResult result;
     result.first_step = progress_.step;
     std::int64_t announced_epoch = -1;
+    int signal = agree(signals);
     if (request_.save) checkpoint();
     request_.save = false;
     while (!done()) {
@@ -268,17 +288,18 @@ class Engine {
       StepMetrics metrics = step(*batches);
       if constexpr (kRollsOut)
         append(metrics.loss_metrics, stream_.measure(metrics.time_per_batch));
-      checkpoints_.confirm();
+      if (team_.leads()) checkpoints_.confirm();
       result.loss = metrics.loss;
       log_.step(metrics, total_steps_);
       notify(event::AfterStep{metrics});
       if (due(options_.validation_frequency)) validate();
       if (stream_.at_epoch_end()) end_epoch(announced_epoch);
+      signal = agree(signals);
       // The last checkpoint is made below, behind the last validation.
       if (done()) break;
-      if (signals.stop_signal() != 0) {
+      if (signal != 0) {
         result.interrupted = true;
-        result.signal = signals.stop_signal();
+        result.signal = signal;
         break;
       }
       if (due(options_.checkpoint_steps) || request_.save) checkpoint();
@@ -287,7 +308,7 @@ class Engine {
     if (!result.interrupted) validate();
     result.stopped_early = !result.interrupted && progress_.step < total_steps_;
     if (result.stopped_early) note_early_end();
-    if (!folder_.empty()) {
+    if (!options_.run_dir.empty() && team_.leads()) {
       if (last_checkpoint_ != progress_.step) checkpoint();
       if (!result.interrupted && training_is_finite()) checkpoints_.confirm();
     }
@@ -342,7 +363,7 @@ class Engine {
       }
       return result;
     } else {
-      return evaluation_of(loss_, scorer(), stream_.validation());
+      return evaluation_of(loss_, scorer(), stream_.validation(), team_);
     }
   }
 
@@ -352,6 +373,35 @@ class Engine {
     check_set_up(options, loss, params, data, optimizer, kTakesCall);
     if (options.tune_allocator) tune_allocator();
     return options;
+  }
+
+  /// The ranks of the run. GPUs cannot be joined yet.
+  static Team joined(const Ranks& ranks, const Model& model) {
+    ranks.validate();
+    Team team(join_ranks(ranks), ranks.bucket);
+    if constexpr (requires { model.device(); }) {
+      if (!team.alone() && !model.device().is_cpu()) {
+        raise("{} ranks on {}: ranks work on the CPU only; hint: one process for each run",
+              team.size(), model.device().str());
+      }
+    }
+    return team;
+  }
+
+  /// Throws unless all ranks do the same run and stand at the same step of it.
+  void check_ranks(RunRecord record) const {
+    if (team_.alone()) return;
+    record.add("options", to_record(options_).without({"cache_dir", "tensorboard_log_dir"}));
+    record.add("version", std::string_view(kVersion));
+    record.add("step", progress_.step);
+    team_.check_same(record);
+  }
+
+  /// What hooks and signals of all ranks ask for; returns the signal (0: none).
+  int agree(const SignalGuard& signals) {
+    const Team::Wish wish = team_.agreed({request_, signals.stop_signal()});
+    request_ = wish.request;
+    return wish.signal;
   }
 
   /// Checks what the data have before weights are made ready.
@@ -416,7 +466,7 @@ class Engine {
 
   /// Before anything is written that would be taken for the earlier run's.
   void set_aside_earlier() {
-    if (options_.resume || std::exchange(set_aside_, true)) return;
+    if (!team_.leads() || options_.resume || std::exchange(set_aside_, true)) return;
     if (const io::fs::path aside = folder_.set_aside(options_.metrics_file.str()); !aside.empty()) {
       log_.note(fmt::format("what an earlier run left was set aside in {}", aside.string()));
     }
@@ -424,7 +474,7 @@ class Engine {
 
   void begin() {
     set_aside_earlier();
-    checkpoints_.begin();
+    if (team_.leads()) checkpoints_.begin();
     log_.begin(footprint().text());
     if constexpr (kRollsOut && !KeepsKeys<Model> && requires { Stream::kSamples; }) {
       log_.note(
@@ -446,6 +496,7 @@ class Engine {
     all.add("options", to_record(options_));
     all.add("data_report", to_record(stream_.report()));
     all.add("footprint", to_record(footprint()));
+    if (!team_.alone()) all.add("ranks", team_.size());
     return all;
   }
 
@@ -511,12 +562,13 @@ class Engine {
   void notify(const Event& event) {
     if constexpr (Hears<State, Event>) request_ |= told(state_, event);
     request_ |= callbacks_.notify(event);
-    if (request_.save && folder_.empty()) {
+    if (request_.save && options_.run_dir.empty()) {
       fail("a hook asks for a checkpoint, which needs Options.run_dir; hint: set it");
     }
   }
 
   Options options_;
+  Team team_;
   RunFolder folder_;
   Model model_;
   Loss loss_;

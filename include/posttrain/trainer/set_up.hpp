@@ -9,6 +9,7 @@
 #include "posttrain/concepts/rollout.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/trainer/options.hpp"
+#include "posttrain/trainer/team.hpp"
 
 namespace posttrain {
 
@@ -61,12 +62,14 @@ inline void check_validation(const Options& options, bool has_validation) {
 
 /// What the data policies of a run are told.
 template <class Model>
-data::LoadContext load_context(const Options& options, const Model& model) {
+data::LoadContext load_context(const Options& options, const Model& model, const Team& team) {
   data::LoadContext context;
   if constexpr (requires { model.text(); }) context.text = model.text();
   context.max_seq_len = options.max_seq_len;
   context.truncate = options.truncate;
   context.max_tokens_per_batch = options.max_tokens_per_batch;
+  context.ranks = team.size();
+  context.communicator = team.communicator().get();
   context.seed = options.seed;
   context.validation_split = options.validation_split;
   context.skip_bad_samples = options.skip_bad_samples;

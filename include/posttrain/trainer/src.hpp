@@ -8,8 +8,6 @@
 
 #include "posttrain/trainer/impl/checkpoints.ipp"
 #include "posttrain/trainer/impl/reference_scores.ipp"
+#include "posttrain/trainer/impl/team.ipp"
 #include "posttrain/trainer/run/impl/footprint.ipp"
-#include "posttrain/trainer/run/impl/log.ipp"
-#include "posttrain/trainer/run/impl/record.ipp"
 #include "posttrain/trainer/run/impl/run_card.ipp"
-#include "posttrain/trainer/run/impl/run_folder.ipp"

@@ -13,6 +13,7 @@
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/tensor/tensor.hpp"
 #include "posttrain/tensor/transfer.hpp"
+#include "posttrain/trainer/team.hpp"
 
 namespace posttrain {
 
@@ -23,14 +24,16 @@ struct NonFiniteNumber {
 };
 
 /// Clips, steps by `metrics.lr`, publishes the weights, and writes loss, norm and the loss's
-/// metrics into `metrics`. Where loss or norm is not finite it says which, and all stays as it was.
+/// metrics into `metrics`. `loss` and gradients are those of all ranks. Where loss or norm is not
+/// finite it says which, and all stays as it was.
 ///
 /// On a GPU everything is under way before the numbers are read, once. On the CPU, and for an
 /// optimizer that takes the clip coefficient as a number, the read comes first.
 template <class State, class OptimizerState>
 std::optional<NonFiniteNumber> update(State& state, OptimizerState& optimizer, const Tensor& loss,
                                       const MetricMeans& means, double max_grad_norm,
-                                      at::Device device, StepMetrics& metrics) {
+                                      at::Device device, StepMetrics& metrics,
+                                      const Team& team = Team()) {
   const Tensor norm = optim::device_norm(state.trainable());
   const auto step = [&](const auto& scale) {
     optimizer.step(state.trainable(), metrics.lr, scale);
@@ -46,7 +49,7 @@ std::optional<NonFiniteNumber> update(State& state, OptimizerState& optimizer, c
   const std::vector<double> read = read_numbers(numbers);
   metrics.grad_norm = read.back();
   metrics.loss = read[read.size() - 2];
-  metrics.loss_metrics = means.values(read);
+  metrics.loss_metrics = team.values(means, read);
   if (!std::isfinite(metrics.loss)) return NonFiniteNumber{"loss", metrics.loss};
   if (!std::isfinite(metrics.grad_norm)) {
     return NonFiniteNumber{"gradient norm", metrics.grad_norm};

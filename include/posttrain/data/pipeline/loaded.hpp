@@ -11,6 +11,9 @@
 #include "posttrain/data/pipeline/report.hpp"
 #include "posttrain/data/pipeline/sequence_store.hpp"
 
+namespace posttrain {
+class Communicator;
+}
 namespace posttrain::text {
 class ChatTokenizer;
 }
@@ -24,6 +27,8 @@ struct LoadContext {
   std::int64_t max_seq_len = 0;               // in tokens; 0: no limit
   bool truncate = false;                      // cut longer items instead of dropping them
   std::int64_t max_tokens_per_batch = 0;      // no item may be longer; 0: not checked here
+  std::int64_t ranks = 1;                     // processes that share a step's micro-batches
+  Communicator* communicator = nullptr;       // theirs, for data that they make together
   std::uint64_t seed = 0;                     // of the validation split
   double validation_split = 0.0;              // share of the samples, in [0, 1)
   bool skip_bad_samples = false;              // count malformed samples instead of stopping

@@ -24,6 +24,7 @@ namespace posttrain::data {
 struct SamplerOptions {
   std::int64_t effective_batch_size = 1;  // sequences per optimizer step
   std::int64_t max_tokens_per_batch = 0;  // tokens of one micro-batch
+  std::int64_t ranks = 1;                 // processes that share a step's micro-batches
   std::uint64_t seed = 0;
   bool drop_last = false;  // leave out an epoch's last step if it is not full
   bool shuffle = true;
@@ -88,7 +89,7 @@ class StepSampler {
     for (const std::int64_t index : chosen) {
       lengths.push_back(lengths_[static_cast<std::size_t>(index)]);
     }
-    Step step = packer_.pack(lengths, options_.max_tokens_per_batch);
+    Step step = pack_for_ranks(packer_, lengths, options_.max_tokens_per_batch, options_.ranks);
     for (auto& micro_batch : step) {
       for (std::int64_t& index : micro_batch) index = chosen[static_cast<std::size_t>(index)];
     }

@@ -85,8 +85,10 @@ std::vector<typename Kind::Batch> batches_of(const Kind& kind, const Packs& pack
 /// outside of a stream. The order is the packer's.
 template <ItemKind Kind, class Store, class Packer = FirstFitDecreasing>
 std::vector<typename Kind::Batch> make_batches(const Kind& kind, const Store& items,
-                                               std::int64_t max_tokens, const Packer& packer = {}) {
-  return detail::batches_of(kind, packer.pack(detail::lengths_of(kind, items), max_tokens), items);
+                                               std::int64_t max_tokens, const Packer& packer = {},
+                                               std::int64_t ranks = 1) {
+  return detail::batches_of(
+      kind, pack_for_ranks(packer, detail::lengths_of(kind, items), max_tokens, ranks), items);
 }
 
 /// Draws items of one kind (concepts/kind.hpp).
@@ -100,11 +102,13 @@ class Stream {
          std::int64_t vocab_size, Packer packer = {}, Kind kind = {})
       : loaded_(std::move(loaded)),
         max_tokens_(context.max_tokens_per_batch),
+        ranks_(context.ranks),
         packer_(packer),
         kind_(kind),
         sampler_(detail::lengths_of(kind_, loaded_.train),
                  {.effective_batch_size = effective_batch_size,
                   .max_tokens_per_batch = context.max_tokens_per_batch,
+                  .ranks = context.ranks,
                   .seed = context.seed,
                   .parts = loaded_.parts,
                   .epoch_size = loaded_.epoch_size},
@@ -130,7 +134,7 @@ class Stream {
 
   /// The whole validation set as micro-batches, in order.
   std::vector<Batch> validation() const {
-    return make_batches(kind_, loaded_.validation, max_tokens_, packer_);
+    return make_batches(kind_, loaded_.validation, max_tokens_, packer_, ranks_);
   }
 
   const DataReport& report() const { return loaded_.report; }
@@ -198,7 +202,7 @@ class Stream {
 
  private:
   LoadedOf<Kind> loaded_;
-  std::int64_t max_tokens_;
+  std::int64_t max_tokens_, ranks_;
   Packer packer_;
   Kind kind_;
   StepSampler<Packer> sampler_;

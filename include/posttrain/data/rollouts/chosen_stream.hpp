@@ -61,7 +61,9 @@ class ChosenStream : public RolloutStream {
       }
     }
     std::vector<Batch> batches;
-    if (!items.empty()) batches = make_batches(Kind{}, items, options_.sizes.max_tokens_per_batch);
+    if (!items.empty())
+      batches = make_batches(Kind{}, items, options_.sizes.max_tokens_per_batch, {},
+                             options_.sizes.ranks);
     for (Batch& batch : batches) batch.temperature = queue_.rollout().temperature;
     return batches;
   }

@@ -27,7 +27,7 @@ struct StepBatches {
 };
 StepBatches step_batches(const Rollout& rollout, const Advantages& advantages,
                          std::span<const std::size_t> groups, const RolloutNeeds& needs,
-                         std::int64_t max_tokens);
+                         std::int64_t max_tokens, std::int64_t ranks = 1);
 
 /// A micro-batch of samples that are only scored, with those samples in its order.
 struct ScoringBatch {

@@ -33,6 +33,7 @@
 #include "posttrain/data/rollouts/queued_stream.hpp"
 #include "posttrain/data/rollouts/rollout_metrics.hpp"
 #include "posttrain/data/rollouts/score_rollout.hpp"
+#include "posttrain/data/rollouts/shared_answers.hpp"
 #include "posttrain/data/rollouts/turns.hpp"
 #include "posttrain/rewards/pool.hpp"
 #include "posttrain/text/chat_tokenizer.hpp"
@@ -57,7 +58,8 @@ struct RolloutStreamOptions {
   double solved = 1.0;
   /// The weight of a record by the mean rewards of its visits; none: all are drawn alike.
   std::function<double(std::int64_t, std::span<const double>)> curriculum{};
-  TurnOptions turns{};  // without an environment: one
+  TurnOptions turns{};            // without an environment: one
+  Communicator* ranks = nullptr;  // who answers together; null: one process
 };
 
 class RolloutStream : public QueuedStream {
@@ -247,7 +249,7 @@ class RolloutStream : public QueuedStream {
     }
   }
 
-  /// Adds a group of `samples` answers to `rollout` for each of `chosen`.
+  /// Adds a group of `samples` answers to `rollout` for each of `chosen`, by all ranks together.
   template <class View>
   void answer(const View& view, const std::vector<PromptItem>& items,
               const std::vector<DrawnPrompt>& chosen, const Sampling& sampling,
@@ -264,7 +266,16 @@ class RolloutStream : public QueuedStream {
       plan.generator.prompt_chunk =
           std::min(plan.generator.prompt_chunk, options_.sizes.max_tokens_per_batch);
     }
-    answer_prompts(view.model(), view.gate(), *text_, plan, *pool_, rollout, work);
+    const auto answer_them = [&](Rollout& into, RolloutWork& done) {
+      answer_prompts(view.model(), view.gate(), *text_, plan, *pool_, into, done);
+    };
+    if (!options_.ranks || options_.ranks->size() == 1) return answer_them(rollout, work);
+    const std::vector<DrawnPrompt> own = own_part(chosen, *options_.ranks);
+    plan.chosen = own;
+    Rollout part = empty_rollout(rollout.number);
+    RolloutWork done;
+    if (!own.empty()) answer_them(part, done);
+    add_answers_of_all(*options_.ranks, chosen.size(), part, done, rollout, work);
   }
 
   LoadedItems<PromptItem> prompts_;

@@ -211,14 +211,14 @@ POSTTRAIN_INLINE Launch resolve_launch(const LaunchOptions& given,
 POSTTRAIN_INLINE void check_one_process(const Launch& launch,
                                         const EnvironmentVariables& environment) {
   if (launch.nodes > 1 && launch.processes > 1) {
-    raise("nproc_per_node = {} on nnodes = {} asks for {} × {} processes, this build runs one",
+    raise("nproc_per_node = {} on nnodes = {} asks for {} × {} processes, a recipe runs one",
           launch.processes, launch.nodes, launch.nodes, launch.processes);
   }
   if (launch.nodes > 1) {
-    raise("nnodes = {0} asks for {0} processes, this build runs one", launch.nodes);
+    raise("nnodes = {0} asks for {0} processes, a recipe runs one", launch.nodes);
   }
   if (launch.processes > 1) {
-    raise("nproc_per_node = {0} asks for {0} processes, this build runs one", launch.processes);
+    raise("nproc_per_node = {0} asks for {0} processes, a recipe runs one", launch.processes);
   }
   struct Launcher {
     const char* variable;
@@ -236,7 +236,7 @@ POSTTRAIN_INLINE void check_one_process(const Launch& launch,
     const std::int64_t count = detail::number_between({launcher.variable, *value, false}, 0);
     if (count > 1) {
       raise(
-          "{0} = {1}: a launcher started this program {1} times, this build runs one process; "
+          "{0} = {1}: a launcher started this program {1} times, a recipe runs one process; "
           "hint: "
           "{2}",
           launcher.variable, count, launcher.hint);

@@ -2,8 +2,13 @@
 // Definitions of metric_means.hpp, compiled once (base/compiled.hpp).
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
+#include <string>
+#include <string_view>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/tensor/metric_means.hpp"
@@ -108,6 +113,51 @@ POSTTRAIN_INLINE std::vector<std::pair<std::string, double>> MetricMeans::values
 
 POSTTRAIN_INLINE std::vector<std::pair<std::string, double>> MetricMeans::values() const {
   return values(read_numbers(pending()));
+}
+
+POSTTRAIN_INLINE std::string MetricMeans::text() const {
+  std::string all;
+  for (const Entry& entry : entries_) {
+    all += fmt::format("{}\n{}", entry.name, static_cast<int>(entry.kind));
+    for (const Number* number : {&entry.sum, &entry.count, &entry.squares}) {
+      const Tensor values =
+          number->device.defined() ? number->device : at::full({}, number->host, at::kDouble);
+      const Tensor host = values.to(at::kCPU, at::kDouble).contiguous();
+      all += fmt::format(" {}", host.numel());
+      const double* value = host.const_data_ptr<double>();
+      for (std::int64_t i = 0; i < host.numel(); ++i) all += fmt::format(" {:a}", value[i]);
+    }
+    all += '\n';
+  }
+  return all;
+}
+
+POSTTRAIN_INLINE void MetricMeans::add_text(std::string_view text) {
+  while (!text.empty()) {
+    const auto line = [&] {
+      const std::size_t end = text.find('\n');
+      const std::string_view found = text.substr(0, end);
+      text.remove_prefix(end + 1);
+      return found;
+    };
+    const std::string name(line()), numbers(line());
+    const char* next = numbers.c_str();
+    char* end = nullptr;
+    const auto kind = static_cast<Kind>(std::strtol(next, &end, 10));
+    const auto number = [&]() -> Number {
+      const std::int64_t count = std::strtoll(end, &end, 10);
+      if (count == 1 && kind != Kind::least_sum && kind != Kind::greatest_sum) {
+        return std::strtod(end, &end);
+      }
+      const Tensor values = at::empty({count}, at::kDouble);
+      for (std::int64_t i = 0; i < count; ++i) {
+        values.mutable_data_ptr<double>()[i] = std::strtod(end, &end);
+      }
+      return values;
+    };
+    const Number sum = number(), count = number(), squares = number();
+    add(name, kind, sum, count, squares);
+  }
 }
 
 }  // namespace posttrain

@@ -24,6 +24,7 @@
 #include "posttrain/io/json.hpp"
 #include "posttrain/io/tensor_io.hpp"
 #include "posttrain/trainer/checkpoints.hpp"
+#include "posttrain/trainer/run/differences.hpp"
 
 namespace posttrain {
 
@@ -132,34 +133,6 @@ inline std::unique_ptr<io::SafetensorsFile> read_state(const io::fs::path& path,
   return file;
 }
 
-/// What differs between two identities, as "loss.beta: the checkpoint has 0.1, this run 0.5".
-inline std::vector<std::string> differences(const Json& stored, const Json& own,
-                                            std::string_view owner,
-                                            const std::string& prefix = "") {
-  std::vector<std::string> found;
-  const auto add = [&](const std::string& key, const Json& before, const Json& now) {
-    const std::string name = prefix.empty() ? key : prefix + "." + key;
-    if (before == now) return;
-    if (before.is_object() && now.is_object()) {
-      for (std::string& each : differences(before, now, owner, name))
-        found.push_back(std::move(each));
-      return;
-    }
-    const auto shown = [](const Json& value) {
-      return value.is_null() ? "nothing" : io::shown(value);
-    };
-    found.push_back(
-        fmt::format("{}: {} has {}, this run {}", name, owner, shown(before), shown(now)));
-  };
-  for (const auto& [key, value] : stored.items()) {
-    add(key, value, own.contains(key) ? own.at(key) : Json());
-  }
-  for (const auto& [key, value] : own.items()) {
-    if (!stored.contains(key)) add(key, Json(), value);
-  }
-  return found;
-}
-
 /// Puts a copy of a checkpoint into another folder, whole or not at all.
 inline void copy_checkpoint(const io::fs::path& from, const std::string& storage) {
   io::create_folders(storage);
@@ -199,7 +172,7 @@ inline std::string read_stream(const io::fs::path& path, const Json& record) {
 /// `owner`: of what is stored, for the message.
 inline void check_identity(const io::fs::path& folder, const Json& stored, const Json& own,
                            std::string_view owner = "the checkpoint") {
-  std::vector<std::string> found = differences(stored, own, owner);
+  std::vector<std::string> found = differences(stored, own, owner, "this run");
   if (found.empty()) return;
   const std::size_t count = found.size();
   found.resize(std::min<std::size_t>(count, 3));

@@ -22,8 +22,9 @@ double resident_memory_gib();
 
 class RunLog {
  public:
-  /// `record()` makes the content of run.json; called at once, and only if there is a run_dir.
-  RunLog(const Options& options, const std::function<RunRecord()>& record);
+  /// `record()` makes the content of run.json; called at once, and only if there is a run_dir. One
+  /// that does not speak writes nothing, neither lines nor files.
+  RunLog(const Options& options, const std::function<RunRecord()>& record, bool speaks = true);
   ~RunLog();
   RunLog(RunLog&&) noexcept;
   RunLog& operator=(RunLog&&) noexcept;

@@ -58,12 +58,12 @@ inline std::int64_t share_prompts(const std::vector<RolloutItem>& items, std::in
 }
 
 inline std::vector<std::vector<RolloutItem>> packed(const std::vector<SharedPrompt>& shared,
-                                                    std::int64_t max_tokens) {
+                                                    std::int64_t max_tokens, std::int64_t ranks) {
   std::vector<std::int64_t> lengths;
   for (const SharedPrompt& each : shared) lengths.push_back(each.tokens);
   std::vector<std::vector<RolloutItem>> all;
   if (shared.empty()) return all;
-  for (const auto& pack : FirstFitDecreasing{}.pack(lengths, max_tokens)) {
+  for (const auto& pack : pack_for_ranks(FirstFitDecreasing{}, lengths, max_tokens, ranks)) {
     std::vector<RolloutItem>& items = all.emplace_back();
     for (const std::int64_t index : pack) {
       const auto& more = shared[static_cast<std::size_t>(index)].items;
@@ -95,7 +95,8 @@ POSTTRAIN_INLINE std::vector<std::vector<std::size_t>> minibatches(std::size_t g
 
 POSTTRAIN_INLINE StepBatches step_batches(const Rollout& rollout, const Advantages& advantages,
                                           std::span<const std::size_t> groups,
-                                          const RolloutNeeds& needs, std::int64_t max_tokens) {
+                                          const RolloutNeeds& needs, std::int64_t max_tokens,
+                                          std::int64_t ranks) {
   std::vector<const RolloutGroup*> chosen;
   std::vector<const std::vector<SampleAdvantage>*> of_chosen;
   for (const std::size_t group : groups) {
@@ -106,7 +107,7 @@ POSTTRAIN_INLINE StepBatches step_batches(const Rollout& rollout, const Advantag
   std::vector<detail::SharedPrompt> shared;
   step.split_groups =
       detail::share_prompts(rollout_items(chosen, of_chosen, needs), max_tokens, shared);
-  for (const auto& items : detail::packed(shared, max_tokens)) {
+  for (const auto& items : detail::packed(shared, max_tokens, ranks)) {
     step.batches.push_back(pack_rollout(items, rollout.temperature));
   }
   return step;
@@ -123,7 +124,7 @@ POSTTRAIN_INLINE std::vector<ScoringBatch> scoring_batches(Rollout& rollout,
   std::vector<detail::SharedPrompt> shared;
   detail::share_prompts(items, max_tokens, shared);
   std::vector<ScoringBatch> all;
-  for (const auto& pack : detail::packed(shared, max_tokens)) {
+  for (const auto& pack : detail::packed(shared, max_tokens, /*ranks=*/1)) {
     ScoringBatch& scoring =
         all.emplace_back(ScoringBatch{pack_rollout(pack, rollout.temperature), {}});
     for (const RolloutItem& item : pack) {

@@ -194,8 +194,9 @@ class RunLog::Writer {
   std::optional<io::EventFileWriter> events_;
 };
 
-POSTTRAIN_INLINE RunLog::RunLog(const Options& options, const std::function<RunRecord()>& record)
-    : writer_(std::make_unique<Writer>(options, record)) {}
+POSTTRAIN_INLINE RunLog::RunLog(const Options& options, const std::function<RunRecord()>& record,
+                                bool speaks)
+    : writer_(speaks ? std::make_unique<Writer>(options, record) : nullptr) {}
 
 POSTTRAIN_INLINE RunLog::~RunLog() = default;
 
@@ -203,22 +204,30 @@ POSTTRAIN_INLINE RunLog::RunLog(RunLog&&) noexcept = default;
 
 POSTTRAIN_INLINE RunLog& RunLog::operator=(RunLog&&) noexcept = default;
 
-POSTTRAIN_INLINE void RunLog::begin(const std::string& line) { writer_->begin(line); }
+POSTTRAIN_INLINE void RunLog::begin(const std::string& line) {
+  if (writer_) writer_->begin(line);
+}
 
-POSTTRAIN_INLINE void RunLog::note(const std::string& line) { writer_->note(line); }
+POSTTRAIN_INLINE void RunLog::note(const std::string& line) {
+  if (writer_) writer_->note(line);
+}
 
-POSTTRAIN_INLINE void RunLog::resume(std::int64_t step) { writer_->resume(step); }
+POSTTRAIN_INLINE void RunLog::resume(std::int64_t step) {
+  if (writer_) writer_->resume(step);
+}
 
 POSTTRAIN_INLINE void RunLog::step(const StepMetrics& metrics, std::int64_t total_steps) {
-  writer_->step(metrics, total_steps);
+  if (writer_) writer_->step(metrics, total_steps);
 }
 
 POSTTRAIN_INLINE void RunLog::validation(
     std::int64_t step, double loss, bool best,
     const std::vector<std::pair<std::string, double>>& metrics) {
-  writer_->validation(step, loss, best, metrics);
+  if (writer_) writer_->validation(step, loss, best, metrics);
 }
 
-POSTTRAIN_INLINE void RunLog::finish() { writer_->finish(); }
+POSTTRAIN_INLINE void RunLog::finish() {
+  if (writer_) writer_->finish();
+}
 
 }  // namespace posttrain

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything of distributed/ that is compiled once (base/compiled.hpp).
+#pragma once
+
+#ifndef POSTTRAIN_COMPILED_SOURCE
+#define POSTTRAIN_COMPILED_SOURCE
+#endif
+
+#include "posttrain/distributed/impl/communicator.ipp"
+#include "posttrain/distributed/impl/gloo.ipp"
+#include "posttrain/distributed/impl/meeting.ipp"
+#include "posttrain/distributed/impl/pulse.ipp"
+#include "posttrain/distributed/impl/ranks.ipp"

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Definitions of team.hpp, compiled once (base/compiled.hpp).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "posttrain/base/compiled.hpp"
+#include "posttrain/base/error.hpp"
+#include "posttrain/io/json.hpp"
+#include "posttrain/tensor/ops.hpp"
+#include "posttrain/trainer/run/differences.hpp"
+#include "posttrain/trainer/team.hpp"
+
+namespace posttrain {
+
+POSTTRAIN_INLINE Team::Team(std::shared_ptr<Communicator> ranks, std::int64_t bucket)
+    : ranks_(std::move(ranks)), bucket_(bucket) {}
+
+POSTTRAIN_INLINE std::vector<std::size_t> Team::own(std::span<const double> costs) const {
+  std::vector<std::size_t> order(costs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (alone()) return order;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return costs[a] > costs[b]; });
+  std::vector<double> load(static_cast<std::size_t>(size()), 0.0);
+  std::vector<std::size_t> mine;
+  for (const std::size_t index : order) {
+    const auto least = std::min_element(load.begin(), load.end());
+    *least += costs[index];
+    if (least - load.begin() == rank()) mine.push_back(index);
+  }
+  std::sort(mine.begin(), mine.end());
+  return mine;
+}
+
+POSTTRAIN_INLINE void Team::add_up(std::vector<ParameterGroup>& groups) const {
+  if (alone()) return;
+  at::NoGradGuard no_grad;
+  std::vector<Pending> sums;
+  for (ParameterGroup& group : groups) {
+    const std::int64_t elements =
+        std::max<std::int64_t>(1, bucket_ / static_cast<std::int64_t>(group.grad.element_size()));
+    for (std::int64_t begin = 0; begin < group.grad.numel(); begin += elements) {
+      sums.push_back(ranks_->all_reduce(
+          group.grad.narrow(0, begin, std::min(elements, group.grad.numel() - begin))));
+    }
+  }
+  for (Pending& sum : sums) sum.wait();
+}
+
+POSTTRAIN_INLINE Tensor Team::sum(const Tensor& number) const {
+  if (alone()) return number;
+  const Tensor total = number.defined() ? number.detach().to(at::kDouble).reshape({1}).clone()
+                                        : at::zeros({1}, at::kDouble);
+  ranks_->all_reduce(total).wait();
+  return total.reshape({});
+}
+
+POSTTRAIN_INLINE double Team::sum(double number) const {
+  if (alone()) return number;
+  return sum(at::full({}, number, at::kDouble)).item<double>();
+}
+
+POSTTRAIN_INLINE std::vector<std::pair<std::string, double>> Team::values(
+    const MetricMeans& means, std::span<const double> read) const {
+  if (alone()) return means.values(read);
+  MetricMeans all;
+  for (const std::string& text : ranks_->all_texts(means.text())) all.add_text(text);
+  return all.values();
+}
+
+POSTTRAIN_INLINE Team::Wish Team::agreed(const Wish& own) const {
+  if (alone()) return own;
+  const Tensor flags = at::zeros({3}, at::kLong);
+  std::int64_t* flag = flags.mutable_data_ptr<std::int64_t>();
+  flag[0] = own.request.save;
+  flag[1] = own.request.stop;
+  flag[2] = own.signal;
+  ranks_->all_reduce(flags, Communicator::Reduction::max).wait();
+  return {{flag[0] != 0, flag[1] != 0}, static_cast<int>(flag[2])};
+}
+
+POSTTRAIN_INLINE void Team::check_same(const RunRecord& record) const {
+  if (alone()) return;
+  const std::vector<std::string> all =
+      ranks_->all_texts(record.json().dump(-1, ' ', false, Json::error_handler_t::replace));
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    if (all[rank] == all[0]) continue;
+    const std::vector<std::string> found = detail::differences(
+        io::parse_json(all[0], "rank 0"), io::parse_json(all[rank], fmt::format("rank {}", rank)),
+        "rank 0", fmt::format("rank {}", rank));
+    raise(
+        "the ranks of a run must have the same model, data and options, got {}; hint: start all "
+        "of them with the same program and arguments",
+        found.empty() ? "different records" : found.front());
+  }
+}
+
+}  // namespace posttrain

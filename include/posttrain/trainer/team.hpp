@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ranks of a run as its training loop sees them: which micro-batches are this one's, and what
+// all of them add up or agree on.
+//
+// Every rank draws the same steps from the same data and knows their counts, so that a rank's
+// share of gradients is a share of the whole step's: their sum is what one rank alone would have,
+// up to the order of additions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "posttrain/concepts/events.hpp"
+#include "posttrain/distributed/communicator.hpp"
+#include "posttrain/tensor/metric_means.hpp"
+#include "posttrain/tensor/parameters.hpp"
+#include "posttrain/trainer/run/record.hpp"
+
+namespace posttrain {
+
+class Team {
+ public:
+  Team() : Team(std::make_shared<Single>(), 1) {}
+  /// `bucket`: bytes that one operation adds up.
+  Team(std::shared_ptr<Communicator> ranks, std::int64_t bucket);
+
+  const std::shared_ptr<Communicator>& communicator() const { return ranks_; }
+  std::int64_t rank() const { return ranks_->rank(); }
+  std::int64_t size() const { return ranks_->size(); }
+  bool alone() const { return size() == 1; }
+  /// Writes logs, records and folders.
+  bool leads() const { return rank() == 0; }
+
+  /// Indices of this rank's among work of these costs: the dearest first, each to the rank that has
+  /// the least so far. In ascending order; there may be none.
+  std::vector<std::size_t> own(std::span<const double> costs) const;
+
+  /// The same of micro-batches, by their tokens and the squares of their sequences' lengths.
+  template <class Batch>
+  std::vector<Batch> own(const std::vector<Batch>& batches) const {
+    if (alone()) return batches;
+    std::vector<double> costs;
+    for (const Batch& batch : batches) costs.push_back(static_cast<double>(batch.tokens()));
+    std::vector<Batch> chosen;
+    for (const std::size_t index : own(std::span<const double>(costs))) {
+      chosen.push_back(batches[index]);
+    }
+    return chosen;
+  }
+
+  /// Adds up gradients over all ranks, in place.
+  void add_up(std::vector<ParameterGroup>& groups) const;
+  /// The sum of a number over all ranks; undefined: 0.
+  Tensor sum(const Tensor& number) const;
+  double sum(double number) const;
+  /// A loss's metrics over the micro-batches of all ranks. `read`: the numbers that they wait for.
+  std::vector<std::pair<std::string, double>> values(const MetricMeans& means,
+                                                     std::span<const double> read) const;
+
+  /// What hooks of any rank asked for, and the greatest of their signals (0: none).
+  struct Wish {
+    event::Request request{};
+    int signal = 0;
+  };
+  Wish agreed(const Wish& own) const;
+
+  /// Throws, on every rank, unless all have the same record: "rank 2: optimizer.beta1 0.8, rank 0:
+  /// 0.9".
+  void check_same(const RunRecord& record) const;
+
+  /// Tells the others why this rank ends.
+  void end_with(const std::string& reason) const { ranks_->end_with(reason); }
+
+ private:
+  std::shared_ptr<Communicator> ranks_;
+  std::int64_t bucket_;
+};
+
+}  // namespace posttrain
+
+#ifndef POSTTRAIN_COMPILED
+#include "posttrain/trainer/impl/team.ipp"
+#endif

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run on several ranks, which are processes: the same losses as on one (to 1e-6) for 2, 3 and 4 of them,
+the same weights on each to the bit; logs and checkpoints of rank 0 alone; a run goes on where it ended, on
+another number of ranks, too; a signal to one rank stops all at the same step; a rank that throws, is killed
+or hangs ends the others within seconds, with its number and the reason; ranks with other options say which.
+
+usage: ranks_test.py PROGRAMS_FOLDER
+"""
+
+import glob
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+STEPS = 20
+
+
+class Launch:
+    """Ranks as torchrun starts them, without its store: rank 0 serves one."""
+
+    def __init__(self, program, size, arguments, own=None):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.processes = []
+        for rank in range(size):
+            environment = dict(os.environ, OMP_NUM_THREADS="1")
+            if size > 1:
+                environment.update(RANK=str(rank), WORLD_SIZE=str(size), LOCAL_RANK=str(rank),
+                                   LOCAL_WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1",
+                                   MASTER_PORT=str(port))
+            words = [program, *map(str, (own or {}).get(rank, arguments))]
+            self.processes.append(subprocess.Popen(words, env=environment, text=True,
+                                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        self.started = time.monotonic()
+
+    def end(self, timeout=60):
+        """(status, output, errors) of each rank; a rank that does not end is killed, its status None."""
+        results = []
+        for process in self.processes:
+            left = max(1.0, timeout - (time.monotonic() - self.started))
+            try:
+                out, errors = process.communicate(timeout=left)
+                results.append((process.returncode, out, errors))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                out, errors = process.communicate()
+                results.append((None, out, errors))
+        return results
+
+
+def field(out, name):
+    return [line.split(" ", 1)[1] for line in out.splitlines() if line.startswith(name + " ")]
+
+
+def losses(out):
+    return [tuple(map(float, each.split())) for each in field(out, "step")]
+
+
+def near(a, b, tolerance=1e-6):
+    return len(a) == len(b) and all(abs(x - y) <= tolerance * abs(y) for x, y in zip(a, b))
+
+
+class Test:
+    def __init__(self, program, folder):
+        self.program, self.folder = program, folder
+        self.passed = self.failed = 0
+        self.tokens = os.path.join(folder, "tokens.jsonl")
+        draw = random.Random(3)
+        with open(self.tokens, "w") as file:
+            for _ in range(40):
+                print(json.dumps({"input_ids": [draw.randrange(50) for _ in range(draw.randrange(3, 20))]}),
+                      file=file)
+
+    def check(self, name, problems):
+        self.passed += not problems
+        self.failed += bool(problems)
+        for problem in problems:
+            print(f"FAILED {name}: {problem}")
+
+    def run(self, size, run_dir, *more, own=None, timeout=60, steps=STEPS):
+        arguments = [self.tokens, run_dir, steps, *more]
+        return Launch(self.program, size, arguments, own).end(timeout)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def steps_logged(self, run_dir):
+        with open(os.path.join(run_dir, "metrics.jsonl")) as file:
+            return [record["step"] for record in map(json.loads, file) if "loss" in record]
+
+    def exactness(self):
+        (status, out, errors), = self.run(1, self.path("alone"))
+        self.check("one rank", [] if status == 0 else [errors])
+        self.alone = out
+        for size in (2, 3, 4):
+            run_dir = self.path(f"on-{size}")
+            results = self.run(size, run_dir)
+            problems = [f"rank {r}: status {s}, {e}" for r, (s, _, e) in enumerate(results) if s != 0]
+            for rank, (_, other, errors) in enumerate(results):
+                for kind in (0, 1):
+                    if not near([step[kind] for step in losses(other)], [step[kind] for step in losses(out)],
+                                1e-6 if kind == 0 else 1e-5):
+                        problems.append(f"rank {rank}: other losses or norms than one rank")
+                if field(other, "weights") != field(results[0][1], "weights"):
+                    problems.append(f"rank {rank}: other weights than rank 0")
+                if not near([float(v) for v in field(other, "validation")],
+                            [float(v) for v in field(out, "validation")]):
+                    problems.append(f"rank {rank}: another validation")
+                if field(other, "rank") != [f"{rank} of {size}"]:
+                    problems.append(f"rank {rank}: says {field(other, 'rank')}")
+                if errors.strip():
+                    problems.append(f"rank {rank} says {errors.strip()}")
+            if self.steps_logged(run_dir) != list(range(1, STEPS + 1)):
+                problems.append("expected one line of metrics.jsonl for each step")
+            with open(os.path.join(run_dir, "run.json")) as file:
+                if json.load(file).get("ranks") != size:
+                    problems.append("run.json does not say how many ranks there were")
+            self.check(f"{size} ranks", problems)
+
+    def resume(self):
+        run_dir, problems = self.path("resumed"), []
+        for size, steps in ((2, 8), (3, 12), (1, 16), (2, STEPS)):
+            results = self.run(size, run_dir, steps=steps)
+            problems += [e for s, _, e in results if s != 0]
+            out = results[0][1]
+        alone = [step[0] for step in losses(self.alone)]
+        if not near([step[0] for step in losses(out)], alone[16:]):
+            problems.append("a run that went on, on 2, 3, 1 and 2 ranks, has other losses")
+        self.check("resume on other numbers of ranks", problems)
+
+    def stop_by_signal(self):
+        problems = []
+        launch = Launch(self.program, 3, [self.tokens, self.path("signal"), 100000])
+        while launch.processes[1].stdout.readline().split(" ")[0] != "step":
+            pass
+        launch.processes[2].send_signal(signal.SIGTERM)
+        results = launch.end()
+        for rank, (status, out, errors) in enumerate(results):
+            if status != 0 or field(out, "interrupted") != [str(int(signal.SIGTERM))]:
+                problems.append(f"rank {rank}: status {status}, {field(out, 'interrupted')}, {errors}")
+        if len({tuple(field(out, "weights")) for _, out, _ in results}) != 1:
+            problems.append("the ranks did not stop at the same step")
+        if not glob.glob(os.path.join(self.path("signal"), "checkpoints", "step-*")):
+            problems.append("no checkpoint was written")
+        self.check("SIGTERM on one rank", problems)
+
+    def faults(self):
+        for fault, reason in (("fail", "rank 1 ended: the disk is full"),
+                              ("kill", "rank 1 has given no sign of life"),
+                              ("stop", "rank 1 has given no sign of life")):
+            launch = Launch(self.program, 3, [self.tokens, self.path(fault), STEPS, 1e-3, fault, 1, 6])
+            problems = []
+            for rank in (0, 2):
+                try:
+                    _, errors = launch.processes[rank].communicate(timeout=30)
+                except subprocess.TimeoutExpired:
+                    launch.processes[rank].kill()
+                    errors = "did not end"
+                lines = [line for line in errors.splitlines() if line.startswith("error: ")]
+                if launch.processes[rank].returncode != 1 or len(lines) != 1 or reason not in lines[0]:
+                    problems.append(f"rank {rank}: expected '{reason}', got {errors[-300:]}")
+            launch.processes[1].kill()
+            launch.processes[1].communicate()
+            self.check(f"rank 1 and {fault}", problems)
+
+    def differences(self):
+        same = [self.tokens, self.path("different"), STEPS, 1e-3]
+        results = Launch(self.program, 3, same, {2: [*same[:3], 1e-4]}).end()
+        problems = [f"rank {rank}: {errors}" for rank, (status, _, errors) in enumerate(results)
+                    if status != 1 or "learning_rate: rank 0 has 0.001, rank 2 0.0001" not in errors]
+        self.check("ranks with different options", problems)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        test = Test(os.path.join(sys.argv[1], "ranks_run"), folder)
+        test.exactness()
+        test.resume()
+        test.stop_by_signal()
+        test.faults()
+        test.differences()
+    print(f"{test.passed} passed, {test.failed} failed")
+    return test.failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
