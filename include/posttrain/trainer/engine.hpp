@@ -117,7 +117,7 @@ class Engine {
     if constexpr (MovesWithRun<Loss>) progress_.loss = loss_.first_state();
     if (keeps && options_.resume) resume();
     if constexpr (MovesWithRun<Loss>) loss_ = loss_.in_state(progress_.loss);
-    check_ranks(std::move(identity));
+    check_ranks(identity);
   }
 
   /// Registers a callback (concepts/events.hpp).
@@ -389,9 +389,11 @@ class Engine {
   }
 
   /// Throws unless all ranks do the same run and stand at the same step of it.
-  void check_ranks(RunRecord record) const {
+  void check_ranks(const RunRecord& identity) const {
     if (team_.alone()) return;
+    RunRecord record;  // a copy of `identity` would share its fields
     record.add("options", to_record(options_).without({"cache_dir", "tensorboard_log_dir"}));
+    record.add("identity", identity);
     record.add("version", std::string_view(kVersion));
     record.add("step", progress_.step);
     team_.check_same(record);
