@@ -49,6 +49,7 @@ void run(const std::vector<std::string>& words) {
   }
   Options options = {.max_steps = std::stoll(words[2]), .effective_batch_size = 6};
   options.validation_split = 0.2;
+  options.lr_scheduler.type = optim::LrScheduler::constant;  // a run of fewer steps is a part
   options.learning_rate = words.size() > 3 ? std::stod(words[3]) : 1e-3;
   options.run_dir = words[1];
   options.checkpoint_steps = 4;

@@ -4,15 +4,20 @@
 // Ranks are threads here; tests/end_to_end/ranks_test.py has processes.
 #include <numeric>
 
+#include "posttrain/losses/aot_pair.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/losses/grpo.hpp"
+#include "posttrain/losses/kto.hpp"
 #include "posttrain/losses/next_token.hpp"
+#include "posttrain/losses/policy/covariance_clip.hpp"
+#include "posttrain/losses/policy_loss.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
 #include "posttrain/params/lora.hpp"
 #include "posttrain/params/osft.hpp"
 #include "posttrain/params/prefix_tuning.hpp"
 #include "posttrain/params/prompt_tuning.hpp"
+#include "posttrain/params/with_reference_scores.hpp"
 #include "posttrain/storage/nf4.hpp"
 #include "posttrain/trainer.hpp"
 #include "support/catch.hpp"
@@ -168,6 +173,50 @@ TEST_CASE("ranks: pairs with a reference", "[ranks_training]") {
   check_ranks([](const Ranks& ranks) {
     return Trainer(test::tiny_model(at::kFloat), Dpo{}, Lora{.rank = 4}, test::fixed_pairs(),
                    AdamW{}, options(4), ranks);
+  });
+}
+TEST_CASE("ranks: pairs with scores of the reference from before", "[ranks_training]") {
+  check_ranks([](const Ranks& ranks) {
+    return Trainer(test::tiny_model(at::kFloat), Dpo{}, WithReferenceScores{Full{}},
+                   test::fixed_pairs(), AdamW{}, options(4), ranks);
+  });
+}
+TEST_CASE("ranks: a loss that gathers the margins of a step", "[ranks_training]") {
+  check_ranks([](const Ranks& ranks) {
+    Options all = options(6);
+    all.max_tokens_per_batch = 40;
+    return Trainer(test::tiny_model(at::kFloat), AotPair{}, Lora{.rank = 4, .dropout = 0.1},
+                   test::fixed_pairs(12), AdamW{}, all, ranks);
+  });
+}
+TEST_CASE("ranks: a loss that gathers scores of other answers", "[ranks_training]") {
+  std::vector<Answer> answers;
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    const AnswerPair pair = test::some_pair(seed);
+    answers.push_back({pair.prompt, pair.chosen, seed % 3 != 0, static_cast<std::int64_t>(seed)});
+  }
+  const test::FixedItems<AnswerKind> data{answers,
+                                          std::vector(answers.begin(), answers.begin() + 5)};
+  check_ranks([&](const Ranks& ranks) {
+    Options all = options(6);
+    all.max_tokens_per_batch = 40;
+    return Trainer(test::tiny_model(at::kFloat), Kto{}, Lora{.rank = 4}, data, AdamW{}, all, ranks);
+  });
+}
+TEST_CASE("ranks: rollouts whose loss gathers and compares with the old policy",
+          "[ranks_training]") {
+  const test::TempFolder folder;
+  const std::string path = folder.write("prompts.jsonl", test::counting_prompts(6));
+  check_ranks([path](const Ranks& ranks) {
+    Options all = options(8);
+    all.max_tokens_per_batch = 60;
+    all.max_steps = 6;
+    all.validation_frequency = 0;
+    auto data = test::short_rollouts<>(path);
+    data.num_iterations = 2;
+    return Trainer(test::TalkingModel(),
+                   PolicyLoss<CovarianceClip>{.term = {.share = 0.2, .low = 0.0}}, Full{}, data,
+                   AdamW{}, all, ranks);
   });
 }
 TEST_CASE("ranks: rollouts", "[ranks_training]") {

@@ -70,7 +70,8 @@ TEST_CASE("a stream is scored once, and by the next run not at all", "[trainer]"
   const std::string folder = (scratch / "scores").string();
   const std::vector<NamedTensor> weights{{"w", at::zeros({2})}};
   const auto run = [&](Stream stream, double factor) {
-    score_reference_once(stream, folder, weights, [&](int value) { return factor * value; });
+    score_reference_once(stream, folder, weights, Team(),
+                         [&](int value) { return factor * value; });
     return stream;
   };
   const Stream first = run({}, 1.5);

@@ -23,18 +23,15 @@ void check_on_team(std::int64_t size, const Work& work) {
   CHECK(errors == std::vector<std::string>(static_cast<std::size_t>(size)));
 }
 
-struct Tokens {
-  std::int64_t count;
-  std::int64_t tokens() const { return count; }
-};
-
 }  // namespace
 
 TEST_CASE("one rank does everything and asks nobody", "[team]") {
   const Team team;
   CHECK(team.alone());
   CHECK(team.leads());
-  CHECK(team.own(std::vector<Tokens>{{3}, {5}}).size() == 2);
+  CHECK(team.own(std::vector<double>{3, 5}) == std::vector<std::size_t>{0, 1});
+  CHECK(team.all(true));
+  CHECK_FALSE(team.all(false));
   CHECK_FALSE(team.sum(Tensor()).defined());
   CHECK(team.sum(2.5) == 2.5);
   CHECK(team.agreed({{.save = true, .stop = false}, 15}).signal == 15);
@@ -47,13 +44,12 @@ TEST_CASE("work is divided by its cost", "[team]") {
     // 9 → rank 0, 8 → 1, 7 → 2, 6 → 2 (7), 5 → 1 (8), 1 → 0 (9).
     const std::vector<double> costs{5, 9, 1, 7, 8, 6};
     const std::vector<std::vector<std::size_t>> wanted{{1, 2}, {0, 4}, {3, 5}};
-    expect(
-        team.own(std::span<const double>(costs)) == wanted[static_cast<std::size_t>(team.rank())],
-        "own");
-    // Fewer than ranks: some have none.
-    const auto own = team.own(std::vector<Tokens>{{4}, {6}});
-    expect(own.size() == (team.rank() < 2 ? 1U : 0U), "few");
-    if (team.rank() < 2) expect(own[0].count == (team.rank() == 0 ? 6 : 4), "the dearest first");
+    expect(team.own(costs) == wanted[static_cast<std::size_t>(team.rank())], "own");
+    // Fewer than ranks: some have none, and the dearest comes first.
+    const std::vector<std::vector<std::size_t>> few{{1}, {0}, {}};
+    expect(team.own(std::vector<double>{4, 6}) == few[static_cast<std::size_t>(team.rank())],
+           "few");
+    expect(!team.all(team.rank() != 1), "not all");
   });
 }
 

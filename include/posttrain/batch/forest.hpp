@@ -33,6 +33,16 @@ struct AttentionPart {
   std::int64_t qpos = 0, kpos = 0;
 };
 
+/// How many pairs of a query and a key there are without a window.
+inline double attended_pairs(const std::vector<Segment>& nodes) {
+  double pairs = 0.0;
+  for (const Segment& node : nodes) {
+    const auto own = static_cast<double>(node.end - node.begin);
+    pairs += own * (static_cast<double>(node.position) + (own + 1.0) / 2.0);
+  }
+  return pairs;
+}
+
 /// The parts of a forest. Without a window: one causal part per node and one full part per inner
 /// node over the queries of all its descendants. With a window of `window` > 0 positions (a query
 /// at position p sees keys at positions > p − window): the full parts are split by descendant node,

@@ -70,7 +70,8 @@ class RolloutFileStream : public QueuedStream {
       }
       work_ = {.prompts = std::ssize(rollout.groups), .rounds = 1};
       const Stopwatch watch;
-      score_rollout(view, rollout, queue_.steps_of(rollout), sizes_.max_tokens_per_batch);
+      score_rollout(view, rollout, queue_.steps_of(rollout), sizes_.max_tokens_per_batch,
+                    sizes_.ranks);
       work_.score_seconds = watch.seconds();
       return rollout;
     };

@@ -197,7 +197,6 @@ struct Rollouts {
     options.validation_samples = validation_samples;
     options.solved = solved;
     if constexpr (check_curriculum<C>() && WeighsRecords<C>) options.curriculum = curriculum;
-    options.ranks = context.communicator;
     options.turns = turns(context);
     options.turns.max_tokens /= together;
     check_room(prompts, context);

@@ -93,6 +93,9 @@ class Communicator {
   Traffic traffic_;
 };
 
+/// How many ranks there are; null: one.
+inline std::int64_t size_of(const Communicator* ranks) { return ranks ? ranks->size() : 1; }
+
 /// One process: every operation is done when it is called.
 class Single final : public Communicator {
  public:

@@ -11,3 +11,4 @@
 #include "posttrain/distributed/impl/meeting.ipp"
 #include "posttrain/distributed/impl/pulse.ipp"
 #include "posttrain/distributed/impl/ranks.ipp"
+#include "posttrain/distributed/impl/shared_work.ipp"

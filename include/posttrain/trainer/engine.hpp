@@ -44,6 +44,7 @@
 #include "posttrain/trainer/run/signals.hpp"
 #include "posttrain/trainer/scorer.hpp"
 #include "posttrain/trainer/set_up.hpp"
+#include "posttrain/trainer/share.hpp"
 #include "posttrain/trainer/team.hpp"
 #include "posttrain/trainer/update.hpp"
 
@@ -100,7 +101,7 @@ class Engine {
           "posttrain: WithReferenceScores scores data before the first step, and rollouts "
           "are made later [docs/concepts.md#rollouts]");
     } else if constexpr (needs_reference<Loss>() && ScoresReferenceOnce<State>) {
-      score_reference_once(stream_, state_.reference_cache(), state_.weights(),
+      score_reference_once(stream_, state_.reference_cache(), state_.weights(), team_,
                            [this](const Batch& batch) { return scorer().reference_logps(batch); });
     }
     const bool keeps = !options_.run_dir.empty();
@@ -159,15 +160,12 @@ class Engine {
     Objective<Loss> objective(loss_, batches);
     if (!objective.empty()) {
       const TrainingScorer scorer = training_scorer();
-      if constexpr (Objective<Loss>::gathers) {
-        if (objective.wants_statistics()) {
-          objective.gather(scorer.scored(this->scorer().prepared(batches), true));
-        }
-      }
+      const Share<Batch> share = share_of(team_, this->scorer(), scorer, loss_, objective, batches,
+                                          /*training=*/true);
       Tensor loss;
-      for (const Batch& batch : this->scorer().prepared(team_.own(batches))) {
-        const Tensor share = scorer.backward(batch, objective);
-        loss = loss.defined() ? loss + share : share;
+      for (const std::size_t index : share.own) {
+        const Tensor part = scorer.backward(share.batches[index], objective);
+        loss = loss.defined() ? loss + part : part;
       }
       metrics.lr = learning_rate(progress_.step);
       team_.add_up(state_.trainable());

@@ -11,6 +11,7 @@
 #include "posttrain/tensor/operators.hpp"
 #include "posttrain/tensor/transfer.hpp"
 #include "posttrain/trainer/objective.hpp"
+#include "posttrain/trainer/share.hpp"
 #include "posttrain/trainer/team.hpp"
 
 namespace posttrain {
@@ -33,17 +34,12 @@ Evaluation evaluation_of(const Loss& loss, const Scorer& scorer,
   Evaluation result;
   Objective<Loss> objective(loss, batches);
   if (objective.empty()) return result;
-  std::vector<Batch> ready;
-  if constexpr (Objective<Loss>::gathers) {
-    if (objective.wants_statistics()) {
-      ready = scorer.prepared(batches);
-      objective.gather(scorer.scored(ready, /*training=*/false));
-    }
-  }
-  ready = ready.empty() ? scorer.prepared(team.own(batches)) : team.own(ready);
+  const Share<Batch> share =
+      share_of(team, scorer, scorer, loss, objective, batches, /*training=*/false);
   Tensors sums;
-  for (const Scored<Batch>& each : scorer.scored(ready, /*training=*/false)) {
-    sums.push_back(objective.sum(each.scores(), each.batch()));
+  for (const std::size_t index : share.own) {
+    const Batch& batch = share.batches[index];
+    sums.push_back(objective.sum(scorer.scored(batch, /*training=*/false).scores(), batch));
   }
   const std::size_t count = sums.size();
   const Tensors pending = objective.means().pending();

@@ -10,6 +10,7 @@
 
 #include "posttrain/base/hash.hpp"
 #include "posttrain/tensor/parameters.hpp"
+#include "posttrain/trainer/team.hpp"
 
 namespace posttrain {
 
@@ -36,10 +37,12 @@ class ReferenceScoreFile {
   std::string path_;
 };
 
-/// Scores all items of a stream, or takes the scores of an earlier run. `score(batch)` → [P].
+/// Scores all items of a stream, ranks together, or takes the scores of an earlier run, which all
+/// ranks must have found. `score(batch)` → [P].
 template <class Stream, class Score>
 void score_reference_once(Stream& stream, const std::string& folder,
-                          const std::vector<NamedTensor>& weights, const Score& score) {
+                          const std::vector<NamedTensor>& weights, const Team& team,
+                          const Score& score) {
   constexpr bool keeps = requires { stream.reference_scores(); };
   static_assert(keeps,
                 "posttrain: WithReferenceScores needs data whose items keep scores, such as "
@@ -47,9 +50,10 @@ void score_reference_once(Stream& stream, const std::string& folder,
                 "[docs/concepts.md#reference]");
   if constexpr (keeps) {
     const ReferenceScoreFile file(folder, weights, stream.content());
-    if (const auto kept = file.find(); kept && stream.set_reference_scores(*kept)) return;
+    const std::optional<std::vector<float>> kept = file.find();
+    if (team.all(kept && stream.set_reference_scores(*kept))) return;
     stream.score_reference(score);
-    file.keep(stream.reference_scores());
+    if (team.leads()) file.keep(stream.reference_scores());
   }
 }
 

@@ -69,18 +69,30 @@ class Scorer {
   /// loss compares.
   std::vector<Batch> prepared(const std::vector<Batch>& batches) const {
     std::vector<Batch> ready;
-    for (const Batch& host_batch : batches) {
-      ready.push_back(posttrain::prepared(state_, host_batch).to(model_.device()));
-      if constexpr (needs_reference<Loss>()) {
-        Batch& batch = ready.back();
-        // Where the state puts virtual tokens before sequences, the reference may be without them
-        // and reads the batch as it came.
-        if (!batch.ref_logps.defined()) {
-          batch.ref_logps = reference_logps(PreparesBatches<State> ? host_batch : batch);
-        }
+    for (const Batch& batch : batches) ready.push_back(prepared(batch));
+    return ready;
+  }
+
+  /// One of them; with the reference's scores `known` where somebody else found them.
+  Batch prepared(const Batch& host_batch, [[maybe_unused]] const Tensor& known = {}) const {
+    Batch batch = posttrain::prepared(state_, host_batch).to(model_.device());
+    if constexpr (needs_reference<Loss>()) {
+      if (known.defined()) batch.ref_logps = known;
+      // Where the state puts virtual tokens before sequences, the reference may be without them
+      // and reads the batch as it came.
+      if (!batch.ref_logps.defined()) {
+        batch.ref_logps = reference_logps(PreparesBatches<State> ? host_batch : batch);
       }
     }
-    return ready;
+    return batch;
+  }
+
+  at::Device device() const { return model_.device(); }
+
+  /// Of the hidden rows, for what a batch costs; 1,024 where the model does not say.
+  std::int64_t width() const {
+    if constexpr (requires { model_.config().hidden_size; }) return model_.config().hidden_size;
+    return 1024;
   }
 
   /// log p of the targets under the reference.
@@ -97,6 +109,12 @@ class Scorer {
   /// The micro-batches of a step for a loss that couples them, scored when it asks: `training` as
   /// the backward pass will see them, dropout included.
   std::vector<Scored<Batch>> scored(const std::vector<Batch>& batches, bool training) const {
+    std::vector<Scored<Batch>> all;
+    for (const Batch& batch : batches) all.push_back(scored(batch, training));
+    return all;
+  }
+
+  Scored<Batch> scored(const Batch& batch, bool training) const {
     typename Scored<Batch>::Policy policy;
     typename Scored<Batch>::Reference reference;
     if constexpr (std::derived_from<Batch, TokenBatch>) {
@@ -108,16 +126,12 @@ class Scorer {
         reference = [self = *this](const TokenBatch& other) { return self.reference_logps(other); };
       }
     }
-    std::vector<Scored<Batch>> all;
-    for (const Batch& batch : batches) {
-      all.emplace_back(
-          batch,
-          [self = *this, &batch, training] {
-            return self.score(batch, training, needs_of(self.loss_));
-          },
-          policy, reference);
-    }
-    return all;
+    return Scored<Batch>(
+        batch,
+        [self = *this, &batch, training] {
+          return self.score(batch, training, needs_of(self.loss_));
+        },
+        std::move(policy), std::move(reference));
   }
 
   /// Scores of a host batch without a graph, without dropout and whatever the loss needs.

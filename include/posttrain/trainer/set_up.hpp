@@ -68,8 +68,7 @@ data::LoadContext load_context(const Options& options, const Model& model, const
   context.max_seq_len = options.max_seq_len;
   context.truncate = options.truncate;
   context.max_tokens_per_batch = options.max_tokens_per_batch;
-  context.ranks = team.size();
-  context.communicator = team.communicator().get();
+  context.ranks = team.communicator().get();
   context.seed = options.seed;
   context.validation_split = options.validation_split;
   context.skip_bad_samples = options.skip_bad_samples;

@@ -36,28 +36,17 @@ class Team {
   /// Writes logs, records and folders.
   bool leads() const { return rank() == 0; }
 
-  /// Indices of this rank's among work of these costs: the dearest first, each to the rank that has
-  /// the least so far. In ascending order; there may be none.
+  /// Indices of this rank's among work of these costs (distributed/shared_work.hpp), in ascending
+  /// order; there may be none.
   std::vector<std::size_t> own(std::span<const double> costs) const;
-
-  /// The same of micro-batches, by their tokens and the squares of their sequences' lengths.
-  template <class Batch>
-  std::vector<Batch> own(const std::vector<Batch>& batches) const {
-    if (alone()) return batches;
-    std::vector<double> costs;
-    for (const Batch& batch : batches) costs.push_back(static_cast<double>(batch.tokens()));
-    std::vector<Batch> chosen;
-    for (const std::size_t index : own(std::span<const double>(costs))) {
-      chosen.push_back(batches[index]);
-    }
-    return chosen;
-  }
 
   /// Adds up gradients over all ranks, in place.
   void add_up(std::vector<ParameterGroup>& groups) const;
   /// The sum of a number over all ranks; undefined: 0.
   Tensor sum(const Tensor& number) const;
   double sum(double number) const;
+  /// Whether it is so on every rank.
+  bool all(bool own) const { return sum(own ? 1.0 : 0.0) == static_cast<double>(size()); }
   /// A loss's metrics over the micro-batches of all ranks. `read`: the numbers that they wait for.
   std::vector<std::pair<std::string, double>> values(const MetricMeans& means,
                                                      std::span<const double> read) const;

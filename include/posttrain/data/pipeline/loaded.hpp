@@ -27,8 +27,7 @@ struct LoadContext {
   std::int64_t max_seq_len = 0;               // in tokens; 0: no limit
   bool truncate = false;                      // cut longer items instead of dropping them
   std::int64_t max_tokens_per_batch = 0;      // no item may be longer; 0: not checked here
-  std::int64_t ranks = 1;                     // processes that share a step's micro-batches
-  Communicator* communicator = nullptr;       // theirs, for data that they make together
+  Communicator* ranks = nullptr;              // who shares the work; null: one process
   std::uint64_t seed = 0;                     // of the validation split
   double validation_split = 0.0;              // share of the samples, in [0, 1)
   bool skip_bad_samples = false;              // count malformed samples instead of stopping

@@ -21,6 +21,7 @@
 #include "posttrain/concepts/kind.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
 #include "posttrain/data/pipeline/sampler.hpp"
+#include "posttrain/distributed/shared_work.hpp"
 
 namespace posttrain::data {
 
@@ -108,7 +109,7 @@ class Stream {
         sampler_(detail::lengths_of(kind_, loaded_.train),
                  {.effective_batch_size = effective_batch_size,
                   .max_tokens_per_batch = context.max_tokens_per_batch,
-                  .ranks = context.ranks,
+                  .ranks = size_of(context.ranks),
                   .seed = context.seed,
                   .parts = loaded_.parts,
                   .epoch_size = loaded_.epoch_size},
@@ -134,7 +135,7 @@ class Stream {
 
   /// The whole validation set as micro-batches, in order.
   std::vector<Batch> validation() const {
-    return make_batches(kind_, loaded_.validation, max_tokens_, packer_, ranks_);
+    return make_batches(kind_, loaded_.validation, max_tokens_, packer_, size_of(ranks_));
   }
 
   const DataReport& report() const { return loaded_.report; }
@@ -160,12 +161,23 @@ class Stream {
   template <class Score>
   void score_reference(const Score& score) requires(KeepsReference<Kind>) {
     for (auto* store : {&loaded_.train, &loaded_.validation}) {
-      for (const auto& pack : packer_.pack(detail::lengths_of(kind_, *store), max_tokens_)) {
-        const Tensor logps = score(detail::batches_of(kind_, {pack}, *store).front())
-                                 .to(at::kCPU, at::kFloat)
-                                 .contiguous();
-        const float* next = logps.template const_data_ptr<float>();
+      const std::vector<std::int64_t> lengths = detail::lengths_of(kind_, *store);
+      const Packs packs = pack_for_ranks(packer_, lengths, max_tokens_, size_of(ranks_));
+      std::vector<double> costs;
+      for (const auto& pack : packs) {
+        double& tokens = costs.emplace_back(0.0);
         for (const std::int64_t index : pack) {
+          tokens += static_cast<double>(lengths[static_cast<std::size_t>(index)]);
+        }
+      }
+      const std::vector<Tensors> scored = shared_work(ranks_, costs, [&](std::size_t i) {
+        return Tensors{score(detail::batches_of(kind_, {packs[i]}, *store).front())
+                           .to(at::kCPU, at::kFloat)
+                           .contiguous()};
+      });
+      for (std::size_t i = 0; i < packs.size(); ++i) {
+        const float* next = scored[i][0].template const_data_ptr<float>();
+        for (const std::int64_t index : packs[i]) {
           auto& item = (*store)[static_cast<std::size_t>(index)];
           item.ref_logps.assign(next, next + kind_.counted(item));
           next += kind_.counted(item);
@@ -202,7 +214,8 @@ class Stream {
 
  private:
   LoadedOf<Kind> loaded_;
-  std::int64_t max_tokens_, ranks_;
+  std::int64_t max_tokens_;
+  Communicator* ranks_;
   Packer packer_;
   Kind kind_;
   StepSampler<Packer> sampler_;

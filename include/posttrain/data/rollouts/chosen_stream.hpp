@@ -63,7 +63,7 @@ class ChosenStream : public RolloutStream {
     std::vector<Batch> batches;
     if (!items.empty())
       batches = make_batches(Kind{}, items, options_.sizes.max_tokens_per_batch, {},
-                             options_.sizes.ranks);
+                             size_of(options_.sizes.ranks));
     for (Batch& batch : batches) batch.temperature = queue_.rollout().temperature;
     return batches;
   }

@@ -34,7 +34,8 @@ struct ScoringBatch {
   RolloutBatch batch;
   std::vector<RolloutSample*> samples;
 };
-std::vector<ScoringBatch> scoring_batches(Rollout& rollout, std::int64_t max_tokens);
+std::vector<ScoringBatch> scoring_batches(Rollout& rollout, std::int64_t max_tokens,
+                                          std::int64_t ranks = 1);
 
 /// Puts numbers of predictions, [P] on whatever device, into the samples' vector `field`.
 void keep_scores(const ScoringBatch& scored, std::vector<float> RolloutSample::*field,

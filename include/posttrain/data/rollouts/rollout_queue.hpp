@@ -25,7 +25,7 @@ struct RolloutSizes {
   std::int64_t groups_per_step = 1;       // optimizer step
   std::int64_t num_iterations = 1;        // passes over a rollout
   std::int64_t max_tokens_per_batch = 0;  // of a micro-batch
-  std::int64_t ranks = 1;                 // processes that share a step's micro-batches
+  Communicator* ranks = nullptr;          // who shares the work; null: one process
   std::uint64_t seed = 0;
   std::vector<MixturePart> parts{};  // of several sources with shares; empty: one
 };

@@ -58,8 +58,7 @@ struct RolloutStreamOptions {
   double solved = 1.0;
   /// The weight of a record by the mean rewards of its visits; none: all are drawn alike.
   std::function<double(std::int64_t, std::span<const double>)> curriculum{};
-  TurnOptions turns{};            // without an environment: one
-  Communicator* ranks = nullptr;  // who answers together; null: one process
+  TurnOptions turns{};  // without an environment: one
 };
 
 class RolloutStream : public QueuedStream {
@@ -96,7 +95,8 @@ class RolloutStream : public QueuedStream {
     const auto make = [&] {
       Rollout rollout = roll_out(view, view.needs());
       const Stopwatch watch;
-      score_rollout(view, rollout, queue_.steps_of(rollout), options_.sizes.max_tokens_per_batch);
+      score_rollout(view, rollout, queue_.steps_of(rollout), options_.sizes.max_tokens_per_batch,
+                    options_.sizes.ranks);
       work_.score_seconds = watch.seconds();
       return rollout;
     };
@@ -269,13 +269,14 @@ class RolloutStream : public QueuedStream {
     const auto answer_them = [&](Rollout& into, RolloutWork& done) {
       answer_prompts(view.model(), view.gate(), *text_, plan, *pool_, into, done);
     };
-    if (!options_.ranks || options_.ranks->size() == 1) return answer_them(rollout, work);
-    const std::vector<DrawnPrompt> own = own_part(chosen, *options_.ranks);
+    Communicator* const ranks = options_.sizes.ranks;
+    if (size_of(ranks) == 1) return answer_them(rollout, work);
+    const std::vector<DrawnPrompt> own = own_part(chosen, *ranks);
     plan.chosen = own;
     Rollout part = empty_rollout(rollout.number);
     RolloutWork done;
     if (!own.empty()) answer_them(part, done);
-    add_answers_of_all(*options_.ranks, chosen.size(), part, done, rollout, work);
+    add_answers_of_all(*ranks, chosen.size(), part, done, rollout, work);
   }
 
   LoadedItems<PromptItem> prompts_;

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
+#include "posttrain/distributed/shared_work.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/trainer/run/differences.hpp"
@@ -23,19 +23,11 @@ POSTTRAIN_INLINE Team::Team(std::shared_ptr<Communicator> ranks, std::int64_t bu
     : ranks_(std::move(ranks)), bucket_(bucket) {}
 
 POSTTRAIN_INLINE std::vector<std::size_t> Team::own(std::span<const double> costs) const {
-  std::vector<std::size_t> order(costs.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  if (alone()) return order;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return costs[a] > costs[b]; });
-  std::vector<double> load(static_cast<std::size_t>(size()), 0.0);
+  const std::vector<std::int64_t> owner = owners(costs, size());
   std::vector<std::size_t> mine;
-  for (const std::size_t index : order) {
-    const auto least = std::min_element(load.begin(), load.end());
-    *least += costs[index];
-    if (least - load.begin() == rank()) mine.push_back(index);
+  for (std::size_t i = 0; i < owner.size(); ++i) {
+    if (owner[i] == rank()) mine.push_back(i);
   }
-  std::sort(mine.begin(), mine.end());
   return mine;
 }
 

@@ -114,7 +114,8 @@ POSTTRAIN_INLINE StepBatches step_batches(const Rollout& rollout, const Advantag
 }
 
 POSTTRAIN_INLINE std::vector<ScoringBatch> scoring_batches(Rollout& rollout,
-                                                           std::int64_t max_tokens) {
+                                                           std::int64_t max_tokens,
+                                                           std::int64_t ranks) {
   std::vector<RolloutItem> items;
   for (RolloutGroup& group : rollout.groups) {
     for (const RolloutSample& sample : group.samples) {
@@ -124,7 +125,7 @@ POSTTRAIN_INLINE std::vector<ScoringBatch> scoring_batches(Rollout& rollout,
   std::vector<detail::SharedPrompt> shared;
   detail::share_prompts(items, max_tokens, shared);
   std::vector<ScoringBatch> all;
-  for (const auto& pack : detail::packed(shared, max_tokens, /*ranks=*/1)) {
+  for (const auto& pack : detail::packed(shared, max_tokens, ranks)) {
     ScoringBatch& scoring =
         all.emplace_back(ScoringBatch{pack_rollout(pack, rollout.temperature), {}});
     for (const RolloutItem& item : pack) {

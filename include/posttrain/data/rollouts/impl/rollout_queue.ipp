@@ -48,7 +48,7 @@ POSTTRAIN_INLINE std::vector<std::size_t> RolloutQueue::next_groups() {
 POSTTRAIN_INLINE StepBatches RolloutQueue::next_step(const RolloutNeeds& needs) {
   const bool first = next_ == 0;
   StepBatches step = step_batches(rollout_, advantages_, next_groups(), needs,
-                                  sizes_.max_tokens_per_batch, sizes_.ranks);
+                                  sizes_.max_tokens_per_batch, size_of(sizes_.ranks));
   if (first) {
     for (RolloutBatch& batch : step.batches) batch.old_logps = Tensor();
   }
