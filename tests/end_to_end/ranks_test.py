@@ -2,7 +2,8 @@
 """A run on several ranks, which are processes: the same losses as on one (to 1e-6) for 2, 3 and 4 of them,
 the same weights on each to the bit; logs and checkpoints of rank 0 alone; a run goes on where it ended, on
 another number of ranks, too; a signal to one rank stops all at the same step; a rank that throws, is killed
-or hangs ends the others within seconds, with its number and the reason; ranks with other options say which.
+or hangs ends the others within seconds, with its number and the reason; ranks with other options say which;
+torchrun and mpirun start ranks, and torchrun starts them again.
 
 usage: ranks_test.py PROGRAMS_FOLDER
 """
@@ -11,6 +12,7 @@ import glob
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -170,6 +172,39 @@ class Test:
             launch.processes[1].communicate()
             self.check(f"rank 1 and {fault}", problems)
 
+    def launchers(self):
+        """Real launchers, where they are: torchrun serves the meeting itself and starts all ranks again."""
+        python = os.environ.get("POSTTRAIN_PYTHON", sys.executable)
+        torchrun = [python, "-m", "torch.distributed.run", "--no-python", "--nproc-per-node"]
+        self.launched("torchrun", [*torchrun, "3"], 3)
+        self.launched("torchrun, a rank killed and all started again", [*torchrun, "2", "--max-restarts", "1"],
+                      2, "kill", 1, 6)
+        self.launched("mpirun", ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "3"], 3)
+
+    def launched(self, name, command, size, *fault):
+        probe = [command[0], "--version"] if command[0] == "mpirun" else [*command[:3], "--help"]
+        if shutil.which(command[0]) is None or subprocess.run(probe, capture_output=True).returncode != 0:
+            print(f"skipped: {name}: it is not installed")
+            return
+        if command[0] != "mpirun":
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                command = [*command, "--master-port", str(free.getsockname()[1])]
+        run_dir = self.path(name.replace(" ", "-"))
+        arguments = [self.tokens, run_dir, STEPS, 1e-3, *fault]
+        done = subprocess.run([*command, self.program, *map(str, arguments)], text=True, timeout=120,
+                              capture_output=True, env=dict(os.environ, OMP_NUM_THREADS="1"))
+        problems = [] if done.returncode == 0 else [f"status {done.returncode}: {done.stderr[-500:]}"]
+        if sorted(field(done.stdout, "rank")) != [f"{rank} of {size}" for rank in range(size)]:
+            problems.append(f"expected {size} ranks, got {field(done.stdout, 'rank')}")
+        if len(set(field(done.stdout, "weights"))) != 1:
+            problems.append("the ranks ended with different weights")
+        if not near([step for step, _ in losses(done.stdout)[-size:]], [losses(self.alone)[-1][0]] * size):
+            problems.append("another loss than one rank")
+        if sorted(set(self.steps_logged(run_dir))) != list(range(1, STEPS + 1)):
+            problems.append("expected each step in metrics.jsonl")
+        self.check(name, problems)
+
     def differences(self):
         same = [self.tokens, self.path("different"), STEPS, 1e-3]
         results = Launch(self.program, 3, same, {2: [*same[:3], 1e-4]}).end()
@@ -186,6 +221,7 @@ def main():
         test.stop_by_signal()
         test.faults()
         test.differences()
+        test.launchers()
     print(f"{test.passed} passed, {test.failed} failed")
     return test.failed != 0
 

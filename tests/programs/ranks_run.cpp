@@ -4,11 +4,13 @@
 // TOKENS: JSON lines with "input_ids" below 50. A checkpoint every 4 steps, a validation every 5.
 // Prints "step LOSS NORM" lines, "rank R of N", and the sum of the weights' bits, which is the same
 // on each rank. `fail`: the rank throws after that step, `kill`: it is killed, `stop`: it is
-// stopped, as a machine that hangs.
+// stopped, as a machine that hangs; none of them once torchrun has started all ranks again.
 #include <bit>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "posttrain/data/tokenized.hpp"
@@ -61,7 +63,9 @@ void run(const std::vector<std::string>& words) {
                   AdamW{}, options, Ranks{.timeout = 6.0});
   // [/snippet]
   Watch watch;
-  if (words.size() == 7 && trainer.rank() == std::stoll(words[5])) {
+  const char* restarts = std::getenv("TORCHELASTIC_RESTART_COUNT");
+  const bool again = restarts && std::string_view(restarts) != "0";
+  if (words.size() == 7 && !again && trainer.rank() == std::stoll(words[5])) {
     watch = {words[4], std::stoll(words[6])};
   }
   trainer.add(watch);
