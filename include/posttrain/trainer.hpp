@@ -70,6 +70,7 @@ class Trainer : public std::conditional_t<check_trainer<Model, Loss, Params, Dat
 /// Writes what was trained beside its base: an adapter, a prompt, a change of subspaces, with a
 /// model card (docs/runs.md#model-cards). `base_model` is the base's folder or name. The policy's
 /// own header of files says how (params/lora/files.hpp, …); `trainer.save(folder)` writes models.
+/// Of several ranks the first writes, and the others go on.
 template <class Model, class Loss, class Params, class Data, class Optimizer>
 void save(const Trainer<Model, Loss, Params, Data, Optimizer>& trainer, const std::string& folder,
           const std::string& base_model = "") {
@@ -82,6 +83,7 @@ void save(const Trainer<Model, Loss, Params, Data, Optimizer>& trainer, const st
         "posttrain: save(trainer, folder) writes an adapter, a prompt or a change and needs "
         "the policy's files header; a model: trainer.save [docs/runs.md#model-cards]");
     if constexpr (has_files) {
+      if (trainer.rank() != 0) return;
       save(trainer.state(), folder, base_model, trainer.card(base_model));
     }
   }

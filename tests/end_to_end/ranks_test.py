@@ -3,7 +3,7 @@
 the same weights on each to the bit; logs and checkpoints of rank 0 alone; a run goes on where it ended, on
 another number of ranks, too; a signal to one rank stops all at the same step; a rank that throws, is killed
 or hangs ends the others within seconds, with its number and the reason; ranks with other options say which;
-torchrun and mpirun start ranks, and torchrun starts them again.
+torchrun and mpirun start ranks, and torchrun starts them again; recipes do the same under a launcher.
 
 usage: ranks_test.py PROGRAMS_FOLDER
 """
@@ -21,12 +21,13 @@ import tempfile
 import time
 
 STEPS = 20
+POCKET = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "pocket")
 
 
 class Launch:
     """Ranks as torchrun starts them, without its store: rank 0 serves one."""
 
-    def __init__(self, program, size, arguments, own=None):
+    def __init__(self, program, size, arguments, own=None, text=None):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -39,7 +40,11 @@ class Launch:
                                    MASTER_PORT=str(port))
             words = [program, *map(str, (own or {}).get(rank, arguments))]
             self.processes.append(subprocess.Popen(words, env=environment, text=True,
+                                                   stdin=subprocess.PIPE if text else None,
                                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+            if text:
+                self.processes[-1].stdin.write(text)
+                self.processes[-1].stdin.flush()
         self.started = time.monotonic()
 
     def end(self, timeout=60):
@@ -205,6 +210,37 @@ class Test:
             problems.append("expected each step in metrics.jsonl")
         self.check(name, problems)
 
+    def recipes(self, program):
+        """Recipes under a launcher: the same losses and saved models, and every rank names them."""
+        data = os.path.join(self.folder, "chats.jsonl")
+        with open(os.path.join(POCKET, "data", "conversations.jsonl")) as source, open(data, "w") as file:
+            file.writelines(source.readlines()[:24])
+        common = {"model_path": os.path.join(POCKET, "model"), "data_path": data, "num_epochs": 1,
+                  "effective_batch_size": 6, "max_seq_len": 512, "max_tokens_per_gpu": 512,
+                  "learning_rate": 1e-3, "validation_split": 0.2, "save_best_val_loss": True,
+                  "checkpoint_at_epoch": True, "progress": False}
+        of_each = {"sft": {}, "osft": {"unfreeze_rank_ratio": 0.5}, "lora_sft": {"lora_r": 4}}
+        for name, own in of_each.items():
+            problems, runs = [], {}
+            for size in (1, 2):
+                output = self.path(f"{name}-{size}")
+                members = json.dumps({**common, **own, "ckpt_output_dir": output})
+                results = Launch(program, size, ["run", name], text=members).end(120)
+                problems += [f"{size} ranks: status {s}, {e}" for s, _, e in results if s != 0]
+                runs[size] = [json.loads(out) for status, out, _ in results if status == 0]
+                names = sorted(os.listdir(os.path.join(output, "hf_format"))) if not problems else []
+                runs[size].append([each for each in names if not each.startswith(".")])
+            if not problems:
+                (alone, folders), (*both, folders_of_both) = runs[1], runs[2]
+                for rank, run in enumerate(both):
+                    if not near(run["losses"], alone["losses"], 1e-5):
+                        problems.append(f"rank {rank}: losses {run['losses']}, alone {alone['losses']}")
+                    if not os.path.isdir(run["model"]):
+                        problems.append(f"rank {rank}: no model at {run['model']}")
+                if folders != folders_of_both or len(folders) < 2:
+                    problems.append(f"expected {folders}, got {folders_of_both}")
+            self.check(f"{name} on two ranks", problems)
+
     def differences(self):
         same = [self.tokens, self.path("different"), STEPS, 1e-3]
         results = Launch(self.program, 3, same, {2: [*same[:3], 1e-4]}).end()
@@ -222,6 +258,7 @@ def main():
         test.faults()
         test.differences()
         test.launchers()
+        test.recipes(os.path.join(sys.argv[1], "recipe_run"))
     print(f"{test.passed} passed, {test.failed} failed")
     return test.failed != 0
 

@@ -9,8 +9,8 @@
 #include <iostream>
 #include <string>
 
+#include "posttrain/distributed/launch.hpp"
 #include "posttrain/io/json.hpp"
-#include "posttrain/recipes/launch.hpp"
 
 namespace {
 

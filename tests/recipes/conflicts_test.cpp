@@ -138,9 +138,11 @@ TEST_CASE("numbers that cannot be are refused", "[recipes]") {
   CHECK(refusal_of_sft([](S& o) { o.beta2 = 1.0; }) == "posttrain: AdamW.beta2 must be in [0, 1)");
 }
 
-TEST_CASE("more than one process is refused before anything is read", "[recipes][launch]") {
+TEST_CASE("processes that nobody started are refused before anything is read",
+          "[recipes][launch]") {
   CHECK(refusal_of_sft([](S& o) { o.nproc_per_node = 8; }) ==
-        "nproc_per_node = 8 asks for 8 processes, a recipe runs one");
+        "nproc_per_node = 8 asks for 8 processes on this machine, and no launcher started them; "
+        "hint: torchrun --no-python --nproc-per-node 8 PROGRAM");
   CHECK(refusal_of_sft([](S& o) {
           o.rdzv_endpoint = "node0:1";
           o.master_addr = "node0";
@@ -151,12 +153,13 @@ TEST_CASE("more than one process is refused before anything is read", "[recipes]
   const std::string started_twice = refusal_of_sft([](S&) {});
   ::unsetenv("WORLD_SIZE");
   CHECK(started_twice ==
-        "WORLD_SIZE = 2: a launcher started this program 2 times, a recipe runs one process; "
-        "hint: start it without torchrun");
+        "expected RANK and WORLD_SIZE together, got WORLD_SIZE = 2 alone; hint: set both or none");
 }
 
 TEST_CASE("every recipe has these conflicts", "[recipes]") {
-  const std::string processes = "nproc_per_node = 2 asks for 2 processes, a recipe runs one";
+  const std::string processes =
+      "nproc_per_node = 2 asks for 2 processes on this machine, and no launcher started them; "
+      "hint: torchrun --no-python --nproc-per-node 2 PROGRAM";
   CHECK(refusal<OsftOptions>([](OsftOptions& o) { o.nproc_per_node = 2; }) == processes);
   CHECK(refusal<LoraSftOptions>([](LoraSftOptions& o) { o.nproc_per_node = 2; }) == processes);
   CHECK(refusal<PromptTuningSftOptions>([](PromptTuningSftOptions& o) { o.nproc_per_node = 2; }) ==

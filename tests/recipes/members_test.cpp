@@ -483,13 +483,15 @@ const std::vector<Row> kSftRows{
      }},
     {"nproc_per_node",
      [] {
-       CHECK(run<S>([](S& o) { o.nproc_per_node = 8; }).error ==
-             "nproc_per_node = 8 asks for 8 processes, a recipe runs one");
+       CHECK(
+           run<S>([](S& o) { o.nproc_per_node = 8; }).error ==
+           "nproc_per_node = 8 asks for 8 processes on this machine, and no launcher started them; "
+           "hint: torchrun --no-python --nproc-per-node 8 PROGRAM");
      }},
     {"nnodes",
      [] {
-       CHECK(run<S>([](S& o) { o.nnodes = "2"; }).error ==
-             "nnodes = 2 asks for 2 processes, a recipe runs one");
+       CHECK(contains(run<S>([](S& o) { o.nnodes = "2"; }).error,
+                      "nnodes = 2, and nothing says where the machines meet"));
      }},
     {"node_rank",
      [] {

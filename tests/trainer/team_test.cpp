@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posttrain/trainer/team.hpp"
 
+#include <atomic>
+
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/transfer.hpp"
 #include "support/catch.hpp"
+#include "support/messages.hpp"
 #include "support/rank_threads.hpp"
 
 using namespace posttrain;
+using posttrain::test::error_of;
 
 namespace {
 
@@ -51,6 +55,21 @@ TEST_CASE("work is divided by its cost", "[team]") {
            "few");
     expect(!team.all(team.rank() != 1), "not all");
   });
+}
+
+TEST_CASE("the first rank's work is waited for, and its trouble is everyone's", "[team]") {
+  REQUIRE(has_gloo());
+  std::atomic<int> calls = 0;
+  check_on_team(3, [&](const Team& team) {
+    team.by_first([&] { ++calls; });
+    expect(calls == 1, "done when anyone returns");
+    const std::string error = error_of([&] { team.by_first([] { fail("the disk is full"); }); });
+    expect(error == (team.leads() ? "the disk is full" : "rank 0 failed: the disk is full"),
+           "what it threw");
+    team.by_first([] {});
+  });
+  Team().by_first([&] { ++calls; });
+  CHECK(calls == 2);
 }
 
 TEST_CASE("gradients, numbers and wishes of all ranks", "[team]") {

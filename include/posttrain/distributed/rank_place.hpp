@@ -20,7 +20,7 @@ namespace posttrain {
 struct RankPlace {
   std::int64_t rank = 0, size = 1;              // of all processes of the run
   std::int64_t local_rank = 0, local_size = 1;  // of those on this machine; size 0: not said
-  std::string launcher{};                       // torchrun, mpirun, srun, "RANK"; empty: none
+  std::string launcher{};  // torchrun, mpirun, srun, "RANK", "node_rank"; empty: none
 
   // Where the processes meet (TCPStore).
   std::string host{};
@@ -32,8 +32,10 @@ struct RankPlace {
 };
 
 /// One process where no launcher is seen. Throws where variables contradict each other, naming
-/// both, where one is missing or no number, and where nothing says at which address to meet.
-RankPlace rank_place(const EnvironmentVariables& environment);
+/// both, where one is missing or no number, and where nothing says at which address to meet: `host`
+/// and `port` do where they are given, but for torchrun's own store.
+RankPlace rank_place(const EnvironmentVariables& environment, const std::string& host = "",
+                     std::int64_t port = 0);
 
 /// The first machine of a list of Slurm's: "gpu[07-09,12],login" → "gpu07".
 std::string first_host(const std::string& nodes);

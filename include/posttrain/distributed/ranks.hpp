@@ -8,10 +8,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "posttrain/base/environment_variables.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/distributed/communicator.hpp"
+#include "posttrain/distributed/rank_place.hpp"
 
 namespace posttrain {
 
@@ -22,6 +24,7 @@ struct Ranks {
   double timeout = 30.0;                   // seconds without a sign of life until a rank is gone
   double patience = 60.0;                  // seconds to wait for all ranks to arrive
   std::int64_t bucket = 64 * 1024 * 1024;  // bytes of gradients that one operation adds up
+  std::optional<RankPlace> place{};        // of this process; none: by the launcher's environment
   std::shared_ptr<Communicator> over{};    // one's own, in place of a backend
 
   constexpr void validate() const {
@@ -31,7 +34,7 @@ struct Ranks {
   }
 };
 
-/// The communicator of this process, by the environment's launcher (distributed/rank_place.hpp).
+/// The communicator of this process, by its place (distributed/rank_place.hpp, launch.hpp).
 /// All Trainers of a process share one, which the first of them opens: the later ones' `Ranks`
 /// change nothing of it.
 std::shared_ptr<Communicator> join_ranks(const Ranks& ranks,

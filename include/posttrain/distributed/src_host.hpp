@@ -6,4 +6,5 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#include "posttrain/distributed/impl/launch.ipp"
 #include "posttrain/distributed/impl/rank_place.ipp"

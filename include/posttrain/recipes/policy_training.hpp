@@ -96,7 +96,7 @@ RecipeResult train_policy(const O& o, const Fields& fields, const Callbacks& cal
   const auto train = [&](const auto& loss) {
     return with_parameters(o, [&](const auto& params, const auto& save) {
       Trainer trainer(recipe.model(), loss, with_reference_for(loss, params), data,
-                      recipe.optimizer(), recipe.options());
+                      recipe.optimizer(), recipe.options(), recipe.ranks());
       return recipe.run(trainer, save);
     });
   };

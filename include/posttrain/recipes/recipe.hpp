@@ -3,7 +3,8 @@
 // members say, saved models, the record of parameters.
 //
 //   const Recipe recipe(options, kSftFields, callbacks);
-//   Trainer trainer(recipe.model(), NextToken{}, Full{}, …, recipe.optimizer(), recipe.options());
+//   Trainer trainer(recipe.model(), NextToken{}, Full{}, …, recipe.optimizer(), recipe.options(),
+//                   recipe.ranks());
 //   return recipe.run(trainer);
 #pragma once
 
@@ -14,12 +15,13 @@
 
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/data/pipeline/report.hpp"
+#include "posttrain/distributed/launch.hpp"
+#include "posttrain/distributed/ranks.hpp"
 #include "posttrain/hub/pretrained_decoder.hpp"
 #include "posttrain/io/file.hpp"
 #include "posttrain/recipes/any_optimizer.hpp"
 #include "posttrain/recipes/conflicts.hpp"
 #include "posttrain/recipes/field_table.hpp"
-#include "posttrain/recipes/launch.hpp"
 #include "posttrain/recipes/model_folders.hpp"
 #include "posttrain/recipes/names.hpp"
 #include "posttrain/recipes/recipe_result.hpp"
@@ -96,8 +98,8 @@ class Recipe {
         folders_(o.ckpt_output_dir.str(), o.keep_last_checkpoint_only),
         callbacks_(callbacks) {
     check_members(o);
-    check_launch({o.nproc_per_node, o.nnodes, o.node_rank, o.rdzv_id, o.rdzv_endpoint,
-                  o.master_addr, o.master_port});
+    ranks_.place = place_of({o.nproc_per_node, o.nnodes, o.node_rank, o.rdzv_id, o.rdzv_endpoint,
+                             o.master_addr, o.master_port});
     options_.validate();
     optimizer_.validate();
     for_each_row(fields, o, [&](const Field& row, const auto& value) {
@@ -116,17 +118,24 @@ class Recipe {
   }
   const Options& options() const { return options_; }
   const AnyOptimizer& optimizer() const { return optimizer_; }
+  /// The processes that train together, as launcher and members say.
+  const Ranks& ranks() const { return ranks_; }
 
-  /// Trains, and saves what the members ask for. `save(trainer, folder)` writes a model.
+  /// Trains, and saves what the members ask for, by the first rank; all return when everything is
+  /// written. `save(trainer, folder)` writes a model.
   template <class Trainer, class Save = SaveModel>
   RecipeResult run(Trainer& trainer, const Save& save = {}) const {
     // Where the last model would go: what cannot be written is known before the work.
-    save.check(trainer, folders_.folder(0, false));
-    say(trainer.report());
+    trainer.by_first([&] {
+      save.check(trainer, folders_.folder(0, false));
+      say(trainer.report());
+    });
     trainer.add(Saver<Trainer, Save>{this, &trainer, &save});
     trainer.add(callbacks_);
     const auto trained = trainer.train();
-    if (at_end_ && !trained.interrupted) write(trainer, save, false);
+    trainer.by_first([&] {
+      if (at_end_ && !trained.interrupted) write(trainer, save, false);
+    });
     return {.model = folders_.newest(),
             .best = folders_.best(),
             .steps = trained.steps,
@@ -146,7 +155,9 @@ class Recipe {
     const Trainer* trainer;
     const Save* save;
 
-    void on(const event::TrainBegin&) const { recipe->write_parameters(); }
+    void on(const event::TrainBegin&) const {
+      if (trainer->rank() == 0) recipe->write_parameters();
+    }
     void on(const event::AfterStep& event) const {
       const std::int64_t now = event.metrics.total_samples_accumulated;
       const std::int64_t every = recipe->save_samples_;
@@ -164,6 +175,7 @@ class Recipe {
 
   template <class Trainer, class Save>
   void write(const Trainer& trainer, const Save& save, bool best) const {
+    if (trainer.rank() != 0) return;
     const std::int64_t samples = trainer.samples();
     const std::string folder = folders_.folder(samples, best);
     if (!folders_.has(samples, best) || !save.holds(folder)) save(trainer, folder);
@@ -173,14 +185,15 @@ class Recipe {
 
   models::ModelOptions model_options() const;
   std::string metrics_file() const;
-  /// Throws unless one process is asked for; a line for what does not act.
-  static void check_launch(const LaunchOptions& given);
+  /// This process's place; a line for what was set and does not act.
+  static RankPlace place_of(const LaunchOptions& given);
   /// What became of the samples; where more than a tenth was dropped, in any case.
   void say(const data::DataReport& report) const;
   /// training_params.json: every member with its value.
   void write_parameters() const;
 
   Options options_;
+  Ranks ranks_{};
   AnyOptimizer optimizer_;
   std::string model_path_, device_;
   TrainDtype dtype_;

@@ -14,9 +14,9 @@
 
 #include "posttrain/base/by_name.hpp"
 #include "posttrain/base/literal_string.hpp"
+#include "posttrain/distributed/launch.hpp"
 #include "posttrain/recipes/common_fields.hpp"
 #include "posttrain/recipes/data_sources.hpp"
-#include "posttrain/recipes/launch.hpp"
 #include "posttrain/recipes/learning_rate_schedule.hpp"
 #include "posttrain/recipes/member_names.hpp"
 #include "posttrain/recipes/names.hpp"

@@ -6,7 +6,6 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
-#include "posttrain/recipes/impl/launch.ipp"
 #include "posttrain/recipes/impl/member_names.ipp"
 #include "posttrain/recipes/impl/memory_estimate.ipp"
 #include "posttrain/recipes/impl/model_folders.ipp"

@@ -258,6 +258,12 @@ class Engine {
   /// Number of this process among those that train together, and how many they are.
   std::int64_t rank() const { return team_.rank(); }
   std::int64_t ranks() const { return team_.size(); }
+  /// Calls `work` on the first rank, and returns on every rank when it is done. Where it throws, so
+  /// do all of them.
+  template <class Work>
+  void by_first(const Work& work) const {
+    team_.by_first(work);
+  }
   std::int64_t steps() const { return progress_.step; }
   std::int64_t total_steps() const { return total_steps_; }
   /// Sequences trained so far, an epoch's repeats included.

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -61,6 +62,9 @@ class Team {
   /// Throws, on every rank, unless all have the same record: "rank 2: optimizer.beta1 0.8, rank 0:
   /// 0.9".
   void check_same(const RunRecord& record) const;
+
+  /// Calls `work` on the rank that leads; returns, or throws what it threw, on every rank.
+  void by_first(const std::function<void()>& work) const;
 
   /// Tells the others why this rank ends.
   void end_with(const std::string& reason) const { ranks_->end_with(reason); }

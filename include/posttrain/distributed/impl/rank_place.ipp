@@ -103,8 +103,13 @@ inline void read_address(const EnvironmentVariables& environment, RankPlace& pla
 }
 
 /// One launcher's place, with the address that it gives or that can be derived.
-inline RankPlace with_address(RankPlace place, const EnvironmentVariables& environment) {
+inline RankPlace with_address(RankPlace place, const EnvironmentVariables& environment,
+                              const std::string& host, std::int64_t port) {
   read_address(environment, place);
+  if (place.launcher != "torchrun") {
+    if (!host.empty()) place.host = host;
+    if (port > 0) place.port = port;
+  }
   const auto variable = [&](const char* name) { return environment.find(name).value_or(""); };
   if (place.launcher == "torchrun") {
     place.run = variable("TORCHELASTIC_RUN_ID") + "/" + variable("TORCHELASTIC_RESTART_COUNT");
@@ -146,11 +151,12 @@ POSTTRAIN_INLINE std::string first_host(const std::string& nodes) {
   return host + nodes.substr(close + 1, after == nodes.npos ? after : after - close - 1);
 }
 
-POSTTRAIN_INLINE RankPlace rank_place(const EnvironmentVariables& environment) {
+POSTTRAIN_INLINE RankPlace rank_place(const EnvironmentVariables& environment,
+                                      const std::string& host, std::int64_t port) {
   using namespace detail;
   std::optional<RankPlace> by_hand = place_by(kTorchrun, environment);
   if (by_hand && environment.find("TORCHELASTIC_RUN_ID")) {
-    return with_address(*std::move(by_hand), environment);
+    return with_address(*std::move(by_hand), environment, host, port);
   }
   const auto open_mpi = place_by(kOpenMpi, environment), mpich = place_by(kMpich, environment);
   // A script that sbatch runs was started once, in no step.
@@ -170,7 +176,7 @@ POSTTRAIN_INLINE RankPlace rank_place(const EnvironmentVariables& environment) {
   if (!place && !by_hand) return {};
   if (!place) {
     by_hand->launcher = kTorchrun.rank;
-    return with_address(*std::move(by_hand), environment);
+    return with_address(*std::move(by_hand), environment, host, port);
   }
   if (by_hand && by_hand->rank != place->rank) {
     raise("RANK = {} and {} = {} contradict each other; hint: unset RANK and WORLD_SIZE",
@@ -180,7 +186,7 @@ POSTTRAIN_INLINE RankPlace rank_place(const EnvironmentVariables& environment) {
     raise("WORLD_SIZE = {} and {} = {} contradict each other; hint: unset RANK and WORLD_SIZE",
           by_hand->size, names->size, place->size);
   }
-  return with_address(*std::move(place), environment);
+  return with_address(*std::move(place), environment, host, port);
 }
 
 }  // namespace posttrain

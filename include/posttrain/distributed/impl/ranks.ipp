@@ -35,7 +35,7 @@ struct JoinedRanks {
 POSTTRAIN_INLINE std::shared_ptr<Communicator> join_ranks(const Ranks& ranks,
                                                           const EnvironmentVariables& environment) {
   if (ranks.over) return ranks.over;
-  const RankPlace place = rank_place(environment);
+  const RankPlace place = ranks.place ? *ranks.place : rank_place(environment);
   if (place.size == 1) return std::make_shared<Single>();
   // Lives to the program's end: who closes a connection early would seem to be gone.
   static const auto joined = std::make_shared<detail::JoinedRanks>(place, ranks);

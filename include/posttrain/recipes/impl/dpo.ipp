@@ -22,7 +22,8 @@ POSTTRAIN_INLINE RecipeResult recipes::run(const DpoOptions& options, const Call
   return with_pair_loss(options, [&](const auto& loss, double likelihood) {
     return with_parameters(options, [&](const auto& params, const auto& save) {
       Trainer trainer(recipe.model(), loss + likelihood * OnChosen{NextToken{}},
-                      with_reference_for(loss, params), data, recipe.optimizer(), recipe.options());
+                      with_reference_for(loss, params), data, recipe.optimizer(), recipe.options(),
+                      recipe.ranks());
       return recipe.run(trainer, save);
     });
   });

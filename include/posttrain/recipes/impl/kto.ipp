@@ -46,7 +46,7 @@ POSTTRAIN_INLINE RecipeResult recipes::run(const KtoOptions& options, const Call
   const auto loss = detail::answer_loss(options);
   return with_parameters(options, [&](const auto& params, const auto& save) {
     Trainer trainer(recipe.model(), loss, with_reference_for(loss, params), data,
-                    recipe.optimizer(), recipe.options());
+                    recipe.optimizer(), recipe.options(), recipe.ranks());
     return recipe.run(trainer, save);
   });
 }

@@ -27,8 +27,8 @@ POSTTRAIN_INLINE RecipeResult recipes::run(const LoraSftOptions& options,
   const Lora lora = lora_policy(options);
   const auto train = [&](const auto& storage) {
     Trainer trainer(recipe.model(), NextToken{}, with_storage(lora, storage), data,
-                    recipe.optimizer(), recipe.options());
-    trainer.add(data.output);
+                    recipe.optimizer(), recipe.options(), recipe.ranks());
+    if (trainer.rank() == 0) trainer.add(data.output);
     return recipe.run(trainer, SaveAdapter{options.model_path.str(), options.merge_adapter});
   };
   if (options.load_in_4bit) return train(Nf4{});

@@ -25,8 +25,9 @@ POSTTRAIN_INLINE RecipeResult recipes::run(const OsftOptions& options, const Cal
   const Recipe recipe(options, kOsftFields, callbacks);
   const TextData data = text_data(options);
   const auto train = [&](const auto& osft) {
-    Trainer trainer(recipe.model(), NextToken{}, osft, data, recipe.optimizer(), recipe.options());
-    trainer.add(data.output);
+    Trainer trainer(recipe.model(), NextToken{}, osft, data, recipe.optimizer(), recipe.options(),
+                    recipe.ranks());
+    if (trainer.rank() == 0) trainer.add(data.output);
     return recipe.run(trainer);
   };
   const double ratio = options.unfreeze_rank_ratio;

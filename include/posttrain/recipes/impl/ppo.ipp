@@ -62,11 +62,12 @@ POSTTRAIN_INLINE RecipeResult recipes::run(const PpoOptions& options, const Call
   loss.policy.kl.coefficient = options.kl_coef;
   return with_parameters(options, [&](const auto& params, const auto& save) {
     Trainer trainer(recipe.model(), loss, with_reference_for(loss, WithCritic{params}), data,
-                    recipe.optimizer(), recipe.options());
+                    recipe.optimizer(), recipe.options(), recipe.ranks());
     const RecipeResult result = recipe.run(trainer, save);
-    if (!result.interrupted) {
+    trainer.by_first([&] {
+      if (result.interrupted) return;
       save_critic(trainer.state(), options.ckpt_output_dir.str() + "/critic.safetensors");
-    }
+    });
     return result;
   });
 }

@@ -24,8 +24,9 @@ POSTTRAIN_INLINE RecipeResult recipes::run(const PromptTuningSftOptions& options
                             .init = options.prompt_tuning_init,
                             .init_text = options.prompt_tuning_init_text,
                             .seed = options.seed};
-  Trainer trainer(recipe.model(), NextToken{}, prompt, data, recipe.optimizer(), recipe.options());
-  trainer.add(data.output);
+  Trainer trainer(recipe.model(), NextToken{}, prompt, data, recipe.optimizer(), recipe.options(),
+                  recipe.ranks());
+  if (trainer.rank() == 0) trainer.add(data.output);
   return recipe.run(trainer, SaveAdapter{options.model_path.str()});
 }
 

@@ -25,13 +25,16 @@ POSTTRAIN_INLINE std::string Recipe::metrics_file() const {
   return (io::fs::path(options_.run_dir.str()) / options_.metrics_file.str()).string();
 }
 
-POSTTRAIN_INLINE void Recipe::check_launch(const LaunchOptions& given) {
+POSTTRAIN_INLINE RankPlace Recipe::place_of(const LaunchOptions& given) {
   const EnvironmentVariables own;
   const std::string processes = given.nproc_per_node.text();
   const bool counts_gpus = processes == "auto" || processes == "gpu";
   const Launch launch = resolve_launch(given, own, counts_gpus ? gpu_count() : 0);
-  for (const std::string& note : launch.notes) fmt::print(stderr, "{}\n", note);
-  check_one_process(launch, own);
+  const RankPlace place = place_in(launch, own);
+  if (place.rank == 0) {
+    for (const std::string& note : launch.notes) fmt::print(stderr, "{}\n", note);
+  }
+  return place;
 }
 
 POSTTRAIN_INLINE void Recipe::say(const data::DataReport& report) const {

@@ -31,7 +31,7 @@ POSTTRAIN_INLINE RecipeResult recipes::run(const RewardOptions& options,
   const auto train = [&](const auto& loss, const auto& data) {
     const auto with = [&](const auto& params, const auto& save) {
       Trainer trainer(recipe.model<hub::RewardModel>(), loss, params, data, recipe.optimizer(),
-                      recipe.options());
+                      recipe.options(), recipe.ranks());
       return recipe.run(trainer, save);
     };
     if (options.lora_r == 0) return with(Full{}, SaveModel{});

@@ -17,8 +17,9 @@ static_assert(is_table_of<SftOptions>(kSftFields));
 POSTTRAIN_INLINE RecipeResult recipes::run(const SftOptions& options, const Callbacks& callbacks) {
   const Recipe recipe(options, kSftFields, callbacks);
   const TextData data = text_data(options);
-  Trainer trainer(recipe.model(), NextToken{}, Full{}, data, recipe.optimizer(), recipe.options());
-  trainer.add(data.output);
+  Trainer trainer(recipe.model(), NextToken{}, Full{}, data, recipe.optimizer(), recipe.options(),
+                  recipe.ranks());
+  if (trainer.rank() == 0) trainer.add(data.output);
   return recipe.run(trainer);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
+#include "posttrain/base/error_text.hpp"
 #include "posttrain/distributed/shared_work.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/tensor/ops.hpp"
@@ -76,6 +78,23 @@ POSTTRAIN_INLINE Team::Wish Team::agreed(const Wish& own) const {
   flag[2] = own.signal;
   ranks_->all_reduce(flags, Communicator::Reduction::max).wait();
   return {{flag[0] != 0, flag[1] != 0}, static_cast<int>(flag[2])};
+}
+
+POSTTRAIN_INLINE void Team::by_first(const std::function<void()>& work) const {
+  if (alone()) return work();
+  std::string trouble;  // "!" and its text
+  std::exception_ptr thrown;
+  if (leads()) {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      trouble = "!" + error_text(error);
+      thrown = std::current_exception();
+    }
+  }
+  trouble = ranks_->all_texts(trouble).front();
+  if (thrown) std::rethrow_exception(thrown);
+  if (!trouble.empty()) raise("rank 0 failed: {}", trouble.substr(1));
 }
 
 POSTTRAIN_INLINE void Team::check_same(const RunRecord& record) const {

@@ -4,8 +4,8 @@
 //
 //   const EnvironmentVariables own;
 //   const Launch launch = resolve_launch({.nproc_per_node = 8}, own, /*gpus=*/8);
-//   check_one_process(launch, own);
-//   → nproc_per_node = 8 asks for 8 processes, a recipe runs one; hint: …
+//   const RankPlace place = place_in(launch, own);
+//   → nproc_per_node = 8 asks for 8 processes on this machine, and no launcher started them; hint: …
 //
 // A parameter that is not given comes from the environment (PET_NPROC_PER_NODE, PET_NNODES, …, as
 // torchrun reads them; MASTER_ADDR and MASTER_PORT also without PET_), else it has its default.
@@ -21,6 +21,7 @@
 
 #include "posttrain/base/environment_variables.hpp"
 #include "posttrain/base/literal_string.hpp"
+#include "posttrain/distributed/rank_place.hpp"
 
 namespace posttrain {
 
@@ -67,6 +68,12 @@ struct Launch {
   std::int64_t rank = 0;       // of this machine
   Rendezvous rendezvous{};
   std::vector<std::string> notes{};  // lines for the user: what was set and does not act
+
+  /// What was given as an argument, and so has to be what a launcher did.
+  struct Given {
+    bool processes = false, nodes = false, rank = false;
+  };
+  Given given{};
 };
 
 /// Depends on its arguments alone. `gpus`: how many this process sees, for "auto" and "gpu". Throws
@@ -74,13 +81,15 @@ struct Launch {
 Launch resolve_launch(const LaunchOptions& given, const EnvironmentVariables& environment,
                       std::int64_t gpus);
 
-/// Throws where a run is to have more than one process, or where a launcher started this program
-/// more than once (WORLD_SIZE of torchrun, SLURM_NTASKS of srun, OMPI_COMM_WORLD_SIZE and PMI_SIZE
-/// of mpirun): each would do the whole run.
-void check_one_process(const Launch& launch, const EnvironmentVariables& environment);
+/// Which of the launch's processes this one is: by the launcher that started it (torchrun, mpirun,
+/// srun: distributed/rank_place.hpp), which must have started what was given, at the launch's
+/// address where the launcher has none of its own; without a launcher by `node_rank`, with one
+/// process on each machine. Throws where several processes on a machine are asked for and nobody
+/// started them, and where nothing says at which address machines meet.
+RankPlace place_in(const Launch& launch, const EnvironmentVariables& environment);
 
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED
-#include "posttrain/recipes/impl/launch.ipp"
+#include "posttrain/distributed/impl/launch.ipp"
 #endif

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posttrain/recipes/launch.hpp"
+#include "posttrain/distributed/launch.hpp"
 
 #include "support/catch.hpp"
 #include "support/messages.hpp"
 
 using namespace posttrain;
+using posttrain::test::contains;
 using posttrain::test::error_of;
 
 namespace {
@@ -27,8 +28,12 @@ std::string place(const Launch& launch) {
                      launch.rendezvous.port);
 }
 
+RankPlace place_of(const LaunchOptions& given, const Variables& variables = {}) {
+  return place_in(resolved(given, variables), EnvironmentVariables(variables));
+}
+
 std::string refusal(const LaunchOptions& given, const Variables& variables = {}) {
-  return error_of([&] { check_one_process(resolved(given), EnvironmentVariables(variables)); });
+  return error_of([&] { place_of(given, variables); });
 }
 
 }  // namespace
@@ -167,7 +172,7 @@ TEST_CASE("an endpoint is a host with a port", "[launch]") {
         "expected PET_RDZV_ENDPOINT as host:port with a port from 1 to 65535, got a");
 }
 
-TEST_CASE("a launch is resolved and refused in two lines", "[launch]") {
+TEST_CASE("a launch is resolved, and this process finds its place in it", "[launch]") {
   const std::int64_t gpus = 0;
   const auto run = [&] {
     // [snippet: launch]
@@ -175,28 +180,83 @@ TEST_CASE("a launch is resolved and refused in two lines", "[launch]") {
     const Launch launch =
         resolve_launch({.nproc_per_node = 8, .master_addr = "node0"}, environment, gpus);
     for (const std::string& line : launch.notes) fmt::print(stderr, "{}\n", line);
-    check_one_process(launch, environment);
+    const RankPlace place = place_in(launch, environment);  // for Ranks{.place = place}
     // [/snippet]
+    return place;
   };
-  CHECK(error_of(run) == "nproc_per_node = 8 asks for 8 processes, a recipe runs one");
+  CHECK(error_of(run) ==
+        "nproc_per_node = 8 asks for 8 processes on this machine, and no launcher started them; "
+        "hint: torchrun --no-python --nproc-per-node 8 PROGRAM");
 }
 
-TEST_CASE("more than one process is refused, and so is being started more than once", "[launch]") {
-  CHECK(refusal({}) == "");
-  CHECK(refusal({.nproc_per_node = 1, .master_addr = "a", .master_port = 1}) == "");
-  CHECK(refusal({.nproc_per_node = 8}) ==
-        "nproc_per_node = 8 asks for 8 processes, a recipe runs one");
-  CHECK(refusal({.nnodes = 2}) == "nnodes = 2 asks for 2 processes, a recipe runs one");
+TEST_CASE("without a launcher there is one process on each machine", "[launch]") {
+  CHECK(place_of({}).size == 1);
+  CHECK(place_of({.nproc_per_node = 1, .master_addr = "a", .master_port = 1}).size == 1);
   CHECK(refusal({.nproc_per_node = 8, .nnodes = 2}) ==
-        "nproc_per_node = 8 on nnodes = 2 asks for 2 × 8 processes, a recipe runs one");
-  CHECK(refusal({}, {{"WORLD_SIZE", "4"}}) ==
-        "WORLD_SIZE = 4: a launcher started this program 4 times, a recipe runs one process; "
-        "hint: start it without torchrun");
-  for (const char* variable : {"WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
-    INFO(variable);
-    CHECK(refusal({}, {{variable, "1"}}) == "");
-    CHECK(refusal({}, {{variable, "2"}}).starts_with(std::string(variable) + " = 2: a launcher"));
-    CHECK(refusal({}, {{variable, "two"}}) ==
-          std::string("expected ") + variable + " to be a whole number of at least 0, got two");
+        "nproc_per_node = 8 asks for 8 processes on this machine, and no launcher started them; "
+        "hint: torchrun --no-python --nproc-per-node 8 --nnodes 2 PROGRAM");
+  const RankPlace place =
+      place_of({.nnodes = 3, .node_rank = 2, .rdzv_id = "run 7", .rdzv_endpoint = "node0:29500"});
+  CHECK(place.rank == 2);
+  CHECK(place.size == 3);
+  CHECK(place.local_rank == 0);
+  CHECK(place.local_size == 1);
+  CHECK(place.host == "node0");
+  CHECK(place.port == 29500);
+  CHECK(place.run == "run 7");
+  CHECK_FALSE(place.served);
+  for (const LaunchOptions& given :
+       {LaunchOptions{.nnodes = 2}, LaunchOptions{.nnodes = 2, .master_addr = "node0"}}) {
+    CHECK(refusal(given) ==
+          "nnodes = 2, and nothing says where the machines meet; hint: master_addr and "
+          "master_port, or rdzv_endpoint = host:port, of the machine with node_rank 0");
   }
+}
+
+TEST_CASE("a launcher started what was given", "[launch]") {
+  const Variables torchrun{{"RANK", "5"},
+                           {"WORLD_SIZE", "8"},
+                           {"LOCAL_RANK", "1"},
+                           {"LOCAL_WORLD_SIZE", "4"},
+                           {"MASTER_ADDR", "node0"},
+                           {"MASTER_PORT", "40000"},
+                           {"TORCHELASTIC_RUN_ID", "r"},
+                           {"TORCHELASTIC_RESTART_COUNT", "0"},
+                           {"TORCHELASTIC_USE_AGENT_STORE", "True"}};
+  CHECK(place_of({}, torchrun).rank == 5);
+  const RankPlace place = place_of({.nproc_per_node = 4, .nnodes = 2, .node_rank = 1}, torchrun);
+  CHECK(place.rank == 5);
+  CHECK(place.size == 8);
+  CHECK(refusal({.nproc_per_node = 8}, torchrun) ==
+        "nproc_per_node = 8 and torchrun, which started 4 on this machine, contradict each other; "
+        "hint: leave it to the launcher");
+  CHECK(refusal({.nnodes = 3}, torchrun) ==
+        "nnodes = 3 and torchrun, which started 8 processes, 4 of them on this machine, contradict "
+        "each other; hint: leave it to the launcher");
+  CHECK(refusal({.nnodes = 2, .node_rank = 0}, torchrun) ==
+        "node_rank = 0 and torchrun, which made this process rank 5 of 8, contradict each other; "
+        "hint: leave it to the launcher");
+  // The environment's PET_… are torchrun's own defaults, which its command line goes before.
+  Variables with_defaults = torchrun;
+  with_defaults.emplace("PET_NPROC_PER_NODE", "16");
+  CHECK(place_of({}, with_defaults).size == 8);
+  // torchrun's store is where it says; its rendezvous was somewhere else.
+  CHECK(place_of({.rdzv_endpoint = "elsewhere:1"}, torchrun).port == 40000);
+  // Others have no address of their own.
+  const Variables mpirun{{"OMPI_COMM_WORLD_RANK", "1"},
+                         {"OMPI_COMM_WORLD_SIZE", "2"},
+                         {"OMPI_COMM_WORLD_LOCAL_RANK", "0"},
+                         {"OMPI_COMM_WORLD_LOCAL_SIZE", "1"}};
+  CHECK(contains(refusal({}, mpirun), "nothing says where they meet"));
+  const RankPlace by_mpi = place_of({.master_addr = "node0", .master_port = 7}, mpirun);
+  CHECK(by_mpi.rank == 1);
+  CHECK(by_mpi.host == "node0");
+  CHECK(by_mpi.port == 7);
+  // srun does not say how many there are on a machine.
+  const Variables srun{{"SLURM_PROCID", "1"},
+                       {"SLURM_NTASKS", "2"},
+                       {"SLURM_STEP_NODELIST", "a,b"},
+                       {"SLURM_JOB_ID", "1"},
+                       {"SLURM_STEP_ID", "0"}};
+  CHECK(place_of({.nproc_per_node = 1, .nnodes = 2}, srun).size == 2);
 }

@@ -16,7 +16,7 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/name_pattern.hpp"
-#include "posttrain/recipes/launch.hpp"
+#include "posttrain/distributed/launch.hpp"
 
 namespace posttrain {
 
@@ -190,12 +190,15 @@ POSTTRAIN_INLINE Launch resolve_launch(const LaunchOptions& given,
   if (const auto found =
           launch_setting("nproc_per_node", given.nproc_per_node.text(), environment)) {
     launch.processes = detail::process_count(*found, gpus);
+    launch.given.processes = found->is_argument;
   }
   if (const auto found = launch_setting("nnodes", given.nnodes.text(), environment)) {
     launch.nodes = detail::number_between(*found, 1);
+    launch.given.nodes = found->is_argument;
   }
   if (const auto found = launch_setting("node_rank", given.node_rank.text(), environment)) {
     launch.rank = detail::number_between(*found, 0);
+    launch.given.rank = found->is_argument;
     if (launch.rank >= launch.nodes) {
       raise("expected {} to be below nnodes = {}, got {}; hint: machines are counted from 0",
             found->name, launch.nodes, launch.rank);
@@ -208,40 +211,55 @@ POSTTRAIN_INLINE Launch resolve_launch(const LaunchOptions& given,
   return launch;
 }
 
-POSTTRAIN_INLINE void check_one_process(const Launch& launch,
-                                        const EnvironmentVariables& environment) {
-  if (launch.nodes > 1 && launch.processes > 1) {
-    raise("nproc_per_node = {} on nnodes = {} asks for {} × {} processes, a recipe runs one",
-          launch.processes, launch.nodes, launch.nodes, launch.processes);
+namespace detail {
+
+/// Throws where a launcher started something else than was given.
+inline void check_started(const Launch& launch, const RankPlace& place) {
+  if (place.local_size == 0) return;  // it does not say how many there are on a machine
+  constexpr std::string_view kHint = "leave it to the launcher";
+  if (launch.given.processes && launch.processes != place.local_size) {
+    raise("nproc_per_node = {} and {}, which started {} on this machine, contradict each other; "
+          "hint: {}",
+          launch.processes, place.launcher, place.local_size, kHint);
   }
-  if (launch.nodes > 1) {
-    raise("nnodes = {0} asks for {0} processes, a recipe runs one", launch.nodes);
+  if (launch.given.nodes && launch.nodes * place.local_size != place.size) {
+    raise("nnodes = {} and {}, which started {} processes, {} of them on this machine, contradict "
+          "each other; hint: {}",
+          launch.nodes, place.launcher, place.size, place.local_size, kHint);
+  }
+  if (launch.given.rank && launch.rank != place.rank / place.local_size) {
+    raise("node_rank = {} and {}, which made this process rank {} of {}, contradict each other; "
+          "hint: {}",
+          launch.rank, place.launcher, place.rank, place.size, kHint);
+  }
+}
+
+}  // namespace detail
+
+POSTTRAIN_INLINE RankPlace place_in(const Launch& launch, const EnvironmentVariables& environment) {
+  const Rendezvous& meeting = launch.rendezvous;
+  const RankPlace started = rank_place(environment, meeting.host, meeting.port);
+  if (!started.launcher.empty()) {
+    detail::check_started(launch, started);
+    return started;
   }
   if (launch.processes > 1) {
-    raise("nproc_per_node = {0} asks for {0} processes, a recipe runs one", launch.processes);
+    raise("nproc_per_node = {0} asks for {0} processes on this machine, and no launcher started "
+          "them; hint: torchrun --no-python --nproc-per-node {0}{1} PROGRAM",
+          launch.processes, launch.nodes > 1 ? fmt::format(" --nnodes {}", launch.nodes) : "");
   }
-  struct Launcher {
-    const char* variable;
-    const char* hint;
-  };
-  constexpr Launcher kLaunchers[] = {
-      {"WORLD_SIZE", "start it without torchrun"},
-      {"SLURM_NTASKS", "srun --ntasks=1"},
-      {"OMPI_COMM_WORLD_SIZE", "mpirun -n 1"},
-      {"PMI_SIZE", "mpirun -n 1"},
-  };
-  for (const Launcher& launcher : kLaunchers) {
-    const std::optional<std::string> value = environment.find(launcher.variable);
-    if (!value) continue;
-    const std::int64_t count = detail::number_between({launcher.variable, *value, false}, 0);
-    if (count > 1) {
-      raise(
-          "{0} = {1}: a launcher started this program {1} times, a recipe runs one process; "
-          "hint: "
-          "{2}",
-          launcher.variable, count, launcher.hint);
-    }
+  if (launch.nodes == 1) return {};
+  if (meeting.host.empty() || meeting.port == 0) {
+    raise("nnodes = {}, and nothing says where the machines meet; hint: master_addr and "
+          "master_port, or rdzv_endpoint = host:port, of the machine with node_rank 0",
+          launch.nodes);
   }
+  return {.rank = launch.rank,
+          .size = launch.nodes,
+          .launcher = "node_rank",
+          .host = meeting.host,
+          .port = meeting.port,
+          .run = meeting.id};
 }
 
 }  // namespace posttrain
