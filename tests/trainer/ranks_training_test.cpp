@@ -219,6 +219,14 @@ TEST_CASE("ranks: rollouts whose loss gathers and compares with the old policy",
                    AdamW{}, all, ranks);
   });
 }
+TEST_CASE("ranks: recomputed layers", "[ranks_training]") {
+  check_ranks([](const Ranks& ranks) {
+    Options all = options();
+    all.gradient_checkpointing = true;
+    return Trainer(test::tiny_model(at::kFloat), NextToken{}, Full{}, sequences(), AdamW{}, all,
+                   ranks);
+  });
+}
 TEST_CASE("ranks: rollouts", "[ranks_training]") {
   const test::TempFolder folder;
   const std::string path = folder.write("prompts.jsonl", test::counting_prompts(6));

@@ -64,7 +64,7 @@ TEST_CASE("each rank gathers what one gathers, and has its own part ready", "[sh
   std::vector<std::pair<std::size_t, double>> together;
   std::mutex mutex;
   const auto errors = test::on_gloo(2, [&](const std::shared_ptr<Communicator>& ranks) {
-    const auto own = parts(Team(ranks, 1 << 20));
+    const auto own = parts(Team(ranks));
     const std::lock_guard lock(mutex);
     together.insert(together.end(), own.begin(), own.end());
   });
@@ -90,7 +90,7 @@ TEST_CASE("a loss that gathers nothing has its own part and no other", "[share]"
         model, state, loss, options, 0);
     Objective<NextToken> objective(loss, batches);
     const auto share =
-        share_of(Team(ranks, 1), scorer, scorer, loss, objective, batches, /*training=*/true);
+        share_of(Team(ranks), scorer, scorer, loss, objective, batches, /*training=*/true);
     if (share.own.size() > 1 || share.batches.size() != share.own.size()) fail("more than its own");
     for (const std::size_t i : share.own) {
       tokens[static_cast<std::size_t>(ranks->rank())] = share.batches[i].tokens();

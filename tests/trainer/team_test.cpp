@@ -20,10 +20,8 @@ void expect(bool holds, const char* what) {
 
 template <class Work>
 void check_on_team(std::int64_t size, const Work& work) {
-  const auto errors = test::on_gloo(size, [&](const std::shared_ptr<Communicator>& ranks) {
-    const Team team(ranks, /*bucket=*/64);
-    work(team);
-  });
+  const auto errors =
+      test::on_gloo(size, [&](const std::shared_ptr<Communicator>& ranks) { work(Team(ranks)); });
   CHECK(errors == std::vector<std::string>(static_cast<std::size_t>(size)));
 }
 
@@ -72,17 +70,9 @@ TEST_CASE("the first rank's work is waited for, and its trouble is everyone's", 
   CHECK(calls == 2);
 }
 
-TEST_CASE("gradients, numbers and wishes of all ranks", "[team]") {
+TEST_CASE("numbers and wishes of all ranks", "[team]") {
   REQUIRE(has_gloo());
   check_on_team(3, [](const Team& team) {
-    std::vector<ParameterGroup> groups(2);
-    // 50 elements need four buckets of 64 bytes.
-    groups[0].grad = at::full({50}, team.rank() + 1, at::kFloat);
-    groups[1].grad = at::full({3}, team.rank() * 10, at::kDouble);
-    team.add_up(groups);
-    expect(at::equal(groups[0].grad, at::full({50}, 6, at::kFloat)), "floats");
-    expect(at::equal(groups[1].grad, at::full({3}, 30, at::kDouble)), "doubles");
-
     const Tensor loss = team.rank() == 1 ? Tensor() : at::full({}, 0.5, at::kFloat);
     expect(team.sum(loss).item<double>() == 1.0, "a rank without a micro-batch");
     expect(team.sum(0.25) == 0.75, "numbers");
@@ -135,7 +125,7 @@ TEST_CASE("ranks of different runs say what differs", "[team]") {
     RunRecord options, record;
     options.add("learning_rate", ranks->rank() == 2 ? 1e-4 : 1e-5);
     record.add("options", options);
-    Team(ranks, 64).check_same(record);
+    Team(ranks).check_same(record);
   });
   for (const std::string& error : errors) {
     CHECK(error ==

@@ -23,6 +23,7 @@ struct Ranks {
   Backend backend = Backend::automatic;    // gloo, the only one as yet
   double timeout = 30.0;                   // seconds without a sign of life until a rank is gone
   double patience = 60.0;                  // seconds to wait for all ranks to arrive
+  bool overlap = true;                     // gradients are added up while others are computed
   std::int64_t bucket = 64 * 1024 * 1024;  // bytes of gradients that one operation adds up
   std::optional<RankPlace> place{};        // of this process; none: by the launcher's environment
   std::shared_ptr<Communicator> over{};    // one's own, in place of a backend

@@ -102,7 +102,7 @@ class Decoder {
     const Tensor x = embed(gate, batch.ids, positions, [&](const Tensor& rows) {
       return call.neftune.alpha > 0.0 ? add_neftune_noise(rows, batch, call.neftune) : rows;
     });
-    return run(gate, x, positions, attend, call.gradient_checkpointing);
+    return run(gate, x, positions, attend, call);
   }
 
   /// Hidden states [n, d] for decoding: ids [n] at `positions`; `attend(layer, q, k, v)` →
@@ -111,7 +111,7 @@ class Decoder {
   Tensor hidden(const Gate& gate, const Tensor& ids, const TokenPositions& positions,
                 const Attend& attend) const {
     const TokenPositions all = placed(positions);
-    return run(gate, embed(gate, ids, all, std::identity{}), all, attend, false);
+    return run(gate, embed(gate, ids, all, std::identity{}), all, attend, {});
   }
 
   /// The keys and values [n, Hkv, D] of every layer, as attention takes them, of one sequence.
@@ -177,7 +177,7 @@ class Decoder {
 
   template <class Gate, class Attend>
   Tensor run(const Gate& gate, Tensor x, const TokenPositions& positions, const Attend& attend,
-             bool gradient_checkpointing) const {
+             const ModelCall& call) const {
     const auto rotations = std::make_shared<std::vector<Rotation>>();
     for (const RopeSpec& spec : config_.ropes) {
       rotations->push_back(rotation(spec, positions, options_.device));
@@ -188,7 +188,10 @@ class Decoder {
         return block(gate, layer, input, rope >= 0 ? &(*rotations)[rope] : nullptr, attend);
       };
       const Tensor before = x;
-      x = gradient_checkpointing ? recompute(x, gate.anchor(), block_of) : block_of(x);
+      if (call.layer_done && x.requires_grad()) {
+        when_gradient_is_there(x, [done = call.layer_done, layer] { done(layer); });
+      }
+      x = call.gradient_checkpointing ? recompute(x, gate.anchor(), block_of) : block_of(x);
       if constexpr (WatchesLayers<Gate>) gate.after_layer(layer, before, x);
     }
     return norm(gate, sites_.final_norm, x);

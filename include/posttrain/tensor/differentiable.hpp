@@ -29,6 +29,10 @@ Tensors differentiable(Tensors outputs, const Tensors& inputs, BackwardFunction 
 Tensor differentiable(Tensor output, const Tensors& inputs,
                       std::function<Tensors(const Tensor&)> backward);
 
+/// Calls `then` in the backward pass when the whole gradient of `x` is there: everything that was
+/// computed from it after this call has been passed back.
+void when_gradient_is_there(const Tensor& x, std::function<void()> then);
+
 }  // namespace posttrain
 
 #ifndef POSTTRAIN_COMPILED

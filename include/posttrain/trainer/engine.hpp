@@ -31,6 +31,7 @@
 #include "posttrain/trainer/checkpoints.hpp"
 #include "posttrain/trainer/early_stopping.hpp"
 #include "posttrain/trainer/evaluation.hpp"
+#include "posttrain/trainer/gradient_sum.hpp"
 #include "posttrain/trainer/identity.hpp"
 #include "posttrain/trainer/objective.hpp"
 #include "posttrain/trainer/options.hpp"
@@ -82,6 +83,13 @@ class Engine {
         log_(
             options_, [&] { return card_.record(); }, team_.leads()) {
     if constexpr (requires { model_.check_all_loaded(); }) model_.check_all_loaded();
+    if (!team_.alone()) {
+      std::vector<NamedTensor> gradients;
+      if constexpr (requires { state_.gradients(); }) gradients = state_.gradients();
+      gradient_sum_ = {team_.communicator(),
+                       GradientSum::parts_of(state_.trainable(), gradients, ranks.bucket),
+                       ranks.overlap};
+    }
     if (device().is_cuda()) set_gpu_numerics(options_.deterministic, options_.allow_tf32);
     total_steps_ = options_.max_steps;
     if (total_steps_ == 0 &&
@@ -164,11 +172,14 @@ class Engine {
                                           /*training=*/true);
       Tensor loss;
       for (const std::size_t index : share.own) {
-        const Tensor part = scorer.backward(share.batches[index], objective);
+        const bool last = index == share.own.back();
+        const Tensor part =
+            scorer.backward(share.batches[index], objective,
+                            last ? gradient_sum_.layer_done(state_.trainable()) : nullptr);
         loss = loss.defined() ? loss + part : part;
       }
       metrics.lr = learning_rate(progress_.step);
-      team_.add_up(state_.trainable());
+      gradient_sum_.finish(state_.trainable());
       const auto bad = update(state_, optimizer_, team_.sum(loss), objective.means(),
                               options_.max_grad_norm, device(), metrics, team_);
       if (bad) stop_at(batches, *bad);
@@ -382,7 +393,7 @@ class Engine {
   /// The ranks of the run. GPUs cannot be joined yet.
   static Team joined(const Ranks& ranks, const Model& model) {
     ranks.validate();
-    Team team(join_ranks(ranks), ranks.bucket);
+    Team team(join_ranks(ranks));
     if constexpr (requires { model.device(); }) {
       if (!team.alone() && !model.device().is_cpu()) {
         raise("{} ranks on {}: ranks work on the CPU only; hint: one process for each run",
@@ -581,6 +592,7 @@ class Engine {
   Stream stream_;
   State state_;
   OptimizerStateOf<Optimizer> optimizer_;
+  GradientSum gradient_sum_;
   RunCard card_;
   RunLog log_;
   Checkpoints checkpoints_;

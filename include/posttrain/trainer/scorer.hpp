@@ -5,6 +5,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -151,11 +152,12 @@ class Scorer {
   }
 
   /// Adds the gradients of one micro-batch's share in the objective; returns the share, a number on
-  /// the device.
-  Tensor backward(const Batch& batch, const Objective<Loss>& objective) const {
+  /// the device. `layer_done`: of ModelCall.
+  Tensor backward(const Batch& batch, const Objective<Loss>& objective,
+                  const std::function<void(std::int64_t)>& layer_done = {}) const {
     begin_batch(batch);
     const Need need = needs_of(loss_);
-    const Scoring of = scoring(batch, /*training=*/true, need);
+    const Scoring of = scoring(batch, /*training=*/true, need, layer_done);
     const Tensor share =
         backward_through_head(of.head, of.rows, batch, objective, need, 1.0, chunk());
     end_batch();
@@ -194,8 +196,9 @@ class Scorer {
 
   /// `need`: what is scored.
   template <class AnyBatch>
-  Scoring scoring(const AnyBatch& batch, bool training, [[maybe_unused]] const Need& need) const {
-    Tensors pieces{hidden(batch, training)};
+  Scoring scoring(const AnyBatch& batch, bool training, [[maybe_unused]] const Need& need,
+                  const std::function<void(std::int64_t)>& layer_done = {}) const {
+    Tensors pieces{hidden(batch, training, layer_done)};
     const std::int64_t own = pieces[0].size(1);
     ScoringHead::Function values, teacher;
     [[maybe_unused]] const auto add = [&](const Tensor& piece) {
@@ -249,11 +252,13 @@ class Scorer {
   }
 
   template <class AnyBatch>
-  Tensor hidden(const AnyBatch& batch, bool training) const {
+  Tensor hidden(const AnyBatch& batch, bool training,
+                [[maybe_unused]] const std::function<void(std::int64_t)>& layer_done) const {
     if constexpr (kTakesCall) {
       ModelCall call;
       call.gradient_checkpointing = training && options_.gradient_checkpointing;
       if (training) call.neftune = {options_.neftune_noise_alpha, options_.seed, step_};
+      call.layer_done = layer_done;
       return model_.hidden(state_, batch, call);
     } else {
       return model_.hidden(state_, batch);

@@ -7,6 +7,7 @@
 #endif
 
 #include "posttrain/trainer/impl/checkpoints.ipp"
+#include "posttrain/trainer/impl/gradient_sum.ipp"
 #include "posttrain/trainer/impl/reference_scores.ipp"
 #include "posttrain/trainer/impl/team.ipp"
 #include "posttrain/trainer/run/impl/footprint.ipp"

@@ -19,16 +19,15 @@
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/distributed/communicator.hpp"
 #include "posttrain/tensor/metric_means.hpp"
-#include "posttrain/tensor/parameters.hpp"
+#include "posttrain/tensor/tensor.hpp"
 #include "posttrain/trainer/run/record.hpp"
 
 namespace posttrain {
 
 class Team {
  public:
-  Team() : Team(std::make_shared<Single>(), 1) {}
-  /// `bucket`: bytes that one operation adds up.
-  Team(std::shared_ptr<Communicator> ranks, std::int64_t bucket);
+  Team() : Team(std::make_shared<Single>()) {}
+  explicit Team(std::shared_ptr<Communicator> ranks) : ranks_(std::move(ranks)) {}
 
   const std::shared_ptr<Communicator>& communicator() const { return ranks_; }
   std::int64_t rank() const { return ranks_->rank(); }
@@ -41,8 +40,6 @@ class Team {
   /// order; there may be none.
   std::vector<std::size_t> own(std::span<const double> costs) const;
 
-  /// Adds up gradients over all ranks, in place.
-  void add_up(std::vector<ParameterGroup>& groups) const;
   /// The sum of a number over all ranks; undefined: 0.
   Tensor sum(const Tensor& number) const;
   double sum(double number) const;
@@ -71,7 +68,6 @@ class Team {
 
  private:
   std::shared_ptr<Communicator> ranks_;
-  std::int64_t bucket_;
 };
 
 }  // namespace posttrain

@@ -85,4 +85,8 @@ POSTTRAIN_INLINE Tensor differentiable(Tensor output, const Tensors& inputs,
       })[0];
 }
 
+POSTTRAIN_INLINE void when_gradient_is_there(const Tensor& x, std::function<void()> then) {
+  x.register_hook([then = std::move(then)](const Tensor&) { then(); });
+}
+
 }  // namespace posttrain

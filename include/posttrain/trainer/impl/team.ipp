@@ -21,9 +21,6 @@
 
 namespace posttrain {
 
-POSTTRAIN_INLINE Team::Team(std::shared_ptr<Communicator> ranks, std::int64_t bucket)
-    : ranks_(std::move(ranks)), bucket_(bucket) {}
-
 POSTTRAIN_INLINE std::vector<std::size_t> Team::own(std::span<const double> costs) const {
   const std::vector<std::int64_t> owner = owners(costs, size());
   std::vector<std::size_t> mine;
@@ -31,21 +28,6 @@ POSTTRAIN_INLINE std::vector<std::size_t> Team::own(std::span<const double> cost
     if (owner[i] == rank()) mine.push_back(i);
   }
   return mine;
-}
-
-POSTTRAIN_INLINE void Team::add_up(std::vector<ParameterGroup>& groups) const {
-  if (alone()) return;
-  at::NoGradGuard no_grad;
-  std::vector<Pending> sums;
-  for (ParameterGroup& group : groups) {
-    const std::int64_t elements =
-        std::max<std::int64_t>(1, bucket_ / static_cast<std::int64_t>(group.grad.element_size()));
-    for (std::int64_t begin = 0; begin < group.grad.numel(); begin += elements) {
-      sums.push_back(ranks_->all_reduce(
-          group.grad.narrow(0, begin, std::min(elements, group.grad.numel() - begin))));
-    }
-  }
-  for (Pending& sum : sums) sum.wait();
 }
 
 POSTTRAIN_INLINE Tensor Team::sum(const Tensor& number) const {

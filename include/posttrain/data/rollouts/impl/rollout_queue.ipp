@@ -10,6 +10,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/data/rollouts/rollout_lines.hpp"
 #include "posttrain/data/rollouts/rollout_queue.hpp"
+#include "posttrain/distributed/communicator.hpp"
 #include "posttrain/io/json.hpp"
 
 namespace posttrain::data {
