@@ -3,7 +3,8 @@
 the same weights on each to the bit; logs and checkpoints of rank 0 alone; a run goes on where it ended, on
 another number of ranks, too; a signal to one rank stops all at the same step; a rank that throws, is killed
 or hangs ends the others within seconds, with its number and the reason; ranks with other options say which;
-torchrun and mpirun start ranks, and torchrun starts them again; recipes do the same under a launcher.
+two hosts (network namespaces) do the same, and a host that is cut off is missed; torchrun and mpirun start
+ranks, and torchrun starts them again; recipes do the same under a launcher.
 
 usage: ranks_test.py PROGRAMS_FOLDER
 """
@@ -22,6 +23,35 @@ import time
 
 STEPS = 20
 POCKET = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "pocket")
+
+
+# Two hosts on a switch: rank 0 and rank 1 of PROGRAM with these arguments, in network namespaces that end with this
+# shell. With CUT the second host's cable is pulled once the first has written a checkpoint.
+HOSTS = """
+set -e
+mount -t tmpfs none /run  # names of namespaces end with it
+ip link add switch type bridge && ip link set switch up
+for host in 0 1; do
+  ip netns add host$host
+  ip link add port$host type veth peer name eth0 netns host$host
+  ip link set port$host master switch up
+  ip -n host$host addr add 10.77.0.$((host + 1))/24 dev eth0
+  ip -n host$host link set eth0 up
+  ip -n host$host link set lo up
+done
+export WORLD_SIZE=2 LOCAL_RANK=0 LOCAL_WORLD_SIZE=1 MASTER_ADDR=10.77.0.1 MASTER_PORT=29500 GLOO_SOCKET_IFNAME=eth0
+for host in 0 1; do
+  RANK=$host ip netns exec host$host "$PROGRAM" "$@" >"$OUTPUT/out$host" 2>"$OUTPUT/err$host" &
+  pids[$host]=$!
+done
+if [ -n "$CUT" ]; then
+  until ls "$2"/checkpoints/step-* >"$OUTPUT/seen" 2>&1; do sleep 0.1; done
+  sleep 0.5
+  ip link set port1 down
+fi
+set +e
+for host in 0 1; do wait ${pids[$host]}; echo $? >"$OUTPUT/status$host"; done
+"""
 
 
 class Launch:
@@ -210,6 +240,40 @@ class Test:
             problems.append("expected each step in metrics.jsonl")
         self.check(name, problems)
 
+    def hosts(self, cut):
+        """Two hosts, and what the second one's loss of its network does."""
+        name = "a host that is cut off" if cut else "two hosts"
+        if any(shutil.which(tool) is None for tool in ("unshare", "ip")) or \
+                subprocess.run(["unshare", "--net", "--mount", "ip", "link", "add", "switch", "type", "bridge"],
+                               capture_output=True).returncode != 0:
+            print(f"skipped: {name}: no network namespaces can be made here")
+            return
+        output, run_dir = self.path(name.replace(" ", "-")), self.path(name.replace(" ", "-") + "-run")
+        os.mkdir(output)
+        words = [self.tokens, run_dir, 100000 if cut else STEPS, 1e-3]
+        subprocess.run(["unshare", "--net", "--mount", "bash", "-c", HOSTS, "hosts", *map(str, words)], timeout=120,
+                       env=dict(os.environ, OMP_NUM_THREADS="1", PROGRAM=self.program, OUTPUT=output,
+                                CUT="1" if cut else ""), check=True)
+
+        def read(kind, host):
+            with open(os.path.join(output, f"{kind}{host}")) as file:
+                return file.read().strip()
+
+        problems = []
+        for host in (0, 1):
+            status, errors = read("status", host), read("err", host)
+            if cut:
+                reason = "rank 1 has given no sign of life" if host == 0 else "rank"
+                if status != "1" or not errors.startswith("error: ") or reason not in errors:
+                    problems.append(f"rank {host}: expected an error that says '{reason}', got {status}: {errors[-300:]}")
+                continue
+            if status != "0":
+                problems.append(f"rank {host}: status {status}, {errors[-300:]}")
+            elif not near([step for step, _ in losses(read("out", host))],
+                          [step for step, _ in losses(self.alone)]):
+                problems.append(f"rank {host}: other losses than one rank")
+        self.check(name, problems)
+
     def recipes(self, program):
         """Recipes under a launcher: the same losses and saved models, and every rank names them."""
         data = os.path.join(self.folder, "chats.jsonl")
@@ -258,6 +322,8 @@ def main():
         test.faults()
         test.differences()
         test.launchers()
+        test.hosts(cut=False)
+        test.hosts(cut=True)
         test.recipes(os.path.join(sys.argv[1], "recipe_run"))
     print(f"{test.passed} passed, {test.failed} failed")
     return test.failed != 0

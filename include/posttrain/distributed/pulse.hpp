@@ -24,8 +24,8 @@ class Pulse {
   Pulse(const Pulse&) = delete;
   Pulse& operator=(const Pulse&) = delete;
 
-  /// What is known to have happened to another rank ("rank 2 ended: out of memory"); empty:
-  /// nothing.
+  /// What is known to have happened to another rank ("rank 2 ended: out of memory"), or that this
+  /// one reaches nobody any more; empty: nothing.
   std::string trouble() const;
 
   /// An operation failed: waits until it is known which rank went, three signs of life at most.
@@ -36,7 +36,7 @@ class Pulse {
 
  private:
   class Beating;
-  std::unique_ptr<Beating> beating_;
+  std::shared_ptr<Beating> beating_;  // also its thread's
 };
 
 }  // namespace posttrain

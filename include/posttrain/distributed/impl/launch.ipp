@@ -218,19 +218,22 @@ inline void check_started(const Launch& launch, const RankPlace& place) {
   if (place.local_size == 0) return;  // it does not say how many there are on a machine
   constexpr std::string_view kHint = "leave it to the launcher";
   if (launch.given.processes && launch.processes != place.local_size) {
-    raise("nproc_per_node = {} and {}, which started {} on this machine, contradict each other; "
-          "hint: {}",
-          launch.processes, place.launcher, place.local_size, kHint);
+    raise(
+        "nproc_per_node = {} and {}, which started {} on this machine, contradict each other; "
+        "hint: {}",
+        launch.processes, place.launcher, place.local_size, kHint);
   }
   if (launch.given.nodes && launch.nodes * place.local_size != place.size) {
-    raise("nnodes = {} and {}, which started {} processes, {} of them on this machine, contradict "
-          "each other; hint: {}",
-          launch.nodes, place.launcher, place.size, place.local_size, kHint);
+    raise(
+        "nnodes = {} and {}, which started {} processes, {} of them on this machine, contradict "
+        "each other; hint: {}",
+        launch.nodes, place.launcher, place.size, place.local_size, kHint);
   }
   if (launch.given.rank && launch.rank != place.rank / place.local_size) {
-    raise("node_rank = {} and {}, which made this process rank {} of {}, contradict each other; "
-          "hint: {}",
-          launch.rank, place.launcher, place.rank, place.size, kHint);
+    raise(
+        "node_rank = {} and {}, which made this process rank {} of {}, contradict each other; "
+        "hint: {}",
+        launch.rank, place.launcher, place.rank, place.size, kHint);
   }
 }
 
@@ -244,15 +247,17 @@ POSTTRAIN_INLINE RankPlace place_in(const Launch& launch, const EnvironmentVaria
     return started;
   }
   if (launch.processes > 1) {
-    raise("nproc_per_node = {0} asks for {0} processes on this machine, and no launcher started "
-          "them; hint: torchrun --no-python --nproc-per-node {0}{1} PROGRAM",
-          launch.processes, launch.nodes > 1 ? fmt::format(" --nnodes {}", launch.nodes) : "");
+    raise(
+        "nproc_per_node = {0} asks for {0} processes on this machine, and no launcher started "
+        "them; hint: torchrun --no-python --nproc-per-node {0}{1} PROGRAM",
+        launch.processes, launch.nodes > 1 ? fmt::format(" --nnodes {}", launch.nodes) : "");
   }
   if (launch.nodes == 1) return {};
   if (meeting.host.empty() || meeting.port == 0) {
-    raise("nnodes = {}, and nothing says where the machines meet; hint: master_addr and "
-          "master_port, or rdzv_endpoint = host:port, of the machine with node_rank 0",
-          launch.nodes);
+    raise(
+        "nnodes = {}, and nothing says where the machines meet; hint: master_addr and "
+        "master_port, or rdzv_endpoint = host:port, of the machine with node_rank 0",
+        launch.nodes);
   }
   return {.rank = launch.rank,
           .size = launch.nodes,
