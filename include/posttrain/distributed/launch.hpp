@@ -5,8 +5,7 @@
 //   const EnvironmentVariables own;
 //   const Launch launch = resolve_launch({.nproc_per_node = 8}, own, /*gpus=*/8);
 //   const RankPlace place = place_in(launch, own);
-//   → nproc_per_node = 8 asks for 8 processes on this machine, and no launcher started them; hint:
-//   …
+//   → nproc_per_node = 8 asks for 8 processes on this machine, and no launcher started them
 //
 // A parameter that is not given comes from the environment (PET_NPROC_PER_NODE, PET_NNODES, …, as
 // torchrun reads them; MASTER_ADDR and MASTER_PORT also without PET_), else it has its default.
