@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several ranks train what one rank trains, for every parameter policy and for storages of each
+// kind, critics and teachers beside them.
+#include "posttrain/losses/distillation.hpp"
+#include "posttrain/losses/dpo.hpp"
+#include "posttrain/losses/ppo.hpp"
+#include "posttrain/models/reward_decoder.hpp"
+#include "posttrain/params/eva.hpp"
+#include "posttrain/params/full.hpp"
+#include "posttrain/params/lora.hpp"
+#include "posttrain/params/osft.hpp"
+#include "posttrain/params/osft_factored.hpp"
+#include "posttrain/params/osft_on_inputs.hpp"
+#include "posttrain/params/prefix_tuning.hpp"
+#include "posttrain/params/prompt_tuning.hpp"
+#include "posttrain/params/with_critic.hpp"
+#include "posttrain/params/with_critic_model.hpp"
+#include "posttrain/params/with_frozen_reference.hpp"
+#include "posttrain/params/with_moving_reference.hpp"
+#include "posttrain/params/with_teacher.hpp"
+#include "posttrain/storage/gguf.hpp"
+#include "posttrain/storage/int8.hpp"
+#include "posttrain/storage/nf4.hpp"
+#include "support/check_ranks.hpp"
+#include "support/rollout_model.hpp"
+#include "support/some_pairs.hpp"
+#include "support/temp_folder.hpp"
+
+using namespace posttrain;
+using posttrain::test::check_ranks;
+using posttrain::test::next_token_with;
+using posttrain::test::rank_options;
+using posttrain::test::tiny_model;
+
+namespace {
+
+InputStatistics some_inputs() {
+  const models::Decoder model = tiny_model(at::kFloat);
+  const std::vector<TokenBatch> batches{
+      test::batch_of({test::some_sequence(40, 1), test::some_sequence(40, 2)})};
+  return input_statistics(model, Frozen{}.attach(model), batches);
+}
+
+template <class Params>
+auto pairs_with(const Params& params) {
+  return [params](const Ranks& ranks) {
+    return Trainer(tiny_model(at::kFloat), Dpo{}, params, test::fixed_pairs(), AdamW{},
+                   rank_options(4), ranks);
+  };
+}
+
+template <class Loss, class Params>
+auto rollouts_with(const Loss& loss, const Params& params, const std::string& path) {
+  return [=](const Ranks& ranks) {
+    Options all = rank_options(8);
+    all.max_tokens_per_batch = 80;
+    all.max_steps = 6;
+    all.validation_frequency = 0;
+    return Trainer(test::TalkingModel(), loss, params, test::short_rollouts<>(path), AdamW{}, all,
+                   ranks);
+  };
+}
+
+template <class Model>
+Model another_model() {
+  models::DecoderConfig config = test::tiny_config();
+  config.vocab_size = 100;
+  return Model(config, {.dtype = at::kFloat, .device = test::test_device(), .seed = 11});
+}
+
+}  // namespace
+
+TEST_CASE("ranks: all weights of some layers on stored matrices", "[ranks_policies]") {
+  check_ranks(next_token_with(BasicFull<Int8>{.train = "layers.1"}));
+  check_ranks(next_token_with(BasicFull<Gguf>{.train = "layers.1"}));
+}
+TEST_CASE("ranks: LoRA", "[ranks_policies]") {
+  check_ranks(next_token_with(Lora{.rank = 4, .dropout = 0.1}), {2, 3, 4, 8});
+  check_ranks(next_token_with(Lora{.rank = 4, .use_dora = true}));
+  check_ranks(next_token_with(Lora{.rank = 4, .init = LoraInit::olora}));
+  check_ranks(next_token_with(Lora{.rank = 4, .init = LoraInit::pissa}));
+  check_ranks(next_token_with(Lora{.rank = 4, .modules_to_save = "norm"}));
+}
+TEST_CASE("ranks: LoRA on stored matrices", "[ranks_policies]") {
+  check_ranks(next_token_with(BasicLora<Nf4>{.rank = 4}));
+  check_ranks(next_token_with(BasicLora<Nf4>{.rank = 4, .init = LoraInit::loftq}));
+  check_ranks(next_token_with(BasicLora<Int8>{.rank = 4}));
+  check_ranks(next_token_with(BasicLora<Gguf>{.rank = 4}));
+}
+TEST_CASE("ranks: EVA", "[ranks_policies]") {
+  check_ranks(next_token_with(BasicEva<Dense>{.lora = {.rank = 4}, .inputs = some_inputs()}));
+}
+TEST_CASE("ranks: OSFT", "[ranks_policies]") {
+  check_ranks(next_token_with(Osft{.unfreeze_rank_ratio = 0.5}), {2, 3, 4, 8});
+  check_ranks(
+      next_token_with(Osft{.unfreeze_rank_ratio = 0.5, .projection = OsftProjection::joint}));
+  check_ranks(next_token_with(BasicOsft<Nf4>{.unfreeze_rank_ratio = 0.5}));
+  check_ranks(
+      next_token_with(BasicOsftOnInputs<Dense>{{.unfreeze_rank_ratio = 0.5}, some_inputs()}));
+  check_ranks(next_token_with(OsftFactored{.unfreeze_rank_ratio = 0.5}));
+}
+TEST_CASE("ranks: a soft prompt and a prefix", "[ranks_policies]") {
+  check_ranks(next_token_with(PromptTuning{.num_virtual_tokens = 3}), {2, 3, 4, 8});
+  check_ranks(next_token_with(PrefixTuning{.num_virtual_tokens = 3}), {2, 3, 4, 8});
+}
+TEST_CASE("ranks: references that stand beside the weights", "[ranks_policies]") {
+  check_ranks(pairs_with(WithFrozenReference{Full{}}));
+  check_ranks(pairs_with(WithMovingReference{Full{}}));
+  check_ranks(pairs_with(Osft{.unfreeze_rank_ratio = 0.5}));
+}
+TEST_CASE("ranks: critics and teachers", "[ranks_policies]") {
+  const test::TempFolder folder;
+  const std::string path = folder.write("prompts.jsonl", test::counting_prompts(6));
+  const auto teacher = another_model<models::Decoder>();
+  const auto critic = another_model<models::RewardDecoder>();
+  check_ranks(rollouts_with(Ppo{}, WithCritic{Full{}}, path));
+  check_ranks(rollouts_with(Ppo{}, WithCriticModel{Full{}, critic, Full{}}, path));
+  check_ranks(rollouts_with(OnPolicyDistillation{}, WithTeacher{Full{}, teacher}, path));
+}
