@@ -74,7 +74,8 @@ class Launch:
                                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE))
             if text:
                 self.processes[-1].stdin.write(text)
-                self.processes[-1].stdin.flush()
+                self.processes[-1].stdin.close()
+                self.processes[-1].stdin = None  # `communicate` has nothing left to write
         self.started = time.monotonic()
 
     def end(self, timeout=60):
