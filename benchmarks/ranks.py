@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A step on several ranks, beside PyTorch's DistributedDataParallel: one JSON line per number of ranks.
 
-  python benchmarks/ranks.py [--ranks 1,2,4] [--steps 7] [--warmup 2] [--network RATE]
+  python benchmarks/ranks.py [--ranks 1,2,4] [--documents 1] [--steps 7] [--warmup 2] [--network RATE]
       [--ours build-native/benchmarks/ranks_server]
 
 Hidden 384, 8 layers, 8 heads, ffn 1152, vocabulary 8,192 untied: 21.6 M weights, gradients of 86 MB in fp32. Each
-rank is a process of one thread with one document of 512 tokens in a step, so that more ranks do more work. Steps are
+rank is a process of one thread with so many documents of 512 tokens in a step, so that more ranks do more work. Steps are
 interleaved: ours with overlap, ours without, the peer (Gloo, buckets of 25 MiB on both sides); a step is as long as its
 slowest rank. First losses and norms must agree before anything is measured.
 
 --network 1gbit: each rank is in a network namespace of its own, behind an interface of that rate (Linux, as root).
 
-Line: ranks, network, overlapped, apart, peer (median seconds of a step), ratio (peer / overlapped: above 1 is better
+Line: ranks, documents, network, overlapped, apart, peer (median seconds of a step), ratio (peer / overlapped: above 1 is better
 for us), sum (seconds of adding up all gradients by itself), compute (apart − sum), share_of_limit (the longer of compute
 and sum, over overlapped: 1 is perfect), calls and bytes (of collective operations in a step, each rank), gradient_bytes
 (4 for each weight), rest_bytes (what goes beside gradients).
@@ -152,7 +152,7 @@ def run(size, options, network, folder):
     compute = max(apart - alone, 0.0)
     record = sides[0].records[-1]
     print(json.dumps({
-        "ranks": size, "network": options.network or "one machine", "overlapped": round(overlapped, 4),
+        "ranks": size, "documents": options.documents, "network": options.network or "one machine", "overlapped": round(overlapped, 4),
         "apart": round(apart, 4), "peer": round(other, 4), "ratio": round(other / overlapped, 3),
         "sum": round(alone, 4), "compute": round(compute, 4),
         "share_of_limit": round(max(compute, alone) / overlapped, 3), "calls": record["calls"],
@@ -163,6 +163,7 @@ def run(size, options, network, folder):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--ranks", default="1,2,4")
+    parser.add_argument("--documents", type=int, default=1)
     parser.add_argument("--steps", type=int, default=7)
     parser.add_argument("--warmup", type=int, default=2)
     parser.add_argument("--network", default="", help="the rate of each rank's interface, as tc has it")
@@ -178,7 +179,8 @@ def main():
         make_model(folder / "model")
         draw = random.Random(0)
         sft.write_lines(folder / "steps.jsonl",
-                        [{"documents": [[draw.randrange(VOCAB) for _ in range(LENGTH)]]} for _ in range(16)])
+                        [{"documents": [[draw.randrange(VOCAB) for _ in range(LENGTH)] for _ in range(options.documents)]}
+                         for _ in range(16)])
         for size in sizes:
             run(size, options, network, folder)
 

@@ -78,6 +78,7 @@ TEST_CASE("a name says its layer", "[gradient_sum]") {
   CHECK(layer_of("model.layers.12.mlp.up_proj.weight") == 12);
   CHECK(layer_of("transformer.h.0.attn.c_attn.weight") == 0);
   CHECK(layer_of("model.layers.3.mlp.down_proj.weight.osft.7") == 3);
+  CHECK(layer_of("lm_head.weight") > 1'000'000);
   CHECK(layer_of("model.embed_tokens.weight") == -1);
   CHECK(layer_of("critic.model.layers.3.mlp.up_proj.weight") == -1);
   CHECK(layer_of("") == -1);

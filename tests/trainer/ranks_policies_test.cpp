@@ -74,6 +74,24 @@ TEST_CASE("ranks: all weights of some layers on stored matrices", "[ranks_polici
   check_ranks(next_token_with(BasicFull<Int8>{.train = "layers.1"}));
   check_ranks(next_token_with(BasicFull<Gguf>{.train = "layers.1"}));
 }
+TEST_CASE("ranks: a head of its own, and one that is the embedding", "[ranks_policies]") {
+  for (const bool tied : {false, true}) {
+    const auto with = [tied](const auto& params) {
+      return [=](const Ranks& ranks) {
+        models::DecoderConfig config = test::tiny_config();
+        config.tied = tied;
+        return Trainer(models::Decoder(config, {.dtype = at::kFloat, .seed = 3}), NextToken{},
+                       params, test::rank_sequences(), AdamW{}, rank_options(), ranks);
+      };
+    };
+    check_ranks(with(Full{}));
+    check_ranks(with(Lora{.rank = 4, .modules_to_save = "embed_tokens, lm_head"}));
+    check_ranks(with(Lora{.rank = 4, .target_modules = "lm_head, q_proj"}));
+    if (!tied) continue;
+    check_ranks(
+        with(Lora{.rank = 4, .modules_to_save = "embed_tokens", .ensure_weight_tying = true}));
+  }
+}
 TEST_CASE("ranks: LoRA", "[ranks_policies]") {
   check_ranks(next_token_with(Lora{.rank = 4, .dropout = 0.1}), {2, 3, 4, 8});
   check_ranks(next_token_with(Lora{.rank = 4, .use_dora = true}));

@@ -21,7 +21,8 @@
 
 namespace posttrain {
 
-/// The layer that a tensor's name has; −1: none, or one of a critic's own model.
+/// The layer that a tensor's name has, the greatest number for a head, which is behind all layers;
+/// −1: none, or one of a critic's own model.
 std::int64_t layer_of(std::string_view name);
 
 class GradientSum {

@@ -67,6 +67,8 @@ inline std::vector<GradientPart> all_parts(const Tensor& whole, std::size_t grou
 
 POSTTRAIN_INLINE std::int64_t layer_of(std::string_view name) {
   if (name.starts_with("critic.")) return -1;
+  // A head of its own: one that is tied has the embedding's name, whose gradient comes last.
+  if (name.starts_with("lm_head.")) return std::numeric_limits<std::int64_t>::max();
   while (!name.empty()) {
     const std::size_t dot = std::min(name.find('.'), name.size());
     const std::string_view component = name.substr(0, dot);
