@@ -27,10 +27,11 @@ POCKET = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "pocket
 
 # Two hosts on a switch: rank 0 and rank 1 of PROGRAM with these arguments, in network namespaces that end with this
 # shell. With CUT the second host's cable is pulled once the first has written a checkpoint.
-HOSTS = """
+SWITCH = """
 set -e
 mount -t tmpfs none /run  # names of namespaces end with it
-ip link add switch type bridge && ip link set switch up
+ip link add switch type bridge
+ip link set switch up
 for host in 0 1; do
   ip netns add host$host
   ip link add port$host type veth peer name eth0 netns host$host
@@ -39,14 +40,18 @@ for host in 0 1; do
   ip -n host$host link set eth0 up
   ip -n host$host link set lo up
 done
+"""
+HOSTS = SWITCH + """
 export WORLD_SIZE=2 LOCAL_RANK=0 LOCAL_WORLD_SIZE=1 MASTER_ADDR=10.77.0.1 MASTER_PORT=29500 GLOO_SOCKET_IFNAME=eth0
 for host in 0 1; do
   RANK=$host ip netns exec host$host "$PROGRAM" "$@" >"$OUTPUT/out$host" 2>"$OUTPUT/err$host" &
   pids[$host]=$!
 done
 if [ -n "$CUT" ]; then
-  until ls "$2"/checkpoints/step-* >"$OUTPUT/seen" 2>&1; do sleep 0.1; done
-  sleep 0.5
+  for try in $(seq 300); do
+    if ls "$2"/checkpoints/step-* >"$OUTPUT/seen" 2>&1; then break; fi
+    sleep 0.1
+  done
   ip link set port1 down
 fi
 set +e
@@ -245,7 +250,7 @@ class Test:
         """Two hosts, and what the second one's loss of its network does."""
         name = "a host that is cut off" if cut else "two hosts"
         if any(shutil.which(tool) is None for tool in ("unshare", "ip")) or \
-                subprocess.run(["unshare", "--net", "--mount", "ip", "link", "add", "switch", "type", "bridge"],
+                subprocess.run(["unshare", "--net", "--mount", "bash", "-c", SWITCH],
                                capture_output=True).returncode != 0:
             print(f"skipped: {name}: no network namespaces can be made here")
             return
