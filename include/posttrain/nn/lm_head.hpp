@@ -51,15 +51,22 @@ struct Scores {
 
   /// A copy with `change` applied to each field that is there.
   template <class Change>
-  Scores map(const Change& change) const {
-    Scores changed;
-    for (auto field : {&Scores::logp, &Scores::entropy, &Scores::lse, &Scores::mean_logit,
-                       &Scores::log_sum_sq, &Scores::value, &Scores::divergence}) {
-      if ((this->*field).defined()) changed.*field = change(this->*field);
-    }
-    return changed;
-  }
+  Scores map(const Change& change) const;
 };
+
+/// Every score.
+inline constexpr Tensor Scores::*kScoreFields[] = {
+    &Scores::logp,       &Scores::entropy, &Scores::lse,       &Scores::mean_logit,
+    &Scores::log_sum_sq, &Scores::value,   &Scores::divergence};
+
+template <class Change>
+Scores Scores::map(const Change& change) const {
+  Scores changed;
+  for (const auto field : kScoreFields) {
+    if ((this->*field).defined()) changed.*field = change(this->*field);
+  }
+  return changed;
+}
 
 /// A micro-batch of a step as a loss sees it before the first backward pass: without a graph, and
 /// scored only when asked.

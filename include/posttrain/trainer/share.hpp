@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/base/error.hpp"
 #include "posttrain/batch/forest.hpp"
 #include "posttrain/concepts/loss.hpp"
 #include "posttrain/distributed/shared_work.hpp"
@@ -32,11 +33,6 @@ struct Share {
 
 namespace detail {
 
-/// Scores as they travel; those that the loss does not ask for are undefined.
-inline constexpr Tensor Scores::*kScores[] = {
-    &Scores::logp,       &Scores::entropy, &Scores::lse,       &Scores::mean_logit,
-    &Scores::log_sum_sq, &Scores::value,   &Scores::divergence};
-
 /// What a loss asked of a micro-batch while it gathered, in the order of its questions.
 class Notes {
  public:
@@ -46,7 +42,7 @@ class Notes {
   const Tensors& answers() const { return answers_; }
 
   Scores write(Scores scores) {
-    for (const auto field : kScores) answers_.push_back(scores.*field);
+    for (const auto field : kScoreFields) answers_.push_back(scores.*field);
     return scores;
   }
   Tensor write(Tensor number) {
@@ -55,11 +51,16 @@ class Notes {
   }
   Scores read_scores() {
     Scores scores;
-    for (const auto field : kScores) scores.*field = read();
+    for (const auto field : kScoreFields) scores.*field = read();
     return scores;
   }
   Tensor read() {
-    const Tensor& answer = answers_.at(next_++);
+    if (next_ == answers_.size()) {
+      fail(
+          "a loss that gathers asked more of a micro-batch of the whole step than of it alone; "
+          "hint: docs/concepts.md#loss");
+    }
+    const Tensor& answer = answers_[next_++];
     return answer.defined() ? answer.to(device_) : answer;
   }
 
