@@ -236,10 +236,17 @@ TEST_CASE("a launcher started what was given", "[launch]") {
   CHECK(refusal({.nnodes = 2, .node_rank = 0}, torchrun) ==
         "node_rank = 0 and torchrun, which made this process rank 5 of 8, contradict each other; "
         "hint: leave it to the launcher");
+  CHECK(
+      refusal({.rdzv_id = "other"}, torchrun) ==
+      "rdzv_id = other and torchrun, whose run is r, contradict each other; hint: leave it to the "
+      "launcher");
+  CHECK(place_of({.rdzv_id = "r"}, torchrun).rank == 5);
   // The environment's PET_… are torchrun's own defaults, which its command line goes before.
   Variables with_defaults = torchrun;
   with_defaults.emplace("PET_NPROC_PER_NODE", "16");
+  with_defaults.emplace("PET_RDZV_ID", "default");
   CHECK(place_of({}, with_defaults).size == 8);
+  CHECK(place_of({}, with_defaults).run == place_of({}, torchrun).run);
   // torchrun's store is where it says; its rendezvous was somewhere else.
   CHECK(place_of({.rdzv_endpoint = "elsewhere:1"}, torchrun).port == 40000);
   // Others have no address of their own.
@@ -252,6 +259,9 @@ TEST_CASE("a launcher started what was given", "[launch]") {
   CHECK(by_mpi.rank == 1);
   CHECK(by_mpi.host == "node0");
   CHECK(by_mpi.port == 7);
+  // Two runs at one address are told apart by their names.
+  const LaunchOptions address{.rdzv_id = "a", .master_addr = "node0", .master_port = 7};
+  CHECK(place_of(address, mpirun).run == "a/" + by_mpi.run);
   // srun does not say how many there are on a machine.
   const Variables srun{{"SLURM_PROCID", "1"},
                        {"SLURM_NTASKS", "2"},

@@ -71,7 +71,7 @@ struct Launch {
 
   /// What was given as an argument, and so has to be what a launcher did.
   struct Given {
-    bool processes = false, nodes = false, rank = false;
+    bool processes = false, nodes = false, rank = false, id = false;
   };
   Given given{};
 };
@@ -83,9 +83,9 @@ Launch resolve_launch(const LaunchOptions& given, const EnvironmentVariables& en
 
 /// Which of the launch's processes this one is: by the launcher that started it (torchrun, mpirun,
 /// srun: distributed/rank_place.hpp), which must have started what was given, at the launch's
-/// address where the launcher has none of its own; without a launcher by `node_rank`, with one
-/// process on each machine. Throws where several processes on a machine are asked for and nobody
-/// started them, and where nothing says at which address machines meet.
+/// address and under its `rdzv_id` where the launcher has none of its own; without a launcher by
+/// `node_rank`, with one process on each machine. Throws where several processes on a machine are
+/// asked for and nobody started them, and where nothing says at which address machines meet.
 RankPlace place_in(const Launch& launch, const EnvironmentVariables& environment);
 
 }  // namespace posttrain

@@ -206,6 +206,7 @@ POSTTRAIN_INLINE Launch resolve_launch(const LaunchOptions& given,
   }
   if (const auto found = launch_setting("rdzv_id", given.rdzv_id.text(), environment)) {
     launch.rendezvous.id = detail::trimmed(found->value);
+    launch.given.id = found->is_argument;
   }
   detail::RendezvousSettings(given, environment).read(launch);
   return launch;
@@ -214,9 +215,15 @@ POSTTRAIN_INLINE Launch resolve_launch(const LaunchOptions& given,
 namespace detail {
 
 /// Throws where a launcher started something else than was given.
-inline void check_started(const Launch& launch, const RankPlace& place) {
-  if (place.local_size == 0) return;  // it does not say how many there are on a machine
+inline void check_started(const Launch& launch, const RankPlace& place,
+                          const EnvironmentVariables& environment) {
   constexpr std::string_view kHint = "leave it to the launcher";
+  const auto run = environment.find("TORCHELASTIC_RUN_ID");
+  if (launch.given.id && run && launch.rendezvous.id != *run) {
+    raise("rdzv_id = {} and torchrun, whose run is {}, contradict each other; hint: {}",
+          launch.rendezvous.id, *run, kHint);
+  }
+  if (place.local_size == 0) return;  // it does not say how many there are on a machine
   if (launch.given.processes && launch.processes != place.local_size) {
     raise(
         "nproc_per_node = {} and {}, which started {} on this machine, contradict each other; "
@@ -241,9 +248,10 @@ inline void check_started(const Launch& launch, const RankPlace& place) {
 
 POSTTRAIN_INLINE RankPlace place_in(const Launch& launch, const EnvironmentVariables& environment) {
   const Rendezvous& meeting = launch.rendezvous;
-  const RankPlace started = rank_place(environment, meeting.host, meeting.port);
+  RankPlace started = rank_place(environment, meeting.host, meeting.port);
   if (!started.launcher.empty()) {
-    detail::check_started(launch, started);
+    detail::check_started(launch, started, environment);
+    if (launch.given.id) started.run = fmt::format("{}/{}", meeting.id, started.run);
     return started;
   }
   if (launch.processes > 1) {
