@@ -240,7 +240,7 @@ TEST_CASE("a launcher started what was given", "[launch]") {
       refusal({.rdzv_id = "other"}, torchrun) ==
       "rdzv_id = other and torchrun, whose run is r, contradict each other; hint: leave it to the "
       "launcher");
-  CHECK(place_of({.rdzv_id = "r"}, torchrun).rank == 5);
+  CHECK(place_of({.rdzv_id = "r"}, torchrun).run == place_of({}, torchrun).run);
   // The environment's PET_… are torchrun's own defaults, which its command line goes before.
   Variables with_defaults = torchrun;
   with_defaults.emplace("PET_NPROC_PER_NODE", "16");
@@ -262,6 +262,9 @@ TEST_CASE("a launcher started what was given", "[launch]") {
   // Two runs at one address are told apart by their names.
   const LaunchOptions address{.rdzv_id = "a", .master_addr = "node0", .master_port = 7};
   CHECK(place_of(address, mpirun).run == "a/" + by_mpi.run);
+  Variables beneath_torchrun = mpirun;
+  beneath_torchrun.emplace("TORCHELASTIC_RUN_ID", "r");
+  CHECK(place_of(address, beneath_torchrun).run == "a/" + by_mpi.run);
   // srun does not say how many there are on a machine.
   const Variables srun{{"SLURM_PROCID", "1"},
                        {"SLURM_NTASKS", "2"},

@@ -218,10 +218,10 @@ namespace detail {
 inline void check_started(const Launch& launch, const RankPlace& place,
                           const EnvironmentVariables& environment) {
   constexpr std::string_view kHint = "leave it to the launcher";
-  const auto run = environment.find("TORCHELASTIC_RUN_ID");
-  if (launch.given.id && run && launch.rendezvous.id != *run) {
+  const std::string run = environment.find("TORCHELASTIC_RUN_ID").value_or("");
+  if (launch.given.id && place.launcher == "torchrun" && launch.rendezvous.id != run) {
     raise("rdzv_id = {} and torchrun, whose run is {}, contradict each other; hint: {}",
-          launch.rendezvous.id, *run, kHint);
+          launch.rendezvous.id, run, kHint);
   }
   if (place.local_size == 0) return;  // it does not say how many there are on a machine
   if (launch.given.processes && launch.processes != place.local_size) {
@@ -251,7 +251,8 @@ POSTTRAIN_INLINE RankPlace place_in(const Launch& launch, const EnvironmentVaria
   RankPlace started = rank_place(environment, meeting.host, meeting.port);
   if (!started.launcher.empty()) {
     detail::check_started(launch, started, environment);
-    if (launch.given.id) started.run = fmt::format("{}/{}", meeting.id, started.run);
+    if (launch.given.id && started.launcher != "torchrun")
+      started.run = fmt::format("{}/{}", meeting.id, started.run);
     return started;
   }
   if (launch.processes > 1) {
