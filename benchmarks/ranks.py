@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A step on several ranks, beside PyTorch's DistributedDataParallel: one JSON line per number of ranks.
+"""A step on several ranks, beside PyTorch's DistributedDataParallel and FSDP2: one JSON line per number of ranks.
 
   python benchmarks/ranks.py [--ranks 1,2,4] [--documents 1] [--steps 7] [--warmup 2] [--network RATE]
       [--ours build-native/benchmarks/ranks_server]
 
 Hidden 384, 8 layers, 8 heads, ffn 1152, vocabulary 8,192 untied: 21.6 M weights, gradients of 86 MB in fp32. Each
 rank is a process of one thread with so many documents of 512 tokens in a step, so that more ranks do more work. Steps are
-interleaved: ours with overlap, ours without, the peer (Gloo, buckets of 25 MiB on both sides); a step is as long as its
-slowest rank. First losses and norms must agree before anything is measured.
+interleaved: ours with overlap, ours without, ours in slices of the optimizer's memory, and the peers (Gloo, buckets of
+25 MiB on both sides; FSDP2 shards every layer and keeps its weights for the backward pass, as slices do); a step is as
+long as its slowest rank. First losses and norms must agree before anything is measured.
 
 --network 1gbit: each rank is in a network namespace of its own, behind an interface of that rate (Linux, as root).
 
 Line: ranks, documents, network, overlapped, apart, peer (median seconds of a step), ratio (peer / overlapped: above 1 is better
 for us), sum (seconds of adding up all gradients by itself), compute (apart − sum), share_of_limit (the longer of compute
-and sum, over overlapped: 1 is perfect), calls and bytes (of collective operations in a step, each rank), gradient_bytes
+and sum, over overlapped: 1 is perfect), sliced and fsdp (seconds, with more than one rank), sliced_ratio (fsdp / sliced),
+held and sliced_held (bytes of weights, gradients, masters and moments of a rank), sliced_bytes (of operations), calls and bytes (of collective operations in a step, each rank), gradient_bytes
 (4 for each weight), rest_bytes (what goes beside gradients).
 """
 
@@ -134,6 +136,9 @@ def run(size, options, network, folder):
     sides = [Side("ours", [options.ours, *given, "--overlap", "1"], size, network, free_port()),
              Side("ours, apart", [options.ours, *given, "--overlap", "0"], size, network, free_port()),
              Side("peer", peer, size, network, free_port())]
+    if size > 1:
+        sides += [Side("ours, sliced", [options.ours, *given, "--sliced", "1"], size, network, free_port()),
+                  Side("FSDP2", [*peer, "--sharded"], size, network, free_port())]
     for step in range(options.warmup + options.steps):
         for side in sides:
             side.step(step >= options.warmup)
@@ -144,10 +149,14 @@ def run(size, options, network, folder):
                     if abs(a - b) > tolerance * abs(b):
                         sys.exit(f"first {key} differs: {a}, {b}; the comparison would be of different computations")
         sides[1].sum()
-    elements = sides[0].quit()["elements"]
-    for side in sides[1:]:
-        side.quit()
-    overlapped, apart, other = (statistics.median(side.seconds) for side in sides)
+    last = [side.quit() for side in sides]
+    elements = last[0]["elements"]
+    overlapped, apart, other = (statistics.median(side.seconds) for side in sides[:3])
+    more = {"held": last[0]["held"]}
+    if size > 1:
+        sliced, sharded = (statistics.median(side.seconds) for side in sides[3:])
+        more.update(sliced=round(sliced, 4), fsdp=round(sharded, 4), sliced_ratio=round(sharded / sliced, 3),
+                    sliced_held=last[3]["held"], sliced_bytes=sides[3].records[-1]["bytes"])
     alone = statistics.median(sides[1].sums[options.warmup:])
     compute = max(apart - alone, 0.0)
     record = sides[0].records[-1]
@@ -157,7 +166,7 @@ def run(size, options, network, folder):
         "sum": round(alone, 4), "compute": round(compute, 4),
         "share_of_limit": round(max(compute, alone) / overlapped, 3), "calls": record["calls"],
         "bytes": record["bytes"], "gradient_bytes": 4 * elements,
-        "rest_bytes": record["bytes"] - 4 * elements if size > 1 else record["bytes"]}), flush=True)
+        "rest_bytes": record["bytes"] - 4 * elements if size > 1 else record["bytes"], **more}), flush=True)
 
 
 def main():

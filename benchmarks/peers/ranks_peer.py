@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One rank of PyTorch's DistributedDataParallel on Gloo: the peer of benchmarks/ranks.py.
+"""One rank of PyTorch's DistributedDataParallel, or of its FSDP2, on Gloo: the peers of benchmarks/ranks.py.
 
-  python benchmarks/peers/ranks_peer.py --model DIR --data steps.jsonl --steps N
+  python benchmarks/peers/ranks_peer.py --model DIR --data steps.jsonl --steps N [--sharded]
 
 The protocol, optimizer and settings of sft_peer.py's `bare`; rank r of N takes the micro-batches r, r + N, …
 The loss is the mean over the ranks, whose micro-batches have the same number of trained tokens.
@@ -20,6 +20,8 @@ def main():
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", required=True)
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--sharded", action="store_true", help="fully_shard of each layer, weights kept for the "
+                        "backward pass, in the place of DistributedDataParallel")
     options = parser.parse_args()
     protocol = sft_peer.Protocol(options.steps, 0)
     torch.distributed.init_process_group("gloo")
@@ -27,8 +29,15 @@ def main():
     model = transformers.AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32,
                                                               attn_implementation="sdpa")
     model.train()
-    parallel = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True,
-                                                         static_graph=True)
+    if options.sharded:
+        from torch.distributed.fsdp import fully_shard
+
+        for part in [*model.model.layers, model]:
+            fully_shard(part, reshard_after_forward=False)
+        parallel = model
+    else:
+        parallel = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True,
+                                                             static_graph=True)
     trained = list(model.parameters())
     optimizer = torch.optim.AdamW(trained, lr=sft_peer.LEARNING_RATE, betas=(0.9, 0.999), eps=1e-8,
                                   weight_decay=0.0, fused=True)
@@ -42,6 +51,8 @@ def main():
         loss = parallel(input_ids=ids, labels=ids, use_cache=False).loss
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        if options.sharded:
+            norm = norm.full_tensor()
         optimizer.step()
         optimizer.zero_grad(set_to_none=False)
         mean = loss.detach() / size

@@ -29,6 +29,7 @@ struct Need;
 template <class Batch>
 class Scored;
 class MetricMeans;
+class Communicator;
 struct Weight;
 struct ParameterGroup;
 struct NamedTensor;

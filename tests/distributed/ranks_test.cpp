@@ -9,7 +9,8 @@ using namespace posttrain;
 using posttrain::test::error_of;
 
 TEST_CASE("without a launcher there is one rank", "[ranks]") {
-  const auto one = join_ranks({}, EnvironmentVariables(EnvironmentVariables::Variables{}));
+  const auto one =
+      join_ranks({}, at::kCPU, EnvironmentVariables(EnvironmentVariables::Variables{}));
   CHECK(one->size() == 1);
   CHECK(one->rank() == 0);
 }
@@ -18,7 +19,7 @@ TEST_CASE("a communicator of one's own goes before the launcher", "[ranks]") {
   const auto own = std::make_shared<Single>();
   const EnvironmentVariables launched(EnvironmentVariables::Variables{
       {"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "nowhere"}, {"MASTER_PORT", "1"}});
-  CHECK(join_ranks({.over = own}, launched) == own);
+  CHECK(join_ranks({.over = own}, at::kCPU, launched) == own);
 }
 
 TEST_CASE("values of Ranks are checked", "[ranks]") {

@@ -4,9 +4,10 @@ the same weights on each to the bit; logs and checkpoints of rank 0 alone; a run
 another number of ranks, too; a signal to one rank stops all at the same step; a rank that throws, is killed
 or hangs ends the others within seconds, with its number and the reason; ranks with other options say which;
 two hosts (network namespaces) do the same, and a host that is cut off is missed; torchrun and mpirun start
-ranks, and torchrun starts them again; recipes do the same under a launcher.
+ranks, which talk by MPI, too, and torchrun starts them again; recipes do the same under a launcher; ranks on the stand-in GPUs, which NCCL's
+stand-in connects, train what one of them trains.
 
-usage: ranks_test.py PROGRAMS_FOLDER
+usage: ranks_test.py PROGRAMS_FOLDER STAND_IN_FOLDER
 """
 
 import glob
@@ -60,9 +61,10 @@ for host in 0 1; do wait ${pids[$host]}; echo $? >"$OUTPUT/status$host"; done
 
 
 class Launch:
-    """Ranks as torchrun starts them, without its store: rank 0 serves one."""
+    """Ranks as torchrun starts them, without its store: rank 0 serves one. `own`: arguments of a rank in the place of
+    the others'; `variables(rank)`: of its environment."""
 
-    def __init__(self, program, size, arguments, own=None, text=None):
+    def __init__(self, program, size, arguments, own=None, text=None, variables=None):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -73,6 +75,7 @@ class Launch:
                 environment.update(RANK=str(rank), WORLD_SIZE=str(size), LOCAL_RANK=str(rank),
                                    LOCAL_WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1",
                                    MASTER_PORT=str(port))
+            environment.update(variables(rank) if variables else {})
             words = [program, *map(str, (own or {}).get(rank, arguments))]
             self.processes.append(subprocess.Popen(words, env=environment, text=True,
                                                    stdin=subprocess.PIPE if text else None,
@@ -127,9 +130,9 @@ class Test:
         for problem in problems:
             print(f"FAILED {name}: {problem}")
 
-    def run(self, size, run_dir, *more, own=None, timeout=60, steps=STEPS):
-        arguments = [self.tokens, run_dir, steps, *more]
-        return Launch(self.program, size, arguments, own).end(timeout)
+    def run(self, size, run_dir, *more, own=None, timeout=60, steps=STEPS, flags=(), variables=None):
+        arguments = [*flags, self.tokens, run_dir, steps, *more]
+        return Launch(self.program, size, arguments, own, variables=variables).end(timeout)
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -139,12 +142,15 @@ class Test:
             return [record["step"] for record in map(json.loads, file) if "loss" in record]
 
     def exactness(self):
-        (status, out, errors), = self.run(1, self.path("alone"))
-        self.check("one rank", [] if status == 0 else [errors])
-        self.alone = out
-        for size in (2, 3, 4):
-            run_dir = self.path(f"on-{size}")
-            results = self.run(size, run_dir)
+        self.alone = self.same_everywhere("", (2, 3, 4))
+
+    def same_everywhere(self, name, sizes, variables=None, sliced=(False, True)):
+        """Runs of these sizes do what one rank does; returns its output."""
+        (status, out, errors), = self.run(1, self.path("alone" + name), variables=variables)
+        self.check("one rank" + name, [] if status == 0 else [errors])
+        for size, cut in ((size, cut) for size in sizes for cut in sliced):
+            run_dir = self.path(f"on-{size}-{cut}{name}")
+            results = self.run(size, run_dir, flags=["--sliced"] if cut else [], variables=variables)
             problems = [f"rank {r}: status {s}, {e}" for r, (s, _, e) in enumerate(results) if s != 0]
             for rank, (_, other, errors) in enumerate(results):
                 for kind in (0, 1):
@@ -163,19 +169,21 @@ class Test:
             if self.steps_logged(run_dir) != list(range(1, STEPS + 1)):
                 problems.append("expected one line of metrics.jsonl for each step")
             with open(os.path.join(run_dir, "run.json")) as file:
-                if json.load(file).get("ranks") != size:
-                    problems.append("run.json does not say how many ranks there were")
-            self.check(f"{size} ranks", problems)
+                record = json.load(file)
+                if record.get("ranks") != size or record.get("sharding") != ("optimizer" if cut else None):
+                    problems.append("run.json does not say how many ranks there were, and what they shared")
+            self.check(f"{size} ranks{', in slices' if cut else ''}{name}", problems)
+        return out
 
     def resume(self):
         run_dir, problems = self.path("resumed"), []
-        for size, steps in ((2, 8), (3, 12), (1, 16), (2, STEPS)):
-            results = self.run(size, run_dir, steps=steps)
+        for size, steps, flags in ((2, 8, ["--sliced"]), (3, 12, ["--sliced"]), (1, 16, []), (2, STEPS, [])):
+            results = self.run(size, run_dir, steps=steps, flags=flags)
             problems += [e for s, _, e in results if s != 0]
             out = results[0][1]
         alone = [step[0] for step in losses(self.alone)]
         if not near([step[0] for step in losses(out)], alone[16:]):
-            problems.append("a run that went on, on 2, 3, 1 and 2 ranks, has other losses")
+            problems.append("a run that went on, on 2 and 3 ranks in slices, on 1 and on 2, has other losses")
         self.check("resume on other numbers of ranks", problems)
 
     def stop_by_signal(self):
@@ -220,9 +228,12 @@ class Test:
         self.launched("torchrun", [*torchrun, "3"], 3)
         self.launched("torchrun, a rank killed and all started again", [*torchrun, "2", "--max-restarts", "1"],
                       2, "kill", 1, 6)
-        self.launched("mpirun", ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "3"], 3)
+        mpirun = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n"]
+        self.launched("mpirun", [*mpirun, "3"], 3)
+        self.launched("mpirun, by MPI", [*mpirun, "4"], 4, flags=["--mpi"])
+        self.launched("mpirun, by MPI in slices", [*mpirun, "3"], 3, flags=["--mpi", "--sliced"])
 
-    def launched(self, name, command, size, *fault):
+    def launched(self, name, command, size, *fault, flags=()):
         probe = [command[0], "--version"] if command[0] == "mpirun" else [*command[:3], "--help"]
         if shutil.which(command[0]) is None or subprocess.run(probe, capture_output=True).returncode != 0:
             print(f"skipped: {name}: it is not installed")
@@ -232,9 +243,12 @@ class Test:
                 free.bind(("127.0.0.1", 0))
                 command = [*command, "--master-port", str(free.getsockname()[1])]
         run_dir = self.path(name.replace(" ", "-"))
-        arguments = [self.tokens, run_dir, STEPS, 1e-3, *fault]
+        arguments = [*flags, self.tokens, run_dir, STEPS, 1e-3, *fault]
         done = subprocess.run([*command, self.program, *map(str, arguments)], text=True, timeout=120,
                               capture_output=True, env=dict(os.environ, OMP_NUM_THREADS="1"))
+        if "this build has no MPI" in done.stderr:
+            print(f"skipped: {name}: the programs were built without MPI")
+            return
         problems = [] if done.returncode == 0 else [f"status {done.returncode}: {done.stderr[-500:]}"]
         if sorted(field(done.stdout, "rank")) != [f"{rank} of {size}" for rank in range(size)]:
             problems.append(f"expected {size} ranks, got {field(done.stdout, 'rank')}")
@@ -320,6 +334,42 @@ class Test:
         self.check("ranks with different options", problems)
 
 
+    def gpus(self, stand_in):
+        """On the stand-in GPUs, one for each process, with its NCCL."""
+        def variables(rank):
+            path = ":".join(filter(None, [stand_in, os.environ.get("LD_LIBRARY_PATH")]))
+            return {"LD_LIBRARY_PATH": path, "POSTTRAIN_TEST_DEVICE": "cuda:0",
+                    "POSTTRAIN_STAND_IN_GPU": str(rank)}
+
+        self.same_everywhere(" on stand-in GPUs", (2, 4), variables)
+
+        def refused(name, size, reason, of_rank, ranks=None):
+            def with_own(rank):
+                return {**variables(rank), **of_rank(rank)}
+            results = Launch(self.program, size, [self.tokens, self.path(name), STEPS, 1e-3],
+                             variables=with_own).end(40)
+            problems = []
+            for rank in ranks or range(size):
+                status, _, errors = results[rank]
+                lines = [line for line in errors.splitlines() if line.startswith("error: ")]
+                if status != 1 or len(lines) != 1 or reason not in lines[0]:
+                    problems.append(f"rank {rank}: expected '{reason}', got {status}: {errors[-300:]}")
+            self.check(name, problems)
+
+        refused("two ranks on one GPU", 2, "ranks 0 and 1 have the same GPU, GPU-",
+                lambda rank: {"POSTTRAIN_STAND_IN_GPU": "3"})
+        refused("versions of NCCL that differ", 2, "rank 0 has 2.28.9, rank 1 has 2.27.3",
+                lambda rank: {"POSTTRAIN_STAND_IN_NCCL_VERSION": str(22809 - rank * 106)})
+        refused("an operation of NCCL that fails", 2, "remote process exited or there was a network error",
+                lambda rank: {"POSTTRAIN_STAND_IN_NCCL_FAILS": "9"} if rank == 1 else {})
+        launch = Launch(self.program, 3, [self.tokens, self.path("gpu-kill"), STEPS, 1e-3, "kill", 1, 6],
+                        variables=variables)
+        results = launch.end(40)
+        self.check("rank 1 and kill on stand-in GPUs", [
+            f"rank {rank}: {results[rank][0]}, {results[rank][2][-300:]}" for rank in (0, 2)
+            if results[rank][0] != 1 or "rank 1 has given no sign of life" not in results[rank][2]])
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         test = Test(os.path.join(sys.argv[1], "ranks_run"), folder)
@@ -332,6 +382,7 @@ def main():
         test.hosts(cut=False)
         test.hosts(cut=True)
         test.recipes(os.path.join(sys.argv[1], "recipe_run"))
+        test.gpus(sys.argv[2])
     print(f"{test.passed} passed, {test.failed} failed")
     return test.failed != 0
 

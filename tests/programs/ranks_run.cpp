@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // One rank of a run of a tiny model, by the environment's launcher:
-//   ranks_run TOKENS RUN_DIR STEPS [LEARNING_RATE [fail|kill|stop RANK STEP]]
-// TOKENS: JSON lines with "input_ids" below 50. A checkpoint every 4 steps, a validation every 5.
-// Prints "step LOSS NORM" lines, "rank R of N", and the sum of the weights' bits, which is the same
-// on each rank. `fail`: the rank throws after that step, `kill`: it is killed, `stop`: it is
-// stopped, as a machine that hangs; none of them once torchrun has started all ranks again.
+//   ranks_run [--sliced] [--mpi] TOKENS RUN_DIR STEPS [LEARNING_RATE [fail|kill|stop RANK STEP]]
+// --sliced: ranks share the optimizer's memory; --mpi: they talk by MPI. TOKENS: JSON lines with
+// "input_ids" below 50. A checkpoint every 4 steps, a validation every 5. Prints "step LOSS NORM"
+// lines, "rank R of N", and the sum of the weights' bits, which is the same on each rank. `fail`:
+// the rank throws after that step, `kill`: it is killed, `stop`: it is stopped, as a machine that
+// hangs; none of them once torchrun has started all ranks again.
 #include <bit>
 #include <csignal>
 #include <cstdint>
@@ -36,7 +37,8 @@ struct Watch {
   }
 };
 
-std::uint64_t bits_of(const Tensor& weights) {
+std::uint64_t bits_of(const Tensor& trained) {
+  const Tensor weights = trained.to(at::kCPU);
   std::uint64_t sum = 0;
   const float* value = weights.const_data_ptr<float>();
   for (std::int64_t i = 0; i < weights.numel(); ++i) {
@@ -45,9 +47,10 @@ std::uint64_t bits_of(const Tensor& weights) {
   return sum;
 }
 
-void run(const std::vector<std::string>& words) {
+void run(std::vector<std::string> words) {
+  const bool sliced = std::erase(words, "--sliced") > 0, by_mpi = std::erase(words, "--mpi") > 0;
   if (words.size() != 3 && words.size() != 4 && words.size() != 7) {
-    fail("expected TOKENS RUN_DIR STEPS [LEARNING_RATE [FAULT RANK STEP]]");
+    fail("expected [--sliced] [--mpi] TOKENS RUN_DIR STEPS [LEARNING_RATE [FAULT RANK STEP]]");
   }
   Options options = {.max_steps = std::stoll(words[2]), .effective_batch_size = 6};
   options.validation_split = 0.2;
@@ -58,9 +61,12 @@ void run(const std::vector<std::string>& words) {
   options.validation_frequency = 5;
   options.save_best = false;
   options.progress = false;
+  const auto sharding = sliced ? Ranks::Sharding::optimizer : Ranks::Sharding::none;
+  const auto backend = by_mpi ? Ranks::Backend::mpi : Ranks::Backend::automatic;
   // [snippet: ranks]
   Trainer trainer(test::tiny_model(at::kFloat), NextToken{}, Full{}, Tokenized{.path = words[0]},
-                  AdamW{}, options, Ranks{.timeout = 6.0});
+                  AdamW{}, options,
+                  Ranks{.sharding = sharding, .backend = backend, .timeout = 6.0});
   // [/snippet]
   Watch watch;
   const char* restarts = std::getenv("TORCHELASTIC_RESTART_COUNT");
@@ -72,7 +78,7 @@ void run(const std::vector<std::string>& words) {
   const TrainResult result = trainer.train();
   std::uint64_t bits = 0;
   for (const ParameterGroup& group : trainer.state().trainable()) {
-    bits = 31 * bits + bits_of(group.master);
+    bits = 31 * bits + bits_of(group.value);
   }
   fmt::print("rank {} of {}\nweights {:016x}\nvalidation {:.17g}\ninterrupted {}\n", trainer.rank(),
              trainer.ranks(), bits, result.val_loss, result.interrupted ? result.signal : 0);

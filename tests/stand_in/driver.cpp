@@ -2,7 +2,8 @@
 // NVIDIA's driver of the stand-in device: POSTTRAIN_STAND_IN_DEVICES GPUs (1) of the compute
 // capability POSTTRAIN_STAND_IN_CAPABILITY (90: 9.0). It runs the library's kernels on the host,
 // threads in ascending order or, with
-// POSTTRAIN_STAND_IN_STRIDE (a prime above 32), in another one.
+// POSTTRAIN_STAND_IN_STRIDE (a prime above 32), in another one. POSTTRAIN_STAND_IN_GPU tells the
+// GPUs of several processes apart.
 #include "stand_in/emulation.hpp"
 // Behind what gives device code its meaning.
 #include <dlfcn.h>
@@ -57,6 +58,14 @@ int cuDeviceGet(int* device, int index) {
 int cuDeviceGetAttribute(int* value, int attribute, int /*device*/) {
   const int capability = number_in("POSTTRAIN_STAND_IN_CAPABILITY", 90);
   *value = attribute == 75 ? capability / 10 : capability % 10;
+  return 0;
+}
+
+/// POSTTRAIN_STAND_IN_GPU: which GPU this process sees (0).
+int cuDeviceGetUuid_v2(unsigned char* uuid, int device) {
+  std::memset(uuid, 0, 16);
+  uuid[14] = static_cast<unsigned char>(number_in("POSTTRAIN_STAND_IN_GPU", 0));
+  uuid[15] = static_cast<unsigned char>(device);
   return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/base/describe.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/tensor/ops.hpp"
@@ -73,8 +74,9 @@ inline double distance(const std::vector<Tensor>& a, const std::vector<Tensor>& 
 
 inline bool on_cpu() { return test_device().text() == "cpu"; }
 
-/// Several ranks train what one rank trains. `make(ranks)`: the trainer of a run. Nothing where the
-/// tests run on a device, on which ranks are refused.
+/// Several ranks train what one rank trains; the greatest number of them in slices, too.
+/// `make(ranks)`: the trainer of a run. Nothing where the tests run on a device, which Gloo does
+/// not reach.
 template <class Make>
 void check_ranks(const Make& make, std::initializer_list<std::int64_t> sizes = {2, 3}) {
   REQUIRE(has_gloo());
@@ -82,23 +84,27 @@ void check_ranks(const Make& make, std::initializer_list<std::int64_t> sizes = {
   const RankRun alone = run_on(make, {.over = std::make_shared<Single>()});
   REQUIRE_FALSE(alone.losses.empty());
   for (const std::int64_t size : sizes) {
-    CAPTURE(size);
-    std::vector<RankRun> runs(static_cast<std::size_t>(size));
-    const auto errors = on_gloo(size, [&](const std::shared_ptr<Communicator>& ranks) {
-      runs[static_cast<std::size_t>(ranks->rank())] = run_on(make, {.bucket = 1000, .over = ranks});
-    });
-    REQUIRE(errors == std::vector<std::string>(static_cast<std::size_t>(size)));
-    CHECK(distance(runs[0].losses, alone.losses) < 1e-6);
-    CHECK(distance(runs[0].norms, alone.norms) < 1e-5);
-    CHECK(distance(runs[0].validations, alone.validations) < 1e-6);
-    CHECK(distance(runs[0].weights, alone.weights) < 1e-6);
-    for (std::size_t step = 0; step < alone.metrics.size(); ++step) {
-      REQUIRE(runs[0].metrics[step].size() == alone.metrics[step].size());
-    }
-    // Ranks agree to the bit.
-    for (const RankRun& run : runs) {
-      CHECK(run.losses == runs[0].losses);
-      CHECK(distance(run.weights, runs[0].weights) == 0.0);
+    for (const auto sharding : {Ranks::Sharding::none, Ranks::Sharding::optimizer}) {
+      if (sharding != Ranks::Sharding::none && size != *(sizes.end() - 1)) continue;
+      CAPTURE(size, enum_name(sharding));
+      std::vector<RankRun> runs(static_cast<std::size_t>(size));
+      const auto errors = on_gloo(size, [&](const std::shared_ptr<Communicator>& ranks) {
+        runs[static_cast<std::size_t>(ranks->rank())] =
+            run_on(make, {.sharding = sharding, .bucket = 1000, .over = ranks});
+      });
+      REQUIRE(errors == std::vector<std::string>(static_cast<std::size_t>(size)));
+      CHECK(distance(runs[0].losses, alone.losses) < 1e-6);
+      CHECK(distance(runs[0].norms, alone.norms) < 1e-5);
+      CHECK(distance(runs[0].validations, alone.validations) < 1e-6);
+      CHECK(distance(runs[0].weights, alone.weights) < 1e-6);
+      for (std::size_t step = 0; step < alone.metrics.size(); ++step) {
+        REQUIRE(runs[0].metrics[step].size() == alone.metrics[step].size());
+      }
+      // Ranks agree to the bit.
+      for (const RankRun& run : runs) {
+        CHECK(run.losses == runs[0].losses);
+        CHECK(distance(run.weights, runs[0].weights) == 0.0);
+      }
     }
   }
 }

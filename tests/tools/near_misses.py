@@ -15,7 +15,8 @@ import repo
 
 FILE = "include/posttrain/concepts/impl/near_misses.hpp"
 FACETS = ["virtual_tokens", "prepare", "prompt_ids", "prefix", "after_layer", "critic_values",
-          "critic_hidden", "teacher_hidden", "teacher_logits", "begin_batch", "end_batch", "checkpoint_tensors", "reference", "weights_version"]
+          "critic_hidden", "teacher_hidden", "teacher_logits", "begin_batch", "end_batch", "checkpoint_tensors", "release_masters", "reference",
+          "weights_version"]
 # Words that a type may well have beside a facet.
 WORDS = {"refence"}
 HEAD = """// SPDX-License-Identifier: Apache-2.0

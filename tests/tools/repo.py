@@ -197,7 +197,7 @@ class Compiler:
 
 
 def load_flags(path):
-    """The flags that Meson wrote: {"compiler": […], "host": […], "torch": […], "clang": […]}."""
+    """The flags that Meson wrote: {"compiler": […], "host": […], "torch": […], "nccl": […]}."""
     with open(path) as file:
         flags = {}
         for line in file:

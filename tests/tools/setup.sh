@@ -56,7 +56,13 @@ pkg:catch2 catch2
 file:range/v3/version.hpp librange-v3-dev
 py:ensurepip python3-venv
 LIST
-  if [ "$1" = yes ]; then echo "cmd:gnuplot gnuplot-nox"; fi
+  if [ "$1" = yes ]; then
+    cat <<'LIST'
+cmd:gnuplot gnuplot-nox
+cmd:mpicxx libopenmpi-dev
+cmd:mpirun openmpi-bin
+LIST
+  fi
 }
 
 posttrain_has() {
@@ -281,5 +287,5 @@ posttrain_setup() {  # [--peers]
 
 # One set of options for tests, examples and probes, so that they share a build folder.
 posttrain_default_configure() {
-  posttrain_configure -Dtests=enabled -Dexamples=enabled -Dsanitize=true -Dcompiled=true "$@"
+  posttrain_configure -Dtests=enabled -Dexamples=enabled -Dsanitize=true -Dcompiled=true -Dmpi=auto "$@"
 }

@@ -19,7 +19,7 @@ def main():
     os.makedirs(work, exist_ok=True)
     command, reader_flags = precompiled.reader(flags)
     compiler = repo.Compiler(command, reader_flags + flags["torch"]
-                             + ["-fsyntax-only", "-DPOSTTRAIN_COMPILED"],
+                             + flags["nccl"] + ["-fsyntax-only", "-DPOSTTRAIN_COMPILED"],
                              os.path.join(work, "static.json"))
 
     reach, _ = repo.include_graph(declarations=True)

@@ -92,22 +92,38 @@ TEST_CASE("parts are pieces of one layer or of several, the last layers first", 
       part("head", groups[0], 112, 48),     part("layers.1.c", groups[1], 0, 3),
       part("layers.0.c", groups[1], 3, 3)};
   // Padding goes with what stands behind it.
-  CHECK(texts(GradientSum::parts_of(groups, gradients, 160)) == texts({{0, 72, 110, 1},
-                                                                       {0, 32, 72, 0},
-                                                                       {1, 0, 6, 0},
-                                                                       {0, 110, 150, -1},
-                                                                       {0, 150, 160, -1},
-                                                                       {0, 0, 32, -1}}));
+  CHECK(texts(GradientSum::parts_of(groups, gradients, {.bytes = 160})) == texts({{0, 72, 110, 1},
+                                                                                  {0, 32, 72, 0},
+                                                                                  {1, 0, 6, 0},
+                                                                                  {0, 110, 150, -1},
+                                                                                  {0, 150, 160, -1},
+                                                                                  {0, 0, 32, -1}}));
   // With room for both, layers 0 and 1 are one part, ready with the earlier of them.
-  CHECK(texts(GradientSum::parts_of(groups, gradients, 320)).front() ==
+  CHECK(texts(GradientSum::parts_of(groups, gradients, {.bytes = 320})).front() ==
         texts({{0, 32, 110, 0}})[0]);
   // What no gradient names is ready at the end.
-  CHECK(texts(GradientSum::parts_of(groups, {}, 1024)) == texts({{0, 0, 160, -1}, {1, 0, 6, -1}}));
+  CHECK(texts(GradientSum::parts_of(groups, {}, {.bytes = 1024})) ==
+        texts({{0, 0, 160, -1}, {1, 0, 6, -1}}));
   // Elements that two layers share wait for the earlier one.
   const std::vector<ParameterGroup> shared{group_of(32)};
   const std::vector<NamedTensor> overlapping{part("layers.5.a", shared[0], 0, 32),
                                              part("layers.2.a", shared[0], 0, 16)};
-  CHECK(texts(GradientSum::parts_of(shared, overlapping, 1024)) == texts({{0, 0, 32, 2}}));
+  CHECK(texts(GradientSum::parts_of(shared, overlapping, {.bytes = 1024})) ==
+        texts({{0, 0, 32, 2}}));
+}
+
+TEST_CASE("parts of even size reach beyond a group and wait for the earliest of their layers",
+          "[gradient_sum]") {
+  const std::vector<ParameterGroup> groups{group_of(150), group_of(6)};
+  const std::vector<NamedTensor> gradients{
+      part("embed", groups[0], 0, 32), part("layers.0.a", groups[0], 32, 48),
+      part("layers.1.a", groups[0], 80, 40), part("layers.2.a", groups[0], 120, 30),
+      part("layers.1.c", groups[1], 0, 6)};
+  CHECK(texts(GradientSum::parts_of(groups, gradients, {.bytes = 160, .multiple = 20})) ==
+        texts({{0, 120, 160, 2}, {0, 80, 120, 1}, {1, 0, 20, 1}, {0, 40, 80, 0}, {0, 0, 40, -1}}));
+  // Never less than one multiple.
+  CHECK(texts(GradientSum::parts_of(groups, gradients, {.bytes = 1, .multiple = 64})) ==
+        texts({{0, 128, 192, 2}, {1, 0, 64, 1}, {0, 64, 128, 0}, {0, 0, 64, -1}}));
 }
 
 TEST_CASE("parts add up to the sums over ranks, whatever began early", "[gradient_sum]") {
@@ -116,25 +132,48 @@ TEST_CASE("parts add up to the sums over ranks, whatever began early", "[gradien
     std::vector<ParameterGroup> groups{group_of(50), group_of(3, at::kDouble)};
     const std::vector<NamedTensor> gradients{part("layers.0", groups[0], 0, 20),
                                              part("layers.1", groups[0], 20, 30)};
-    GradientSum sum(ranks, GradientSum::parts_of(groups, gradients, 64), true);
+    GradientSum sum(ranks, groups, gradients, {.bytes = 64});
     for (int step = 0; step < 2; ++step) {
       groups[0].grad.fill_(ranks->rank() + 1);
       groups[1].grad.fill_(ranks->rank() * 10);
       // A rank without a micro-batch begins everything at the end.
-      const auto done = sum.layer_done(groups);
+      const auto done = sum.layer_done();
       expect(static_cast<bool>(done), "layers are asked for");
       if (ranks->rank() != 1) done(1);
-      sum.finish(groups);
+      sum.finish();
       expect(at::equal(groups[0].grad, at::full({50}, 6, at::kFloat)), "floats");
       expect(at::equal(groups[1].grad, at::full({3}, 30, at::kDouble)), "doubles");
     }
-    GradientSum late(ranks, GradientSum::parts_of(groups, gradients, 64), false);
-    expect(!late.layer_done(groups), "nothing is asked for without overlap");
-    GradientSum without(ranks, GradientSum::parts_of(groups, {}, 64), true);
-    expect(!without.layer_done(groups), "nor where no layer is known");
+    GradientSum late(ranks, groups, gradients, {.bytes = 64, .overlap = false});
+    expect(!late.layer_done(), "nothing is asked for without overlap");
+    GradientSum without(ranks, groups, {}, {.bytes = 64});
+    expect(!without.layer_done(), "nor where no layer is known");
   });
   CHECK(errors == std::vector<std::string>(3));
-  CHECK_FALSE(GradientSum().layer_done({}));
+  CHECK_FALSE(GradientSum().layer_done());
+}
+
+TEST_CASE("of parts of even size each rank gets the sums of its piece", "[gradient_sum]") {
+  REQUIRE(has_gloo());
+  const auto errors = test::on_gloo(3, [](const std::shared_ptr<Communicator>& ranks) {
+    const std::vector<ParameterGroup> groups{group_of(50)};
+    const Tensor view = groups[0].grad.narrow(0, 3, 40);
+    GradientSum sum(ranks, groups, {{"layers.0", view}}, {.bytes = 96, .multiple = 12});
+    expect(sum.gradients()[0].numel() == 60, "room for the last part");
+    groups[0].grad.copy_(at::arange(50) + ranks->rank());
+    sum.finish();
+    for (const Part& part : sum.parts()) {
+      const std::int64_t size = (part.end - part.begin) / 3;
+      const std::int64_t begin = part.begin + ranks->rank() * size;
+      const Tensor expected = at::arange(begin, begin + size).to(at::kFloat) * 3 + 3;
+      const Tensor own = sum.gradients()[0].narrow(0, begin, size);
+      const std::int64_t inside = std::clamp<std::int64_t>(50 - begin, 0, size);
+      expect(at::equal(own.narrow(0, 0, inside), expected.narrow(0, 0, inside)), "sums");
+      expect(own.narrow(0, inside, size - inside).eq(0).all().item<bool>(), "zeros behind the end");
+    }
+    expect(view.data_ptr() == groups[0].grad.narrow(0, 3, 40).data_ptr(), "views keep their place");
+  });
+  CHECK(errors == std::vector<std::string>(3));
 }
 
 TEST_CASE("the last layer's gradients are under way before the first layer has its own",

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Several ranks train what one rank trains, for every parameter policy and for storages of each
 // kind, critics and teachers beside them.
+#include <filesystem>
+#include <string>
+#include <vector>
+
 #include "posttrain/losses/distillation.hpp"
 #include "posttrain/losses/dpo.hpp"
 #include "posttrain/losses/ppo.hpp"
@@ -116,6 +120,42 @@ TEST_CASE("ranks: OSFT", "[ranks_policies]") {
   check_ranks(
       next_token_with(BasicOsftOnInputs<Dense>{{.unfreeze_rank_ratio = 0.5}, some_inputs()}));
   check_ranks(next_token_with(OsftFactored{.unfreeze_rank_ratio = 0.5}));
+}
+TEST_CASE("ranks: each finds some of OSFT's subspaces, and all have all of them",
+          "[ranks_policies]") {
+  if (!test::on_cpu()) return;
+  const models::Decoder model = tiny_model(at::kFloat);
+  for (const double ratio : {0.25, 0.9}) {  // complements in either form
+    auto alone = Osft{.unfreeze_rank_ratio = ratio}.attach(model);
+    const std::size_t targets = alone.targets().size();
+    const test::TempFolder folder;
+    std::vector<std::size_t> found(3);
+    std::vector<std::vector<NamedTensor>> first(3), second(3);
+    const auto errors = test::on_gloo(3, [&](const std::shared_ptr<Communicator>& ranks) {
+      const auto rank = static_cast<std::size_t>(ranks->rank());
+      const std::string cache = (folder / std::to_string(rank)).string();
+      auto state = Osft{.unfreeze_rank_ratio = ratio, .cache_dir = cache}.attach(model, ranks);
+      for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(cache)) {
+        found[rank] += 1;
+      }
+      first[rank] = state.checkpoint_tensors();
+      state.begin_task("next", {.unfreeze_rank_ratio = ratio / 2, .keep_protected = true});
+      second[rank] = state.checkpoint_tensors();
+    });
+    REQUIRE(errors == std::vector<std::string>(3));
+    for (const std::size_t each : found) CHECK(each >= targets / 4);
+    CHECK(found[0] + found[1] + found[2] == targets);
+    const auto same = [](const std::vector<NamedTensor>& a, const std::vector<NamedTensor>& b) {
+      REQUIRE(a.size() == b.size());
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        CHECK(a[i].name == b[i].name);
+        CHECK(at::equal(a[i].value, b[i].value));
+      }
+    };
+    for (const auto& bases : first) same(bases, alone.checkpoint_tensors());
+    alone.begin_task("next", {.unfreeze_rank_ratio = ratio / 2, .keep_protected = true});
+    for (const auto& bases : second) same(bases, alone.checkpoint_tensors());
+  }
 }
 TEST_CASE("ranks: a soft prompt and a prefix", "[ranks_policies]") {
   check_ranks(next_token_with(PromptTuning{.num_virtual_tokens = 3}), {2, 3, 4, 8});

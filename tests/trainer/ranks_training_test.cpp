@@ -46,11 +46,12 @@ class Unmet final : public Communicator {
 TEST_CASE("ranks: all weights", "[ranks_training]") {
   check_ranks(next_token_with(Full{}), {2, 3, 4, 8});
 }
-TEST_CASE("ranks on a device are refused", "[ranks_training]") {
+TEST_CASE("ranks on a device that their communicator does not reach are refused",
+          "[ranks_training]") {
   if (test::on_cpu()) return;  // the tests run on a device as well
   CHECK(test::contains(
       test::error_of([] { next_token_with(Full{})({.over = std::make_shared<Unmet>()}); }),
-      "ranks work on the CPU only"));
+      "2 ranks on cuda:0, and their communicator moves nothing of it"));
 }
 TEST_CASE("ranks: fewer sequences than ranks", "[ranks_training]") {
   check_ranks(next_token_with(Full{}, 2), {3});

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "posttrain/tensor/ops.hpp"
 #include "support/catch.hpp"
 
 using namespace posttrain;
@@ -35,8 +36,9 @@ std::optional<NonFiniteNumber> updated(State& state, double loss, double max_nor
   Descent descent;
   MetricMeans means;
   means.add("accuracy", 3.0, 4.0);
+  Shards all;
   return update(state, descent, at::scalar_tensor(loss, at::kDouble), means, max_norm, at::kCPU,
-                metrics);
+                metrics, Team(), all);
 }
 
 }  // namespace

@@ -105,6 +105,13 @@ concept KeepsTensors = requires(const S& state) {
   { state.checkpoint_tensors() } -> std::same_as<std::vector<NamedTensor>>;
 };
 
+/// Gives its masters up, whose slices the ranks keep from then on (trainer/shards.hpp): `value` is
+/// all that it reads. False: it cannot, and nothing has changed.
+template <class S>
+concept ReleasesMasters = requires(S& state) {
+  { state.release_masters() } -> std::same_as<bool>;
+};
+
 /// The gate that a loss compares with.
 template <class S>
 concept GivesReference = requires(const S& state) {
@@ -195,6 +202,7 @@ constexpr bool check_facets() {
                     "[docs/concepts.md#gate]");
       POSTTRAIN_CHECK_SIGNATURE(checkpoint_tensors, KeepsTensors,
                                 "std::vector<NamedTensor> checkpoint_tensors() const")
+      POSTTRAIN_CHECK_SIGNATURE(release_masters, ReleasesMasters, "bool release_masters()")
       POSTTRAIN_CHECK_SIGNATURE(reference, GivesReference, "const auto& reference() const")
       POSTTRAIN_CHECK_SIGNATURE(weights_version, HasWeightsVersion,
                                 "std::uint64_t weights_version() const")
@@ -202,8 +210,8 @@ constexpr bool check_facets() {
       constexpr bool signatures = is_virtual_tokens && is_prepare && is_prompt_ids && is_prefix &&
                                   is_after_layer && is_critic_values && is_critic_hidden &&
                                   is_teacher_hidden && is_teacher_logits && is_begin_batch &&
-                                  is_end_batch && is_checkpoint_tensors && is_reference &&
-                                  is_weights_version;
+                                  is_end_batch && is_checkpoint_tensors && is_release_masters &&
+                                  is_reference && is_weights_version;
       constexpr bool together = HasVirtualTokens<T> == PreparesBatches<T> &&
                                 (HasVirtualTokens<T> ? HasPromptIds<T> != HasPrefix<T>
                                                      : !HasPromptIds<T> && !HasPrefix<T>);

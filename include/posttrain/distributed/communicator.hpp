@@ -6,7 +6,8 @@
 //   sum.wait();                                // gradient holds the sum, the same bits on each
 //   rank
 //
-// Backends: Single (one process), Gloo (distributed/gloo.hpp).
+// Backends: Single (one process), Gloo and MPI on the host (distributed/gloo.hpp, mpi.hpp), NCCL
+// between GPUs (distributed/nccl.hpp).
 #pragma once
 
 #include <cstdint>
@@ -63,19 +64,29 @@ class Communicator {
   std::int64_t size() const { return place_.size; }
   const Traffic& traffic() const { return traffic_; }
 
+  /// This rank's part of a flat tensor [size · n]: elements [rank · n, (rank + 1) · n).
+  Tensor piece_of(const Tensor& whole) const;
+
   /// The sum, or the greatest, of each element over all ranks, in place.
   Pending all_reduce(const Tensor& tensor, Reduction reduction = Reduction::sum);
   /// Element i of `part` [n] is the sum of element rank · n + i of every rank's `whole` [size · n].
+  /// `part` may be `piece_of(whole)`; the rest of `whole` is undefined then.
   Pending reduce_scatter(const Tensor& part, const Tensor& whole);
-  /// `whole` [size · n] is every rank's `part` [n], one behind the other.
+  /// `whole` [size · n] is every rank's `part` [n], one behind the other. `part` may be
+  /// `piece_of(whole)`.
   Pending all_gather(const Tensor& whole, const Tensor& part);
   /// Rank `from`'s elements, in place.
   Pending broadcast(const Tensor& tensor, std::int64_t from);
   /// Returns when every rank has come here.
   void barrier();
 
+  /// Whether it moves tensors of this device.
+  virtual bool takes(at::Device device) const { return device.is_cpu(); }
+
   /// Tells the other ranks why this one ends, where the backend can.
   virtual void end_with(std::string_view reason) const { static_cast<void>(reason); }
+  /// What is known to have happened to another rank; empty: nothing.
+  virtual std::string trouble() const { return {}; }
 
   /// Every rank's text, in the order of ranks.
   std::vector<std::string> all_texts(std::string_view own);
@@ -100,6 +111,7 @@ inline std::int64_t size_of(const Communicator* ranks) { return ranks ? ranks->s
 class Single final : public Communicator {
  public:
   Single() : Communicator(RankPlace{}) {}
+  bool takes(at::Device) const override { return true; }
 
  private:
   Pending begin_all_reduce(const Tensor& tensor, Reduction reduction) override;

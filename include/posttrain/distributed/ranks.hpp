@@ -18,9 +18,13 @@
 namespace posttrain {
 
 struct Ranks {
-  enum class Backend { automatic, gloo };
+  enum class Backend { automatic, gloo, mpi, nccl };
+  /// What ranks share instead of each having all of it (ZeRO, arXiv 1910.02054).
+  enum class Sharding { none, optimizer };
 
-  Backend backend = Backend::automatic;    // gloo, the only one as yet
+  Sharding sharding = Sharding::none;  // optimizer: moments, and masters of narrower weights
+  // automatic: gloo on the CPU (mpi where LibTorch has no Gloo), and nccl beside it on GPUs.
+  Backend backend = Backend::automatic;
   double timeout = 30.0;                   // seconds without a sign of life until a rank is gone
   double patience = 60.0;                  // seconds to wait for all ranks to arrive
   bool overlap = true;                     // gradients are added up while others are computed
@@ -35,10 +39,11 @@ struct Ranks {
   }
 };
 
-/// The communicator of this process, by its place (distributed/rank_place.hpp, launch.hpp).
-/// All Trainers of a process share one, which the first of them opens: the later ones' `Ranks`
-/// change nothing of it.
-std::shared_ptr<Communicator> join_ranks(const Ranks& ranks,
+/// The communicator of this process, by its place (distributed/rank_place.hpp, launch.hpp), for
+/// tensors on `device` and on the host. All Trainers of a process share one, which the first of
+/// them opens: the later ones' `Ranks` change nothing of it. Throws where it moves none of
+/// `device`.
+std::shared_ptr<Communicator> join_ranks(const Ranks& ranks, at::Device device = at::kCPU,
                                          const EnvironmentVariables& environment = {});
 
 }  // namespace posttrain

@@ -6,9 +6,14 @@
 #define POSTTRAIN_COMPILED_SOURCE
 #endif
 
+#ifndef POSTTRAIN_NO_CUDA
+#include "posttrain/distributed/cuda/impl/nccl_library.ipp"
+#endif
 #include "posttrain/distributed/impl/communicator.ipp"
 #include "posttrain/distributed/impl/gloo.ipp"
 #include "posttrain/distributed/impl/meeting.ipp"
+#include "posttrain/distributed/impl/mpi.ipp"
+#include "posttrain/distributed/impl/nccl.ipp"
 #include "posttrain/distributed/impl/pulse.ipp"
 #include "posttrain/distributed/impl/ranks.ipp"
 #include "posttrain/distributed/impl/shared_work.ipp"

@@ -97,8 +97,10 @@ struct BasicOsft {
     return common;
   }
 
-  /// `inputs`: see OsftPlan (params/osft_on_inputs.hpp passes it).
-  State attach(const auto& model, std::function<Tensor(int)> inputs = {}) const {
+  /// `ranks` find the subspaces together. `inputs`: see OsftPlan (params/osft_on_inputs.hpp passes
+  /// it).
+  State attach(const auto& model, const std::shared_ptr<Communicator>& ranks = nullptr,
+               std::function<Tensor(int)> inputs = {}) const {
     validate();
     const WeightSource source = WeightSource::of(model);
     check_patterns(source.layout);
@@ -110,7 +112,7 @@ struct BasicOsft {
          },
          unfreeze_rank_ratio, projection,
          [policy = *this](std::string_view name) { return matches_any(policy.train.view(), name); },
-         keep_base, cache_dir.str(), std::move(inputs)});
+         keep_base, cache_dir.str(), std::move(inputs), ranks});
   }
 
  private:

@@ -47,9 +47,9 @@ struct BasicOsftOnInputs {
     }
   }
 
-  State attach(const auto& model) const {
+  State attach(const auto& model, const std::shared_ptr<Communicator>& ranks = nullptr) const {
     validate();
-    return osft.attach(model, [inputs = inputs](int site) {
+    return osft.attach(model, ranks, [inputs = inputs](int site) {
       const InputStatistics& statistics = inputs.get();
       return statistics.gram(site) / static_cast<double>(statistics.rows(site));
     });

@@ -12,6 +12,7 @@
 // model of its own: params/with_critic_model.hpp.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/concepts/params.hpp"
+#include "posttrain/params/attach_among.hpp"
 #include "posttrain/params/critic/value_head.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
@@ -43,6 +45,8 @@ class CriticState : public Inner {
   /// The groups of the inner parameters, then the critic's.
   std::vector<ParameterGroup>& trainable() { return groups_; }
   const std::vector<ParameterGroup>& trainable() const { return groups_; }
+  /// Handles of the masters would stay here.
+  bool release_masters() { return false; }
   /// `weights` are those of the model alone.
   std::vector<NamedTensor> gradients() const {
     std::vector<NamedTensor> all = Inner::gradients();
@@ -73,11 +77,12 @@ struct WithCritic {
   }
 
   template <class Model>
-  CriticState<StateOf<Params, Model>> attach(const Model& model) const {
+  CriticState<StateOf<Params, Model>> attach(
+      const Model& model, const std::shared_ptr<Communicator>& ranks = nullptr) const {
     ValueHead head(model.config().hidden_size, master_dtype(model.dtype()), model.device(),
                    lr_ratio);
     if (!file.view().empty()) head.load(file.str());
-    return {params.attach(model), std::move(head), trains_trunk};
+    return {attach_among(ranks, params, model), std::move(head), trains_trunk};
   }
 };
 

@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "posttrain/concepts/batch.hpp"
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/concepts/params.hpp"
+#include "posttrain/params/attach_among.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {
@@ -56,6 +58,8 @@ class CriticModelState : public Inner {
   /// The groups of the policy, then the critic's.
   std::vector<ParameterGroup>& trainable() { return groups_; }
   const std::vector<ParameterGroup>& trainable() const { return groups_; }
+  /// Handles of the masters would stay here.
+  bool release_masters() { return false; }
   void publish() {
     Inner::publish();
     critic_gate_.publish();
@@ -116,7 +120,7 @@ struct WithCriticModel {
 
   template <class Model>
   CriticModelState<StateOf<Params, Model>, Critic, StateOf<CriticParams, Critic>> attach(
-      const Model& model) const {
+      const Model& model, const std::shared_ptr<Communicator>& ranks = nullptr) const {
     if (critic->dtype() != model.dtype() || critic->device() != model.device()) {
       raise("expected a critic of the policy's dtype on its device, {} on {}, got {} on {}",
             c10::toString(model.dtype()), model.device().str(), c10::toString(critic->dtype()),
@@ -128,7 +132,8 @@ struct WithCriticModel {
           "the policy writes, id by id",
           model.config().vocab_size, critic->config().vocab_size);
     }
-    return {params.attach(model), *critic, critic_params.attach(*critic)};
+    return {attach_among(ranks, params, model), *critic,
+            attach_among(ranks, critic_params, *critic)};
   }
 };
 

@@ -7,9 +7,11 @@
 // is the reference.
 #pragma once
 
+#include <memory>
 #include <utility>
 
 #include "posttrain/concepts/params.hpp"
+#include "posttrain/params/attach_among.hpp"
 #include "posttrain/params/frozen.hpp"
 
 namespace posttrain {
@@ -41,8 +43,9 @@ struct WithFrozenReference {
   }
 
   template <class Model>
-  FrozenReferenceState<StateOf<Params, Model>> attach(const Model& model) const {
-    return {params.attach(model), Frozen{}.attach(model)};
+  FrozenReferenceState<StateOf<Params, Model>> attach(
+      const Model& model, const std::shared_ptr<Communicator>& ranks = nullptr) const {
+    return {attach_among(ranks, params, model), Frozen{}.attach(model)};
   }
 };
 

@@ -41,6 +41,9 @@ class MovingReferenceState : public FrozenReferenceState<Inner> {
     }
   }
 
+  /// The reference moves towards the masters.
+  bool release_masters() { return false; }
+
   std::vector<NamedTensor> checkpoint_tensors() const {
     std::vector<NamedTensor> all;
     if constexpr (KeepsTensors<Inner>) {
@@ -77,8 +80,9 @@ struct WithMovingReference {
   }
 
   template <class Model>
-  MovingReferenceState<StateOf<Params, Model>> attach(const Model& model) const {
-    return {WithFrozenReference<Params>{params}.attach(model), alpha, sync_steps};
+  MovingReferenceState<StateOf<Params, Model>> attach(
+      const Model& model, const std::shared_ptr<Communicator>& ranks = nullptr) const {
+    return {WithFrozenReference<Params>{params}.attach(model, ranks), alpha, sync_steps};
   }
 };
 

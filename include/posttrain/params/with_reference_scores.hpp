@@ -10,12 +10,14 @@
 // (WithFrozenReference) agrees bit for bit. TRL: precompute_ref_log_probs.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/concepts/params.hpp"
+#include "posttrain/params/attach_among.hpp"
 
 namespace posttrain {
 
@@ -62,8 +64,9 @@ struct WithReferenceScores {
   }
 
   template <class Model>
-  ScoredReferenceState<StateOf<Params, Model>> attach(const Model& model) const {
-    return {params.attach(model), cache_dir.str()};
+  ScoredReferenceState<StateOf<Params, Model>> attach(
+      const Model& model, const std::shared_ptr<Communicator>& ranks = nullptr) const {
+    return {attach_among(ranks, params, model), cache_dir.str()};
   }
 };
 

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,7 @@
 #include "posttrain/batch/tokens.hpp"
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/concepts/params.hpp"
+#include "posttrain/params/attach_among.hpp"
 #include "posttrain/params/frozen.hpp"
 #include "posttrain/storage/dense.hpp"
 
@@ -112,7 +114,7 @@ struct WithTeacher {
   }
 
   template <class Model>
-  auto attach(const Model& model) const {
+  auto attach(const Model& model, const std::shared_ptr<Communicator>& ranks = nullptr) const {
     detail::check_same_tokens(model, *teacher);
     if (teacher->dtype() != model.dtype() || teacher->device() != model.device()) {
       raise("expected a teacher of the model's dtype on its device, {} on {}, got {} on {}",
@@ -120,8 +122,8 @@ struct WithTeacher {
             teacher->device().str());
     }
     auto gate = BasicFrozen<Storage>{storage}.attach(*teacher);
-    return TeacherState<StateOf<Params, Model>, Teacher, decltype(gate)>(params.attach(model),
-                                                                         *teacher, std::move(gate));
+    return TeacherState<StateOf<Params, Model>, Teacher, decltype(gate)>(
+        attach_among(ranks, params, model), *teacher, std::move(gate));
   }
 };
 

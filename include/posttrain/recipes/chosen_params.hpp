@@ -28,16 +28,17 @@ class ChosenParams {
   void validate() const { options_.validate(); }
 
   template <class Model>
-  ChosenState attach(const Model& model) const {
+  ChosenState attach(const Model& model,
+                     const std::shared_ptr<Communicator>& ranks = nullptr) const {
     switch (options_.stored()) {
       case EstimateStorage::nf4:
-        return attach(model, Nf4{});
+        return attach(model, ranks, Nf4{});
       case EstimateStorage::int8:
-        return attach(model, Int8{});
+        return attach(model, ranks, Int8{});
       case EstimateStorage::dense:
         break;
     }
-    if (options_.adapts() || options_.in_subspaces()) return attach(model, Dense{});
+    if (options_.adapts() || options_.in_subspaces()) return attach(model, ranks, Dense{});
     if (options_.copies_reference()) {
       return ChosenState(WithFrozenReference<Full>{Full{}}.attach(model));
     }
@@ -48,12 +49,13 @@ class ChosenParams {
 
  private:
   template <class Model, class Storage>
-  ChosenState attach(const Model& model, const Storage& storage) const {
+  ChosenState attach(const Model& model, const std::shared_ptr<Communicator>& ranks,
+                     const Storage& storage) const {
     if (options_.in_subspaces()) {
       BasicOsft<Storage> osft;
       osft.unfreeze_rank_ratio = options_.unfreeze_rank_ratio;
       osft.storage = storage;
-      return ChosenState(osft.attach(model));
+      return ChosenState(osft.attach(model, ranks));
     }
     return ChosenState(detail::chosen_adapters(options_, storage).attach(model));
   }

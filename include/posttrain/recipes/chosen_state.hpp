@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/concepts/gate.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/tensor/tensor.hpp"
 #include "posttrain/trainer/run/footprint.hpp"
@@ -58,6 +59,7 @@ class ChosenState : public ChosenGate {
   std::vector<ParameterGroup>& trainable() { return calls_->trainable(); }
   const std::vector<ParameterGroup>& trainable() const { return calls_->trainable(); }
   void publish() { calls_->publish(); }
+  bool release_masters() { return calls_->release_masters(); }
   std::vector<NamedTensor> weights() const { return calls_->weights(); }
   std::vector<NamedTensor> gradients() const { return calls_->gradients(); }
   std::vector<NamedTensor> checkpoint_tensors() const { return calls_->checkpoint_tensors(); }
@@ -73,6 +75,7 @@ class ChosenState : public ChosenGate {
     virtual ~Calls() = default;
     virtual std::vector<ParameterGroup>& trainable() = 0;
     virtual void publish() = 0;
+    virtual bool release_masters() = 0;
     virtual std::vector<NamedTensor> weights() const = 0;
     virtual std::vector<NamedTensor> gradients() const = 0;
     virtual std::vector<NamedTensor> checkpoint_tensors() const = 0;
@@ -85,6 +88,10 @@ class ChosenState : public ChosenGate {
     explicit CallsOf(std::shared_ptr<State> one) : state(std::move(one)) {}
     std::vector<ParameterGroup>& trainable() override { return state->trainable(); }
     void publish() override { state->publish(); }
+    bool release_masters() override {
+      if constexpr (ReleasesMasters<State>) return state->release_masters();
+      return false;
+    }
     std::vector<NamedTensor> weights() const override { return state->weights(); }
     std::vector<NamedTensor> gradients() const override { return state->gradients(); }
     std::vector<NamedTensor> checkpoint_tensors() const override {

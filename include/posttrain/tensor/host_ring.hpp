@@ -9,13 +9,13 @@
 #pragma once
 
 #include <c10/core/Event.h>
-#include <c10/core/Stream.h>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 
+#include "posttrain/tensor/side_stream.hpp"
 #include "posttrain/tensor/tensor.hpp"
 
 namespace posttrain {
@@ -50,7 +50,7 @@ class HostRing {
 
   at::Device device_;
   std::int64_t bytes_;
-  c10::Stream copies_;
+  SideStream copies_;
   std::array<Slot, 2> slots_;
   std::size_t next_ = 0;
   Use waiting_;

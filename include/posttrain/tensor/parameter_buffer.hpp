@@ -13,6 +13,20 @@
 
 namespace posttrain {
 
+/// A flat tensor and zeros behind it, `size` elements in all, in the same memory: `flat` and its
+/// views keep theirs, which is enlarged.
+inline Tensor with_room(const Tensor& flat, std::int64_t size) {
+  at::NoGradGuard no_grad;
+  const std::int64_t own = flat.numel();
+  if (size == own) return flat;
+  Tensor handle = flat;
+  handle.resize_({size});
+  handle.narrow(0, own, size - own).zero_();
+  const Tensor whole = handle.alias();
+  handle.resize_({own});  // leaves the memory as it is
+  return whole;
+}
+
 class ParameterBuffer {
  public:
   /// Reserves room; returns the index of the view.

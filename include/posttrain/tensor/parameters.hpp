@@ -2,6 +2,7 @@
 // Trainable parameters as flat buffers: what an optimizer and a checkpoint see of a policy's state.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -18,6 +19,10 @@ struct ParameterGroup {
   Tensor grad;            // [n] dtype of master
   bool decay = true;      // weight decay applies (matrices, not norms and biases)
   double lr_scale = 1.0;  // factor on the optimizer's learning rate (LoRA+)
+  // Of a rank's slice of a group (trainer/shards.hpp): the elements of the group; 0: this is all.
+  std::int64_t whole = 0;
+
+  std::int64_t whole_size() const { return whole > 0 ? whole : value.numel(); }
 };
 
 /// A tensor as a policy holds it. Frozen: `value` alone. Trained: views of one ParameterGroup.
@@ -35,6 +40,16 @@ struct ParameterView {
 struct NamedTensor {
   std::string name;
   Tensor value;
+};
+
+/// A tensor of a checkpoint, or the part of a flat one from element `begin` on.
+struct NamedSlice {
+  std::string name;
+  Tensor value;
+  std::int64_t begin = 0;
+  std::int64_t whole = -1;  // elements of the flat one; −1: this is all
+
+  bool is_part() const { return whole >= 0; }
 };
 
 /// The tensors of one stored matrix by what follows its name: "" (the codes), "absmax", …

@@ -16,4 +16,5 @@
 #include "posttrain/tensor/impl/host_parts.ipp"
 #include "posttrain/tensor/impl/host_ring.ipp"
 #include "posttrain/tensor/impl/metric_means.ipp"
+#include "posttrain/tensor/impl/side_stream.ipp"
 #include "posttrain/tensor/impl/transfer.ipp"

@@ -4,6 +4,10 @@
 // `<run_dir>/checkpoints/step-<n>` appears complete or not at all. There is no random state to
 // save: randomness is keyed by seed and step (base/rng.hpp). A resumed run equals the uninterrupted
 // one bit for bit. Each tensor, and the record of the rest (trainer.json), carries a hash.
+//
+// Ranks that hold slices (trainer/shards.hpp) write a file each, at the same time, whose tensors
+// are named by their elements ("parameters.matrices[4096:8192]"). Any number of ranks goes on from
+// them: each reads of every file what it needs.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +18,7 @@
 #include "posttrain/data/pipeline/sampler.hpp"
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/trainer/run/record.hpp"
+#include "posttrain/trainer/team.hpp"
 
 namespace posttrain {
 
@@ -52,8 +57,10 @@ class Checkpoints {
   void begin() const;
 
   /// Writes one, and its copy in the storage, and returns its folder. Older ones stay until this
-  /// one has proved good.
-  std::string save(const Progress& progress, const std::vector<NamedTensor>& tensors);
+  /// one has proved good. Where `tensors` has slices every rank of `team` calls it, and each has
+  /// its own; else one rank does. Throws on all of them where one cannot write.
+  std::string save(const Progress& progress, const std::vector<NamedSlice>& tensors,
+                   const Team& team = Team());
 
   /// A step after the newest checkpoint was finite, or the run ended with finite values: removes
   /// what is beyond the `keep` newest, what a kill left of a removed one, and damaged ones.
@@ -63,7 +70,7 @@ class Checkpoints {
   /// by a whole one only). False if there is none. One that is damaged gives way to the one before,
   /// which `warning` says. One of another run is an error that names what differs, and so is a
   /// folder that another run began and left without a checkpoint.
-  bool load(Progress& progress, const std::vector<NamedTensor>& tensors, std::string& warning);
+  bool load(Progress& progress, const std::vector<NamedSlice>& tensors, std::string& warning);
 
   /// For the message of a run that stops on a non-finite value after `step` steps.
   std::string hint(std::int64_t step) const;

@@ -20,11 +20,11 @@
 #include "posttrain/base/error_text.hpp"
 #include "posttrain/base/join.hpp"
 #include "posttrain/base/stopwatch.hpp"
-#include "posttrain/base/version.hpp"
 #include "posttrain/concepts/events.hpp"
 #include "posttrain/concepts/gate.hpp"
 #include "posttrain/data/pipeline/stream.hpp"
 #include "posttrain/distributed/ranks.hpp"
+#include "posttrain/params/attach_among.hpp"
 #include "posttrain/tensor/allocator.hpp"
 #include "posttrain/tensor/first_non_finite.hpp"
 #include "posttrain/tensor/transfer.hpp"
@@ -45,6 +45,7 @@
 #include "posttrain/trainer/run/signals.hpp"
 #include "posttrain/trainer/scorer.hpp"
 #include "posttrain/trainer/set_up.hpp"
+#include "posttrain/trainer/shards.hpp"
 #include "posttrain/trainer/share.hpp"
 #include "posttrain/trainer/team.hpp"
 #include "posttrain/trainer/update.hpp"
@@ -71,25 +72,20 @@ class Engine {
   Engine(Model model, Loss loss, Params params, Data data, Optimizer optimizer,
          Options options = {}, const Ranks& ranks = {})
       : options_(prepared(options, loss, params, data, optimizer)),
-        team_(joined(ranks, model)),
+        team_(team_of(ranks, model)),
         folder_(team_.leads() ? options_.run_dir.str() : ""),
         model_(std::move(model)),
         loss_(std::move(loss)),
         stream_(data::open_stream(data, load_context(options_, model_, team_),
                                   options_.effective_batch_size, model_.vocab_size())),
         state_(attached(params)),
-        optimizer_(optimizer.attach(state_.trainable())),
+        gradient_sum_(gradient_sum_of(team_, ranks, state_)),
+        shards_(shards_of(team_, ranks, state_, gradient_sum_)),
+        optimizer_(optimizer.attach(shards_.own(state_.trainable()))),
         card_(record(params, data, optimizer)),
         log_(
             options_, [&] { return card_.record(); }, team_.leads()) {
     if constexpr (requires { model_.check_all_loaded(); }) model_.check_all_loaded();
-    if (!team_.alone()) {
-      std::vector<NamedTensor> gradients;
-      if constexpr (requires { state_.gradients(); }) gradients = state_.gradients();
-      gradient_sum_ = {team_.communicator(),
-                       GradientSum::parts_of(state_.trainable(), gradients, ranks.bucket),
-                       ranks.overlap};
-    }
     if (device().is_cuda()) set_gpu_numerics(options_.deterministic, options_.allow_tf32);
     total_steps_ = options_.max_steps;
     if (total_steps_ == 0 &&
@@ -126,7 +122,7 @@ class Engine {
     if constexpr (MovesWithRun<Loss>) progress_.loss = loss_.first_state();
     if (keeps && options_.resume) resume();
     if constexpr (MovesWithRun<Loss>) loss_ = loss_.in_state(progress_.loss);
-    check_ranks(identity);
+    check_ranks(team_, ranks, options_, identity, progress_.step);
   }
 
   /// Registers a callback (concepts/events.hpp).
@@ -173,15 +169,14 @@ class Engine {
       Tensor loss;
       for (const std::size_t index : share.own) {
         const bool last = index == share.own.back();
-        const Tensor part =
-            scorer.backward(share.batches[index], objective,
-                            last ? gradient_sum_.layer_done(state_.trainable()) : nullptr);
+        const Tensor part = scorer.backward(share.batches[index], objective,
+                                            last ? gradient_sum_.layer_done() : nullptr);
         loss = loss.defined() ? loss + part : part;
       }
       metrics.lr = learning_rate(progress_.step);
-      gradient_sum_.finish(state_.trainable());
+      gradient_sum_.finish();
       const auto bad = update(state_, optimizer_, team_.sum(loss), objective.means(),
-                              options_.max_grad_norm, device(), metrics, team_);
+                              options_.max_grad_norm, device(), metrics, team_, shards_);
       if (bad) stop_at(batches, *bad);
       progress_.last_loss = metrics.loss;
       if constexpr (MovesWithRun<Loss>) {
@@ -247,19 +242,25 @@ class Engine {
     if constexpr (requires { model_.check_save(folder); }) model_.check_save(folder);
   }
 
-  /// Writes a resumable checkpoint into run_dir.
+  /// Writes a resumable checkpoint into run_dir. Every rank calls it; where they hold slices, each
+  /// writes its own.
   void checkpoint() {
     last_checkpoint_ = progress_.step;
-    if (!team_.leads()) return;
+    if (!team_.leads() && !shards_.cut()) return;
     set_aside_earlier();
     progress_.position = stream_.position();
     if constexpr (kRollsOut) progress_.stream = stream_.kept();
-    const std::string path = checkpoints_.save(progress_, training_tensors());
-    notify(event::CheckpointSaved{progress_.step, path});
+    const std::string path = checkpoints_.save(progress_, training_tensors(), team_);
+    if (team_.leads()) notify(event::CheckpointSaved{progress_.step, path});
   }
 
   /// Memory that the run holds: trained parameters, bytes of weights, gradients, optimizer.
-  Footprint footprint() const { return footprint_of(model_, state_, optimizer_.tensors()); }
+  /// Those of this rank, where several train together.
+  Footprint footprint() const {
+    Footprint all = footprint_of(model_, state_, optimizer_.tensors());
+    all.masters += shards_.master_bytes();
+    return all;
+  }
 
   const Model& model() const { return model_; }
   const State& state() const { return state_; }
@@ -323,9 +324,10 @@ class Engine {
     if (!result.interrupted) validate();
     result.stopped_early = !result.interrupted && progress_.step < total_steps_;
     if (result.stopped_early) note_early_end();
-    if (!options_.run_dir.empty() && team_.leads()) {
+    if (!options_.run_dir.empty()) {
       if (last_checkpoint_ != progress_.step) checkpoint();
-      if (!result.interrupted && training_is_finite()) checkpoints_.confirm();
+      const bool good = !result.interrupted && team_.all(training_is_finite());
+      if (good && team_.leads()) checkpoints_.confirm();
     }
     result.steps = progress_.step;
     result.val_loss = progress_.val_loss;
@@ -390,30 +392,6 @@ class Engine {
     return options;
   }
 
-  /// The ranks of the run. GPUs cannot be joined yet.
-  static Team joined(const Ranks& ranks, const Model& model) {
-    ranks.validate();
-    Team team(join_ranks(ranks));
-    if constexpr (requires { model.device(); }) {
-      if (!team.alone() && !model.device().is_cpu()) {
-        raise("{} ranks on {}: ranks work on the CPU only; hint: one process for each run",
-              team.size(), model.device().str());
-      }
-    }
-    return team;
-  }
-
-  /// Throws unless all ranks do the same run and stand at the same step of it.
-  void check_ranks(const RunRecord& identity) const {
-    if (team_.alone()) return;
-    RunRecord record;  // a copy of `identity` would share its fields
-    record.add("options", to_record(options_).without({"cache_dir", "tensorboard_log_dir"}));
-    record.add("identity", identity);
-    record.add("version", std::string_view(kVersion));
-    record.add("step", progress_.step);
-    team_.check_same(record);
-  }
-
   /// What hooks and signals of all ranks ask for; returns the signal (0: none).
   int agree(const SignalGuard& signals) {
     const Team::Wish wish = team_.agreed({request_, signals.stop_signal()});
@@ -424,7 +402,7 @@ class Engine {
   /// Checks what the data have before weights are made ready.
   State attached(const Params& params) const {
     check_validation(options_, stream_.has_validation());
-    return params.attach(model_);
+    return attach_among(team_.alone() ? nullptr : team_.communicator(), params, model_);
   }
 
   double learning_rate(std::int64_t step) const {
@@ -514,6 +492,7 @@ class Engine {
     all.add("data_report", to_record(stream_.report()));
     all.add("footprint", to_record(footprint()));
     if (!team_.alone()) all.add("ranks", team_.size());
+    if (shards_.cut()) all.add("sharding", std::string_view("optimizer"));
     return all;
   }
 
@@ -546,20 +525,19 @@ class Engine {
   }
 
   bool training_is_finite() const {
-    for (const NamedTensor& tensor : training_tensors()) {
-      if (first_non_finite(tensor)) return false;
+    for (const NamedSlice& tensor : training_tensors()) {
+      if (first_non_finite({tensor.name, tensor.value})) return false;
     }
     return true;
   }
 
-  std::vector<NamedTensor> training_tensors() const {
-    std::vector<NamedTensor> all = optimizer_.tensors();
-    for (const ParameterGroup& group : state_.trainable()) {
-      all.push_back({"parameters." + group.name, group.master});
-    }
+  std::vector<NamedSlice> training_tensors() const {
+    std::vector<NamedSlice> all = shards_.tensors(state_.trainable(), optimizer_.tensors());
     // Masters mean something only together with these (bases of subspaces).
     if constexpr (KeepsTensors<State>) {
-      for (NamedTensor& tensor : state_.checkpoint_tensors()) all.push_back(std::move(tensor));
+      for (NamedTensor& tensor : state_.checkpoint_tensors()) {
+        all.push_back({std::move(tensor.name), std::move(tensor.value)});
+      }
     }
     return all;
   }
@@ -569,6 +547,7 @@ class Engine {
     if (!checkpoints_.load(progress_, training_tensors(), warning)) return;
     if (!warning.empty()) log_.note(warning);
     last_checkpoint_ = progress_.step;
+    shards_.gather();
     state_.publish();
     stream_.seek(progress_.position);
     if constexpr (kRollsOut) stream_.restore(progress_.stream);
@@ -591,8 +570,9 @@ class Engine {
   Loss loss_;
   Stream stream_;
   State state_;
-  OptimizerStateOf<Optimizer> optimizer_;
   GradientSum gradient_sum_;
+  Shards shards_;
+  OptimizerStateOf<Optimizer> optimizer_;
   RunCard card_;
   RunLog log_;
   Checkpoints checkpoints_;

@@ -33,30 +33,46 @@ class GradientSum {
     std::int64_t begin = 0, end = 0, layer = -1;
   };
 
+  /// How parts are made.
+  struct Cut {
+    std::int64_t bytes = 64 * 1024 * 1024;  // of a part, at most, but for `multiple`
+    bool overlap = true;                    // parts begin when they are ready, not at the end
+    // Parts begin and end at multiples of so many elements, the last of a group beyond its end; 0:
+    // they begin and end where layers do, and every rank gets the sums of all of them. Else each
+    // rank gets those of its piece of a part (Communicator::piece_of) alone.
+    std::int64_t multiple = 0;
+  };
+
   /// In the order in which they are begun: the last layers first. `gradients`: views of the groups'
-  /// gradients, by name; what none of them covers is ready at the end. `bytes`: of a part, at most.
+  /// gradients, by name; what none of them covers is ready at the end.
   static std::vector<Part> parts_of(const std::vector<ParameterGroup>& groups,
-                                    const std::vector<NamedTensor>& gradients, std::int64_t bytes);
+                                    const std::vector<NamedTensor>& gradients, const Cut& cut);
 
   /// Nothing is added up: one rank.
   GradientSum() = default;
-  GradientSum(std::shared_ptr<Communicator> ranks, std::vector<Part> parts, bool overlap)
-      : ranks_(std::move(ranks)), parts_(std::move(parts)), overlap_(overlap) {}
+  /// Holds the groups' gradients, whose memory is enlarged where the last part asks for it.
+  GradientSum(std::shared_ptr<Communicator> ranks, const std::vector<ParameterGroup>& groups,
+              const std::vector<NamedTensor>& gradients, const Cut& cut);
+
+  const std::vector<Part>& parts() const { return parts_; }
+  /// Of each group, with the room that its parts take.
+  const Tensors& gradients() const { return gradients_; }
 
   /// What the backward pass of the last micro-batch calls for each layer whose gradients, and those
   /// of all layers behind it, are there; empty where nothing begins before the end. It refers to
-  /// this and to `groups`.
-  std::function<void(std::int64_t)> layer_done(const std::vector<ParameterGroup>& groups);
+  /// this.
+  std::function<void(std::int64_t)> layer_done();
 
-  /// Begins what has not begun, and returns when every gradient is the sum over all ranks.
-  void finish(const std::vector<ParameterGroup>& groups);
+  /// Begins what has not begun, and returns when all of it is done.
+  void finish();
 
  private:
-  void begin_until(const std::vector<ParameterGroup>& groups, std::int64_t layer);
+  void begin_until(std::int64_t layer);
 
   std::shared_ptr<Communicator> ranks_;
+  Cut cut_;
   std::vector<Part> parts_;
-  bool overlap_ = true;
+  Tensors gradients_;
   std::size_t next_ = 0;
   std::vector<Pending> pending_;
 };

@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a run's options say before anything is read: checks of every policy and of one against
-// another, and what data policies are told.
+// another, and what data policies are told. And how the ranks of a run are joined.
 #pragma once
 
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "posttrain/base/describe.hpp"
 #include "posttrain/base/error.hpp"
+#include "posttrain/base/version.hpp"
 #include "posttrain/concepts/loss.hpp"
 #include "posttrain/concepts/params.hpp"
 #include "posttrain/concepts/rollout.hpp"
 #include "posttrain/data/pipeline/loaded.hpp"
+#include "posttrain/distributed/ranks.hpp"
+#include "posttrain/trainer/gradient_sum.hpp"
 #include "posttrain/trainer/options.hpp"
+#include "posttrain/trainer/run/record.hpp"
+#include "posttrain/trainer/shards.hpp"
 #include "posttrain/trainer/team.hpp"
 
 namespace posttrain {
@@ -75,6 +85,56 @@ data::LoadContext load_context(const Options& options, const Model& model, const
   context.deduplicate = options.deduplicate;
   context.cache_dir = options.cache_dir.view();
   return context;
+}
+
+/// The ranks of the run, for tensors of the model's device.
+template <class Model>
+Team team_of(const Ranks& ranks, const Model& model) {
+  ranks.validate();
+  if constexpr (requires { model.device(); }) {
+    return Team(join_ranks(ranks, model.device()));
+  } else {
+    return Team(join_ranks(ranks));
+  }
+}
+
+/// How the gradients of a state are added up.
+template <class State>
+GradientSum gradient_sum_of(const Team& team, const Ranks& ranks, const State& state) {
+  if (team.alone()) return {};
+  std::vector<NamedTensor> gradients;
+  if constexpr (requires { state.gradients(); }) gradients = state.gradients();
+  const bool cuts = ranks.sharding != Ranks::Sharding::none;
+  return {team.communicator(),
+          state.trainable(),
+          gradients,
+          {.bytes = ranks.bucket,
+           .overlap = ranks.overlap,
+           .multiple = cuts ? team.size() * Shards::kBlock : 0}};
+}
+
+/// What the optimizer of this rank has of a state.
+template <class State>
+Shards shards_of(const Team& team, const Ranks& ranks, State& state, const GradientSum& sum) {
+  if (team.alone() || ranks.sharding == Ranks::Sharding::none) return {};
+  return {team.communicator(), state, sum};
+}
+
+/// Throws unless all ranks do the same run and stand at the same step of it.
+inline void check_ranks(const Team& team, const Ranks& ranks, const Options& options,
+                        const RunRecord& identity, std::int64_t step) {
+  if (team.alone()) return;
+  RunRecord how;
+  how.add("sharding", enum_name(ranks.sharding));
+  how.add("overlap", ranks.overlap);
+  how.add("bucket", ranks.bucket);
+  RunRecord record;  // a copy of `identity` would share its fields
+  record.add("options", to_record(options).without({"cache_dir", "tensorboard_log_dir"}));
+  record.add("identity", identity);
+  record.add("ranks", how);
+  record.add("version", std::string_view(kVersion));
+  record.add("step", step);
+  team.check_same(record);
 }
 
 }  // namespace posttrain

@@ -63,6 +63,11 @@ class Team {
   /// Calls `work` on the rank that leads; returns, or throws what it threw, on every rank.
   void by_first(const std::function<void()>& work) const;
 
+  /// What `work` returns on each rank, in their order. Where it throws on one, all of them throw.
+  std::vector<std::string> of_each(const std::function<std::string()>& work) const;
+  /// The first rank's text.
+  std::string of_first(const std::string& text) const { return ranks_->all_texts(text).front(); }
+
   /// Tells the others why this rank ends.
   void end_with(const std::string& reason) const { ranks_->end_with(reason); }
 

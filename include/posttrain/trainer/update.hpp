@@ -13,6 +13,7 @@
 #include "posttrain/tensor/parameters.hpp"
 #include "posttrain/tensor/tensor.hpp"
 #include "posttrain/tensor/transfer.hpp"
+#include "posttrain/trainer/shards.hpp"
 #include "posttrain/trainer/team.hpp"
 
 namespace posttrain {
@@ -24,19 +25,20 @@ struct NonFiniteNumber {
 };
 
 /// Clips, steps by `metrics.lr`, publishes the weights, and writes loss, norm and the loss's
-/// metrics into `metrics`. `loss` and gradients are those of all ranks. Where loss or norm is not
-/// finite it says which, and all stays as it was.
+/// metrics into `metrics`. `loss` and the gradients of this rank's `shards` are those of all ranks.
+/// Where loss or norm is not finite it says which, and all stays as it was.
 ///
 /// On a GPU everything is under way before the numbers are read, once. On the CPU, and for an
 /// optimizer that takes the clip coefficient as a number, the read comes first.
 template <class State, class OptimizerState>
 std::optional<NonFiniteNumber> update(State& state, OptimizerState& optimizer, const Tensor& loss,
                                       const MetricMeans& means, double max_grad_norm,
-                                      at::Device device, StepMetrics& metrics,
-                                      const Team& team = Team()) {
-  const Tensor norm = optim::device_norm(state.trainable());
+                                      at::Device device, StepMetrics& metrics, const Team& team,
+                                      Shards& shards) {
+  const Tensor norm = shards.norm(state.trainable());
   const auto step = [&](const auto& scale) {
-    optimizer.step(state.trainable(), metrics.lr, scale);
+    optimizer.step(shards.own(state.trainable()), metrics.lr, scale);
+    shards.gather();
     state.publish();
   };
   bool updated = false;

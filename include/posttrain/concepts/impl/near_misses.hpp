@@ -9,7 +9,7 @@
   X(prefix) X(after_layer) X(critic_values) \
   X(critic_hidden) X(teacher_hidden) X(teacher_logits) \
   X(begin_batch) X(end_batch) X(checkpoint_tensors) \
-  X(reference) X(weights_version)
+  X(release_masters) X(reference) X(weights_version)
 
 #define POSTTRAIN_NEAR_MISSES(X) \
   X(irtual_tokens, virtual_tokens) X(ivrtual_tokens, virtual_tokens) \
@@ -177,6 +177,28 @@
   X(chekcpoint_tensors, checkpoint_tensors) X(chekpoint_tensors, checkpoint_tensors) \
   X(chheckpoint_tensors, checkpoint_tensors) X(hceckpoint_tensors, checkpoint_tensors) \
   X(heckpoint_tensors, checkpoint_tensors) \
+  X(elease_masters, release_masters) X(erlease_masters, release_masters) \
+  X(reease_masters, release_masters) X(reelase_masters, release_masters) \
+  X(reelease_masters, release_masters) X(relaese_masters, release_masters) \
+  X(relase_masters, release_masters) X(releaase_masters, release_masters) \
+  X(releae_masters, release_masters) X(releaes_masters, release_masters) \
+  X(releas_emasters, release_masters) X(releas_masters, release_masters) \
+  X(releaseMasters, release_masters) X(release_amsters, release_masters) \
+  X(release_asters, release_masters) X(release_maasters, release_masters) \
+  X(release_masers, release_masters) X(release_masetrs, release_masters) \
+  X(release_massters, release_masters) X(release_masteers, release_masters) \
+  X(release_master, release_masters) X(release_masterrs, release_masters) \
+  X(release_masterss, release_masters) X(release_mastes, release_masters) \
+  X(release_mastesr, release_masters) X(release_mastres, release_masters) \
+  X(release_mastrs, release_masters) X(release_mastters, release_masters) \
+  X(release_maters, release_masters) X(release_matsers, release_masters) \
+  X(release_mmasters, release_masters) X(release_msaters, release_masters) \
+  X(release_msters, release_masters) X(releasee_masters, release_masters) \
+  X(releasem_asters, release_masters) X(releasemasters, release_masters) \
+  X(releasse_masters, release_masters) X(releease_masters, release_masters) \
+  X(relesae_masters, release_masters) X(relese_masters, release_masters) \
+  X(rellease_masters, release_masters) X(rlease_masters, release_masters) \
+  X(rleease_masters, release_masters) X(rrelease_masters, release_masters) \
   X(eference, reference) X(erference, reference) X(reeference, reference) X(reefrence, reference) \
   X(reerence, reference) X(refeence, reference) X(refeerence, reference) X(refeernce, reference) \
   X(referece, reference) X(referecne, reference) X(refereence, reference) X(referenc, reference) \

@@ -25,6 +25,11 @@ POSTTRAIN_INLINE void Communicator::count(const Tensor& tensor, const char* oper
   traffic_.bytes += static_cast<std::int64_t>(tensor.nbytes());
 }
 
+POSTTRAIN_INLINE Tensor Communicator::piece_of(const Tensor& whole) const {
+  const std::int64_t n = whole.numel() / size();
+  return whole.narrow(0, rank() * n, n);
+}
+
 POSTTRAIN_INLINE Pending Communicator::all_reduce(const Tensor& tensor, Reduction reduction) {
   count(tensor, "all_reduce");
   return begin_all_reduce(tensor.view({-1}), reduction);
@@ -81,11 +86,11 @@ POSTTRAIN_INLINE std::vector<std::string> Communicator::all_texts(std::string_vi
 POSTTRAIN_INLINE Pending Single::begin_all_reduce(const Tensor&, Reduction) { return {}; }
 POSTTRAIN_INLINE Pending Single::begin_broadcast(const Tensor&, std::int64_t) { return {}; }
 POSTTRAIN_INLINE Pending Single::begin_reduce_scatter(const Tensor& part, const Tensor& whole) {
-  part.copy_(whole);
+  if (!part.is_alias_of(whole)) part.copy_(whole);
   return {};
 }
 POSTTRAIN_INLINE Pending Single::begin_all_gather(const Tensor& whole, const Tensor& part) {
-  whole.copy_(part);
+  if (!part.is_alias_of(whole)) whole.copy_(part);
   return {};
 }
 

@@ -53,6 +53,7 @@ class GlooCommunicator final : public Communicator {
   }
 
   void end_with(std::string_view reason) const override { pulse_->end_with(reason); }
+  std::string trouble() const override { return pulse_->trouble(); }
 
   /// Gloo waits for what is under way before it ends. What waits for a rank that is gone would
   /// never end, and is left behind.
@@ -113,6 +114,8 @@ class GlooCommunicator final : public Communicator {
     });
   }
   Pending begin_reduce_scatter(const Tensor& part, const Tensor& whole) override {
+    // Gloo's class makes it of an all-reduce of a copy.
+    if (part.is_alias_of(whole)) return begin_all_reduce(whole, Reduction::sum);
     return pending("reduce_scatter", [&] {
       Tensor into = part, from = whole;
       return group_->_reduce_scatter_base(into, from);
@@ -160,7 +163,7 @@ POSTTRAIN_INLINE std::unique_ptr<Communicator> gloo_communicator(const RankPlace
                                                                  std::chrono::milliseconds) {
   raise(
       "{} ranks were started, and this build has no Gloo to connect them; hint: a LibTorch with "
-      "Gloo, as its wheels are, or MPI",
+      "Gloo, as its wheels are, or MPI (docs/ranks.md#mpi)",
       place.size);
 }
 

@@ -243,7 +243,7 @@ POSTTRAIN_INLINE AdamW8bitState::AdamW8bitState(const AdamW8bit& options,
     const std::int64_t n = group.master.numel();
     Moments moments;
     moments.step = at::zeros({}, place.dtype(at::kFloat));
-    if (n < options.min_8bit_size || !group.decay) {
+    if (group.whole_size() < options.min_8bit_size || !group.decay) {
       moments.first = at::zeros({n}, place);
       moments.second = at::zeros({n}, place);
     } else {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "posttrain/distributed/communicator.hpp"
 #include "posttrain/params/osft/base.hpp"
 #include "posttrain/params/osft/site.hpp"
 #include "posttrain/params/weights/model_weights.hpp"
@@ -28,6 +29,7 @@ struct OsftPlan {
   std::string cache_dir{};
   /// E[x xᵀ] [in, in] of what a site reads, where directions are weighted by it; empty: not.
   std::function<Tensor(int site)> inputs{};
+  std::shared_ptr<Communicator> ranks{};  // find subspaces together, by `attach` and `begin_task`
 };
 
 /// How a task differs from the policy's fields.
@@ -126,6 +128,8 @@ class OsftState {
   };
   std::vector<Pending> add_targets(int site, double common_ratio, const Protected* earlier);
   void find_subspaces(const std::vector<Pending>& pending, const Protected* earlier) const;
+  /// Each rank tells the others what it found.
+  void exchange(const std::vector<Pending>& pending, const std::vector<std::int64_t>& owner) const;
   OsftComplements complements_of(const OsftTarget& target, std::int64_t rank,
                                  const Protected* earlier) const;
   void bind_weights();

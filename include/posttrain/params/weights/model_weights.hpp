@@ -78,6 +78,10 @@ class ModelWeights {
   const std::vector<ParameterGroup>& trainable() const { return groups_; }
   /// After the optimizer changed the masters: rounds them into the compute weights.
   void publish();
+  /// Gives the masters of narrower weights up; false where there are none. `weights` are what the
+  /// model computes with from then on, and whoever has the masters writes `value`
+  /// (trainer/shards.hpp).
+  bool release_masters();
   /// How often they were published or replaced.
   std::uint64_t weights_version() const { return version_; }
 

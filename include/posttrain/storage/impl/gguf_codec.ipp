@@ -291,6 +291,7 @@ POSTTRAIN_INLINE void dequantize_gguf(io::GgufType type, std::span<const std::by
                                       std::span<float> out) {
   const io::GgufTypeInfo& info = io::gguf_type_info(type);
   detail::check_gguf_blocks("dequantize_gguf", info, out.size(), bytes.size());
+  if (out.empty()) return;  // whose address may be null, which memcpy forbids
   const auto* from = reinterpret_cast<const std::uint8_t*>(bytes.data());
   const auto with = [&](auto write) { detail::write_blocks(info, from, out, write); };
   switch (type) {
@@ -332,6 +333,7 @@ POSTTRAIN_INLINE void quantize_gguf(io::GgufType type, std::span<const float> va
                                     std::span<std::byte> out) {
   const io::GgufTypeInfo& info = io::gguf_type_info(type);
   detail::check_gguf_blocks("quantize_gguf", info, values.size(), out.size());
+  if (values.empty()) return;
   auto* to = reinterpret_cast<std::uint8_t*>(out.data());
   const auto with = [&](auto read) {
     for (std::size_t i = 0; i < values.size(); i += static_cast<std::size_t>(info.block)) {

@@ -34,6 +34,19 @@ class Driver {
     return 10 * major + minor;
   }
 
+  /// Which of all GPUs a device is, in hexadecimal digits; empty where the driver does not say.
+  std::string uuid(int index) const {
+    int device = 0;
+    unsigned char bytes[16] = {};
+    if (!uuid_ || device_get_(&device, index) != 0 || uuid_(bytes, device) != 0) return {};
+    std::string text = "GPU-";
+    for (const unsigned char byte : bytes) {
+      constexpr const char* kDigits = "0123456789abcdef";
+      text += {kDigits[byte / 16], kDigits[byte % 16]};
+    }
+    return text;
+  }
+
   /// Makes the device's primary context, which LibTorch works in, that of this thread.
   Result enter(int index) const {
     int device = 0;
@@ -75,6 +88,13 @@ class Driver {
         !find(library, "cuGetErrorString", error_string_)) {
       return;
     }
+    // Of a part of a GPU (MIG) where the driver has it; nothing where it has neither.
+    uuid_ =
+        reinterpret_cast<Result (*)(unsigned char*, int)>(::dlsym(library, "cuDeviceGetUuid_v2"));
+    if (!uuid_) {
+      uuid_ =
+          reinterpret_cast<Result (*)(unsigned char*, int)>(::dlsym(library, "cuDeviceGetUuid"));
+    }
     if (const Result result = init(0); result != 0) error = "cuInit: " + std::to_string(result);
   }
 
@@ -88,6 +108,7 @@ class Driver {
   Result (*device_get_)(int*, int) = nullptr;
   Result (*attribute_)(int*, int, int) = nullptr;
   Result (*primary_retain_)(Context*, int) = nullptr;
+  Result (*uuid_)(unsigned char*, int) = nullptr;
   Result (*context_get_current_)(Context*) = nullptr;
   Result (*context_set_current_)(Context) = nullptr;
   Result (*error_string_)(Result, const char**) = nullptr;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <c10/core/StreamGuard.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <utility>
 
@@ -15,34 +14,16 @@
 
 namespace posttrain {
 
-namespace detail {
-
-/// What is asked of `second` from now on waits for what was asked of `first`.
-inline void wait_in_order(const c10::Stream& first, const c10::Stream& second) {
-  c10::Event event(first.device_type());
-  event.record(first);
-  event.block(second);
-}
-
-inline c10::Stream current_stream(at::Device device) {
-  return c10::impl::VirtualGuardImpl(device.type()).getStream(device);
-}
-
-}  // namespace detail
-
 POSTTRAIN_INLINE HostRing::HostRing(at::Device device, std::int64_t bytes)
-    : device_(device),
-      bytes_(bytes),
-      copies_(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device)),
-      slots_{Slot(device), Slot(device)} {}
+    : device_(device), bytes_(bytes), copies_(device), slots_{Slot(device), Slot(device)} {}
 
 POSTTRAIN_INLINE void HostRing::pass(const Tensors& set, Use use) {
   Slot& slot = slots_[next_];
   slot.set = set;
   slot.on_host.clear();
-  detail::wait_in_order(detail::current_stream(device_), copies_);
+  copies_.follow();
   {
-    const c10::StreamGuard on_copies(copies_);
+    const c10::StreamGuard on_copies(copies_.stream());
     for (std::size_t i = 0; i < set.size(); ++i) {
       const Tensor& from = set[i];
       const auto bytes = static_cast<std::int64_t>(from.nbytes());
@@ -58,7 +39,7 @@ POSTTRAIN_INLINE void HostRing::pass(const Tensors& set, Use use) {
           slot.blocks[i].narrow(0, 0, bytes).view(from.scalar_type()).view(from.sizes()));
       slot.on_host.back().copy_(from, /*non_blocking=*/true);
     }
-    slot.came.record(copies_);
+    slot.came.record(copies_.stream());
   }
   finish();
   waiting_ = std::move(use);
@@ -78,11 +59,11 @@ POSTTRAIN_INLINE void HostRing::finish() {
 
 POSTTRAIN_INLINE void HostRing::send_back(const Tensor& on_device, const Tensor& on_host) {
   {
-    const c10::StreamGuard on_copies(copies_);
+    const c10::StreamGuard on_copies(copies_.stream());
     on_device.copy_(on_host, /*non_blocking=*/true);
   }
   detail::TransferCounters::get().uploads += 1;
-  detail::wait_in_order(copies_, detail::current_stream(device_));
+  copies_.lead();
 }
 
 }  // namespace posttrain

@@ -8,8 +8,10 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +22,7 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/hash.hpp"
 #include "posttrain/base/join.hpp"
+#include "posttrain/base/name_pattern.hpp"
 #include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/json.hpp"
 #include "posttrain/io/tensor_io.hpp"
@@ -31,6 +34,7 @@ namespace posttrain {
 namespace detail {
 
 inline constexpr std::int64_t kCheckpointFormat = 2;
+inline constexpr std::int64_t kSlicedFormat = 3;  // with the tensors of "files", and their "sizes"
 inline constexpr std::string_view kRecordFile = "trainer.json";
 inline constexpr std::string_view kStateFile = "state.safetensors";
 inline constexpr std::string_view kStreamFile = "stream.jsonl";
@@ -76,8 +80,8 @@ inline Json read_record(const io::fs::path& file) {
                                                   file.string());
   if (!record.is_object()) raise("{}: expected an object", file.string());
   const auto format = record.find("format");
-  if (format == record.end() || *format != kCheckpointFormat) {
-    raise("{}: expected format {}, found {}", file.string(), kCheckpointFormat,
+  if (format == record.end() || (*format != kCheckpointFormat && *format != kSlicedFormat)) {
+    raise("{}: expected format {} or {}, found {}", file.string(), kCheckpointFormat, kSlicedFormat,
           format == record.end() ? "none" : io::shown(*format));
   }
   const auto stored = record.find("hash");
@@ -89,18 +93,27 @@ inline Json read_record(const io::fs::path& file) {
   return record;
 }
 
-/// Writes a checkpoint's tensors; returns their hashes by name. A tensor on a device is copied to
+/// A tensor's name in a file: of a slice, with its elements.
+inline std::string name_in_file(const NamedSlice& slice) {
+  if (!slice.is_part()) return slice.name;
+  return fmt::format("{}[{}:{}]", slice.name, slice.begin, slice.begin + slice.value.numel());
+}
+
+/// Writes tensors of a checkpoint; returns their hashes by name. A tensor on a device is copied to
 /// the host once for both.
-inline Json write_state(const io::fs::path& path, const std::vector<NamedTensor>& tensors) {
+inline Json write_state(const io::fs::path& path, const std::vector<NamedSlice>& tensors) {
   std::vector<io::TensorInfo> entries;
-  for (const auto& [name, value] : tensors) entries.push_back(io::tensor_info(name, value));
+  for (const NamedSlice& slice : tensors) {
+    entries.push_back(io::tensor_info(name_in_file(slice), slice.value));
+  }
   Json hashes = Json::object();
   ContentHash hash;  // of the tensor that is being written
   std::optional<ContentHash::Parts> values;
   io::write_tensors(
       path, entries, [&](std::size_t i) { return tensors[i].value; }, {{"format", "pt"}},
       [&](std::size_t i, std::int64_t begin, std::span<const std::byte> bytes) {
-        const auto& [name, value] = tensors[i];
+        const Tensor& value = tensors[i].value;
+        const std::string& name = entries[i].name;
         const std::size_t size = value.nbytes();
         if (begin == 0) {
           hash = ContentHash();
@@ -114,23 +127,163 @@ inline Json write_state(const io::fs::path& path, const std::vector<NamedTensor>
   return hashes;
 }
 
-/// A checkpoint's tensors. A damaged file throws.
-inline std::unique_ptr<io::SafetensorsFile> read_state(const io::fs::path& path,
-                                                       const Json& record) {
-  auto file = std::make_unique<io::SafetensorsFile>(path);
-  const Json& hashes = record.at("tensors");
-  if (file->tensors().size() != hashes.size()) {
-    raise("{}: expected {} tensors, found {}", path.string(), hashes.size(),
-          file->tensors().size());
+/// The tensors of a checkpoint in its files.
+class StoredState {
+ public:
+  /// A damaged file throws.
+  StoredState(const io::fs::path& folder, const Json& record) {
+    std::vector<std::string> names{std::string(kStateFile)};
+    if (record.contains("files")) names = record.at("files").get<std::vector<std::string>>();
+    const Json& hashes = record.at("tensors");
+    std::size_t found = 0;
+    for (const std::string& name : names) {
+      const io::SafetensorsFile& file =
+          *files_.emplace_back(std::make_unique<io::SafetensorsFile>(folder / name));
+      for (const io::TensorView& tensor : file.tensors()) {
+        const auto expected = hashes.find(tensor.name);
+        ContentHash hash;
+        io::add_content(hash, tensor, file);
+        if (expected == hashes.end() || *expected != hash.text()) {
+          raise("{}: tensor '{}': its content differs from its hash", file.path(), tensor.name);
+        }
+        add(tensor, file);
+        ++found;
+      }
+    }
+    if (found != hashes.size()) {
+      raise("{}: expected {} tensors, found {}", (folder / names.front()).string(), hashes.size(),
+            found);
+    }
+    if (record.contains("sizes")) {
+      for (const auto& [name, size] : record.at("sizes").items()) sizes_[name] = size;
+    }
+    for (auto& [name, pieces] : pieces_) check_whole(folder, name, pieces);
   }
-  for (const auto& [name, expected] : hashes.items()) {
-    ContentHash hash;
-    io::add_content(hash, file->at(name), *file);
-    if (expected != hash.text()) {
-      raise("{}: tensor '{}': its content differs from its hash", path.string(), name);
+
+  /// Throws unless `tensors` are those of the checkpoint.
+  void check(const std::vector<NamedSlice>& tensors) const {
+    std::set<std::string_view> names;
+    for (const NamedSlice& tensor : tensors) names.insert(tensor.name);
+    if (names.size() != pieces_.size()) {
+      raise(
+          "{}: expected {} tensors, found {}; hint: the checkpoint is of another model or other "
+          "parameters",
+          files_.front()->path(), names.size(), pieces_.size());
+    }
+    for (const NamedSlice& tensor : tensors) {
+      const auto found = pieces_.find(tensor.name);
+      if (found == pieces_.end()) {
+        raise(
+            "{}: expected a tensor '{}', found none; hint: the checkpoint is of another model or "
+            "other parameters",
+            files_.front()->path(), tensor.name);
+      }
+      const std::vector<std::int64_t> shape = shape_of(found->second, tensor.name);
+      const std::vector<std::int64_t> own =
+          tensor.is_part() ? std::vector<std::int64_t>{tensor.whole} : tensor.value.sizes().vec();
+      if (shape != own) {
+        raise(
+            "{}: tensor '{}': expected shape {}, found {}; hint: the checkpoint is of another "
+            "model or other parameters",
+            found->second.front().file->path(), tensor.name, io::format_shape(own),
+            io::format_shape(shape));
+      }
     }
   }
-  return file;
+
+  /// Puts stored elements into a checked tensor.
+  void read(const NamedSlice& tensor) const {
+    Tensor target = tensor.value;
+    const std::vector<Piece>& pieces = pieces_.at(tensor.name);
+    if (!tensor.is_part() && !pieces.front().cut) {
+      target.copy_(io::to_tensor(*pieces.front().view, *pieces.front().file));
+      return;
+    }
+    for (const Piece& piece : pieces) {
+      const std::int64_t begin = std::max(piece.begin, tensor.begin);
+      const std::int64_t end = std::min(piece.end, tensor.begin + target.numel());
+      if (begin >= end) continue;
+      target.narrow(0, begin - tensor.begin, end - begin)
+          .copy_(
+              io::to_tensor(*piece.view, *piece.file).narrow(0, begin - piece.begin, end - begin));
+    }
+  }
+
+ private:
+  struct Piece {
+    const io::TensorView* view;
+    const io::SafetensorsFile* file;
+    std::int64_t begin = 0, end = 0;
+    bool cut = false;
+  };
+
+  void add(const io::TensorView& tensor, const io::SafetensorsFile& file) {
+    std::string_view name = tensor.name;
+    const std::size_t open = name.rfind('['), colon = name.rfind(':');
+    std::int64_t size = 1;
+    for (const std::int64_t extent : tensor.shape) size *= extent;
+    Piece piece{&tensor, &file, 0, size};
+    if (name.ends_with(']') && open < colon && colon != std::string_view::npos) {
+      piece.begin = to_number(name.substr(open + 1, colon - open - 1));
+      piece.end = piece.begin + size;
+      piece.cut = true;
+      name = name.substr(0, open);
+    }
+    pieces_[std::string(name)].push_back(piece);
+  }
+
+  /// Puts slices in order; throws where some are missing.
+  void check_whole(const io::fs::path& folder, const std::string& name,
+                   std::vector<Piece>& pieces) const {
+    if (pieces.size() == 1 && !pieces.front().cut) return;
+    std::ranges::sort(pieces, {}, &Piece::begin);
+    std::int64_t next = 0;
+    for (const Piece& piece : pieces) {
+      if (piece.begin != next) break;
+      next = piece.end;
+    }
+    const auto size = sizes_.find(name);
+    if (size == sizes_.end() || next != size->second) {
+      raise("{}: slices of '{}' are missing: expected {} elements, found {} from the first on",
+            folder.string(), name, size == sizes_.end() ? 0 : size->second, next);
+    }
+  }
+
+  std::vector<std::int64_t> shape_of(const std::vector<Piece>& pieces,
+                                     const std::string& name) const {
+    if (!pieces.front().cut) return pieces.front().view->shape;
+    return {sizes_.at(name)};
+  }
+
+  std::vector<std::unique_ptr<io::SafetensorsFile>> files_;
+  std::map<std::string, std::vector<Piece>, std::less<>> pieces_;
+  std::map<std::string, std::int64_t> sizes_;  // of what is in slices
+};
+
+/// Writes this rank's slices, the first rank also what is whole, into a file of its own; returns,
+/// on every rank, the record's part about all of them. Throws where a rank cannot write.
+inline Json write_slices(const io::fs::path& folder, const std::vector<NamedSlice>& tensors,
+                         const Team& team) {
+  std::vector<NamedSlice> own;
+  Json sizes = Json::object();
+  std::set<std::string_view> whole;
+  for (const NamedSlice& slice : tensors) {
+    if (slice.is_part()) sizes[slice.name] = slice.whole;
+    const bool writes =
+        slice.is_part() ? slice.value.numel() > 0 : team.leads() && whole.insert(slice.name).second;
+    if (writes) own.push_back(slice);
+  }
+  const auto file_of = [&](std::int64_t rank) {
+    return fmt::format("state-{}-of-{}.safetensors", rank, team.size());
+  };
+  const std::vector<std::string> texts =
+      team.of_each([&] { return write_state(folder / file_of(team.rank()), own).dump(); });
+  Json written = {{"files", Json::array()}, {"sizes", std::move(sizes)}};
+  for (std::int64_t rank = 0; rank < team.size(); ++rank) {
+    written["files"].push_back(file_of(rank));
+    written["tensors"].update(io::parse_json(texts[static_cast<std::size_t>(rank)], "hashes"));
+  }
+  return written;
 }
 
 /// Puts a copy of a checkpoint into another folder, whole or not at all.
@@ -221,35 +374,55 @@ POSTTRAIN_INLINE void Checkpoints::begin() const {
 }
 
 POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
-                                               const std::vector<NamedTensor>& tensors) {
+                                               const std::vector<NamedSlice>& tensors,
+                                               const Team& team) {
   if (folder_.empty()) fail("a checkpoint needs Options.run_dir; hint: set it");
   const io::fs::path target = detail::checkpoint_path(folder_, progress.step);
-  io::AtomicFolder folder(target);
-  io::sweep_abandoned(folder_);
-  Json hashes = detail::write_state(folder.path() / detail::kStateFile, tensors);
-  Json record = {{"format", detail::kCheckpointFormat},
-                 {"step", progress.step},
-                 {"samples", progress.samples},
-                 {"tokens", progress.tokens},
-                 {"scored", progress.scored},
-                 {"epoch", progress.position.epoch},
-                 {"step_in_epoch", progress.position.step},
-                 {"last_validation", progress.last_validation},
-                 {"validations_without_gain", progress.validations_without_gain},
-                 {"identity", identity_.json()},
-                 {"tensors", std::move(hashes)}};
-  if (std::isfinite(progress.last_loss)) record["last_loss"] = progress.last_loss;
-  if (std::isfinite(progress.val_loss)) record["val_loss"] = progress.val_loss;
-  if (std::isfinite(progress.best_val_loss)) record["best_val_loss"] = progress.best_val_loss;
-  if (!progress.loss.empty()) record["loss"] = progress.loss;
-  if (!progress.stream.empty()) {
-    io::write_file_atomically(folder.path() / detail::kStreamFile, progress.stream);
-    record["stream"] = detail::hash_of_text(progress.stream);
+  std::optional<io::AtomicFolder> folder;  // the first rank's
+  Json written = Json::object();           // what is in the record of files and tensors
+  const bool parts = std::ranges::any_of(tensors, &NamedSlice::is_part);
+  const auto prepare = [&] {
+    folder.emplace(target);
+    io::sweep_abandoned(folder_);
+  };
+  if (parts) {
+    team.by_first(prepare);
+    const std::string place = team.of_first(folder ? folder->path().string() : "");
+    written = detail::write_slices(place, tensors, team);
+  } else {
+    prepare();
+    written["tensors"] = detail::write_state(folder->path() / detail::kStateFile, tensors);
   }
-  record["hash"] = detail::hash_of_text(detail::text_of(record));
-  io::write_file_atomically(folder.path() / detail::kRecordFile, detail::text_of(record));
-  folder.commit(detail::kRecordFile);
-  if (!storage_.empty()) detail::copy_checkpoint(target, storage_);
+  const auto finish = [&] {
+    Json record = {{"format", parts ? detail::kSlicedFormat : detail::kCheckpointFormat},
+                   {"step", progress.step},
+                   {"samples", progress.samples},
+                   {"tokens", progress.tokens},
+                   {"scored", progress.scored},
+                   {"epoch", progress.position.epoch},
+                   {"step_in_epoch", progress.position.step},
+                   {"last_validation", progress.last_validation},
+                   {"validations_without_gain", progress.validations_without_gain},
+                   {"identity", identity_.json()}};
+    record.update(written);
+    if (std::isfinite(progress.last_loss)) record["last_loss"] = progress.last_loss;
+    if (std::isfinite(progress.val_loss)) record["val_loss"] = progress.val_loss;
+    if (std::isfinite(progress.best_val_loss)) record["best_val_loss"] = progress.best_val_loss;
+    if (!progress.loss.empty()) record["loss"] = progress.loss;
+    if (!progress.stream.empty()) {
+      io::write_file_atomically(folder->path() / detail::kStreamFile, progress.stream);
+      record["stream"] = detail::hash_of_text(progress.stream);
+    }
+    record["hash"] = detail::hash_of_text(detail::text_of(record));
+    io::write_file_atomically(folder->path() / detail::kRecordFile, detail::text_of(record));
+    folder->commit(detail::kRecordFile);
+    if (!storage_.empty()) detail::copy_checkpoint(target, storage_);
+  };
+  if (parts) {
+    team.by_first(finish);
+  } else {
+    finish();
+  }
   newest_ = progress.step;
   unconfirmed_ = true;
   return target.string();
@@ -279,14 +452,14 @@ POSTTRAIN_INLINE void Checkpoints::confirm(const std::string& folder) const {
   }
 }
 
-POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<NamedTensor>& tensors,
+POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<NamedSlice>& tensors,
                                         std::string& warning) {
   // What is written and read again is compared: a number may have two spellings.
   const Json own = io::parse_json(detail::text_of(identity_.json()), "identity");
   std::vector<std::string> damaged;
   for (const io::fs::path& folder : detail::newest_first(folders())) {
     Json record;
-    std::unique_ptr<io::SafetensorsFile> file;
+    std::optional<detail::StoredState> state;
     std::string stream;
     try {
       record = detail::read_record(folder / detail::kRecordFile);
@@ -296,33 +469,15 @@ POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<Na
     }
     detail::check_identity(folder, record.at("identity"), own);
     try {
-      file = detail::read_state(folder / detail::kStateFile, record);
+      state.emplace(folder, record);
       stream = detail::read_stream(folder / detail::kStreamFile, record);
     } catch (const Error& error) {
       damaged.push_back(error.what());
       continue;
     }
-    if (file->tensors().size() != tensors.size()) {
-      raise(
-          "{}: expected {} tensors, found {}; hint: the checkpoint is of another model or other "
-          "parameters",
-          file->path(), tensors.size(), file->tensors().size());
-    }
-    for (const NamedTensor& tensor : tensors) {
-      const io::TensorView& stored = file->at(tensor.name);
-      if (!std::ranges::equal(stored.shape, tensor.value.sizes())) {
-        raise(
-            "{}: tensor '{}': expected shape {}, found {}; hint: the checkpoint is of another "
-            "model or other parameters",
-            file->path(), tensor.name, io::format_shape(tensor.value.sizes().vec()),
-            io::format_shape(stored.shape));
-      }
-    }
+    state->check(tensors);
     at::NoGradGuard no_grad;
-    for (const NamedTensor& tensor : tensors) {
-      Tensor target = tensor.value;
-      target.copy_(io::to_tensor(file->at(tensor.name), *file));
-    }
+    for (const NamedSlice& tensor : tensors) state->read(tensor);
     progress.step = record.at("step");
     progress.samples = record.at("samples");
     progress.tokens = record.at("tokens");

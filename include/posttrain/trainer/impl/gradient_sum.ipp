@@ -9,6 +9,7 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/base/name_pattern.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/parameter_buffer.hpp"
 #include "posttrain/trainer/gradient_sum.hpp"
 
 namespace posttrain {
@@ -63,6 +64,48 @@ inline std::vector<GradientPart> all_parts(const Tensor& whole, std::size_t grou
   return all;
 }
 
+/// Pieces of layers, joined from the last one on while a part has room for them.
+inline std::vector<GradientPart> joined_layers(const std::vector<GradientPart>& pieces,
+                                               std::int64_t most) {
+  std::vector<GradientPart> joined, parts;
+  for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
+    const bool joins = !joined.empty() && (joined.back().layer < 0) == (piece->layer < 0) &&
+                       joined.back().end - piece->begin <= most;
+    if (!joins) {
+      joined.push_back(*piece);
+      continue;
+    }
+    joined.back().begin = piece->begin;
+    joined.back().layer = std::min(joined.back().layer, piece->layer);
+  }
+  for (const GradientPart& whole : joined) {
+    for (std::int64_t begin = whole.begin; begin < whole.end; begin += most) {
+      parts.push_back({whole.group, begin, std::min(begin + most, whole.end), whole.layer});
+    }
+  }
+  return parts;
+}
+
+/// Parts of `most` elements, a multiple of `multiple`, of which the last may be shorter; each is
+/// ready with the earliest layer that it has something of.
+inline std::vector<GradientPart> even_parts(const std::vector<GradientPart>& pieces,
+                                            std::int64_t most, std::int64_t multiple) {
+  std::vector<GradientPart> parts;
+  if (pieces.empty()) return parts;
+  const std::int64_t room = (pieces.back().end + multiple - 1) / multiple * multiple;
+  auto piece = pieces.begin();
+  for (std::int64_t begin = 0; begin < room; begin += most) {
+    GradientPart part{piece->group, begin, std::min(begin + most, room), piece->layer};
+    // The piece that reaches beyond the part belongs to the next one, too.
+    for (; piece->end < part.end && piece + 1 != pieces.end(); ++piece) {
+      part.layer = std::min(part.layer, (piece + 1)->layer);
+    }
+    if (piece->end == part.end && piece + 1 != pieces.end()) ++piece;
+    parts.push_back(part);
+  }
+  return parts;
+}
+
 }  // namespace detail
 
 POSTTRAIN_INLINE std::int64_t layer_of(std::string_view name) {
@@ -80,52 +123,52 @@ POSTTRAIN_INLINE std::int64_t layer_of(std::string_view name) {
 
 POSTTRAIN_INLINE std::vector<GradientSum::Part> GradientSum::parts_of(
     const std::vector<ParameterGroup>& groups, const std::vector<NamedTensor>& gradients,
-    std::int64_t bytes) {
+    const Cut& cut) {
   std::vector<Part> parts;
   for (std::size_t group = 0; group < groups.size(); ++group) {
     const Tensor& whole = groups[group].grad;
+    const std::int64_t multiple = std::max<std::int64_t>(1, cut.multiple);
     const std::int64_t most =
-        std::max<std::int64_t>(1, bytes / static_cast<std::int64_t>(whole.element_size()));
-    std::vector<Part> pieces = detail::all_parts(whole, group, gradients);
-    // From the last layer on, layers join while there is room.
-    std::vector<Part> joined;
-    for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
-      const bool joins = !joined.empty() && (joined.back().layer < 0) == (piece->layer < 0) &&
-                         joined.back().end - piece->begin <= most;
-      if (!joins) {
-        joined.push_back(*piece);
-        continue;
-      }
-      joined.back().begin = piece->begin;
-      joined.back().layer = std::min(joined.back().layer, piece->layer);
-    }
-    for (const Part& whole_part : joined) {
-      for (std::int64_t begin = whole_part.begin; begin < whole_part.end; begin += most) {
-        parts.push_back({group, begin, std::min(begin + most, whole_part.end), whole_part.layer});
-      }
+        std::max<std::int64_t>(
+            1, cut.bytes / static_cast<std::int64_t>(whole.element_size()) / multiple) *
+        multiple;
+    const std::vector<Part> pieces = detail::all_parts(whole, group, gradients);
+    for (const Part& part : cut.multiple > 0 ? detail::even_parts(pieces, most, multiple)
+                                             : detail::joined_layers(pieces, most)) {
+      parts.push_back(part);
     }
   }
   std::ranges::stable_sort(parts, std::ranges::greater(), &Part::layer);
   return parts;
 }
 
-POSTTRAIN_INLINE std::function<void(std::int64_t)> GradientSum::layer_done(
-    const std::vector<ParameterGroup>& groups) {
-  if (!overlap_ || parts_.empty() || parts_.front().layer < 0) return {};
-  return [this, &groups](std::int64_t layer) { begin_until(groups, layer); };
-}
-
-POSTTRAIN_INLINE void GradientSum::begin_until(const std::vector<ParameterGroup>& groups,
-                                               std::int64_t layer) {
-  for (; next_ < parts_.size() && parts_[next_].layer >= layer; ++next_) {
-    const Part& part = parts_[next_];
-    pending_.push_back(
-        ranks_->all_reduce(groups[part.group].grad.narrow(0, part.begin, part.end - part.begin)));
+POSTTRAIN_INLINE GradientSum::GradientSum(std::shared_ptr<Communicator> ranks,
+                                          const std::vector<ParameterGroup>& groups,
+                                          const std::vector<NamedTensor>& gradients, const Cut& cut)
+    : ranks_(std::move(ranks)), cut_(cut), parts_(parts_of(groups, gradients, cut)) {
+  std::vector<std::int64_t> room(groups.size());
+  for (const Part& part : parts_) room[part.group] = std::max(room[part.group], part.end);
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    gradients_.push_back(with_room(groups[i].grad, room[i]));
   }
 }
 
-POSTTRAIN_INLINE void GradientSum::finish(const std::vector<ParameterGroup>& groups) {
-  begin_until(groups, -1);
+POSTTRAIN_INLINE std::function<void(std::int64_t)> GradientSum::layer_done() {
+  if (!cut_.overlap || parts_.empty() || parts_.front().layer < 0) return {};
+  return [this](std::int64_t layer) { begin_until(layer); };
+}
+
+POSTTRAIN_INLINE void GradientSum::begin_until(std::int64_t layer) {
+  for (; next_ < parts_.size() && parts_[next_].layer >= layer; ++next_) {
+    const Part& part = parts_[next_];
+    const Tensor whole = gradients_[part.group].narrow(0, part.begin, part.end - part.begin);
+    pending_.push_back(cut_.multiple > 0 ? ranks_->reduce_scatter(ranks_->piece_of(whole), whole)
+                                         : ranks_->all_reduce(whole));
+  }
+}
+
+POSTTRAIN_INLINE void GradientSum::finish() {
+  begin_until(-1);
   for (Pending& each : pending_) each.wait();
   pending_.clear();
   next_ = 0;

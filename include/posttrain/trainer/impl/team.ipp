@@ -62,21 +62,31 @@ POSTTRAIN_INLINE Team::Wish Team::agreed(const Wish& own) const {
   return {{flag[0] != 0, flag[1] != 0}, static_cast<int>(flag[2])};
 }
 
-POSTTRAIN_INLINE void Team::by_first(const std::function<void()>& work) const {
-  if (alone()) return work();
-  std::string trouble;  // "!" and its text
+POSTTRAIN_INLINE std::vector<std::string> Team::of_each(
+    const std::function<std::string()>& work) const {
+  if (alone()) return {work()};
+  std::string own;  // what it returned behind "=", or what it threw behind "!"
   std::exception_ptr thrown;
-  if (leads()) {
-    try {
-      work();
-    } catch (const std::exception& error) {
-      trouble = "!" + error_text(error);
-      thrown = std::current_exception();
-    }
+  try {
+    own = "=" + work();
+  } catch (const std::exception& error) {
+    own = "!" + error_text(error);
+    thrown = std::current_exception();
   }
-  trouble = ranks_->all_texts(trouble).front();
+  std::vector<std::string> all = ranks_->all_texts(own);
   if (thrown) std::rethrow_exception(thrown);
-  if (!trouble.empty()) raise("rank 0 failed: {}", trouble.substr(1));
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    if (all[rank].front() == '!') raise("rank {} failed: {}", rank, all[rank].substr(1));
+    all[rank].erase(0, 1);
+  }
+  return all;
+}
+
+POSTTRAIN_INLINE void Team::by_first(const std::function<void()>& work) const {
+  static_cast<void>(of_each([&] {
+    if (leads()) work();
+    return std::string();
+  }));
 }
 
 POSTTRAIN_INLINE void Team::check_same(const RunRecord& record) const {

@@ -54,7 +54,7 @@ Footprint footprint_of(const Model& model, const State& state,
                        const std::vector<NamedTensor>& optimizer_tensors) {
   Footprint all;
   for (const ParameterGroup& group : state.trainable()) {
-    all.trained_parameters += group.master.numel();
+    all.trained_parameters += group.value.numel();
     all.gradients += bytes_of(group.grad);
     if (!group.master.is_same(group.value)) all.masters += bytes_of(group.master);
   }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "posttrain/base/error.hpp"
+#include "posttrain/distributed/shared_work.hpp"
 #include "posttrain/params/osft/principal_angles.hpp"
 #include "posttrain/params/osft/state.hpp"
 #include "posttrain/tensor/parallel_tasks.hpp"
@@ -100,19 +101,76 @@ auto OsftState<Storage>::add_targets(int site, double common_ratio, const Protec
 template <class Storage>
 void OsftState<Storage>::find_subspaces(const std::vector<Pending>& pending,
                                         const Protected* earlier) const {
+  std::vector<double> costs;
+  for (const auto& [target, rank] : pending) {
+    const auto rows = static_cast<double>(target->rows), in = static_cast<double>(target->in);
+    costs.push_back(rows * in * std::min(rows, in));
+    if (!earlier) continue;
+    const OsftComplements& before = earlier->at(target->name);
+    if (const std::int64_t least = std::max(before.left.k(), before.right.k()); rank < least) {
+      raise(
+          "{}: earlier tasks protect {} directions, this one's ratio protects {}; hint: lower "
+          "unfreeze_rank_ratio from task to task, or keep_protected = false",
+          target->name, least, rank);
+    }
+  }
+  const std::vector<std::int64_t> owner = owners(costs, size_of(plan_.ranks.get()));
+  std::vector<Pending> own;
+  for (std::size_t i = 0; i < pending.size(); ++i) {
+    if (!plan_.ranks || owner[i] == plan_.ranks->rank()) own.push_back(pending[i]);
+  }
   const auto find = [&](std::int64_t i) {
     at::NoGradGuard no_grad;  // a thread's own
-    const auto [target, rank] = pending[static_cast<std::size_t>(i)];
+    const auto [target, rank] = own[static_cast<std::size_t>(i)];
     target->complements = complements_of(*target, rank, earlier);
+  };
+  const auto count = static_cast<std::int64_t>(own.size());
+  if (weights_.device().is_cpu() && plan_.cache_dir.empty()) {
+    parallel_tasks(count, find);
+  } else {  // equal matrices share an entry of the cache, which is then written once and read
+    for (std::int64_t i = 0; i < count; ++i) find(i);
+  }
+  if (size_of(plan_.ranks.get()) > 1) exchange(pending, owner);
+  for (const auto& [target, rank] : pending) {
     for (OsftTerm& term :
          osft_terms(target->complements, plan_.projection, master_dtype(weights_.dtype()))) {
       target->cores.push_back({term.name, std::move(term.left), std::move(term.right)});
     }
-  };
-  const auto count = static_cast<std::int64_t>(pending.size());
-  // Equal matrices share an entry of the cache, which is then written once and read.
-  if (weights_.device().is_cpu() && plan_.cache_dir.empty()) return parallel_tasks(count, find);
-  for (std::int64_t i = 0; i < count; ++i) find(i);
+  }
+}
+
+template <class Storage>
+void OsftState<Storage>::exchange(const std::vector<Pending>& pending,
+                                  const std::vector<std::int64_t>& owner) const {
+  const std::int64_t self = plan_.ranks->rank();
+  Tensors told;  // of each side: k, the number of its tensors, and these
+  for (std::size_t i = 0; i < pending.size(); ++i) {
+    if (owner[i] != self) continue;
+    const OsftComplements& found = pending[i].target->complements;
+    for (const Complement* side : {&found.left, &found.right}) {
+      const std::vector<NamedTensor> tensors = side->tensors();
+      told.push_back(at::tensor({side->k(), static_cast<std::int64_t>(tensors.size())}, at::kLong));
+      for (const NamedTensor& tensor : tensors) told.push_back(tensor.value);
+    }
+  }
+  const std::vector<Tensors> all = all_tensors(*plan_.ranks, told);
+  std::vector<std::size_t> next(all.size(), 0);
+  for (std::size_t i = 0; i < pending.size(); ++i) {
+    const auto from = static_cast<std::size_t>(owner[i]);
+    if (owner[i] == self) continue;
+    OsftTarget& target = *pending[i].target;
+    const auto side = [&](std::int64_t n) {
+      const Tensor& numbers = all[from][next[from]++];
+      const std::int64_t* number = numbers.const_data_ptr<std::int64_t>();
+      std::vector<NamedTensor> tensors;
+      for (std::int64_t each = 0; each < number[1]; ++each) {
+        tensors.push_back({target.name, all[from][next[from]++].to(weights_.device())});
+      }
+      return Complement::restored(tensors, n, number[0]);
+    };
+    Complement left = side(target.rows);
+    target.complements = {std::move(left), side(target.in)};
+  }
 }
 
 template <class Storage>
@@ -128,14 +186,7 @@ OsftComplements OsftState<Storage>::complements_of(const OsftTarget& target, std
     return plan_.cache_dir.empty() ? osft_complements(w, rank, type)
                                    : cached_osft_complements(plan_.cache_dir, w, rank, type);
   }
-  const OsftComplements& before = earlier->at(target.name);
-  if (const std::int64_t least = std::max(before.left.k(), before.right.k()); rank < least) {
-    raise(
-        "{}: earlier tasks protect {} directions, this one's ratio protects {}; hint: lower "
-        "unfreeze_rank_ratio from task to task, or keep_protected = false",
-        target.name, least, rank);
-  }
-  return nested_complements(w, before, rank, type);
+  return nested_complements(w, earlier->at(target.name), rank, type);
 }
 
 template <class Storage>

@@ -362,8 +362,25 @@ void ModelWeights<Storage>::publish() {
   at::NoGradGuard no_grad;
   version_ += 1;
   for (ParameterGroup& group : groups_) {
-    if (!group.value.is_same(group.master)) group.value.copy_(group.master);
+    if (group.master.defined() && !group.value.is_same(group.master)) {
+      group.value.copy_(group.master);
+    }
   }
+}
+
+template <class Storage>
+bool ModelWeights<Storage>::release_masters() {
+  if (master_dtype(dtype_) == dtype_) return false;
+  const auto release = [](ParameterView& view) { view.master = Tensor(); };
+  for (ParameterGroup& group : groups_) group.master = Tensor();
+  for (ParameterView& view : tables_) release(view);
+  for (ParameterView& view : vectors_) release(view);
+  for (const std::shared_ptr<Site>& site : sites_) {
+    for (auto& block : site->blocks) release(block.dense);
+    for (auto& bias : site->biases) release(bias.view);
+  }
+  for (Entry& entry : entries_) release(entry.view);
+  return true;
 }
 
 template <class Storage>
