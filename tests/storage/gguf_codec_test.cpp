@@ -118,6 +118,13 @@ TEST_CASE("fp16 numbers of all kinds are read and written", "[storage]") {
   CHECK(restored(GgufType::kBF16, bf16) == std::vector<float>{1.0F, 1.0F + 0x1p-6F});
 }
 
+TEST_CASE("a tensor of no elements is read and written as nothing", "[storage]") {
+  for (const GgufType type : {GgufType::kF32, GgufType::kF16, GgufType::kQ8_0}) {
+    CHECK_NOTHROW(dequantize_gguf(type, {}, {}));
+    CHECK_NOTHROW(quantize_gguf(type, {}, {}));
+  }
+}
+
 TEST_CASE("blocks that are not whole, and types that are only read, are errors", "[storage]") {
   std::vector<float> values(32);
   std::vector<std::byte> bytes(18);
