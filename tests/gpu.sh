@@ -6,6 +6,8 @@
 #   bash tests/gpu.sh [--out FOLDER] [--only PART,...]
 #       sets up, builds and runs here (parts: see tests/tools/gpu.py); without a GPU it runs the same
 #       programs on the stand-in device and says "skipped: no GPU"
+#   bash tests/gpu.sh --ranks N
+#       runs of 2 to N ranks, one on each GPU, beside a run on one; with fewer GPUs it says "skipped: ..."
 #   bash tests/gpu.sh --prepare [--libtorch 2.11.0] [--output FOLDER]
 #       builds on a machine without a GPU, for that LibTorch, into one folder under 60 MiB
 #       (default: .cache/gpu); on the GPU machine, without a network:
@@ -19,15 +21,17 @@ source "$(dirname "${BASH_SOURCE[0]}")/tools/setup.sh"
 prepare=no
 version=
 output=
+ranks=
 arguments=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --prepare) prepare=yes ;;
-    --libtorch | --output | --out | --only | --from)
+    --libtorch | --output | --out | --only | --from | --ranks)
       [ $# -ge 2 ] || posttrain_die "$1 needs a value"
       case "$1" in
         --libtorch) version="$2" ;;
         --output) output="$2" ;;
+        --ranks) ranks="$2" ;;
         --from)
           [ -f "$2/gpu.py" ] || posttrain_die "$2 is no prepared folder; hint: tests/gpu.sh --prepare"
           prepared="$2"
@@ -39,7 +43,7 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     -h | --help)
-      sed -n '3,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      sed -n '3,18s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
       exit 0
       ;;
     *) posttrain_die "unknown argument $1; hint: tests/gpu.sh [--prepare [--libtorch VERSION]] [--from FOLDER]" ;;
@@ -49,6 +53,15 @@ done
 [ "$prepare" = yes ] || [ -z "$version$output" ] || posttrain_die "--libtorch and --output go with --prepare"
 tool="$posttrain_root/tests/tools/gpu.py"
 targets=(tests/programs/gpu_kernels tests/programs/gpu_training tests/test_device)
+if [ -n "$ranks" ]; then
+  [ "$prepare" = no ] && [[ "$ranks" =~ ^[1-9][0-9]*$ ]] || posttrain_die "--ranks needs a number, and no --prepare"
+  targets=(tests/programs/ranks_run)
+  gpus="$(python3 "$tool" count-gpus)"
+  if [ "$gpus" -lt "$ranks" ]; then
+    echo "skipped: $ranks ranks need as many GPUs, and there are $gpus"
+    exit 0
+  fi
+fi
 
 if [ "$prepare" = yes ]; then
   output="${output:-$posttrain_cache/gpu}"
@@ -73,6 +86,10 @@ if python3 "$tool" has-gpu; then
   posttrain_setup
   posttrain_default_configure
   posttrain_build_with_progress "${targets[@]}"
+  if [ -n "$ranks" ]; then
+    export LD_LIBRARY_PATH="$libtorch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    exec python3 "$posttrain_root/tests/end_to_end/ranks_test.py" "$posttrain_build/tests/programs" --gpus "$ranks"
+  fi
   exec python3 "$tool" run --programs "$posttrain_build/tests/programs" --libtorch "$libtorch" "${arguments[@]}"
 fi
 

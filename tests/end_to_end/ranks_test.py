@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run on several ranks, which are processes: the same losses as on one (to 1e-6) for 2, 3 and 4 of them,
-the same weights on each to the bit; logs and checkpoints of rank 0 alone; a run goes on where it ended, on
-another number of ranks, too; a signal to one rank stops all at the same step; a rank that throws, is killed
-or hangs ends the others within seconds, with its number and the reason; ranks with other options say which;
-two hosts (network namespaces) do the same, and a host that is cut off is missed; torchrun and mpirun start
-ranks, which talk by MPI, too, and torchrun starts them again; recipes do the same under a launcher; ranks on the stand-in GPUs, which NCCL's
-stand-in connects, train what one of them trains.
+whether they share the optimizer's memory or not, the same weights on each to the bit; logs of rank 0 alone; a
+run goes on where it ended, on another number of ranks, too, and after a full disk of any rank; a signal to one
+rank stops all at the same step; a rank that throws, is killed or hangs ends the others within seconds, with its
+number and the reason; ranks with other options say which; two hosts (network namespaces) do the same, and a host
+that is cut off is missed; torchrun and mpirun start ranks, which talk by MPI, too, and torchrun starts them
+again; recipes do the same under a launcher; ranks on the stand-in GPUs, which NCCL's stand-in connects, train
+what one of them trains.
 
 usage: ranks_test.py PROGRAMS_FOLDER STAND_IN_FOLDER
+       ranks_test.py PROGRAMS_FOLDER --gpus N     only 2 to N ranks, one on each of so many GPUs (tests/gpu.sh)
 """
 
 import glob
@@ -221,6 +223,35 @@ class Test:
             launch.processes[1].communicate()
             self.check(f"rank 1 and {fault}", problems)
 
+    def full_disk(self, faults):
+        """The disk of one rank is full from some moment on: all end with its reason, and the run goes on from the last
+        checkpoint that is whole."""
+        draw, expected = random.Random(7), field(self.run(3, self.path("whole"), flags=["--sliced"])[0][1], "weights")
+        for rank, most in ((0, 150), (0, 150), (1, 12), (2, 12)):
+            at, run_dir, problems = draw.randrange(1, most), None, []
+            name = f"a full disk of rank {rank} from operation {at} on"
+            run_dir = self.path(name.replace(" ", "-"))
+
+            def variables(own):
+                return {} if own != rank else {"LD_PRELOAD": faults, "FAULTS_ROOT": run_dir, "FAULTS_AT": str(at),
+                                               "FAULTS_HOW": "28", "FAULTS_STAYS": "1",
+                                               "FAULTS_COUNT": self.path("count")}
+
+            results = self.run(3, run_dir, flags=["--sliced"], variables=variables, timeout=40)
+            statuses = [status for status, _, _ in results]
+            if None in statuses or (any(statuses) and statuses != [1, 1, 1]):
+                problems.append(f"statuses {statuses}: {[errors[-200:] for _, _, errors in results]}")
+            if statuses == [1, 1, 1] and "No space left on device" not in results[rank][2]:
+                problems.append(f"rank {rank} says {results[rank][2][-300:]}")
+            for other in {0, 1, 2} - {rank}:
+                if statuses == [1, 1, 1] and not any(
+                        reason in results[other][2] for reason in ("No space left", f"rank {rank}")):
+                    problems.append(f"rank {other} says {results[other][2][-300:]}")
+            again = self.run(3, run_dir, flags=["--sliced"])
+            if [status for status, _, _ in again] != [0, 0, 0] or field(again[0][1], "weights") != expected:
+                problems.append(f"the run does not go on to the same end: {[errors[-200:] for _, _, errors in again]}")
+            self.check(name, problems)
+
     def launchers(self):
         """Real launchers, where they are: torchrun serves the meeting itself and starts all ranks again."""
         python = os.environ.get("POSTTRAIN_PYTHON", sys.executable)
@@ -309,7 +340,8 @@ class Test:
             problems, runs = [], {}
             for size in (1, 2):
                 output = self.path(f"{name}-{size}")
-                members = json.dumps({**common, **own, "ckpt_output_dir": output})
+                shared = {"sharding": "optimizer"} if size > 1 and name == "sft" else {}
+                members = json.dumps({**common, **own, **shared, "ckpt_output_dir": output})
                 results = Launch(program, size, ["run", name], text=members).end(120)
                 problems += [f"{size} ranks: status {s}, {e}" for s, _, e in results if s != 0]
                 runs[size] = [json.loads(out) for status, out, _ in results if status == 0]
@@ -373,10 +405,15 @@ class Test:
 def main():
     with tempfile.TemporaryDirectory() as folder:
         test = Test(os.path.join(sys.argv[1], "ranks_run"), folder)
+        if sys.argv[2] == "--gpus":
+            test.same_everywhere(" on GPUs", range(2, int(sys.argv[3]) + 1), lambda rank: {"POSTTRAIN_TEST_DEVICE": "cuda"})
+            print(f"{test.passed} passed, {test.failed} failed")
+            return test.failed != 0
         test.exactness()
         test.resume()
         test.stop_by_signal()
         test.faults()
+        test.full_disk(os.path.join(sys.argv[1], "libfaults.so"))
         test.differences()
         test.launchers()
         test.hosts(cut=False)

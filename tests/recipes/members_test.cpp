@@ -519,6 +519,13 @@ const std::vector<Row> kSftRows{
        CHECK(contains(run<S>([](S& o) { o.master_port = 1; }).error,
                       "master_port = 1 without an address"));
      }},
+    {"sharding",  // with several processes: tests/end_to_end/ranks_test.py
+     [] {
+       CHECK(run<S>([](S& o) { o.sharding = "optimizer"; }).parameters().at("sharding") ==
+             "optimizer");
+       CHECK(contains(run<S>([](S& o) { o.sharding = "weights"; }).error,
+                      "expected one of none, optimizer, got \"weights\""));
+     }},
 };
 
 using L = LoraSftOptions;

@@ -6,6 +6,7 @@
   python3 tests/tools/gpu.py run --programs … --stand-in BUILD/tests/stand_in --tiny
   python3 tests/tools/gpu.py prepare --build BUILD --libtorch DIR --output FOLDER
   python3 tests/tools/gpu.py has-gpu           exit status 0 or 1
+  python3 tests/tools/gpu.py count-gpus        how many NVIDIA's driver has
   python3 tests/tools/gpu.py find-libtorch     the folder of a LibTorch with CUDA, if Python has one
 
 Parts: ceilings, kernels, attention, parity, training, decode, grpo, peers. The exit status is 0 where
@@ -111,15 +112,24 @@ def jobs(tiny):
 
 
 # ---- Where things are -------------------------------------------------------------------------------
-def gpu_name():
-    """Of the first GPU, by NVIDIA's driver; None without one."""
+def driver_and_count():
+    """NVIDIA's driver, if it works, and how many GPUs it has."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
+        return None, 0
+    count = ctypes.c_int()
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return None, 0
+    return driver, count.value
+
+
+def gpu_name():
+    """Of the first GPU; None without one."""
+    driver, count = driver_and_count()
+    if count < 1:
         return None
-    count, device = ctypes.c_int(), ctypes.c_int()
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value < 1:
-        return None
+    device = ctypes.c_int()
     name = ctypes.create_string_buffer(200)
     driver.cuDeviceGet(ctypes.byref(device), 0)
     driver.cuDeviceGetName(name, 200, device)
@@ -311,10 +321,14 @@ def main():
     for name in ("--build", "--libtorch", "--output"):
         preparing.add_argument(name, required=True)
     commands.add_parser("has-gpu")
+    commands.add_parser("count-gpus")
     commands.add_parser("find-libtorch")
     options = parser.parse_args()
     if options.command == "has-gpu":
         return 0 if gpu_name() else 1
+    if options.command == "count-gpus":
+        print(driver_and_count()[1])
+        return 0
     if options.command == "find-libtorch":
         print(find_libtorch()[0] or "")
         return 0

@@ -134,6 +134,9 @@ constexpr auto launch_fields() {
       field<&O::rdzv_endpoint>("", "where processes meet, host:port; or else"),
       field<&O::master_addr>("", "the host"),
       field<&O::master_port>("", "and its port"),
+      field<&O::sharding>("",
+                          "what the processes share: none, or optimizer (its moments, and the "
+                          "masters of narrower weights)"),
   };
 }
 

@@ -100,6 +100,7 @@ class Recipe {
     check_members(o);
     ranks_.place = place_of({o.nproc_per_node, o.nnodes, o.node_rank, o.rdzv_id, o.rdzv_endpoint,
                              o.master_addr, o.master_port});
+    ranks_.sharding = o.sharding;
     options_.validate();
     optimizer_.validate();
     for_each_row(fields, o, [&](const Field& row, const auto& value) {
