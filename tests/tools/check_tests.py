@@ -16,6 +16,7 @@ REASONS = {
     "posttrain/distributed/cuda/nccl_library.hpp": "tested with distributed/nccl.hpp and by tests/static/nccl_prototypes.cpp",
     "posttrain/distributed/mpi.hpp": "under mpirun: tests/end_to_end/ranks_test.py",
     "posttrain/params/attach_among.hpp": "a choice, tested with several ranks: tests/trainer/ranks_policies_test.cpp",
+    "posttrain/trainer/stored_state.hpp": "tested with trainer/checkpoints.hpp, of slices with trainer/shards.hpp",
     "posttrain/tensor/side_stream.hpp": "tested with tensor/host_ring.hpp and, on the stand-in, distributed/nccl.hpp",
     "posttrain/data/rollouts/chosen_stream.hpp": "tested with data/online_pairs.hpp and data/best_of_group.hpp",
     "posttrain/data/rollouts/curriculum.hpp": "a concept, tested with data/rollouts/learnable.hpp, tests/compile_fail/curriculum_*",

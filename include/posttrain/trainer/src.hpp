@@ -10,6 +10,7 @@
 #include "posttrain/trainer/impl/gradient_sum.ipp"
 #include "posttrain/trainer/impl/reference_scores.ipp"
 #include "posttrain/trainer/impl/shards.ipp"
+#include "posttrain/trainer/impl/stored_state.ipp"
 #include "posttrain/trainer/impl/team.ipp"
 #include "posttrain/trainer/run/impl/footprint.ipp"
 #include "posttrain/trainer/run/impl/run_card.ipp"

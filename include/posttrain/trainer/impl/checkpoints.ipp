@@ -8,11 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <map>
-#include <memory>
 #include <optional>
-#include <set>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,12 +18,11 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/base/hash.hpp"
 #include "posttrain/base/join.hpp"
-#include "posttrain/base/name_pattern.hpp"
 #include "posttrain/io/atomic_file.hpp"
 #include "posttrain/io/json.hpp"
-#include "posttrain/io/tensor_io.hpp"
 #include "posttrain/trainer/checkpoints.hpp"
 #include "posttrain/trainer/run/differences.hpp"
+#include "posttrain/trainer/stored_state.hpp"
 
 namespace posttrain {
 
@@ -36,7 +31,6 @@ namespace detail {
 inline constexpr std::int64_t kCheckpointFormat = 2;
 inline constexpr std::int64_t kSlicedFormat = 3;  // with the tensors of "files", and their "sizes"
 inline constexpr std::string_view kRecordFile = "trainer.json";
-inline constexpr std::string_view kStateFile = "state.safetensors";
 inline constexpr std::string_view kStreamFile = "stream.jsonl";
 inline constexpr std::string_view kIdentityFile = "identity.json";
 
@@ -91,199 +85,6 @@ inline Json read_record(const io::fs::path& file) {
     raise("{}: its content differs from its hash", file.string());
   }
   return record;
-}
-
-/// A tensor's name in a file: of a slice, with its elements.
-inline std::string name_in_file(const NamedSlice& slice) {
-  if (!slice.is_part()) return slice.name;
-  return fmt::format("{}[{}:{}]", slice.name, slice.begin, slice.begin + slice.value.numel());
-}
-
-/// Writes tensors of a checkpoint; returns their hashes by name. A tensor on a device is copied to
-/// the host once for both.
-inline Json write_state(const io::fs::path& path, const std::vector<NamedSlice>& tensors) {
-  std::vector<io::TensorInfo> entries;
-  for (const NamedSlice& slice : tensors) {
-    entries.push_back(io::tensor_info(name_in_file(slice), slice.value));
-  }
-  Json hashes = Json::object();
-  ContentHash hash;  // of the tensor that is being written
-  std::optional<ContentHash::Parts> values;
-  io::write_tensors(
-      path, entries, [&](std::size_t i) { return tensors[i].value; }, {{"format", "pt"}},
-      [&](std::size_t i, std::int64_t begin, std::span<const std::byte> bytes) {
-        const Tensor& value = tensors[i].value;
-        const std::string& name = entries[i].name;
-        const std::size_t size = value.nbytes();
-        if (begin == 0) {
-          hash = ContentHash();
-          hash.add(name);
-          add_form(hash, value.scalar_type(), value.sizes());
-          values.emplace(hash, size);
-        }
-        values->add(bytes);
-        if (static_cast<std::size_t>(begin) + bytes.size() == size) hashes[name] = hash.text();
-      });
-  return hashes;
-}
-
-/// The tensors of a checkpoint in its files.
-class StoredState {
- public:
-  /// A damaged file throws.
-  StoredState(const io::fs::path& folder, const Json& record) {
-    std::vector<std::string> names{std::string(kStateFile)};
-    if (record.contains("files")) names = record.at("files").get<std::vector<std::string>>();
-    const Json& hashes = record.at("tensors");
-    std::size_t found = 0;
-    for (const std::string& name : names) {
-      const io::SafetensorsFile& file =
-          *files_.emplace_back(std::make_unique<io::SafetensorsFile>(folder / name));
-      for (const io::TensorView& tensor : file.tensors()) {
-        const auto expected = hashes.find(tensor.name);
-        ContentHash hash;
-        io::add_content(hash, tensor, file);
-        if (expected == hashes.end() || *expected != hash.text()) {
-          raise("{}: tensor '{}': its content differs from its hash", file.path(), tensor.name);
-        }
-        add(tensor, file);
-        ++found;
-      }
-    }
-    if (found != hashes.size()) {
-      raise("{}: expected {} tensors, found {}", (folder / names.front()).string(), hashes.size(),
-            found);
-    }
-    if (record.contains("sizes")) {
-      for (const auto& [name, size] : record.at("sizes").items()) sizes_[name] = size;
-    }
-    for (auto& [name, pieces] : pieces_) check_whole(folder, name, pieces);
-  }
-
-  /// Throws unless `tensors` are those of the checkpoint.
-  void check(const std::vector<NamedSlice>& tensors) const {
-    std::set<std::string_view> names;
-    for (const NamedSlice& tensor : tensors) names.insert(tensor.name);
-    if (names.size() != pieces_.size()) {
-      raise(
-          "{}: expected {} tensors, found {}; hint: the checkpoint is of another model or other "
-          "parameters",
-          files_.front()->path(), names.size(), pieces_.size());
-    }
-    for (const NamedSlice& tensor : tensors) {
-      const auto found = pieces_.find(tensor.name);
-      if (found == pieces_.end()) {
-        raise(
-            "{}: expected a tensor '{}', found none; hint: the checkpoint is of another model or "
-            "other parameters",
-            files_.front()->path(), tensor.name);
-      }
-      const std::vector<std::int64_t> shape = shape_of(found->second, tensor.name);
-      const std::vector<std::int64_t> own =
-          tensor.is_part() ? std::vector<std::int64_t>{tensor.whole} : tensor.value.sizes().vec();
-      if (shape != own) {
-        raise(
-            "{}: tensor '{}': expected shape {}, found {}; hint: the checkpoint is of another "
-            "model or other parameters",
-            found->second.front().file->path(), tensor.name, io::format_shape(own),
-            io::format_shape(shape));
-      }
-    }
-  }
-
-  /// Puts stored elements into a checked tensor.
-  void read(const NamedSlice& tensor) const {
-    Tensor target = tensor.value;
-    const std::vector<Piece>& pieces = pieces_.at(tensor.name);
-    if (!tensor.is_part() && !pieces.front().cut) {
-      target.copy_(io::to_tensor(*pieces.front().view, *pieces.front().file));
-      return;
-    }
-    for (const Piece& piece : pieces) {
-      const std::int64_t begin = std::max(piece.begin, tensor.begin);
-      const std::int64_t end = std::min(piece.end, tensor.begin + target.numel());
-      if (begin >= end) continue;
-      target.narrow(0, begin - tensor.begin, end - begin)
-          .copy_(
-              io::to_tensor(*piece.view, *piece.file).narrow(0, begin - piece.begin, end - begin));
-    }
-  }
-
- private:
-  struct Piece {
-    const io::TensorView* view;
-    const io::SafetensorsFile* file;
-    std::int64_t begin = 0, end = 0;
-    bool cut = false;
-  };
-
-  void add(const io::TensorView& tensor, const io::SafetensorsFile& file) {
-    std::string_view name = tensor.name;
-    const std::size_t open = name.rfind('['), colon = name.rfind(':');
-    std::int64_t size = 1;
-    for (const std::int64_t extent : tensor.shape) size *= extent;
-    Piece piece{&tensor, &file, 0, size};
-    if (name.ends_with(']') && open < colon && colon != std::string_view::npos) {
-      piece.begin = to_number(name.substr(open + 1, colon - open - 1));
-      piece.end = piece.begin + size;
-      piece.cut = true;
-      name = name.substr(0, open);
-    }
-    pieces_[std::string(name)].push_back(piece);
-  }
-
-  /// Puts slices in order; throws where some are missing.
-  void check_whole(const io::fs::path& folder, const std::string& name,
-                   std::vector<Piece>& pieces) const {
-    if (pieces.size() == 1 && !pieces.front().cut) return;
-    std::ranges::sort(pieces, {}, &Piece::begin);
-    std::int64_t next = 0;
-    for (const Piece& piece : pieces) {
-      if (piece.begin != next) break;
-      next = piece.end;
-    }
-    const auto size = sizes_.find(name);
-    if (size == sizes_.end() || next != size->second) {
-      raise("{}: slices of '{}' are missing: expected {} elements, found {} from the first on",
-            folder.string(), name, size == sizes_.end() ? 0 : size->second, next);
-    }
-  }
-
-  std::vector<std::int64_t> shape_of(const std::vector<Piece>& pieces,
-                                     const std::string& name) const {
-    if (!pieces.front().cut) return pieces.front().view->shape;
-    return {sizes_.at(name)};
-  }
-
-  std::vector<std::unique_ptr<io::SafetensorsFile>> files_;
-  std::map<std::string, std::vector<Piece>, std::less<>> pieces_;
-  std::map<std::string, std::int64_t> sizes_;  // of what is in slices
-};
-
-/// Writes this rank's slices, the first rank also what is whole, into a file of its own; returns,
-/// on every rank, the record's part about all of them. Throws where a rank cannot write.
-inline Json write_slices(const io::fs::path& folder, const std::vector<NamedSlice>& tensors,
-                         const Team& team) {
-  std::vector<NamedSlice> own;
-  Json sizes = Json::object();
-  std::set<std::string_view> whole;
-  for (const NamedSlice& slice : tensors) {
-    if (slice.is_part()) sizes[slice.name] = slice.whole;
-    const bool writes =
-        slice.is_part() ? slice.value.numel() > 0 : team.leads() && whole.insert(slice.name).second;
-    if (writes) own.push_back(slice);
-  }
-  const auto file_of = [&](std::int64_t rank) {
-    return fmt::format("state-{}-of-{}.safetensors", rank, team.size());
-  };
-  const std::vector<std::string> texts =
-      team.of_each([&] { return write_state(folder / file_of(team.rank()), own).dump(); });
-  Json written = {{"files", Json::array()}, {"sizes", std::move(sizes)}};
-  for (std::int64_t rank = 0; rank < team.size(); ++rank) {
-    written["files"].push_back(file_of(rank));
-    written["tensors"].update(io::parse_json(texts[static_cast<std::size_t>(rank)], "hashes"));
-  }
-  return written;
 }
 
 /// Puts a copy of a checkpoint into another folder, whole or not at all.
@@ -378,22 +179,16 @@ POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
                                                const Team& team) {
   if (folder_.empty()) fail("a checkpoint needs Options.run_dir; hint: set it");
   const io::fs::path target = detail::checkpoint_path(folder_, progress.step);
-  std::optional<io::AtomicFolder> folder;  // the first rank's
-  Json written = Json::object();           // what is in the record of files and tensors
   const bool parts = std::ranges::any_of(tensors, &NamedSlice::is_part);
-  const auto prepare = [&] {
+  const Team writers = parts ? team : Team();
+  std::optional<io::AtomicFolder> folder;  // the first writer's
+  writers.by_first([&] {
     folder.emplace(target);
     io::sweep_abandoned(folder_);
-  };
-  if (parts) {
-    team.by_first(prepare);
-    const std::string place = team.of_first(folder ? folder->path().string() : "");
-    written = detail::write_slices(place, tensors, team);
-  } else {
-    prepare();
-    written["tensors"] = detail::write_state(folder->path() / detail::kStateFile, tensors);
-  }
-  const auto finish = [&] {
+  });
+  const std::string place = writers.of_first(folder ? folder->path().string() : "");
+  const Json written = StoredState::write(place, tensors, writers);
+  writers.by_first([&] {
     Json record = {{"format", parts ? detail::kSlicedFormat : detail::kCheckpointFormat},
                    {"step", progress.step},
                    {"samples", progress.samples},
@@ -417,12 +212,7 @@ POSTTRAIN_INLINE std::string Checkpoints::save(const Progress& progress,
     io::write_file_atomically(folder->path() / detail::kRecordFile, detail::text_of(record));
     folder->commit(detail::kRecordFile);
     if (!storage_.empty()) detail::copy_checkpoint(target, storage_);
-  };
-  if (parts) {
-    team.by_first(finish);
-  } else {
-    finish();
-  }
+  });
   newest_ = progress.step;
   unconfirmed_ = true;
   return target.string();
@@ -459,7 +249,7 @@ POSTTRAIN_INLINE bool Checkpoints::load(Progress& progress, const std::vector<Na
   std::vector<std::string> damaged;
   for (const io::fs::path& folder : detail::newest_first(folders())) {
     Json record;
-    std::optional<detail::StoredState> state;
+    std::optional<StoredState> state;
     std::string stream;
     try {
       record = detail::read_record(folder / detail::kRecordFile);
