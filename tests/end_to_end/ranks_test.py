@@ -262,7 +262,7 @@ class Test:
         mpirun = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n"]
         self.launched("mpirun", [*mpirun, "3"], 3)
         self.launched("mpirun, by MPI", [*mpirun, "4"], 4, flags=["--mpi"])
-        self.launched("mpirun, by MPI in slices", [*mpirun, "3"], 3, flags=["--mpi", "--sliced"])
+        self.launched("mpirun, by MPI in slices and small pieces", [*mpirun, "3"], 3, flags=["--mpi-pieces", "--sliced"])
 
     def launched(self, name, command, size, *fault, flags=()):
         probe = [command[0], "--version"] if command[0] == "mpirun" else [*command[:3], "--help"]

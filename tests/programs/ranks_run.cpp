@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // One rank of a run of a tiny model, by the environment's launcher:
-//   ranks_run [--sliced] [--mpi] TOKENS RUN_DIR STEPS [LEARNING_RATE [fail|kill|stop RANK STEP]]
-// --sliced: ranks share the optimizer's memory; --mpi: they talk by MPI. TOKENS: JSON lines with
-// "input_ids" below 50. A checkpoint every 4 steps, a validation every 5. Prints "step LOSS NORM"
-// lines, "rank R of N", and the sum of the weights' bits, which is the same on each rank. `fail`:
-// the rank throws after that step, `kill`: it is killed, `stop`: it is stopped, as a machine that
-// hangs; none of them once torchrun has started all ranks again.
+//   ranks_run [FLAGS] TOKENS RUN_DIR STEPS [LEARNING_RATE [fail|kill|stop RANK STEP]]
+// --sliced: ranks share the optimizer's memory. --mpi: they talk by MPI; --mpi-pieces: in pieces of
+// 1,000 elements. TOKENS: JSON lines with "input_ids" below 50. A checkpoint every 4 steps, a
+// validation every 5. Prints "step LOSS NORM" lines, "rank R of N", and the sum of the weights'
+// bits, which is the same on each rank. `fail`: the rank throws after that step, `kill`: it is
+// killed, `stop`: it is stopped, as a machine that hangs; none of them once torchrun has started
+// all ranks again.
 #include <bit>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "posttrain/data/tokenized.hpp"
+#include "posttrain/distributed/mpi.hpp"
 #include "posttrain/losses/next_token.hpp"
 #include "posttrain/optim/adamw.hpp"
 #include "posttrain/params/full.hpp"
@@ -49,8 +54,11 @@ std::uint64_t bits_of(const Tensor& trained) {
 
 void run(std::vector<std::string> words) {
   const bool sliced = std::erase(words, "--sliced") > 0, by_mpi = std::erase(words, "--mpi") > 0;
+  const bool in_pieces = std::erase(words, "--mpi-pieces") > 0;
   if (words.size() != 3 && words.size() != 4 && words.size() != 7) {
-    fail("expected [--sliced] [--mpi] TOKENS RUN_DIR STEPS [LEARNING_RATE [FAULT RANK STEP]]");
+    fail(
+        "expected [--sliced] [--mpi|--mpi-pieces] TOKENS RUN_DIR STEPS [LEARNING_RATE [FAULT RANK "
+        "STEP]]");
   }
   Options options = {.max_steps = std::stoll(words[2]), .effective_batch_size = 6};
   options.validation_split = 0.2;
@@ -63,10 +71,16 @@ void run(std::vector<std::string> words) {
   options.progress = false;
   const auto sharding = sliced ? Ranks::Sharding::optimizer : Ranks::Sharding::none;
   const auto backend = by_mpi ? Ranks::Backend::mpi : Ranks::Backend::automatic;
+  std::optional<Meeting> meeting;
+  std::shared_ptr<Communicator> over;
+  if (in_pieces) {
+    const RankPlace place = rank_place(EnvironmentVariables());
+    over = mpi_communicator(place, meeting.emplace(place), std::chrono::seconds(6), 1000);
+  }
   // [snippet: ranks]
   Trainer trainer(test::tiny_model(at::kFloat), NextToken{}, Full{}, Tokenized{.path = words[0]},
                   AdamW{}, options,
-                  Ranks{.sharding = sharding, .backend = backend, .timeout = 6.0});
+                  Ranks{.sharding = sharding, .backend = backend, .timeout = 6.0, .over = over});
   // [/snippet]
   Watch watch;
   const char* restarts = std::getenv("TORCHELASTIC_RESTART_COUNT");

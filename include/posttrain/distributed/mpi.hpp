@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 
 #include "posttrain/distributed/communicator.hpp"
@@ -17,10 +18,12 @@ bool has_mpi();
 /// All ranks that mpirun, or srun with an MPI, started; `place` has to be MPI's own. MPI is begun
 /// where the program has not done so, and then ended with the process. A rank that gives no sign of
 /// life for `timeout` ends the operations of the others, with an error that names it. bfloat16 is
-/// added in float32. Throws where there is no MPI, or one that serves a single thread only.
+/// added in float32. `most`: elements of one of MPI's operations, whose counts have 32 bits. Throws
+/// where there is no MPI, or one that serves a single thread only.
 std::unique_ptr<Communicator> mpi_communicator(
     const RankPlace& place, const Meeting& meeting,
-    std::chrono::milliseconds timeout = std::chrono::seconds(30));
+    std::chrono::milliseconds timeout = std::chrono::seconds(30),
+    std::int64_t most = std::int64_t{1} << 30);
 
 }  // namespace posttrain
 

@@ -72,8 +72,10 @@ inline bool begin_mpi() {
 
 class MpiCommunicator final : public Communicator {
  public:
-  MpiCommunicator(const RankPlace& place, const Meeting& meeting, std::chrono::milliseconds timeout)
+  MpiCommunicator(const RankPlace& place, const Meeting& meeting, std::chrono::milliseconds timeout,
+                  std::int64_t most)
       : Communicator(place),
+        most_(most),
         pulse_(std::make_shared<Pulse>(meeting, place, timeout)),
         begun_(begin_mpi()) {
     int rank = 0, size = 1;
@@ -168,17 +170,18 @@ class MpiCommunicator final : public Communicator {
     return tensor.scalar_type() == at::kBFloat16 || tensor.scalar_type() == at::kHalf;
   }
 
-  /// Calls begin(first, count, request) for pieces that MPI's counts have room for.
+  /// Calls begin(first, count, request) for pieces that MPI's counts have room for, none across a
+  /// multiple of `within` (0: whatever).
   template <class Begin>
   Pending in_pieces(const char* operation, std::int64_t count, Tensors tensors, const Begin& begin,
-                    std::function<void()> then = {}) {
-    constexpr std::int64_t kMost = std::int64_t{1} << 30;
+                    std::function<void()> then = {}, std::int64_t within = 0) {
     std::vector<MPI_Request> requests;
     const std::scoped_lock turn(mpi_turn());
-    for (std::int64_t first = 0; first < count; first += kMost) {
+    for (std::int64_t first = 0, size = 0; first < count; first += size) {
+      size = std::min(most_, count - first);
+      if (within > 0) size = std::min(size, within - first % within);
       MPI_Request request = MPI_REQUEST_NULL;
-      const int result = begin(first, static_cast<int>(std::min(kMost, count - first)), &request);
-      check_mpi(result, operation);
+      check_mpi(begin(first, static_cast<int>(size), &request), operation);
       requests.push_back(request);
     }
     return Pending(std::make_unique<MpiWork>(std::move(requests), std::move(tensors),
@@ -204,38 +207,34 @@ class MpiCommunicator final : public Communicator {
         std::move(then));
   }
   Pending begin_reduce_scatter(const Tensor& part, const Tensor& whole) override {
-    // Each rank's part by an operation of its own, whose counts have room, and whose results may
-    // lie in `whole`.
     const Tensor from = is_half(whole) ? whole.to(at::kFloat) : whole;
-    const Tensor sum = is_half(part) ? at::empty_like(part, at::kFloat) : at::empty_like(part);
+    const Tensor sum = at::empty_like(part, from.options());  // `part` may lie in `whole`
     const std::int64_t n = part.numel();
-    const auto root_of = [&](std::int64_t piece) { return static_cast<int>(piece); };
-    std::vector<MPI_Request> requests;
-    {
-      const std::scoped_lock turn(mpi_turn());
-      constexpr std::int64_t kMost = std::int64_t{1} << 30;
-      for (std::int64_t piece = 0; piece < size(); ++piece) {
-        for (std::int64_t first = 0; first < n; first += kMost) {
-          MPI_Request request = MPI_REQUEST_NULL;
-          check_mpi(MPI_Ireduce(at(from, piece * n + first), at(sum, first),
-                                static_cast<int>(std::min(kMost, n - first)), type_of(from),
-                                MPI_SUM, root_of(piece), all_, &request),
-                    "reduce_scatter");
-          requests.push_back(request);
-        }
-      }
+    std::function<void()> then = [part, sum] { part.copy_(sum); };
+    if (n <= most_) {
+      return in_pieces(
+          "reduce_scatter", n, {from, sum},
+          [&](std::int64_t, int count, MPI_Request* request) {
+            return MPI_Ireduce_scatter_block(from.const_data_ptr(), sum.mutable_data_ptr(), count,
+                                             type_of(from), MPI_SUM, all_, request);
+          },
+          std::move(then));
     }
-    return Pending(std::make_unique<MpiWork>(
-        std::move(requests), Tensors{from, sum}, [part, sum] { part.copy_(sum); }, pulse_,
-        "reduce_scatter"));
+    // Larger than MPI's counts: each rank's part by operations of its own.
+    return in_pieces(
+        "reduce_scatter", n * size(), {from, sum},
+        [&](std::int64_t first, int count, MPI_Request* request) {
+          return MPI_Ireduce(at(from, first), at(sum, first % n), count, type_of(from), MPI_SUM,
+                             static_cast<int>(first / n), all_, request);
+        },
+        std::move(then), n);
   }
   Pending begin_all_gather(const Tensor& whole, const Tensor& part) override {
     // Bytes, whatever they mean. MPI forbids that the two share memory.
     const bool inside = part.is_alias_of(whole);
     const Tensor own = inside ? part.clone() : part;
-    const std::int64_t n = static_cast<std::int64_t>(part.nbytes());
-    constexpr std::int64_t kMost = std::int64_t{1} << 30;
-    if (n <= kMost) {
+    const auto n = static_cast<std::int64_t>(part.nbytes());
+    if (n <= most_) {
       return in_pieces(
           "all_gather", n, {own, whole}, [&](std::int64_t, int count, MPI_Request* request) {
             return MPI_Iallgather(own.const_data_ptr(), count, MPI_BYTE, whole.mutable_data_ptr(),
@@ -245,20 +244,13 @@ class MpiCommunicator final : public Communicator {
     // Larger than MPI's counts: every rank tells its own.
     const Tensor bytes = whole.view(at::kByte);
     if (!inside) piece_of(bytes).copy_(own.view(at::kByte));
-    std::vector<MPI_Request> requests;
-    const std::scoped_lock turn(mpi_turn());
-    for (std::int64_t from = 0; from < size(); ++from) {
-      for (std::int64_t first = 0; first < n; first += kMost) {
-        MPI_Request request = MPI_REQUEST_NULL;
-        check_mpi(
-            MPI_Ibcast(at(bytes, from * n + first), static_cast<int>(std::min(kMost, n - first)),
-                       MPI_BYTE, static_cast<int>(from), all_, &request),
-            "all_gather");
-        requests.push_back(request);
-      }
-    }
-    return Pending(std::make_unique<MpiWork>(std::move(requests), Tensors{whole},
-                                             std::function<void()>(), pulse_, "all_gather"));
+    return in_pieces(
+        "all_gather", n * size(), {bytes},
+        [&](std::int64_t first, int count, MPI_Request* request) {
+          return MPI_Ibcast(at(bytes, first), count, MPI_BYTE, static_cast<int>(first / n), all_,
+                            request);
+        },
+        {}, n);
   }
   Pending begin_broadcast(const Tensor& tensor, std::int64_t from) override {
     const Tensor bytes = tensor.view(at::kByte);
@@ -269,6 +261,7 @@ class MpiCommunicator final : public Communicator {
                      });
   }
 
+  std::int64_t most_;  // elements of an operation
   std::shared_ptr<Pulse> pulse_;
   bool begun_;  // MPI, by this
   MPI_Comm all_ = MPI_COMM_NULL;
@@ -280,8 +273,9 @@ POSTTRAIN_INLINE bool has_mpi() { return true; }
 
 POSTTRAIN_INLINE std::unique_ptr<Communicator> mpi_communicator(const RankPlace& place,
                                                                 const Meeting& meeting,
-                                                                std::chrono::milliseconds timeout) {
-  return std::make_unique<detail::MpiCommunicator>(place, meeting, timeout);
+                                                                std::chrono::milliseconds timeout,
+                                                                std::int64_t most) {
+  return std::make_unique<detail::MpiCommunicator>(place, meeting, timeout, most);
 }
 
 }  // namespace posttrain
@@ -294,7 +288,8 @@ POSTTRAIN_INLINE bool has_mpi() { return false; }
 
 POSTTRAIN_INLINE std::unique_ptr<Communicator> mpi_communicator(const RankPlace& place,
                                                                 const Meeting&,
-                                                                std::chrono::milliseconds) {
+                                                                std::chrono::milliseconds,
+                                                                std::int64_t) {
   raise(
       "{} ranks were started, and this build has no MPI to connect them; hint: -Dmpi=enabled "
       "(docs/ranks.md#mpi), or Ranks::Backend::gloo",
