@@ -85,9 +85,9 @@ class MpiCommunicator final : public Communicator {
     MPI_Comm_size(all_, &size);
     if (rank != place.rank || size != place.size) {
       raise(
-          "the launcher says rank {} of {}, and MPI rank {} of {}; hint: start the program with "
-          "the "
-          "mpirun of the MPI that it was compiled with",
+          "the launcher says rank {} of {}, and MPI rank {} of {}; hint: start it with the mpirun "
+          "of "
+          "the MPI that it was compiled with",
           place.rank, place.size, rank, size);
     }
   }
@@ -117,7 +117,7 @@ class MpiCommunicator final : public Communicator {
 
     void wait() override {
       int done = 0;
-      for (int look = 0;; ++look) {
+      for (std::int64_t look = 0;; ++look) {
         {
           const std::scoped_lock turn(mpi_turn());
           const int result = MPI_Testall(static_cast<int>(requests_.size()), requests_.data(),
