@@ -34,7 +34,7 @@ TEST_CASE("one rank does everything and asks nobody", "[team]") {
   CHECK(team.own(std::vector<double>{3, 5}) == std::vector<std::size_t>{0, 1});
   CHECK(team.all(true));
   CHECK_FALSE(team.all(false));
-  CHECK_FALSE(team.sum(Tensor()).defined());
+  CHECK_FALSE(team.sum(Tensor(), at::kCPU).defined());
   CHECK(team.sum(2.5) == 2.5);
   CHECK(team.agreed({{.save = true, .stop = false}, 15}).signal == 15);
   team.check_same(RunRecord());
@@ -74,7 +74,7 @@ TEST_CASE("numbers and wishes of all ranks", "[team]") {
   REQUIRE(has_gloo());
   check_on_team(3, [](const Team& team) {
     const Tensor loss = team.rank() == 1 ? Tensor() : at::full({}, 0.5, at::kFloat);
-    expect(team.sum(loss).item<double>() == 1.0, "a rank without a micro-batch");
+    expect(team.sum(loss, at::kCPU).item<double>() == 1.0, "a rank without a micro-batch");
     expect(team.sum(0.25) == 0.75, "numbers");
 
     Team::Wish wish{{}, team.rank() == 2 ? 15 : 0};

@@ -175,7 +175,7 @@ class Engine {
       }
       metrics.lr = learning_rate(progress_.step);
       gradient_sum_.finish();
-      const auto bad = update(state_, optimizer_, team_.sum(loss), objective.means(),
+      const auto bad = update(state_, optimizer_, team_.sum(loss, device()), objective.means(),
                               options_.max_grad_norm, device(), metrics, team_, shards_);
       if (bad) stop_at(batches, *bad);
       progress_.last_loss = metrics.loss;

@@ -40,8 +40,9 @@ class Team {
   /// order; there may be none.
   std::vector<std::size_t> own(std::span<const double> costs) const;
 
-  /// The sum of a number over all ranks; undefined: 0.
-  Tensor sum(const Tensor& number) const;
+  /// The sum of a number over all ranks; undefined: 0. `device`: the run's, on which all of them
+  /// meet, whether they have a number or not.
+  Tensor sum(const Tensor& number, at::Device device) const;
   double sum(double number) const;
   /// Whether it is so on every rank.
   bool all(bool own) const { return sum(own ? 1.0 : 0.0) == static_cast<double>(size()); }

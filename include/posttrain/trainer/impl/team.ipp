@@ -30,17 +30,17 @@ POSTTRAIN_INLINE std::vector<std::size_t> Team::own(std::span<const double> cost
   return mine;
 }
 
-POSTTRAIN_INLINE Tensor Team::sum(const Tensor& number) const {
+POSTTRAIN_INLINE Tensor Team::sum(const Tensor& number, at::Device device) const {
   if (alone()) return number;
-  const Tensor total = number.defined() ? number.detach().to(at::kDouble).reshape({1}).clone()
-                                        : at::zeros({1}, at::kDouble);
+  const Tensor total = at::zeros({1}, at::TensorOptions(device).dtype(at::kDouble));
+  if (number.defined()) total.add_(number.detach());
   ranks_->all_reduce(total).wait();
   return total.reshape({});
 }
 
 POSTTRAIN_INLINE double Team::sum(double number) const {
   if (alone()) return number;
-  return sum(at::full({}, number, at::kDouble)).item<double>();
+  return sum(at::full({}, number, at::kDouble), at::kCPU).item<double>();
 }
 
 POSTTRAIN_INLINE std::vector<std::pair<std::string, double>> Team::values(
