@@ -523,7 +523,7 @@ const std::vector<Row> kSftRows{
      [] {
        CHECK(run<S>([](S& o) { o.sharding = "optimizer"; }).parameters().at("sharding") ==
              "optimizer");
-       CHECK(contains(run<S>([](S& o) { o.sharding = "weights"; }).error,
+       CHECK(contains(error_of([] { S{}.sharding = "weights"; }),
                       "expected one of none, optimizer, got \"weights\""));
      }},
 };

@@ -37,10 +37,11 @@ class Shards {
   template <class State>
   Shards(std::shared_ptr<Communicator> ranks, State& state, const GradientSum& sum)
       : ranks_(std::move(ranks)), parts_(sum.parts()) {
-    cut_groups(state.trainable(), sum.gradients(), [&state] {
-      if constexpr (ReleasesMasters<State>) return state.release_masters();
-      return false;
-    });
+    std::function<bool()> release_masters = [] { return false; };
+    if constexpr (ReleasesMasters<State>) {
+      release_masters = [&state] { return state.release_masters(); };
+    }
+    cut_groups(state.trainable(), sum.gradients(), release_masters);
   }
 
   bool cut() const { return ranks_ != nullptr; }
