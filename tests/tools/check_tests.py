@@ -14,6 +14,7 @@ REASONS = {
     "posttrain/base/compiled.hpp": "a macro; the build uses it both ways",
     "posttrain/fwd.hpp": "names only",
     "posttrain/distributed/cuda/nccl_library.hpp": "tested with distributed/nccl.hpp and by tests/static/nccl_prototypes.cpp",
+    "posttrain/distributed/sharding.hpp": "an enum, tested with trainer/shards.hpp",
     "posttrain/distributed/mpi.hpp": "under mpirun: tests/end_to_end/ranks_test.py",
     "posttrain/params/attach_among.hpp": "a choice, tested with several ranks: tests/trainer/ranks_policies_test.cpp",
     "posttrain/trainer/stored_state.hpp": "tested with trainer/checkpoints.hpp, of slices with trainer/shards.hpp",

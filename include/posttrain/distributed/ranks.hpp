@@ -14,13 +14,13 @@
 #include "posttrain/base/error.hpp"
 #include "posttrain/distributed/communicator.hpp"
 #include "posttrain/distributed/rank_place.hpp"
+#include "posttrain/distributed/sharding.hpp"
 
 namespace posttrain {
 
 struct Ranks {
   enum class Backend { automatic, gloo, mpi, nccl };
-  /// What ranks share instead of each having all of it (ZeRO, arXiv 1910.02054).
-  enum class Sharding { none, optimizer };
+  using Sharding = posttrain::Sharding;
 
   Sharding sharding = Sharding::none;  // optimizer: moments, and masters of narrower weights
   // automatic: gloo on the CPU (mpi where LibTorch has no Gloo), and nccl beside it on GPUs.

@@ -17,7 +17,7 @@
 #include "posttrain/base/by_name.hpp"
 #include "posttrain/base/literal_string.hpp"
 #include "posttrain/distributed/launch.hpp"
-#include "posttrain/distributed/ranks.hpp"
+#include "posttrain/distributed/sharding.hpp"
 #include "posttrain/recipes/common_fields.hpp"
 #include "posttrain/recipes/data_sources.hpp"
 #include "posttrain/recipes/learning_rate_schedule.hpp"
@@ -101,7 +101,7 @@ struct PpoOptions {
   LiteralString rdzv_endpoint{};
   LiteralString master_addr{};
   LaunchValue master_port{};
-  ByName<Ranks::Sharding> sharding = Ranks::Sharding::none;
+  ByName<Sharding> sharding = Sharding::none;
 };
 
 /// Units and help of `PpoOptions` (recipes/field_table.hpp).
