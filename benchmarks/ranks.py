@@ -14,9 +14,9 @@ long as its slowest rank. First losses and norms must agree before anything is m
 
 Line: ranks, documents, network, overlapped, apart, peer (median seconds of a step), ratio (peer / overlapped: above 1 is better
 for us), sum (seconds of adding up all gradients by itself), compute (apart − sum), share_of_limit (the longer of compute
-and sum, over overlapped: 1 is perfect), sliced and fsdp (seconds, with more than one rank), sliced_ratio (fsdp / sliced),
-held and sliced_held (bytes of weights, gradients, masters and moments of a rank), sliced_bytes (of operations), calls and bytes (of collective operations in a step, each rank), gradient_bytes
-(4 for each weight), rest_bytes (what goes beside gradients).
+and sum, over overlapped: 1 is perfect), calls and bytes (of collective operations in a step, each rank), gradient_bytes
+(4 for each weight), rest_bytes (what goes beside gradients), held (bytes of a rank's weights, gradients, masters and
+moments); with more than one rank sliced and fsdp (seconds), sliced_ratio (fsdp / sliced), sliced_held, sliced_bytes.
 """
 
 import argparse

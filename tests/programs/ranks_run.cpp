@@ -69,18 +69,18 @@ void run(std::vector<std::string> words) {
   options.validation_frequency = 5;
   options.save_best = false;
   options.progress = false;
-  const auto sharding = sliced ? Ranks::Sharding::optimizer : Ranks::Sharding::none;
-  const auto backend = by_mpi ? Ranks::Backend::mpi : Ranks::Backend::automatic;
+  Ranks ranks;
+  if (by_mpi) ranks.backend = Ranks::Backend::mpi;
   std::optional<Meeting> meeting;
-  std::shared_ptr<Communicator> over;
   if (in_pieces) {
     const RankPlace place = rank_place(EnvironmentVariables());
-    over = mpi_communicator(place, meeting.emplace(place), std::chrono::seconds(6), 1000);
+    ranks.over = mpi_communicator(place, meeting.emplace(place), std::chrono::seconds(6), 1000);
   }
   // [snippet: ranks]
+  ranks.timeout = 6.0;
+  if (sliced) ranks.sharding = Ranks::Sharding::optimizer;
   Trainer trainer(test::tiny_model(at::kFloat), NextToken{}, Full{}, Tokenized{.path = words[0]},
-                  AdamW{}, options,
-                  Ranks{.sharding = sharding, .backend = backend, .timeout = 6.0, .over = over});
+                  AdamW{}, options, ranks);
   // [/snippet]
   Watch watch;
   const char* restarts = std::getenv("TORCHELASTIC_RESTART_COUNT");

@@ -23,8 +23,10 @@ std::vector<Tensors> all_tensors(Communicator& ranks, const Tensors& own);
 
 /// What `work(i)` gives for each piece of work of these costs, called on one rank for each. Results
 /// of other ranks are on the CPU, a rank's own are as `work` gave them. Null: one rank.
+/// `side_by_side`: a rank does its pieces on several threads (tensor/parallel_tasks.hpp).
 std::vector<Tensors> shared_work(Communicator* ranks, std::span<const double> costs,
-                                 const std::function<Tensors(std::size_t)>& work);
+                                 const std::function<Tensors(std::size_t)>& work,
+                                 bool side_by_side = false);
 
 }  // namespace posttrain
 

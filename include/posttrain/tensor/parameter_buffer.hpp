@@ -8,17 +8,21 @@
 #include <utility>
 #include <vector>
 
+#include "posttrain/base/error.hpp"
 #include "posttrain/tensor/ops.hpp"
 #include "posttrain/tensor/parameters.hpp"
 
 namespace posttrain {
 
 /// A flat tensor and zeros behind it, `size` elements in all, in the same memory: `flat` and its
-/// views keep theirs, which is enlarged.
+/// views keep theirs, which is enlarged. Throws where `flat` is no buffer of its own.
 inline Tensor with_room(const Tensor& flat, std::int64_t size) {
   at::NoGradGuard no_grad;
   const std::int64_t own = flat.numel();
   if (size == own) return flat;
+  if (flat.storage_offset() != 0 || flat.dim() != 1 || !flat.is_contiguous()) {
+    raise("expected a flat buffer with memory of its own, got a view of {} elements", own);
+  }
   Tensor handle = flat;
   handle.resize_({size});
   handle.narrow(0, own, size - own).zero_();

@@ -84,11 +84,8 @@ class MpiCommunicator final : public Communicator {
     MPI_Comm_rank(all_, &rank);
     MPI_Comm_size(all_, &size);
     if (rank != place.rank || size != place.size) {
-      raise(
-          "the launcher says rank {} of {}, and MPI rank {} of {}; hint: start it with the mpirun "
-          "of "
-          "the MPI that it was compiled with",
-          place.rank, place.size, rank, size);
+      raise("the launcher says rank {} of {}, and MPI rank {} of {}; hint: mpirun of the same MPI",
+            place.rank, place.size, rank, size);
     }
   }
 

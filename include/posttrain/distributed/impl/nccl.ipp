@@ -106,13 +106,33 @@ class NcclCommunicator final : public Communicator {
     void wait() override {
       ranks_.side_.join(done_);
       tensors_.clear();
-      ranks_.check_trouble();
+      throw_trouble(ranks_.trouble());
     }
 
    private:
     const NcclCommunicator& ranks_;
     c10::Event done_;
     Tensors tensors_;
+  };
+
+  /// While it lives, a call of NCCL is made. Throws where something is amiss.
+  class Calling {
+   public:
+    explicit Calling(NcclCommunicator& ranks) : ranks_(ranks) {
+      const std::scoped_lock lock(ranks.mutex_);
+      throw_trouble(ranks.trouble_);
+      ranks.calls_ += 1;
+    }
+    ~Calling() {
+      const std::scoped_lock lock(ranks_.mutex_);
+      ranks_.calls_ -= 1;
+      ranks_.changed_.notify_all();
+    }
+    Calling(const Calling&) = delete;
+    Calling& operator=(const Calling&) = delete;
+
+   private:
+    NcclCommunicator& ranks_;
   };
 
   /// Tells this rank's version and GPU, and gets the first rank's id. Every rank throws where one
@@ -156,13 +176,13 @@ class NcclCommunicator final : public Communicator {
     if (result == Nccl::kSuccess || result == Nccl::kInProgress) return;
     raise("NCCL {} on rank {}: {}", what, rank(), nccl_.text(result));
   }
-  void check_trouble() const {
-    if (const std::string reason = trouble(); !reason.empty()) {
-      raise("an operation among the ranks failed: {}", reason);
-    }
+  static void throw_trouble(const std::string& reason) {
+    if (!reason.empty()) raise("an operation among the ranks failed: {}", reason);
   }
 
-  /// Where something is amiss, ends what is under way.
+  /// Where something is amiss, ends what is under way, but for a call that only begins something
+  /// and returns by itself: NCCL gives its memory back with the communicator. One that does not
+  /// return, as it may while it connects, is ended like the rest.
   void watch() {
     constexpr auto kInterval = std::chrono::milliseconds(200);
     std::unique_lock lock(mutex_);
@@ -176,7 +196,8 @@ class NcclCommunicator final : public Communicator {
       }
       lock.lock();
       if (found.empty()) continue;
-      trouble_ = found;
+      trouble_ = found;  // no call begins from here on
+      changed_.wait_for(lock, std::chrono::seconds(2), [this] { return calls_ == 0; });
       lock.unlock();
       nccl_.comm_abort(comm_);
       return;
@@ -185,13 +206,13 @@ class NcclCommunicator final : public Communicator {
 
   template <class Call>
   Pending on_stream(const char* operation, Tensors tensors, const Call& call) {
-    check_trouble();
     for (const Tensor& tensor : tensors) {
       if (tensor.device() != side_.device()) {
         raise("{}: expected a tensor on {}, got one on {}", operation, side_.device().str(),
               tensor.device().str());
       }
     }
+    const Calling calling(*this);
     c10::Event done = side_.run([&](void* stream) { check(call(stream), operation); });
     return Pending(std::make_unique<NcclWork>(*this, std::move(done), std::move(tensors)));
   }
@@ -234,6 +255,7 @@ class NcclCommunicator final : public Communicator {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool ending_ = false;
+  int calls_ = 0;  // of NCCL, under way
   std::string trouble_;
   std::thread watcher_;
 };

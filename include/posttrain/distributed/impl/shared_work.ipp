@@ -15,6 +15,7 @@
 #include "posttrain/base/compiled.hpp"
 #include "posttrain/distributed/shared_work.hpp"
 #include "posttrain/tensor/ops.hpp"
+#include "posttrain/tensor/parallel_tasks.hpp"
 
 namespace posttrain {
 
@@ -93,18 +94,31 @@ POSTTRAIN_INLINE std::vector<Tensors> all_tensors(Communicator& ranks, const Ten
 
 POSTTRAIN_INLINE std::vector<Tensors> shared_work(Communicator* ranks,
                                                   std::span<const double> costs,
-                                                  const std::function<Tensors(std::size_t)>& work) {
+                                                  const std::function<Tensors(std::size_t)>& work,
+                                                  bool side_by_side) {
   const std::int64_t size = size_of(ranks), rank = ranks ? ranks->rank() : 0;
   const std::vector<std::int64_t> owner = owners(costs, size);
+  std::vector<std::size_t> mine;
+  for (std::size_t i = 0; i < owner.size(); ++i) {
+    if (owner[i] == rank) mine.push_back(i);
+  }
   std::vector<Tensors> results(costs.size());
-  Tensors own;
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    if (owner[i] != rank) continue;
+  const auto count = static_cast<std::int64_t>(mine.size());
+  const auto one = [&](std::int64_t place) {
+    const std::size_t i = mine[static_cast<std::size_t>(place)];
     results[i] = work(i);
+  };
+  if (side_by_side) {
+    parallel_tasks(count, one);
+  } else {
+    for (std::int64_t place = 0; place < count; ++place) one(place);
+  }
+  if (size == 1) return results;
+  Tensors own;
+  for (const std::size_t i : mine) {
     own.push_back(at::full({1}, static_cast<std::int64_t>(results[i].size()), at::kLong));
     own.insert(own.end(), results[i].begin(), results[i].end());
   }
-  if (size == 1) return results;
   std::vector<Tensors> all = all_tensors(*ranks, own);
   std::vector<std::size_t> next(all.size(), 0);
   for (std::size_t i = 0; i < results.size(); ++i) {

@@ -128,8 +128,10 @@ class OsftState {
   };
   std::vector<Pending> add_targets(int site, double common_ratio, const Protected* earlier);
   void find_subspaces(const std::vector<Pending>& pending, const Protected* earlier) const;
-  /// Each rank tells the others what it found.
-  void exchange(const std::vector<Pending>& pending, const std::vector<std::int64_t>& owner) const;
+  /// Complements as ranks tell them each other: of each side k and the number of its tensors, and
+  /// these.
+  static Tensors told(const OsftComplements& complements);
+  OsftComplements heard(const Tensors& all, const OsftTarget& target) const;
   OsftComplements complements_of(const OsftTarget& target, std::int64_t rank,
                                  const Protected* earlier) const;
   void bind_weights();

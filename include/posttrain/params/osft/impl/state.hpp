@@ -114,63 +114,50 @@ void OsftState<Storage>::find_subspaces(const std::vector<Pending>& pending,
           target->name, least, rank);
     }
   }
-  const std::vector<std::int64_t> owner = owners(costs, size_of(plan_.ranks.get()));
-  std::vector<Pending> own;
+  // Equal matrices share an entry of the cache, which is then written once and read.
+  const bool side_by_side = weights_.device().is_cpu() && plan_.cache_dir.empty();
+  const std::vector<Tensors> found = shared_work(
+      plan_.ranks.get(), costs,
+      [&](std::size_t i) {
+        at::NoGradGuard no_grad;  // a thread's own
+        return told(complements_of(*pending[i].target, pending[i].rank, earlier));
+      },
+      side_by_side);
   for (std::size_t i = 0; i < pending.size(); ++i) {
-    if (!plan_.ranks || owner[i] == plan_.ranks->rank()) own.push_back(pending[i]);
-  }
-  const auto find = [&](std::int64_t i) {
-    at::NoGradGuard no_grad;  // a thread's own
-    const auto [target, rank] = own[static_cast<std::size_t>(i)];
-    target->complements = complements_of(*target, rank, earlier);
-  };
-  const auto count = static_cast<std::int64_t>(own.size());
-  if (weights_.device().is_cpu() && plan_.cache_dir.empty()) {
-    parallel_tasks(count, find);
-  } else {  // equal matrices share an entry of the cache, which is then written once and read
-    for (std::int64_t i = 0; i < count; ++i) find(i);
-  }
-  if (size_of(plan_.ranks.get()) > 1) exchange(pending, owner);
-  for (const auto& [target, rank] : pending) {
+    OsftTarget& target = *pending[i].target;
+    target.complements = heard(found[i], target);
     for (OsftTerm& term :
-         osft_terms(target->complements, plan_.projection, master_dtype(weights_.dtype()))) {
-      target->cores.push_back({term.name, std::move(term.left), std::move(term.right)});
+         osft_terms(target.complements, plan_.projection, master_dtype(weights_.dtype()))) {
+      target.cores.push_back({term.name, std::move(term.left), std::move(term.right)});
     }
   }
 }
 
 template <class Storage>
-void OsftState<Storage>::exchange(const std::vector<Pending>& pending,
-                                  const std::vector<std::int64_t>& owner) const {
-  const std::int64_t self = plan_.ranks->rank();
-  Tensors told;  // of each side: k, the number of its tensors, and these
-  for (std::size_t i = 0; i < pending.size(); ++i) {
-    if (owner[i] != self) continue;
-    const OsftComplements& found = pending[i].target->complements;
-    for (const Complement* side : {&found.left, &found.right}) {
-      const std::vector<NamedTensor> tensors = side->tensors();
-      told.push_back(at::tensor({side->k(), static_cast<std::int64_t>(tensors.size())}, at::kLong));
-      for (const NamedTensor& tensor : tensors) told.push_back(tensor.value);
+Tensors OsftState<Storage>::told(const OsftComplements& complements) {
+  Tensors all;
+  for (const Complement* side : {&complements.left, &complements.right}) {
+    const std::vector<NamedTensor> tensors = side->tensors();
+    all.push_back(at::tensor({side->k(), static_cast<std::int64_t>(tensors.size())}, at::kLong));
+    for (const NamedTensor& tensor : tensors) all.push_back(tensor.value);
+  }
+  return all;
+}
+
+template <class Storage>
+OsftComplements OsftState<Storage>::heard(const Tensors& all, const OsftTarget& target) const {
+  std::size_t next = 0;
+  const auto side = [&](std::int64_t n) {
+    const Tensor& numbers = all[next++];
+    const std::int64_t* number = numbers.const_data_ptr<std::int64_t>();
+    std::vector<NamedTensor> tensors;
+    for (std::int64_t i = 0; i < number[1]; ++i) {
+      tensors.push_back({target.name, all[next++].to(weights_.device())});
     }
-  }
-  const std::vector<Tensors> all = all_tensors(*plan_.ranks, told);
-  std::vector<std::size_t> next(all.size(), 0);
-  for (std::size_t i = 0; i < pending.size(); ++i) {
-    const auto from = static_cast<std::size_t>(owner[i]);
-    if (owner[i] == self) continue;
-    OsftTarget& target = *pending[i].target;
-    const auto side = [&](std::int64_t n) {
-      const Tensor& numbers = all[from][next[from]++];
-      const std::int64_t* number = numbers.const_data_ptr<std::int64_t>();
-      std::vector<NamedTensor> tensors;
-      for (std::int64_t each = 0; each < number[1]; ++each) {
-        tensors.push_back({target.name, all[from][next[from]++].to(weights_.device())});
-      }
-      return Complement::restored(tensors, n, number[0]);
-    };
-    Complement left = side(target.rows);
-    target.complements = {std::move(left), side(target.in)};
-  }
+    return Complement::restored(tensors, n, number[0]);
+  };
+  Complement left = side(target.rows);
+  return {std::move(left), side(target.in)};
 }
 
 template <class Storage>
